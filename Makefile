@@ -1,0 +1,124 @@
+# `make demo` and `make test` are the whole set-up on a fresh machine: each makes .venv from the lock if it is missing or
+# out of date, with a uv of its own if the machine has none. `make help` lists the rest.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The demonstration: alter it here, or as in `make demo DEMO_STEPS=5000`.
+DEMO_AGENT ?= dqn
+DEMO_ENVIRONMENT ?= bsuite:catch/0
+DEMO_STEPS ?= 30000
+DEMO_RUN ?= runs/demo
+DEMO_TRAIN = $(BIN)/tfacme train $(DEMO_AGENT) --env $(DEMO_ENVIRONMENT) --steps $(DEMO_STEPS) --workdir $(DEMO_RUN)
+
+# Arguments for pytest, as in `make test TESTS=tests/replay`; how many processes share the tests (each imports
+# TensorFlow, which takes half a gigabyte).
+TESTS ?= tests
+JOBS ?= 2
+# Shares the tests evenly, mostly whole files; of the ways to share, one that goes on after a test that ended its process.
+PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+# What pyright checks: the contract, the experiment and the builders.
+CHECKED := tfacme/core.py tfacme/experiments.py tfacme/agents
+
+# Where Debian's packages put the rules that a Bazel with a network would download.
+BAZEL ?= bazel
+BAZEL_RULES ?= /usr/share/bazel
+BAZEL_TESTS ?= //tests/contract/... //tests/replay/... //tests/losses/... //tests/programs/...
+
+# A change of these makes the environment out of date.
+ENVIRONMENT := pyproject.toml setup.py tools/set_up.sh
+# An environment for development holds what a run needs too: `make demo` keeps it up to date instead of taking it apart.
+RUN_ENVIRONMENT := $(if $(wildcard $(VENV)/.dev),$(VENV)/.dev,$(VENV)/.environments)
+
+.PHONY: help
+help:
+	@echo 'make demo         train an agent on $(DEMO_ENVIRONMENT) and look at it: a curve, an animation, a score'
+	@echo 'make test         lint, types, import directions and the fast tests'
+	@echo 'make test-all     the same with the slow tests'
+	@echo 'make lint         lint, types and import directions alone'
+	@echo 'make format       format the Python files'
+	@echo 'make bazel-test   the tests of the contract, replay, losses and programs under Bazel'
+	@echo 'make build-files  write the BUILD files anew from the imports'
+	@echo 'make lock         resolve requirements/ anew (UPGRADE=1: to the newest versions)'
+	@echo 'make clean        remove what the commands above made, .venv included; runs/ stays'
+
+$(VENV)/.environments: requirements/environments.txt $(ENVIRONMENT)
+	@tools/set_up.sh environments
+
+$(VENV)/.dev: requirements/dev.txt $(ENVIRONMENT)
+	@tools/set_up.sh dev
+
+.PHONY: demo
+demo: $(RUN_ENVIRONMENT)
+	@rm -rf $(DEMO_RUN)
+	$(DEMO_TRAIN)
+	$(BIN)/tfacme plot $(DEMO_RUN) --out $(DEMO_RUN)/learning_curve.png
+	$(BIN)/tfacme watch $(DEMO_RUN) --out $(DEMO_RUN)/episode.gif
+	$(BIN)/tfacme evaluate $(DEMO_RUN) --episodes 20
+	@echo 'The run is in $(DEMO_RUN): learning_curve.png, episode.gif, policy/ and the logs.'
+
+# The tests run although lint has something to say, so that one call tells all; pytest's closing line is the last.
+.PHONY: test
+test: $(VENV)/.dev
+	@failed=0; $(MAKE) lint || failed=1; $(PYTEST) -m 'not slow' $(TESTS) || failed=1; exit $$failed
+
+.PHONY: test-all
+test-all: $(VENV)/.dev
+	@failed=0; $(MAKE) lint || failed=1; $(PYTEST) $(TESTS) || failed=1; exit $$failed
+
+.PHONY: lint
+lint: $(VENV)/.dev
+	@failed=0; \
+	echo 'ruff'; \
+	$(BIN)/ruff check --quiet . || failed=1; \
+	$(BIN)/ruff format --check --quiet . || { echo '`make format` formats these.'; failed=1; }; \
+	echo 'import-linter'; \
+	$(BIN)/lint-imports > $(VENV)/lint-imports.txt 2>&1 || { cat $(VENV)/lint-imports.txt; failed=1; }; \
+	echo 'pyright'; \
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright $(CHECKED) || failed=1; \
+	exit $$failed
+
+.PHONY: format
+format: $(VENV)/.dev
+	@$(BIN)/ruff check --quiet --fix . || true
+	@$(BIN)/ruff format .
+
+# The largest set first; each of the others takes the versions of those before it, so that every two of them fit.
+# --no-emit-index-url and the command in the header: a lock names packages and hashes, and no machine.
+.PHONY: lock
+lock:
+	@uv=$$(tools/set_up.sh uv) || exit 1; \
+	constraints=(); \
+	for extra in dev environments core ray docs; do \
+	  file=requirements/$$extra.txt; \
+	  echo "Resolving $$file"; \
+	  extras=(); [[ $$extra = core ]] || extras=(--extra $$extra); \
+	  "$$uv" pip compile pyproject.toml --quiet "$${extras[@]}" "$${constraints[@]}" $(if $(UPGRADE),--upgrade) \
+	    --python-version 3.10 --python-platform x86_64-manylinux_2_28 \
+	    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' --output-file $$file > /dev/null || exit 1; \
+	  constraints+=(--constraints $$file); \
+	done
+
+.PHONY: build-files
+build-files:
+	@python=$(BIN)/python; [[ -x $$python ]] || python=python3; $$python tools/build_files.py
+
+.PHONY: bazel-test
+bazel-test: $(VENV)/.dev
+	@command -v $(BAZEL) > /dev/null && [[ -d $(BAZEL_RULES)/rules/java && -d $(BAZEL_RULES)/rules/proto && -d $(BAZEL_RULES)/tools/skylib ]] || \
+	  { echo 'Bazel or its rules are missing: on Debian, `apt-get install bazel-bootstrap bazel-skylib bazel-rules-java bazel-rules-proto` and run the same command again.' >&2; exit 1; }
+	$(BAZEL) --max_idle_secs=60 test --repo_env=TFACME_PYTHON=$(CURDIR)/$(BIN)/python \
+	  --override_repository=bazel_skylib=$(BAZEL_RULES)/tools/skylib \
+	  --override_repository=rules_java=$(BAZEL_RULES)/rules/java \
+	  --override_repository=rules_proto=$(BAZEL_RULES)/rules/proto \
+	  $(BAZEL_TESTS)
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .uv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,256 @@
+"""The commands, with fakes in the place of what runs."""
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+import tfacme
+from tfacme import cli, errors, launching, loggers, picture
+from tfacme.agents import registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """A toy's numbers."""
+
+  batch_size: int = 8
+  """Items of one learning step."""
+
+  double: bool = True
+  """Whether to do it twice."""
+
+  def __post_init__(self):
+    errors.in_range('batch_size', self.batch_size, low=1)
+
+
+class Run:
+  """What `tfacme.train` and `tfacme.load_run` return."""
+
+  def __init__(self, workdir):
+    self.workdir = workdir
+
+  def evaluate(self, episodes):
+    return types.SimpleNamespace(mean=np.float32(0.5), standard_error=0.1, minimum=-1.0, maximum=1.0, episodes=episodes)
+
+
+@pytest.fixture
+def calls(monkeypatch):
+  """The calls of the public functions, none of which is made."""
+  made = []
+
+  def train(experiment, workdir, launch):
+    made.append(('train', experiment, workdir, launch))
+    logger = loggers.CSVLogger(f'{workdir}/logs/evaluator.csv')
+    logger.write({'actor_steps': 1000, 'episode_return': 0.25, 'episode_return_standard_error': 0.125})
+    logger.close()
+    return Run(workdir)
+
+  # In the package's dict, so that what it would load by itself is not asked for.
+  monkeypatch.setitem(vars(tfacme), 'train', train)
+  monkeypatch.setitem(vars(tfacme), 'load_run', Run)
+  monkeypatch.setitem(vars(launching), 'warm_up', lambda: made.append(('warm_up',)))
+  monkeypatch.setattr(registry, 'config_class', lambda name: {'dqn': Config}[name])
+  monkeypatch.setattr(registry, 'builder', lambda name, config: (name, config))
+  monkeypatch.setattr(registry, 'default_networks', lambda name: 'networks')
+  return made
+
+
+@pytest.fixture
+def finished(tmp_path):
+  """The folder of a run with evaluations."""
+  (tmp_path / 'run' / 'logs').mkdir(parents=True)
+  (tmp_path / 'run' / 'experiment.json').write_text('{"agent": "dqn", "environment": "bsuite:catch/0"}')
+  (tmp_path / 'run' / 'logs' / 'evaluator.csv').write_text('actor_steps,episode_return\n10,0.5\n20,1.0\n')
+  return str(tmp_path / 'run')
+
+
+def test_train(calls, tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  command = 'train dqn --env bsuite:catch/0 --steps 1000 --actors 2 --slots=3 --seed 4 --config.batch-size 5'
+  command += ' --config.double False --evaluation.episodes 7 --logging.tensorboard False --threads 2'
+  assert cli.main(command.split()) == 0
+  ((_, experiment, workdir, launch),) = calls
+  assert (launch, workdir) == ('inline', 'runs/dqn-bsuite-catch-0-seed4')
+  assert experiment.builder == ('dqn', Config(batch_size=5, double=False))
+  assert (experiment.name, experiment.seed, experiment.budget.actor_steps) == ('dqn', 4, 1000)
+  assert (experiment.layout.actors, experiment.layout.slots, experiment.layout.threads) == (2, 3, 2)
+  assert experiment.evaluation.episodes == 7 and not experiment.logging.tensorboard
+  assert experiment.environment.id == 'bsuite:catch/0'
+  assert capsys.readouterr().out == (
+    'Evaluation return 0.25 ± 0.12 (standard error) after 1,000 environment steps; '
+    f'logs, checkpoints and policy are in {workdir}\n'
+  )
+
+
+def test_processes_get_ready_first(calls, tmp_path):
+  command = ['train', 'dqn', '--env', 'bsuite:catch/0', '--launch', 'local_mp', '--workdir', str(tmp_path / 'a')]
+  assert cli.main(command) == 0
+  assert [call[0] for call in calls] == ['warm_up', 'train']
+  assert calls[1][2:] == (str(tmp_path / 'a'), 'local_mp')
+
+
+@pytest.mark.parametrize(
+  ('command', 'message'),
+  [
+    ('trian', r"no command 'trian'; did you mean train"),
+    ('train', 'wants the agent first: tfacme train AGENT'),
+    ('train --env bsuite:catch/0 dqn', 'wants the agent first'),
+    ('train dqn', 'tfacme train dqn needs --env'),
+    ('train dqn --env bsuit:catch/0', r'did you mean bsuite:catch/0'),
+    ('train dqn --env bsuite:catch/0 --steps 0', 'number of steps is 0'),
+    ('train dqn --env bsuite:catch/0 --steps -5', 'number of steps is -5'),
+    ('train dqn --env bsuite:catch/0 --steps many', "--steps takes INT, and 'many' is not that"),
+    ('train dqn --env bsuite:catch/0 --steps', '--steps: expected 1 argument'),
+    ('train dqn --env bsuite:catch/0 --actors 0', 'number of actors is 0'),
+    (
+      'train dqn --env bsuite:catch/0 --launch remote',
+      "--launch can't be 'remote'; it is one of inline, local_mp",
+    ),
+    ('train dqn --env bsuite:catch/0 --config.batchsize 5', r'--config.batchsize.; did you mean --config.batch_size\?'),
+    ('train dqn --env bsuite:catch/0 --config.batch_size 0', 'batch_size is 0'),
+    ('train dqn --env bsuite:catch/0 --config.zzz=1', 'no option .--config.zzz.; tfacme train dqn --help lists them'),
+    ('train dqn --env bsuite:catch/0 catch', "'catch' belongs to no option"),
+    ('evaluate', 'needs RUN'),
+    ('evaluate {run} --episodes 0', '--episodes is 0'),
+    ('evaluate {run} --episode 3', r'did you mean --episodes\?'),
+    ('evaluate nowhere', 'no run in nowhere'),
+    ('plot', 'needs the folder of a run'),
+    ('plot nowhere', 'no run in nowhere'),
+    ('watch nowhere', 'no run in nowhere'),
+    ('export nowhere', 'no run in nowhere'),
+    ('graph', 'wants the agent first'),
+  ],
+)
+def test_mistakes_are_one_line(calls, finished, capsys, command, message):
+  assert cli.main(command.format(run=finished).split()) == 2
+  captured = capsys.readouterr()
+  assert captured.out == '' and captured.err.startswith('tfacme: ') and captured.err.count('\n') == 1
+  assert re.search(message, captured.err), captured.err
+  assert calls == []
+
+
+def test_an_unknown_agent(capsys):
+  assert cli.main(['train', 'dqm', '--env', 'bsuite:catch/0']) == 2
+  assert capsys.readouterr().err == "tfacme: There is no agent 'dqm'; did you mean dqn?\n"
+
+
+def test_faults_keep_their_traceback_and_interrupts_their_code(calls, monkeypatch):
+  def fail(*_, **__):
+    raise RuntimeError('a fault')
+
+  def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+  command = ['train', 'dqn', '--env', 'bsuite:catch/0']
+  monkeypatch.setitem(vars(tfacme), 'train', fail)
+  with pytest.raises(RuntimeError, match='a fault'):
+    cli.main(command)
+  monkeypatch.setitem(vars(tfacme), 'train', interrupt)
+  assert cli.main(command) == 130
+
+
+def test_evaluate(calls, finished, capsys):
+  assert cli.main(['evaluate', finished, '--episodes', '5', '--json']) == 0
+  result = json.loads(capsys.readouterr().out)
+  assert result == {'mean': 0.5, 'standard_error': 0.1, 'minimum': -1.0, 'maximum': 1.0, 'episodes': 5}
+  assert cli.main(['evaluate', finished]) == 0
+  assert capsys.readouterr().out == 'return 0.5 ± 0.1 (mean and standard error of 20 episodes), from -1 to 1\n'
+
+
+def test_plot(finished, tmp_path, capsys):
+  assert cli.main(['plot', finished, finished, '--out', str(tmp_path / 'a.png')]) == 0
+  assert (tmp_path / 'a.png').stat().st_size > 1000
+  assert 'a.png' in capsys.readouterr().out
+
+
+def test_watch_and_export(calls, finished, tmp_path, monkeypatch):
+  from tfacme import environments
+
+  class Policy:
+    def reset(self):
+      pass
+
+    def __call__(self, observation):
+      return np.int32(1)
+
+  monkeypatch.setitem(vars(tfacme), 'load_policy', lambda path: Policy())
+  monkeypatch.setattr(Run, 'environment', lambda self, seed: environments.make('bsuite:catch/0', seed), raising=False)
+  monkeypatch.setattr(Run, 'export', lambda self, out: calls.append((self.workdir, out)), raising=False)
+  assert cli.main(['watch', finished, '--out', str(tmp_path / 'a.gif')]) == 0
+  assert (tmp_path / 'a.gif').read_bytes().startswith(b'GIF89a')
+  assert cli.main(['export', finished, '--out', 'somewhere']) == 0
+  assert calls == [(finished, 'somewhere')]
+
+
+def test_graph(calls, tmp_path, monkeypatch):
+  nodes = [picture.NodeInfo(f'actor-{index}', 'actor', index) for index in range(4)]
+  program = types.ModuleType('tfacme.program')
+  program.graph = lambda made: picture.Graph(nodes[:made], ())
+  monkeypatch.setitem(sys.modules, 'tfacme.program', program)
+  monkeypatch.setitem(vars(tfacme), 'program', program)
+  monkeypatch.setitem(vars(tfacme), 'make_program', lambda experiment: experiment.layout.actors)
+  assert cli.main(['graph', 'dqn', '--actors', '3', '--out', str(tmp_path / 'new' / 'a.svg')]) == 0
+  assert 'actor × 3' in (tmp_path / 'new' / 'a.svg').read_text()
+  (tmp_path / 'file').write_text('')
+  assert cli.main(['graph', 'dqn', '--out', str(tmp_path / 'file' / 'a.svg')]) == 2
+
+
+_TALKS = {
+  '--help': (0, 'evaluate RUN'),
+  'train --help': (0, 'dqn'),
+  'train dqn --help': (0, '--config.batch_size INT'),
+  'evaluate --help': (0, '--json'),
+  'agents': (0, 'dqn'),
+  'envs': (0, 'bsuite:catch/0'),
+  'train dqm': (2, ''),
+  'train dqn --env bsuite:catch/0 --config.batch_size 0': (2, ''),
+}
+_ASK = """
+import contextlib, io, json, os, sys
+from tfacme import cli
+answers = {}
+for command in json.loads(sys.argv[1]):
+  with contextlib.redirect_stdout(io.StringIO()) as output:
+    try:
+      code = cli.main(command.split())
+    except SystemExit as exit:
+      code = exit.code
+  loaded = sorted({'tensorflow', 'reverb', 'launchpad', 'sonnet'} & set(sys.modules))
+  answers[command] = (code, output.getvalue(), loaded)
+assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '3'
+print(json.dumps(answers))
+"""
+
+
+def test_what_only_talks_imports_no_tensorflow():
+  command = [sys.executable, '-c', _ASK, json.dumps(list(_TALKS))]
+  done = subprocess.run(command, capture_output=True, text=True, check=True)
+  for command, (code, output, loaded) in json.loads(done.stdout).items():
+    assert (command, code, loaded) == (command, _TALKS[command][0], [])
+    assert _TALKS[command][1] in output
+  assert done.stderr.count('\n') == 2  # One line for each of the two mistakes, and no library's noise.
+
+
+def test_as_a_module():
+  done = subprocess.run([sys.executable, '-m', 'tfacme', 'evaluat'], capture_output=True, text=True, check=False)
+  assert (done.returncode, done.stderr) == (2, "tfacme: There is no command 'evaluat'; did you mean evaluate?\n")
+
+
+def test_help_shows_meanings_and_defaults(capsys):
+  with pytest.raises(SystemExit) as exit_:
+    cli.main(['train', 'dqn', '--help'])
+  assert exit_.value.code == 0
+  text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
+  for option in ('--env STR', '--steps INT', '--seed INT', '--workdir', '--launch', '--actors INT', '--slots INT'):
+    assert option in text
+  assert 'number of actor nodes. (default: 1)' in text
+  assert 'goes on from its last checkpoint' in text and 'threads (local_mt) or in processes (local_mp)' in text
+  assert 'environment steps of all actors together, after which the run ends. (default: 30000)' in text
+  for name, field in registry.config_class('dqn').__dataclass_fields__.items():
+    assert f'--config.{name}' in text, field

@@ -1,0 +1,454 @@
+"""RLDS data sets: what is written is read again, by us and by plain `tfds`, and what is damaged is named."""
+
+import collections
+import json
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+import tree
+from dm_env import specs as dm_specs
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tfacme import core, datasets, errors
+
+State = collections.namedtuple('State', 'hidden cell')
+
+
+def _episode(transitions, terminal, seed=0):
+  """An episode with a bit of everything in it, ended as the stream ends it."""
+  random = np.random.default_rng([transitions, seed])
+  rows = transitions + 1
+  step = core.Step(
+    observation={
+      'arm/position': random.normal(size=(rows, 3)).astype(np.float32),
+      'camera': random.integers(0, 256, (rows, 4, 5, 3)).astype(np.uint8),
+      'nested': {'touch': random.random(rows) < 0.5, 'ids': random.integers(-5, 300, (rows, 2)).astype(np.int32)},
+    },
+    action=(random.normal(size=(rows, 2)).astype(np.float32), random.integers(0, 4, rows).astype(np.int32)),
+    reward=random.normal(size=rows).astype(np.float32),
+    discount=np.ones(rows, np.float32),
+    first=np.arange(rows) == 0,
+    last=np.arange(rows) == transitions,
+    extras={'log_prob': random.normal(size=rows).astype(np.float32), 'none': ()},
+  )
+  for leaf in (*step.action, step.reward, step.discount):
+    leaf[-1] = 0
+  if terminal:
+    step.discount[-2] = 0
+  return step
+
+
+def _write(path, episodes, **options):
+  with datasets.RLDSWriter(path, datasets.memory(episodes[:1]).spec(), **options) as writer:
+    for step in episodes:
+      writer.write(step)
+  return datasets.rlds(path)
+
+
+def _read(data, seed=0):
+  """The episodes in the order of their lengths, which tell them apart here."""
+  return sorted(data.episodes(seed), key=lambda step: len(step.last))
+
+
+def _assert_same(actual, expected):
+  expected = expected._replace(extras={'log_prob': expected.extras['log_prob']})
+  tree.assert_same_structure(actual, expected)
+  for a, b in zip(tree.flatten(actual), tree.flatten(expected)):
+    assert a.dtype == b.dtype
+    np.testing.assert_array_equal(a, b)
+
+
+def _message(function):
+  with pytest.raises(errors.UserError) as error:
+    function()
+  assert '\n' not in str(error.value)
+  return str(error.value)
+
+
+@pytest.fixture(scope='module')
+def episodes():
+  return [_episode(t + 1, terminal=t % 2 == 0) for t in range(12)]
+
+
+@pytest.fixture
+def recorded(tmp_path, episodes):
+  """A data set of several shards."""
+  return _write(tmp_path / 'data', episodes, shard_bytes=2000)
+
+
+def _shards(data):
+  return sorted(name for name in os.listdir(data.path) if 'tfrecord' in name)
+
+
+def test_round_trip(recorded, episodes):
+  recorded.check()
+  assert len(_shards(recorded)) > 3
+  for actual, expected in zip(_read(recorded), episodes, strict=True):
+    _assert_same(actual, expected)
+
+
+def test_plain_tfds_reads_it(recorded, episodes):
+  read = tfds.builder_from_directory(recorded.path).as_dataset(split='train')
+  steps = [list(step['steps'].as_numpy_iterator()) for step in read]
+  for rows, expected in zip(sorted(steps, key=len), episodes, strict=True):
+    stacked = tree.map_structure(lambda *leaves: np.stack(leaves), *rows)
+    for name in ('observation', 'reward', 'discount'):
+      tree.map_structure(np.testing.assert_array_equal, stacked[name], getattr(expected, name))
+    np.testing.assert_array_equal(stacked['action']['0'], expected.action[0])
+    np.testing.assert_array_equal(stacked['action']['1'], expected.action[1])
+    np.testing.assert_array_equal(stacked['extras']['log_prob'], expected.extras['log_prob'])
+    np.testing.assert_array_equal(stacked['is_first'], expected.first)
+    np.testing.assert_array_equal(stacked['is_last'], expected.last)
+    assert stacked['is_terminal'].tolist() == [False] * (len(rows) - 1) + [expected.discount[-2] == 0]
+
+
+def test_spec_is_that_of_the_episodes(recorded, episodes):
+  expected = datasets.memory(episodes).spec()
+  actual = recorded.spec()
+  assert actual.observation == expected.observation
+  assert actual.action == expected.action
+  assert actual.extras == {'log_prob': dm_specs.Array((), np.float32)}
+  assert actual.reward == dm_specs.Array((), np.float32, 'reward')
+
+
+def test_order_is_a_function_of_the_seed(recorded):
+  orders = [[len(step.last) for step in recorded.episodes(seed)] for seed in (1, 1, 2)]
+  assert orders[0] == orders[1] != orders[2]
+  assert sorted(orders[0]) == sorted(orders[2]) == list(range(2, 14))
+
+
+def test_one_shard_is_shuffled_too(tmp_path, episodes):
+  data = _write(tmp_path / 'data', episodes)
+  assert len(_shards(data)) == 1
+  assert [len(step.last) for step in data.episodes(1)] != [len(step.last) for step in data.episodes(2)]
+
+
+def test_what_is_read_may_be_written_to(recorded):
+  for leaf in tree.flatten(next(recorded.episodes(0))):
+    leaf[...] = 0
+
+
+def test_a_data_set_travels_and_has_a_hash(recorded):
+  assert pickle.loads(pickle.dumps(recorded)) == recorded
+  assert {recorded: 1}[datasets.rlds(recorded.path)] == 1
+
+
+def test_a_part_of_a_split(recorded):
+  first = {len(step.last) for step in datasets.rlds(recorded.path, 'train[:50%]').episodes(0)}
+  second = {len(step.last) for step in datasets.rlds(recorded.path, 'train[50%:]').episodes(0)}
+  assert len(first) == len(second) == 6 and len(first | second) == 12
+
+
+def test_double_precision_becomes_single(tmp_path):
+  row = core.Step([1.5, np.arange(11)], 3, 0.5, 1.0, False, False, State(np.zeros(2), np.ones(3)))
+  step = datasets.episode([row._replace(first=True), row, row._replace(last=True)])
+  with datasets.RLDSWriter(tmp_path, row) as writer:
+    writer.write(step)
+  spec = datasets.rlds(tmp_path).spec()
+  assert spec.observation == (dm_specs.Array((), np.float32), dm_specs.Array((11,), np.int32))
+  assert spec.action == dm_specs.Array((), np.int32)
+  assert spec.extras == {'hidden': dm_specs.Array((2,), np.float32), 'cell': dm_specs.Array((3,), np.float32)}
+  (read,) = datasets.rlds(tmp_path).episodes(0)
+  np.testing.assert_array_equal(read.observation[1], step.observation[1])
+  assert read.action.tolist() == [3, 3, 0]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+  st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=8, unique_by=lambda e: e[0]),
+  st.integers(100, 20_000),
+  st.integers(0, 2**31),
+)
+def test_random_episodes(tmp_path_factory, lengths, shard_bytes, seed):
+  recorded = [_episode(length, terminal, seed) for length, terminal in sorted(lengths)]
+  data = _write(tmp_path_factory.mktemp('data'), recorded, shard_bytes=shard_bytes)
+  for actual, expected in zip(_read(data, seed), recorded, strict=True):
+    _assert_same(actual, expected)
+
+
+# Data sets that others wrote.
+
+
+def _foreign(path, episodes, **features):
+  """A data set as `tfds` writes it: each episode is {field: values}."""
+  fields = dict(
+    observation=tfds.features.Tensor(shape=(1,), dtype=np.float64, encoding='bytes'),
+    action=tfds.features.Scalar(np.int64),
+    reward=tfds.features.Scalar(np.float32),
+    is_first=tfds.features.Scalar(np.bool_),
+    is_last=tfds.features.Scalar(np.bool_),
+    is_terminal=tfds.features.Scalar(np.bool_),
+  )
+  fields = {name: feature for name, feature in {**fields, **features}.items() if feature is not None}
+  path.mkdir(parents=True)
+  info = tfds.core.DatasetInfo(
+    builder=tfds.core.dataset_info.DatasetIdentity('foreign', tfds.core.Version('1.0.0'), str(path), ''),
+    features=tfds.features.FeaturesDict(
+      {'steps': tfds.features.Dataset(fields), 'seed': tfds.features.Scalar(np.int64)}
+    ),
+  )
+  writer = tfds.core.SequentialWriter(info, max_examples_per_shard=2)
+  writer.initialize_splits(['train'])
+  for i, step in enumerate(episodes):
+    rows = [{name: step[name][t] for name in fields} for t in range(len(step['reward']))]
+    writer.add_examples({'train': [{'steps': rows, 'seed': i}]})
+  writer.close_all()
+  return datasets.rlds(path)
+
+
+def _rows(transitions, terminal, discount):
+  rows = transitions + 1
+  last = np.arange(rows) == transitions
+  return dict(
+    observation=np.arange(rows, dtype=np.float64)[:, None] / 3,
+    action=np.arange(rows) + 5,
+    reward=np.arange(rows, dtype=np.float32) + 1,
+    is_first=np.arange(rows) == 0,
+    is_last=last,
+    is_terminal=last & terminal,
+    discount=np.asarray(discount, np.float32),
+    language=['go left'] * rows,
+  )
+
+
+def test_termination_and_truncation_are_told_by_is_terminal(tmp_path):
+  recorded = [
+    _rows(2, True, [1, 1, 1]),  # terminated, whatever the discounts say
+    _rows(3, True, [1, 1, 0, 0]),
+    _rows(4, False, [1, 1, 1, 0, 0]),  # truncated, and closed with zero
+    _rows(5, False, [0.9, 0.9, 0.9, 0.9, 0.9, 0.0]),  # truncated, with discounts of the environment's own
+  ]
+  data = _foreign(tmp_path / 'data', recorded, discount=tfds.features.Scalar(np.float32))
+  data.check()
+  discounts = [step.discount.tolist() for step in _read(data)]
+  assert discounts[:3] == [[1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1, 0]]
+  np.testing.assert_allclose(discounts[3], [0.9] * 5 + [0])
+  step = _read(data)[0]
+  assert step.reward.tolist() == [1, 2, 0]
+  assert step.action.tolist() == [5, 6, 0]
+  assert step.first.tolist() == [True, False, False]
+  assert step.last.tolist() == [False, False, True]
+  assert step.extras == ()
+  assert step.action.dtype == np.int32
+  np.testing.assert_array_equal(step.observation, np.float32([[0], [1 / 3], [2 / 3]]))
+
+
+def test_images_text_and_missing_discounts(tmp_path):
+  recorded = [_rows(t, True, [1] * (t + 1)) for t in (1, 2)]
+  for step in recorded:
+    step['observation'] = np.arange(len(step['reward']) * 12).reshape(-1, 2, 2, 3).astype(np.uint8)
+  image = tfds.features.Image(shape=(2, 2, 3), encoding_format='png')
+  data = _foreign(tmp_path / 'data', recorded, observation=image, language=tfds.features.Text())
+  data.check()
+  assert data.spec().observation == dm_specs.Array((2, 2, 3), np.uint8)
+  step = _read(data)[1]
+  np.testing.assert_array_equal(step.observation, recorded[1]['observation'])
+  assert step.discount.tolist() == [1, 0, 0]
+
+
+def test_an_episode_without_a_transition_is_left_out(tmp_path):
+  data = _foreign(tmp_path / 'data', [_rows(0, False, [0]), _rows(2, True, [1] * 3), _rows(0, True, [0])])
+  data.check()
+  assert [len(step.last) for step in data.episodes(0)] == [3]
+
+
+@pytest.mark.parametrize('name', ['reward', 'is_terminal'])
+def test_a_missing_field_is_named(tmp_path, name):
+  data = _foreign(tmp_path / 'data', [_rows(2, True, [1] * 3)], **{name: None})
+  assert f'its steps have no {name}' in _message(data.check)
+
+
+def test_a_shape_that_varies_is_named(tmp_path):
+  sequence = tfds.features.Sequence(np.float32)
+  recorded = dict(_rows(1, True, [1] * 2), observation=[[1.0], [1.0, 2.0]])
+  data = _foreign(tmp_path / 'data', [recorded], observation=sequence)
+  assert 'steps/observation' in _message(data.spec)
+
+
+def test_an_episode_that_goes_on_after_its_end(tmp_path):
+  recorded = dict(_rows(2, True, [1] * 3), is_last=[False, True, True])
+  data = _foreign(tmp_path / 'data', [recorded])
+  assert 'goes on after a step that is the last' in _message(data.check)
+
+
+# What goes wrong.
+
+
+def test_a_missing_folder_or_one_of_something_else(tmp_path, recorded):
+  assert 'There is no folder' in _message(datasets.rlds(tmp_path / 'nothing').check)
+  (tmp_path / 'empty').mkdir()
+  assert f'{tmp_path / "empty"} is no RLDS data set' in _message(datasets.rlds(tmp_path / 'empty').check)
+  assert f'did you mean {recorded.path}?' in _message(datasets.rlds(tmp_path).check)
+  assert 'did you mean train?' in _message(datasets.rlds(recorded.path, 'trian').check)
+  assert 'no part train[nonsense]' in _message(datasets.rlds(recorded.path, 'train[nonsense]').check)
+
+
+@pytest.mark.parametrize('name', ['features.json', 'dataset_info.json'])
+def test_a_damaged_description(recorded, name):
+  with open(os.path.join(recorded.path, name), 'r+') as file:
+    file.truncate(40)
+  assert f'{recorded.path} is no RLDS data set' in _message(recorded.check)
+
+
+def test_a_data_set_without_episodes(tmp_path, episodes):
+  data = _write(tmp_path, episodes[:1])
+  os.remove(os.path.join(data.path, _shards(data)[0]))
+  os.remove(os.path.join(data.path, 'dataset_info.json'))
+  datasets.RLDSWriter(tmp_path, datasets.memory(episodes).spec()).close()
+  assert f'{tmp_path} is empty' in _message(data.check)
+
+
+def _damage(path, how):
+  size = os.path.getsize(path)
+  with open(path, 'r+b') as file:
+    if how == 'flip':
+      file.seek(size // 2)
+      byte = file.read(1)[0]
+      file.seek(size // 2)
+      file.write(bytes([byte ^ 1]))
+    elif how == 'flip a length':
+      file.write(b'\x01')
+    else:
+      file.truncate(int(how))
+
+
+@pytest.mark.parametrize('how', ['flip', 'flip a length', '1', '10', '200'])
+def test_a_damaged_shard_is_named(recorded, how):
+  path = os.path.join(recorded.path, _shards(recorded)[1])
+  _damage(path, how)
+  assert f'The shard {path} is damaged' in _message(recorded.check)
+
+
+def test_a_shard_that_is_cut_between_episodes(tmp_path, episodes):
+  data = _write(tmp_path / 'data', episodes)
+  short = _write(tmp_path / 'short', episodes[:3])
+  path = os.path.join(data.path, _shards(data)[0])
+  os.replace(os.path.join(short.path, _shards(short)[0]), path)
+  for function in (data.check, lambda: next(data.episodes(0))):
+    assert f'The shard {path} is damaged (it holds 3 episodes, and dataset_info.json says 12)' in _message(function)
+
+
+def test_a_missing_shard_is_named(recorded):
+  path = os.path.join(recorded.path, _shards(recorded)[1])
+  os.remove(path)
+  assert f'The shard {path} is missing' in _message(recorded.check)
+
+
+def test_a_renamed_field_is_named(recorded):
+  path = os.path.join(recorded.path, 'features.json')
+  with open(path) as file:
+    text = file.read().replace('"log_prob"', '"log_probability"')
+  with open(path, 'w') as file:
+    file.write(text)
+  message = _message(recorded.check)
+  assert 'steps/extras/log_probability' in message and _shards(recorded)[0] in message
+
+
+# Writing.
+
+
+def test_a_folder_is_continued(tmp_path, episodes):
+  _write(tmp_path, episodes[:5])
+  data = _write(tmp_path, episodes[5:])
+  data.check()
+  assert len(_read(data)) == 12
+  _write(tmp_path, episodes[:2], split='test')
+  assert (len(_read(data)), len(_read(datasets.rlds(tmp_path, 'test')))) == (12, 2)
+  with open(tmp_path / 'dataset_info.json') as file:
+    assert [split['shardLengths'] for split in json.load(file)['splits']] == [['5', '7'], ['2']]
+
+
+@pytest.mark.parametrize(
+  'change, message',
+  [
+    (dict(action=np.zeros(3)), r'its action is missing, and that of the episodes to write is float32 \[3\]'),
+    (dict(reward=np.zeros(2)), r'its reward is float32 \[\], and that of the episodes to write is float32 \[2\]'),
+    (dict(extras=()), 'its extras/log_prob is float32'),
+  ],
+)
+def test_another_spec_is_an_error(recorded, change, message):
+  spec = recorded.spec()._replace(**change)
+  with pytest.raises(errors.UserError, match=message):
+    datasets.RLDSWriter(recorded.path, spec)
+  recorded.check()
+
+
+def test_the_folder_of_another_program_is_not_continued(tmp_path):
+  data = _foreign(tmp_path / 'data', [_rows(2, True, [1] * 3)])
+  assert 'was not written by RLDSWriter' in _message(lambda: datasets.RLDSWriter(data.path, data.spec()))
+
+
+def test_two_writers_in_one_folder_are_an_error(tmp_path, episodes):
+  spec = datasets.memory(episodes).spec()
+  with datasets.RLDSWriter(tmp_path, spec):
+    assert 'Another writer' in _message(lambda: datasets.RLDSWriter(tmp_path, spec))
+  datasets.RLDSWriter(tmp_path, spec).close()
+
+
+@pytest.mark.parametrize(
+  'change, message',
+  [
+    (dict(reward=np.zeros(3, np.float32)), 'steps/reward is float32 .3. in an episode of 4 rows'),
+    (dict(reward=np.zeros((4, 1), np.float32)), 'steps/reward is float32 .4, 1.'),
+    (dict(discount=np.float32(1)), 'steps/discount is float32 ..'),
+    (dict(action=(np.zeros((4, 2)), np.zeros(4))), 'steps/action/1 is float32 .4..* has to be int32 .4.'),
+    (dict(action=np.zeros((4, 2))), 'other fields than the spec: steps/action and steps/action/0'),
+    (dict(last=np.array([False, True, False, True])), 'marked as last'),
+    (dict(last=np.array([True])), 'at least two rows'),
+  ],
+)
+def test_an_episode_that_does_not_fit(tmp_path, change, message):
+  step = _episode(3, terminal=False)
+  with datasets.RLDSWriter(tmp_path, datasets.memory([step]).spec()) as writer:
+    with pytest.raises(errors.UserError, match=message):
+      writer.write(step._replace(**change))
+    writer.write(step)
+  assert len(_read(datasets.rlds(tmp_path))) == 1
+  assert 'is closed' in _message(lambda: writer.write(step))
+
+
+def test_a_spec_of_other_than_numbers_is_an_error(tmp_path, recorded):
+  spec = recorded.spec()._replace(observation={'word': np.array('yes')})
+  assert 'observation/word' in _message(lambda: datasets.RLDSWriter(tmp_path / 'new', spec))
+
+
+def test_a_killed_writer_leaves_all_finished_shards(tmp_path, episodes):
+  script = f"""
+    import pickle
+    from tfacme import datasets
+    with open({str(tmp_path / 'episodes')!r}, 'rb') as file:
+      episodes = pickle.load(file)
+    writer = datasets.RLDSWriter({str(tmp_path / 'data')!r}, datasets.memory(episodes).spec(), shard_bytes=10_000)
+    while True:
+      for episode in episodes:
+        writer.write(episode)
+  """
+  (tmp_path / 'episodes').write_bytes(pickle.dumps([step._replace(extras=()) for step in episodes]))
+  process = subprocess.Popen([sys.executable, '-c', textwrap.dedent(script)], stdout=subprocess.DEVNULL)
+  data = datasets.rlds(tmp_path / 'data')
+  try:
+    while not (os.path.isdir(data.path) and len(_shards(data)) > 20):
+      assert process.poll() is None
+  finally:
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+  data.check()
+  shards = [name for name in _shards(data) if not name.endswith('.incomplete')]
+  read = [len(step.last) for step in data.episodes(0)]
+  with open(os.path.join(data.path, 'dataset_info.json')) as file:
+    lengths = [int(n) for n in json.load(file)['splits'][0]['shardLengths']]
+  assert len(read) == sum(lengths)
+  assert len(shards) - len(lengths) in (0, 1)  # killed between the two renames
+  with datasets.RLDSWriter(data.path, data.spec()) as writer:
+    writer.write(next(data.episodes(0)))
+  data.check()
+  assert len(list(data.episodes(0))) == len(read) + 1
+  assert not [name for name in _shards(data) if name.endswith('.incomplete')]

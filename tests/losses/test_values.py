@@ -1,0 +1,123 @@
+"""Hand-worked numbers for the losses of action values."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tfacme.losses import values
+
+
+def _n_step(rewards, discounts, mask, n, gamma):
+  returns, discount = values.n_step_return(*(tf.constant(x, tf.float32) for x in (rewards, discounts, mask)), n, gamma)
+  return returns.numpy(), discount.numpy()
+
+
+@pytest.mark.parametrize(
+  'rewards, discounts, mask, n, returns, discount',
+  [
+    pytest.param(
+      [1, 2, 4, 9], [1, 1, 1, 1], [1, 1, 1, 1], 3, 1 + 1 + 1, 0.125, id='goes on, the last row is not summed'
+    ),
+    pytest.param([1, 2, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0], 3, 2, 0, id='terminated, then padding'),
+    pytest.param([1, 2, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], 3, 2, 0.25, id='truncated after 2 of 3 steps, then padding'),
+    pytest.param([1, 2, 4, 0], [1, 1, 1, 0], [1, 1, 1, 0], 3, 3, 0.125, id='truncated after all 3 steps'),
+    pytest.param([1, 2, 4, 0], [1, 0.5, 1, 0], [1, 1, 1, 0], 3, 1 + 1 + 0.25 * 0.5 * 4, 0.0625, id='partial discount'),
+    pytest.param([3, 9], [0.5, 9], [1, 1], 1, 3, 0.25, id='one step'),
+    pytest.param([9, 9], [9, 9], [0, 1], 1, 0, 1, id='nothing real'),
+    pytest.param([1, 9, 4, 0], [1, 9, 1, 0], [1, 0, 1, 1], 3, 1, 0.5, id='real rows after an end do not count'),
+  ],
+)
+def test_n_step_return_by_hand(rewards, discounts, mask, n, returns, discount):
+  found = _n_step([rewards], [discounts], [mask], n, gamma=0.5)
+  np.testing.assert_allclose(found, [[returns], [discount]])
+
+
+def _loop(rewards, discounts, mask, n, gamma):
+  """The definition, row by row."""
+  returns, discount = 0.0, 1.0
+  for k in range(n):
+    if not mask[k]:
+      break
+    returns += discount * rewards[k]
+    discount *= gamma * discounts[k]
+  return returns, discount
+
+
+_numbers = st.floats(-10, 10, width=32)
+_row = st.tuples(_numbers, st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+  items=st.integers(1, 6).flatmap(lambda t: st.lists(st.lists(_row, min_size=t, max_size=t), min_size=1, max_size=4)),
+  gamma=st.floats(0, 1),
+  data=st.data(),
+)
+def test_n_step_return_is_the_plain_loop(items, gamma, data):
+  rewards, discounts, mask = np.moveaxis(np.array(items), -1, 0)
+  n = data.draw(st.integers(1, rewards.shape[1]))
+  expected = np.transpose([_loop(*rows, n, gamma) for rows in zip(rewards, discounts, mask)])
+  np.testing.assert_allclose(_n_step(rewards, discounts, mask, n, gamma), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_n_step_return_ignores_what_is_not_real():
+  returns, discount = _n_step([[1, math.nan]], [[1, math.nan]], [[1, 0]], n=2, gamma=0.5)
+  np.testing.assert_allclose([returns, discount], [[1], [0.5]])
+
+
+@pytest.mark.parametrize('compiled', [False, True])
+def test_double_q_learning_by_hand(compiled):
+  function = tf.function(values.double_q_learning) if compiled else values.double_q_learning
+  errors = function(
+    q=tf.constant([[1.0, 2.0], [3.0, 4.0]]),
+    action=tf.constant([0, 1]),
+    returns=tf.constant([0.5, 1.0]),
+    discount=tf.constant([0.9, 0.0]),
+    next_value=tf.constant([[10.0, 20.0], [30.0, 40.0]]),
+    next_selector=tf.constant([[2.0, 1.0], [1.0, 2.0]]),
+  )
+  np.testing.assert_allclose(errors, [0.5 + 0.9 * 10 - 1, 1 - 4], rtol=1e-6)
+
+
+@pytest.mark.parametrize('dtype', [tf.int32, tf.int64])
+def test_double_q_learning_has_no_gradient_into_its_target(dtype):
+  q, target, selector = (tf.constant([[1.0, 2.0]]) for _ in range(3))
+  with tf.GradientTape() as tape:
+    tape.watch([q, target, selector])
+    errors = values.double_q_learning(q, tf.constant([1], dtype), tf.ones([1]), tf.ones([1]), target, selector)
+  gradients = tape.gradient(errors, [q, target, selector])
+  np.testing.assert_allclose(gradients[0], [[0, -1]])
+  assert gradients[1:] == [None, None]
+
+
+def test_huber_by_hand():
+  x = tf.constant([0.0, 1.0, -2.0, 3.0, -5.0])
+  with tf.GradientTape() as tape:
+    tape.watch(x)
+    loss = values.huber(x, 2.0)
+  np.testing.assert_allclose(loss, [0, 0.5, 2, 4, 8])
+  np.testing.assert_allclose(tape.gradient(loss, x), [0, 1, -2, 2, -2])
+
+
+def test_huber_without_a_bound_is_a_square():
+  np.testing.assert_allclose(values.huber(tf.constant([-3.0, 0.0, 4.0]), math.inf), [4.5, 0, 8])
+
+
+def test_importance_weights_by_hand():
+  # N P = 2, 0.5, 1, to the power -1/2: 0.707, 1.414, 1; the largest is 1.414.
+  weights = values.importance_weights(tf.constant([0.2, 0.05, 0.1]), tf.constant([10, 10, 10], tf.int64), 0.5)
+  np.testing.assert_allclose(weights, [0.5, 1, 1 / math.sqrt(2)], rtol=1e-6)
+
+
+def test_importance_weights_of_uniform_sampling_are_one():
+  weights = values.importance_weights(tf.constant([0.1, 0.05]), tf.constant([10, 20]), tf.constant(0.7))
+  np.testing.assert_allclose(weights, [1, 1], rtol=1e-6)
+
+
+def test_importance_weights_of_tiny_probabilities_are_finite():
+  weights = values.importance_weights(tf.constant([1e-30, 1.0]), tf.constant([10, 10]), tf.constant(1.0))
+  np.testing.assert_allclose(weights, [1, 1e-30], rtol=1e-5)

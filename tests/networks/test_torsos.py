@@ -1,0 +1,97 @@
+"""Torsos and heads: shapes for each kind of observation, and the duelling head's equation."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from dm_env import specs as dm_specs
+
+from tfacme import networks
+
+OAR = collections.namedtuple('OAR', ['observation', 'action', 'reward'])
+
+
+def _batch(spec, size=2):
+  return tf.nest.map_structure(lambda s: tf.ones([size, *s.shape], s.dtype), spec)
+
+
+def test_flatten_observation():
+  observation = OAR(
+    observation={'b': tf.constant([[3.0, 4.0]]), 'a': tf.constant([[[1.0], [2.0]]])},
+    action=tf.constant([5], tf.int32),
+    reward=tf.constant([6.5]),
+  )
+  flat = networks.flatten_observation(observation)
+  assert flat.dtype == tf.float32
+  np.testing.assert_array_equal(flat, [[1, 2, 3, 4, 5, 6.5]])
+
+
+_VECTOR = dm_specs.Array((3,), np.float32)
+_IMAGE = dm_specs.Array((84, 84, 4), np.uint8)
+
+
+@pytest.mark.parametrize(
+  'spec, kind, features',
+  [
+    pytest.param(_VECTOR, networks.MLPTorso, 256, id='vector'),
+    pytest.param(dm_specs.Array((10, 5), np.float32), networks.MLPTorso, 256, id='board'),
+    pytest.param(dm_specs.DiscreteArray(7), networks.MLPTorso, 256, id='discrete'),
+    pytest.param({'a': _VECTOR, 'b': dm_specs.Array((), np.float32)}, networks.MLPTorso, 256, id='dict of vectors'),
+    pytest.param(dm_specs.Array((2, 1, 3), np.float32), networks.MLPTorso, 256, id='too small for a convolution'),
+    pytest.param(_IMAGE, networks.MixedTorso, 512, id='Atari'),
+    pytest.param(dm_specs.Array((10, 10, 4), bool), networks.MixedTorso, 512, id='MinAtar'),
+    pytest.param({'image': _IMAGE, 'vector': _VECTOR}, networks.MixedTorso, 512, id='image and vector'),
+  ],
+)
+def test_default_torso(spec, kind, features):
+  torso = networks.default_torso(spec)
+  assert isinstance(torso, kind)
+  assert networks.create_variables(torso, spec) == tf.TensorSpec((1, features), tf.float32)
+  assert np.all(np.isfinite(torso(_batch(spec))))
+
+
+def test_atari_torso_is_the_papers():
+  torso = networks.AtariTorso()
+  assert networks.create_variables(torso, _IMAGE).shape == (1, 7 * 7 * 64)
+  assert sorted(tuple(v.shape) for v in torso.variables if v.shape.rank == 4) == [
+    (3, 3, 64, 64),
+    (4, 4, 32, 64),
+    (8, 8, 4, 32),
+  ]
+
+
+def test_bytes_are_scaled_and_nothing_else():
+  torso = networks.SmallImageTorso()
+  image = np.random.RandomState(0).randint(0, 256, (1, 5, 5, 1)).astype(np.uint8)
+  np.testing.assert_allclose(torso(tf.constant(image)), torso(tf.constant(image / np.float32(255))), rtol=1e-5)
+
+
+def test_a_mixed_torso_uses_all_of_the_observation():
+  spec = {'image': dm_specs.Array((5, 5, 1), np.float32), 'vector': _VECTOR}
+  torso, observation = networks.default_torso(spec, (8,), 'tanh'), _batch(spec)
+  features = torso(observation)
+  for key, leaf in observation.items():
+    assert np.any(torso({**observation, key: leaf + 1}) != features), key
+
+
+@pytest.mark.parametrize('activation', ['relu', 'elu', 'tanh', 'silu', 'gelu'])
+def test_activations(activation):
+  assert networks.MLPTorso((4, 2), activation)(tf.ones([3, 5])).shape == (3, 2)
+
+
+def test_the_duelling_head_by_hand():
+  head = networks.DuellingHead(2)
+  networks.create_variables(head, dm_specs.Array((1,), np.float32))
+  variables = {variable.name.rsplit(':')[0].split('/', 1)[1]: variable for variable in head.variables}
+  variables['value/w'].assign([[2.0]])
+  variables['value/b'].assign([1.0])
+  variables['advantage/w'].assign([[3.0, 5.0]])
+  variables['advantage/b'].assign([0.0, 2.0])
+  # V = 3; A = (3, 7), whose mean is 5.
+  np.testing.assert_allclose(head(tf.constant([[1.0]])), [[1, 5]])
+
+
+@pytest.mark.parametrize('duelling', [False, True])
+def test_q_head(duelling):
+  assert networks.q_head(3, duelling)(tf.ones([2, 4])).shape == (2, 3)

@@ -1,0 +1,38 @@
+"""tfacme: reinforcement learning research in TensorFlow 2.
+
+An agent is written once, as a builder; an experiment is compiled into a Launchpad program graph; and that same graph
+runs in one thread, in one process, in many processes, or on many hosts.
+
+    run = tfacme.train(experiment, workdir='runs/mine')
+    print(run.evaluate(episodes=20).mean)
+    policy = tfacme.load_policy('runs/mine')
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+__version__ = '0.1.0'
+
+# TensorFlow takes seconds to import, so what needs it is imported when it is used.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+  __name__,
+  submodules=['program'],
+  submod_attrs={
+    'core': ['Batch', 'Builder', 'Step', 'UpdateOutput'],
+    'errors': ['UserError'],
+    'experiments': ['Budget', 'Checkpointing', 'Evaluation', 'Experiment', 'Layout', 'Logging'],
+    'program': ['make_program'],
+    'runs': ['Run', 'load_policy', 'load_run', 'train'],
+  },
+)
+
+if TYPE_CHECKING:
+  from tfacme import program as program
+  from tfacme.core import Batch, Builder, Step, UpdateOutput
+  from tfacme.errors import UserError
+  from tfacme.experiments import Budget, Checkpointing, Evaluation, Experiment, Layout, Logging
+  from tfacme.program import make_program
+  from tfacme.runs import Run, load_policy, load_run, train

@@ -1,0 +1,96 @@
+"""The actor that almost all agents use: it calls a policy for all slots at once."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+import numpy as np
+import tensorflow as tf
+import tree
+from dm_env import specs as dm_specs
+
+from tfacme import compiling, core, specs
+
+
+class PolicyActor:
+  """Acts in N slots by one call of a compiled policy; see `core.Actor`."""
+
+  def __init__(self, parts: core.ActorParts):
+    self._variables = parts.variables
+    slots = len(parts.environments)
+    initial = parts.policy.initial_state(slots)
+    self._stateful = bool(tf.nest.flatten(initial))
+    self._seed = parts.seed
+    self._calls = 0
+    index = parts.first_index + np.arange(slots, dtype=np.int32)
+    observation = parts.environment_spec.observations
+    act = policy_step(parts.policy, index, parts.slots)
+    self._act = compiling.Compiled(
+      act,
+      [
+        compiling.tensor_specs(observation, slots),
+        tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
+        tf.TensorSpec([slots], tf.bool),
+        tf.TensorSpec([3], tf.int64),
+      ],
+    )
+    self._state = tf.nest.flatten(initial)
+    # Where actions, extras and state lie among the flat outputs, counted once: packing nests costs more than the call.
+    self._single = isinstance(self._act.outputs[0], tf.TensorSpec) and self._act.outputs[1] == ()
+
+  @property
+  def version(self) -> int:
+    """Of the variables that it acts with."""
+    return self._variables.version
+
+  def update(self) -> None:
+    """Pulls newer variables, if there are any."""
+    self._variables.update()
+
+  def act(self, observation: core.Nest, first: Any, steps: int) -> Tuple[core.Nest, core.Nest]:
+    """Actions and extras [N, ...] for observations [N, ...]; where `first` [N], the policy's state starts anew."""
+    self._calls += 1
+    numbers = np.array([self._seed, self._calls, steps], np.int64)
+    leaves = [observation] if isinstance(observation, np.ndarray) else tree.flatten(observation)
+    outputs = self._act.flat([*leaves, *self._state, first, numbers])
+    if self._stateful:
+      self._state = outputs[-len(self._state) :]
+    if self._single:
+      return outputs[0].numpy(), ()
+    actions, extras, _ = tf.nest.map_structure(lambda x: x.numpy(), self._act.pack(outputs))
+    return actions, extras
+
+
+def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
+  """The function of one call: (observation, state, first [B], (seed, calls, steps)) -> (actions, extras, state)."""
+
+  def step(observation: core.Nest, state: core.Nest, first: tf.Tensor, numbers: tf.Tensor):
+    if tf.nest.flatten(state):
+      initial = policy.initial_state(len(index))
+      state = tf.nest.map_structure(lambda fresh, old: _where(first, fresh, old), initial, state)
+    context = core.Context(
+      seed=tf.cast(numbers[:2], tf.int32), steps=numbers[2], index=tf.constant(index), slots=tf.constant(slots, tf.int32)
+    )
+    actions, state, extras = policy(observation, state, context)
+    return actions, extras, state
+
+  return step
+
+
+def _where(first: tf.Tensor, fresh: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
+  return tf.where(tf.reshape(first, [-1] + [1] * (old.shape.rank - 1)), fresh, old)
+
+
+def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
+  """The spec of what a policy adds to a row, found by tracing it."""
+  initial = policy.initial_state(1)
+  step = compiling.Compiled(
+    policy_step(policy, np.zeros(1, np.int32), 1),
+    [
+      compiling.tensor_specs(spec.observations, 1),
+      tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
+      tf.TensorSpec([1], tf.bool),
+      tf.TensorSpec([3], tf.int64),
+    ],
+  )
+  return tf.nest.map_structure(lambda s: dm_specs.Array(s.shape[1:].as_list(), s.dtype.as_numpy_dtype), step.outputs[1])

@@ -1,0 +1,106 @@
+"""One learning step of DQN (Mnih et al. 2015), with double Q-learning, n-step returns and prioritized replay."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import sonnet as snt
+import tensorflow as tf
+
+from tfacme import core, networks, schedules
+from tfacme.agents.dqn.config import DQNConfig
+from tfacme.agents.dqn.networks import DQNNetworks
+from tfacme.losses import values
+
+
+class DQNUpdate(tf.Module):
+  """Learns action values from n-step transitions.
+
+  Attributes:
+    published: the online network, by which the policy acts.
+  """
+
+  def __init__(self, dqn_networks: DQNNetworks, config: DQNConfig):
+    super().__init__(name='dqn')
+    self._config = config
+    self._online = dqn_networks.q
+    self._target = copy.deepcopy(dqn_networks.q)
+    self._learning_rate = tf.Variable(0.0, trainable=False, name='learning_rate')
+    self._optimizer = snt.optimizers.Adam(self._learning_rate, epsilon=config.adam_epsilon)
+    networks.create_slots(self._optimizer, self._online.trainable_variables)
+    self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='steps')
+    self.published = {'policy': self._online}
+
+  def __call__(self, batch: core.Batch) -> core.UpdateOutput:
+    """Learns from items that keep the observations of their ends: [B, 2, ...]."""
+    config = self._config
+    observation = tf.nest.map_structure(lambda x: x[:, 0], batch.steps.observation)
+    last_observation = tf.nest.map_structure(lambda x: x[:, 1], batch.steps.observation)
+    returns, discount = self._returns(batch)
+
+    # The target: bootstraps from the target network's value of the action that the online network would take.
+    target_q = self._target(last_observation)
+    selector_q = self._online(last_observation) if config.double else target_q
+
+    # The loss: the Huber size of the errors, weighted against the bias of prioritized sampling.
+    weights = self._weights(batch.info)
+    parameters = self._online.trainable_variables
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(parameters)
+      q = self._online(observation)
+      errors = values.double_q_learning(q, batch.steps.action[:, 0], returns, discount, target_q, selector_q)
+      loss = tf.reduce_mean(weights * values.huber(errors, config.huber_delta))
+
+    # The step: Adam along the clipped gradient, and then the target follows.
+    gradients, norm = self._clip(tape.gradient(loss, parameters))
+    self._learning_rate.assign(schedules.value(config.learning_rate, self._steps))
+    self._optimizer.apply(gradients, parameters)
+    self._steps.assign_add(1)
+    self._update_target()
+
+    priorities = tf.abs(errors)
+    metrics = {
+      'loss': loss,
+      'q': tf.reduce_mean(q),
+      'td_error': tf.reduce_mean(priorities),
+      'gradient_norm': norm,
+      'learning_rate': self._learning_rate.read_value(),
+    }
+    return core.UpdateOutput(metrics, priorities if config.priority_exponent else None)
+
+  def _returns(self, batch):
+    """The n-step returns [B], and the discounts [B] of the values of the last observations."""
+    config, rewards = self._config, batch.steps.reward
+    if math.isfinite(config.max_abs_reward):
+      rewards = tf.clip_by_value(rewards, -config.max_abs_reward, config.max_abs_reward)
+    return values.n_step_return(rewards, batch.steps.discount, batch.mask, config.n_step, config.discount)
+
+  def _weights(self, info):
+    """The importance weights [B] of prioritized sampling, or 1."""
+    if not self._config.priority_exponent:
+      return 1.0
+    exponent = schedules.value(self._config.importance_exponent, self._steps)
+    return values.importance_weights(info.probability, info.table_size, exponent)
+
+  def _clip(self, gradients):
+    """The gradients, of global norm `max_gradient_norm` at most, and the norm that they had."""
+    norm = tf.linalg.global_norm(gradients)
+    if math.isfinite(self._config.max_gradient_norm):
+      gradients, _ = tf.clip_by_global_norm(gradients, self._config.max_gradient_norm, use_norm=norm)
+    return gradients, norm
+
+  def _update_target(self):
+    """A copy every so many steps, or a part of the way in each."""
+    pairs = list(zip(self._target.variables, self._online.variables))
+    rate, period = self._config.target_update_rate, self._config.target_update_period
+    if rate is not None:
+      for target, online in pairs:
+        target.assign_add(rate * (online - target))
+      return
+
+    def copy_all():
+      for target, online in pairs:
+        target.assign(online)
+
+    tf.cond(tf.equal(self._steps % period, 0), copy_all, lambda: None)

@@ -1,0 +1,44 @@
+"""Agents by name, for the command line. Imports an agent when it is asked for, and no TensorFlow for its config."""
+
+from __future__ import annotations
+
+import importlib
+import types
+from typing import Any, Callable, Dict, Type
+
+from tfacme import core, errors, specs
+
+# Each agent's package `tfacme.agents.NAME` exports `Config`, `Builder` and `default_networks`.
+_AGENTS = {
+  'dqn': 'double Q-learning, n-step returns, prioritized replay; discrete actions (Mnih et al. 2015)',
+}
+
+
+def names() -> Dict[str, str]:
+  """All agents, each with a line that says what it is."""
+  return dict(_AGENTS)
+
+
+def config_class(name: str) -> Type[Any]:
+  """The dataclass of an agent's numbers.
+
+  Raises:
+    errors.UserError: if there is no such agent; so do all functions here.
+  """
+  return _package(name).Config
+
+
+def builder(name: str, config: Any) -> core.Builder:
+  """An agent's builder with a config of its `config_class`."""
+  return _package(name).Builder(config)
+
+
+def default_networks(name: str) -> Callable[[specs.EnvironmentSpec], Any]:
+  """What makes an agent's networks from an environment's spec, whatever the observations are."""
+  return _package(name).default_networks()
+
+
+def _package(name: str) -> types.ModuleType:
+  if name not in _AGENTS:
+    raise errors.unknown('agent', name, _AGENTS, hint=f'there are {", ".join(_AGENTS)}.')
+  return importlib.import_module(f'tfacme.agents.{name}')

@@ -1,0 +1,283 @@
+"""The commands: each reads its options and calls one public function of tfacme."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json as json_lib
+import os
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
+
+import tyro
+from typing_extensions import Annotated
+
+from tfacme import environments, errors, experiments
+from tfacme.agents import registry
+from tfacme.cli import options as options_lib
+from tfacme.cli import parsing, running
+
+# What a public function needs TensorFlow for is imported by the command that calls it: the others answer at once.
+
+
+_Run = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar='RUN')]]
+
+
+class _Command(NamedTuple):
+  run: Callable[[Sequence[str]], None]
+  usage: str
+  summary: str
+
+
+def run(arguments: Sequence[str]) -> None:
+  """Runs the command that a command line names.
+
+  Raises:
+    errors.UserError: if it can't be run as it stands.
+  """
+  if not arguments or arguments[0] in ('-h', '--help'):
+    print(_help())
+  elif arguments[0] == '--version':
+    print(f'tfacme {importlib.metadata.version("tfacme")}')
+  elif arguments[0] in _COMMANDS:
+    _COMMANDS[arguments[0]].run(arguments[1:])
+  else:
+    raise errors.unknown('command', arguments[0], _COMMANDS, hint='tfacme --help lists them.')
+
+
+def _help() -> str:
+  lines = ['usage: tfacme COMMAND ...', '', 'Reinforcement learning in TensorFlow 2.', '', 'commands:']
+  lines += _columns([(command.usage, command.summary) for command in _COMMANDS.values()])
+  lines += [
+    '',
+    'tfacme COMMAND --help lists the options of a command, tfacme train AGENT --help those of an agent too.',
+  ]
+  return '\n'.join(lines)
+
+
+def _columns(rows: Sequence[Tuple[str, str]]) -> Sequence[str]:
+  width = max(len(left) for left, _ in rows) + 2
+  return [f'  {left:{width}}{right}' for left, right in rows]
+
+
+def _agent(command: str, arguments: Sequence[str]) -> Optional[str]:
+  """The agent that a command line begins with; None if it asks for help before it names one."""
+  if arguments and not arguments[0].startswith('-'):
+    registry.config_class(arguments[0])  # Raises the error that names the nearest agents.
+    return arguments[0]
+  if {'-h', '--help'} & set(arguments):
+    print('\n'.join([f'usage: tfacme {command} AGENT ...', '', 'agents:', *_columns(list(registry.names().items()))]))
+    print(f'\ntfacme {command} AGENT --help lists the options.')
+    return None
+  known = ', '.join(registry.names())
+  raise errors.UserError(f'tfacme {command} wants the agent first: tfacme {command} AGENT ...; there are {known}.')
+
+
+def _train(arguments: Sequence[str]) -> None:
+  agent = _agent('train', arguments)
+  if agent is None:
+    return
+  options = parsing.parse(
+    options_lib.train_options(registry.config_class(agent)), arguments[1:], prog=f'tfacme train {agent}'
+  )
+  budget = experiments.Budget(actor_steps=options.steps)
+  environment = environments.factory(options.env)
+  running.warm_up(options.launch)  # Once all that can be checked is, and before this process imports TensorFlow.
+  experiment = experiments.Experiment(
+    builder=registry.builder(agent, options.config),
+    environment=environment,
+    networks=registry.default_networks(agent),
+    budget=budget,
+    seed=options.seed,
+    layout=options.layout,
+    evaluation=options.evaluation,
+    checkpointing=options.checkpointing,
+    logging=options.logging,
+    name=agent,
+  )
+  workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
+  running.run(experiment, workdir, options.launch)
+
+
+@dataclasses.dataclass(frozen=True)
+class _EvaluateOptions:
+  """Evaluates the policy of a run: episodes on its last variables, without exploration.
+
+  Attributes:
+    run: the run's folder.
+    episodes: how many episodes.
+    json: print one JSON object with mean, standard_error, minimum, maximum and episodes.
+  """
+
+  run: _Run
+  episodes: int = 20
+  json: bool = False
+
+
+def _evaluate(arguments: Sequence[str]) -> None:
+  options = parsing.parse(_EvaluateOptions, arguments, 'tfacme evaluate')
+  errors.in_range('--episodes', options.episodes, low=1)
+  result = _load_run(options.run).evaluate(episodes=options.episodes)
+  values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
+  if options.json:
+    print(json_lib.dumps({**values, 'episodes': int(result.episodes)}))
+    return
+  print(
+    f'return {values["mean"]:.4g} ± {values["standard_error"]:.2g} (mean and standard error of {result.episodes} '
+    f'episodes), from {values["minimum"]:.4g} to {values["maximum"]:.4g}'
+  )
+
+
+@dataclasses.dataclass(frozen=True)
+class _PlotOptions:
+  """Draws the return against the environment steps; several seeds of one experiment as their mean with a 95% band.
+
+  Attributes:
+    runs: the runs' folders.
+    out: the picture's file; the ending says which format (.png, .svg, .pdf).
+  """
+
+  runs: tyro.conf.Positional[Annotated[Tuple[str, ...], tyro.conf.arg(metavar='RUN [RUN ...]')]] = ()
+  out: str = 'learning_curve.png'
+
+
+def _plot(arguments: Sequence[str]) -> None:
+  options = parsing.parse(_PlotOptions, arguments, 'tfacme plot')
+  if not options.runs:
+    raise errors.UserError('tfacme plot needs the folder of a run: tfacme plot RUN [RUN ...] --out FILE.png.')
+  from tfacme import plotting  # pylint: disable=g-import-not-at-top
+
+  plotting.learning_curve(options.runs, options.out)
+  print(f'The learning curve is in {options.out}')
+
+
+@dataclasses.dataclass(frozen=True)
+class _WatchOptions:
+  """Writes episodes of a run's policy as an animated GIF.
+
+  Attributes:
+    run: the run's folder.
+    out: the animation's file.
+    episodes: how many episodes.
+    max_frames: pictures in all; what comes later is not shown.
+    seed: of the environment.
+  """
+
+  run: _Run
+  out: str = 'episode.gif'
+  episodes: int = 1
+  max_frames: int = 1000
+  seed: int = 0
+
+
+def _watch(arguments: Sequence[str]) -> None:
+  options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
+  import tfacme  # pylint: disable=g-import-not-at-top
+  from tfacme import watching  # pylint: disable=g-import-not-at-top
+
+  environment = _load_run(options.run).environment(options.seed)
+  returns = watching.watch(
+    tfacme.load_policy(options.run), environment, options.out, options.episodes, options.max_frames
+  )
+  shown = ', '.join(f'{value:g}' for value in returns)
+  print(f'{"An episode" if len(returns) == 1 else "Episodes"} with return {shown}: {options.out}')
+
+
+@dataclasses.dataclass(frozen=True)
+class _GraphOptions:
+  """Draws the program graph of an agent: its nodes, and what flows between them.
+
+  Attributes:
+    out: the picture's file (SVG).
+    env: the environment's id; the graph is made for one that the agent can learn in.
+  """
+
+  out: str = 'graph.svg'
+  env: str = 'bsuite:catch/0'
+  layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
+
+
+def _graph(arguments: Sequence[str]) -> None:
+  agent = _agent('graph', arguments)
+  if agent is None:
+    return
+  options = parsing.parse(_GraphOptions, arguments[1:], f'tfacme graph {agent}')
+  environment = environments.factory(options.env)
+  import tfacme  # pylint: disable=g-import-not-at-top
+  from tfacme import picture, program  # pylint: disable=g-import-not-at-top
+
+  experiment = experiments.Experiment(
+    builder=registry.builder(agent, registry.config_class(agent)()),
+    environment=environment,
+    networks=registry.default_networks(agent),
+    budget=experiments.Budget(actor_steps=1),
+    layout=options.layout,
+    name=agent,
+  )
+  svg = picture.graph_svg(program.graph(tfacme.make_program(experiment)))
+  try:
+    os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
+    with open(options.out, 'w', encoding='utf-8') as file:
+      file.write(svg)
+  except OSError as error:
+    raise errors.UserError(f'The picture {options.out} can not be written: {error}.') from error
+  print(f'The program graph is in {options.out}')
+
+
+@dataclasses.dataclass(frozen=True)
+class _ExportOptions:
+  """Writes the policy of a run as a SavedModel, which loads where there is no tfacme.
+
+  Attributes:
+    run: the run's folder.
+    out: the folder of the SavedModel.
+  """
+
+  run: _Run
+  out: str = 'policy'
+
+
+def _export(arguments: Sequence[str]) -> None:
+  options = parsing.parse(_ExportOptions, arguments, 'tfacme export')
+  _load_run(options.run).export(options.out)
+  print(f'The policy is in {options.out}')
+
+
+@dataclasses.dataclass(frozen=True)
+class _AgentsOptions:
+  """Lists the agents."""
+
+
+def _agents(arguments: Sequence[str]) -> None:
+  parsing.parse(_AgentsOptions, arguments, 'tfacme agents')
+  print('\n'.join(_columns(list(registry.names().items()))))
+
+
+@dataclasses.dataclass(frozen=True)
+class _EnvsOptions:
+  """Lists the environments: ids, or patterns of ids."""
+
+
+def _envs(arguments: Sequence[str]) -> None:
+  parsing.parse(_EnvsOptions, arguments, 'tfacme envs')
+  print('\n'.join(_columns(environments.known())))
+
+
+def _load_run(path: str) -> Any:
+  # Looked at before TensorFlow is imported, so that a wrong path is told at once.
+  if not os.path.isfile(os.path.join(path, 'experiment.json')):
+    raise errors.UserError(f'There is no run in {path}: it has no experiment.json; give a folder of tfacme train.')
+  import tfacme  # pylint: disable=g-import-not-at-top
+
+  return tfacme.load_run(path)
+
+
+_COMMANDS: Dict[str, _Command] = {
+  'train': _Command(_train, 'train AGENT --env ID', 'train an agent in an environment'),
+  'evaluate': _Command(_evaluate, 'evaluate RUN', 'evaluate the policy of a run'),
+  'plot': _Command(_plot, 'plot RUN [RUN ...]', 'draw learning curves'),
+  'watch': _Command(_watch, 'watch RUN', 'an episode of the policy as an animation'),
+  'graph': _Command(_graph, 'graph AGENT', 'draw the program graph of an agent'),
+  'export': _Command(_export, 'export RUN', 'the policy of a run as a SavedModel'),
+  'agents': _Command(_agents, 'agents', 'list the agents'),
+  'envs': _Command(_envs, 'envs', 'list the environments'),
+}

@@ -1,0 +1,38 @@
+"""Running an experiment for a user: what `tfacme train` and a user's page have in common."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, List
+
+from tfacme import experiments, loggers
+
+
+def warm_up(launch: str) -> None:
+  """Lets the processes of a run get ready while this one is busy importing and checking."""
+  if launch == 'local_mp':
+    from tfacme import launching  # pylint: disable=g-import-not-at-top
+
+    launching.warm_up()
+
+
+def run(experiment: experiments.Experiment, workdir: str, launch: str) -> None:
+  """Runs an experiment to its end and says in one line what came of it."""
+  import tfacme  # pylint: disable=g-import-not-at-top
+
+  result = tfacme.train(experiment, workdir=workdir, launch=launch)
+  print(_report(result, experiment.budget))
+
+
+def _report(result: Any, budget: experiments.Budget) -> str:
+  """The last evaluation, and where everything is."""
+  workdir = os.fspath(result.workdir)
+  where = f'logs, checkpoints and policy are in {workdir}'
+  rows: List[Any] = loggers.read(os.path.join(workdir, 'logs', 'evaluator.csv'))
+  if not rows:
+    return f'No evaluation was made; {where}'
+  last = rows[-1]
+  value, error = float(last['episode_return']), float(last['episode_return_standard_error'])
+  steps = int(float(last[budget.unit]))
+  unit = 'environment steps' if budget.unit == 'actor_steps' else 'learner steps'
+  return f'Evaluation return {value:.3g} ± {error:.2g} (standard error) after {steps:,} {unit}; {where}'

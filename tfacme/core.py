@@ -1,0 +1,220 @@
+"""The contract of tfacme: what a stream of experience is, and what the parts of an agent promise each other.
+
+Three ideas carry the framework. An experiment is compiled into one program graph, which any engine runs (`program.py`).
+All experience is one stream of `Step` rows, whatever it comes from. One learner and one actor serve all agents: what
+differs between agents is a `Policy` and an `Update`, and a `Builder` that says how they are put together.
+
+Nothing here imports TensorFlow: the contract is about shapes and names, not about operations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
+
+if TYPE_CHECKING:
+  import dm_env
+
+  from tfacme import specs
+  from tfacme.replay import sources
+  from tfacme.counting import Tally
+  from tfacme.replay import tables as tables_lib
+  from tfacme.variables import VariableClient
+
+Nest = Any  # A nest of arrays or tensors: tuples, named tuples and dicts, with arrays as leaves.
+
+
+class Step(NamedTuple):
+  """One row of any stream: an environment, a demonstration, an RLDS data set.
+
+  Row t and row t + 1 make a transition if and only if row t is not `last`. That is the whole rule about the ends of
+  episodes, truncation and padding: padding rows are `last` too.
+  """
+
+  observation: Nest  # o_t
+  action: Nest  # a_t; zeros in the row of the final observation
+  reward: Any  # r_{t+1}, raw: never accumulated or clipped before it is sampled
+  discount: Any  # d_{t+1}: 0 at a termination, the environment's own (mostly 1) elsewhere, at a truncation too
+  first: Any  # this row starts an episode
+  last: Any  # this row holds only a final observation (or padding)
+  extras: Nest = ()  # what the policy adds: log-probabilities, logits, the recurrent state before a_t
+
+
+class Info(NamedTuple):
+  """Where the items of a batch come from; each is a tensor [B]."""
+
+  key: Any  # uint64, the item's name in its table
+  probability: Any  # float32, with which it was sampled
+  table_size: Any  # int64, items in its table when it was sampled
+  age: Any  # int64, learner steps since the variables that acted in its first row were current
+  source: Any  # int32, which part of a `Mix` it is from
+
+
+class Batch(NamedTuple):
+  """What an Update receives."""
+
+  steps: Step  # leaves [B, T, ...]; observations [B, 2, ...] if the items keep only the ends
+  mask: Any  # float32 [B, T]: 1 where row t starts a real transition
+  info: Info
+
+
+class UpdateOutput(NamedTuple):
+  """What one learning step gives back."""
+
+  metrics: Mapping[str, Any]  # scalars
+  priorities: Any = None  # [B] for a single source, {name: [B]} for `Together`, None if there are no priorities
+
+
+class Context(NamedTuple):
+  """What a policy may know besides its observation, so that exploration is a function and a run repeats."""
+
+  seed: Any  # int32 [2], fresh in each call: for `tf.random.stateless_*`
+  steps: Any  # int64 [], environment steps of all actors so far
+  index: Any  # int32 [B], the number of each slot among all slots of all actors
+  slots: Any  # int32 [], how many slots there are in all
+
+
+class Policy(Protocol):
+  """Chooses actions (a `tf.Module`): batched, pure and exportable; its variables are those that it needs to act."""
+
+  def initial_state(self, batch_size: int) -> Nest:
+    """The state at the start of an episode, [B, ...]; `()` for a policy without memory."""
+    ...
+
+  def __call__(self, observation: Nest, state: Nest, context: Context) -> Tuple[Nest, Nest, Nest]:
+    """From observations [B, ...] to (actions [B, ...], next state, extras that are stored in the row)."""
+    ...
+
+
+class Update(Protocol):
+  """One learning step (a `tf.Module`), with all its state trackable: networks, targets, optimizers, counts."""
+
+  published: Mapping[str, Any]  # name -> the module or variables that others may pull, 'policy' at the least
+
+  def __call__(self, batch: Any) -> UpdateOutput:
+    """Learns from a `Batch`, or from {name: Batch} if the source is `Together`."""
+    ...
+
+
+class VariableSource(Protocol):
+  """Gives variables out, all of one version."""
+
+  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[Any]]]]:
+    """(version, values of each name in order) if the version is newer than `newer_than`, or None."""
+    ...
+
+
+class Progress(enum.Enum):
+  """How a worker's step ended when nothing kept it from working."""
+
+  DID = 'did'
+  DONE = 'done'
+
+
+@dataclasses.dataclass(frozen=True)
+class Blocked:
+  """A worker's step that could not be taken.
+
+  Attributes:
+    reason: what it waits for, as a phrase: 'the actors to insert into ...'.
+    idle: whether it only waits for its turn, which nobody needs to be told.
+  """
+
+  reason: str
+  idle: bool = False
+
+
+Outcome = Union[Progress, Blocked]
+
+
+class Worker(Protocol):
+  """Anything that a run steps: environment loop, learner, evaluator, saver, or a node of the user's own.
+
+  The last phase of a run waits for all workers, so each of them has to come to `DONE`.
+  """
+
+  name: str
+  tally: Tally  # its side of the counter
+
+  def step(self, wait: float) -> Outcome:
+    """Does one piece of work; waits at most about `wait` seconds (0: not at all) for what it needs."""
+    ...
+
+  def save(self, path: str) -> None:
+    """Writes all of its state into the folder `path`."""
+    ...
+
+  def restore(self, path: str) -> None:
+    """Takes its state back from the folder `path`."""
+    ...
+
+
+class Actor(Protocol):
+  """Chooses the actions of N slots by one call. `acting.PolicyActor` is the one that almost all agents use."""
+
+  def act(self, observation: Nest, first: Any, steps: int) -> Tuple[Nest, Nest]:
+    """Actions and extras [N, ...] for observations [N, ...]; `first` [N] says where an episode begins."""
+    ...
+
+  def update(self) -> None:
+    """Pulls newer variables, if there are any."""
+    ...
+
+  @property
+  def version(self) -> int:
+    """The version of the variables that it acts with (learner steps)."""
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class ActorParts:
+  """What an actor is built of; given to `Builder.actor`."""
+
+  policy: Policy
+  environments: Sequence[dm_env.Environment]  # one for each slot; a planner may copy them
+  environment_spec: specs.EnvironmentSpec
+  variables: VariableClient
+  seed: int
+  first_index: int  # the number of slot 0 among all slots
+  slots: int  # how many slots there are in all
+  evaluation: bool
+
+
+class Builder:
+  """How an agent is put together from its parts. The first five methods are enough for most agents."""
+
+  config: Any  # A dataclass: every number of the agent.
+
+  def check(self, spec: specs.EnvironmentSpec) -> None:
+    """Raises a `UserError` if this agent can't learn in an environment of this kind."""
+
+  def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables_lib.Table]:
+    """The replay tables; none for an agent that learns from recorded data alone."""
+    return ()
+
+  def source(self) -> sources.Source:
+    """What the learner consumes."""
+    raise NotImplementedError
+
+  def policy(self, networks: Any, spec: specs.EnvironmentSpec, evaluation: bool) -> Policy:
+    """The behaviour policy, or the one that is evaluated and exported."""
+    raise NotImplementedError
+
+  def update(self, networks: Any, spec: specs.EnvironmentSpec) -> Update:
+    """The algorithm: one learning step."""
+    raise NotImplementedError
+
+  def actor(self, parts: ActorParts) -> Actor:
+    """The actor around the policy; override it for an agent that does more than call its policy (a planner)."""
+    from tfacme import acting
+
+    return acting.PolicyActor(parts)
+
+  def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
+    """Raises a `UserError` if the networks don't fit the environment's spec."""
+
+
+def describe(config: Any) -> Dict[str, Any]:
+  """A dataclass as plain values, for a run's `experiment.json`."""
+  return dataclasses.asdict(config) if dataclasses.is_dataclass(config) else {}

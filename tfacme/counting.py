@@ -1,0 +1,203 @@
+"""The counter: the one place that knows how far a run has come, whom its budget belongs to, and which phase it is in."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
+
+from tfacme import checkpoints
+
+
+class Report(NamedTuple):
+  """What the counter answers.
+
+  Attributes:
+    granted: how many steps of the budget this node has been given in all, since the run began.
+    totals: counts of all nodes together, by name.
+    phase: 0 while the actors spend the budget, 1 while the learner drains, 2 while the last evaluation runs, 3 while
+      the saver exports and saves, 4 when all is done.
+  """
+
+  granted: int
+  totals: Dict[str, int]
+  phase: int
+
+
+class CounterClient(Protocol):
+  """What nodes ask of the counter; every call may come twice and then counts once."""
+
+  def join(self, node: str) -> Dict[str, int]:
+    """Begins again after a restart: gives back what the node had claimed and not used; returns its counts."""
+    ...
+
+  def report(
+    self,
+    node: str,
+    counts: Mapping[str, int],
+    claim: Optional[int] = None,
+    notes: Optional[Mapping[str, Any]] = None,
+    finished: bool = False,
+  ) -> Report:
+    """Says how far a node has come.
+
+    Args:
+      node: its name.
+      counts: its own counts since the run began (absolute, so that a call that is repeated counts once).
+      claim: how many steps of the budget it would like to have been given in all; also absolute.
+      notes: anything that a display may show.
+      finished: whether it has done all of its part.
+    """
+    ...
+
+
+class Counter:
+  """Keeps the counts of all nodes; see `CounterClient`. Safe to call from several threads."""
+
+  def __init__(self, budget: int, unit: str, phases: Sequence[Sequence[str]]):
+    """Initializes the counter.
+
+    Args:
+      budget: steps that the nodes may claim in all.
+      unit: which count the budget is of, 'actor_steps' or 'learner_steps'.
+      phases: the names of the nodes that each phase of the end of a run waits for.
+    """
+    self._budget = budget
+    self._unit = unit
+    self._phases = [frozenset(names) for names in phases]
+    self._counts: Dict[str, Dict[str, int]] = {}
+    self._granted: Dict[str, int] = {}
+    self._finished: set[str] = set()
+    self._notes: Dict[str, Dict[str, Any]] = {}
+    self._lock = threading.Lock()
+
+  def join(self, node: str) -> Dict[str, int]:
+    """See `CounterClient.join`."""
+    with self._lock:
+      counts = self._counts.setdefault(node, {})
+      self._granted[node] = counts.get(self._unit, 0)
+      self._finished.discard(node)
+      return dict(counts)
+
+  def report(
+    self,
+    node: str,
+    counts: Mapping[str, int],
+    claim: Optional[int] = None,
+    notes: Optional[Mapping[str, Any]] = None,
+    finished: bool = False,
+  ) -> Report:
+    """See `CounterClient.report`."""
+    with self._lock:
+      self._counts.setdefault(node, {}).update(counts)
+      if claim is not None:
+        self._grant(node, claim)
+      if notes:
+        self._notes.setdefault(node, {}).update(notes)
+      if finished:
+        self._finished.add(node)
+      return Report(self._granted.get(node, 0), self._totals(), self._phase())
+
+  def status(self) -> Dict[str, Any]:
+    """All that a display shows, as plain values."""
+    with self._lock:
+      totals = self._totals()
+      return {
+        'unit': self._unit,
+        'steps': totals.get(self._unit, 0),
+        'budget': self._budget,
+        'totals': totals,
+        'phase': self._phase(),
+        'notes': {node: dict(notes) for node, notes in self._notes.items()},
+      }
+
+  def save(self, path: str) -> str:
+    """Writes the counts into the folder `path` and returns their digest."""
+    with self._lock:
+      counts = {node: dict(own) for node, own in self._counts.items()}
+    with open(os.path.join(path, 'counter.json'), 'w', encoding='utf-8') as file:
+      json.dump(counts, file, indent=2)
+    return checkpoints.digest(counts)
+
+  def restore(self, path: str) -> str:
+    """Takes the counts back from the folder `path` and returns their digest."""
+    with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
+      self._counts = json.load(file)
+    self._granted = {node: own.get(self._unit, 0) for node, own in self._counts.items()}
+    return checkpoints.digest(self._counts)
+
+  def _grant(self, node: str, claim: int) -> None:
+    mine = self._granted.get(node, 0)
+    left = self._budget - sum(self._granted.values())
+    self._granted[node] = mine + max(0, min(claim - mine, left))
+
+  def _totals(self) -> Dict[str, int]:
+    totals: Dict[str, int] = {}
+    for counts in self._counts.values():
+      for name, count in counts.items():
+        totals[name] = totals.get(name, 0) + count
+    return totals
+
+  def _phase(self) -> int:
+    for number, names in enumerate(self._phases):
+      if not names <= self._finished:
+        return number
+    return len(self._phases)
+
+
+@dataclasses.dataclass
+class Tally:
+  """One node's side of the counter: its own counts, its lease of the budget, and the newest totals.
+
+  Attributes:
+    node: its name.
+    counter: the counter or a client of it.
+    lease: how many steps it claims at a time: one call to the counter for so many steps.
+    counts: its own counts since the run began.
+    phase: of the run, as the counter last said.
+    notes: for a display; go out with the next report.
+  """
+
+  node: str
+  counter: CounterClient
+  lease: int = 1
+  counts: Dict[str, int] = dataclasses.field(default_factory=dict)
+  phase: int = 0
+  notes: Dict[str, Any] = dataclasses.field(default_factory=dict)
+  _granted: int = 0
+  _totals: Dict[str, int] = dataclasses.field(default_factory=dict)
+  _reported: Dict[str, int] = dataclasses.field(default_factory=dict)
+
+  def join(self, names: Sequence[str]) -> None:
+    """Begins, or goes on, with counts of these names."""
+    counts = self.counter.join(self.node)
+    self.counts = {name: counts.get(name, 0) for name in names}
+    self.report()
+
+  def add(self, name: str, count: int = 1) -> None:
+    """Counts."""
+    self.counts[name] += count
+
+  def allowance(self, unit: str, most: int) -> int:
+    """How many steps may be made now, at most `most`; claims more of the budget when the lease is used up."""
+    left = self._granted - self.counts[unit]
+    if left < most:
+      self.report(claim=self.counts[unit] + max(self.lease, most))
+      left = self._granted - self.counts[unit]
+    return min(left, most)
+
+  def report(self, claim: Optional[int] = None, finished: bool = False) -> None:
+    """Tells the counter, and hears the newest totals."""
+    self._reported = dict(self.counts)
+    report = self.counter.report(self.node, self._reported, claim, self.notes, finished)
+    self._granted, self._totals, self.phase = report
+    self.notes = {}
+
+  def total(self, name: str) -> int:
+    """A count of all nodes: what the counter last said, and what this node has counted since."""
+    return self._totals.get(name, 0) + self.counts.get(name, 0) - self._reported.get(name, 0)
+
+
+PHASES: List[str] = ['actor', 'learner', 'evaluator', 'saver']

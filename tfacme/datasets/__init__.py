@@ -1,0 +1,21 @@
+"""Recorded experience: episodes in memory, and RLDS data sets on disk.
+
+    data = datasets.rlds('recordings/walker')
+    data.check()                              # one sentence if something is wrong with it
+    for episode in data.episodes(seed=1):     # a core.Step with leaves [T + 1, ...]
+      ...
+
+    with datasets.RLDSWriter('recordings/walker', specs.step_spec(environment_spec)) as writer:
+      writer.write(datasets.episode(rows))
+
+What is written is a plain TensorFlow data set: `tfds.builder_from_directory(path).as_dataset()` reads it too. Importing
+this package imports neither TensorFlow nor TensorFlow Datasets.
+"""
+
+from tfacme.datasets.episodes import Dataset as Dataset
+from tfacme.datasets.episodes import Memory as Memory
+from tfacme.datasets.episodes import episode as episode
+from tfacme.datasets.episodes import memory as memory
+from tfacme.datasets.reader import RLDS as RLDS
+from tfacme.datasets.reader import rlds as rlds
+from tfacme.datasets.writer import RLDSWriter as RLDSWriter

@@ -1,0 +1,115 @@
+"""Whole episodes: what a data set is, and the one that lies in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Iterable, Iterator, Protocol, Sequence, Tuple
+
+import numpy as np
+import tree
+from dm_env import specs as dm_specs
+
+from tfacme import core, errors
+
+_SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
+
+
+class Dataset(Protocol):
+  """Recorded episodes.
+
+  An episode of T transitions is a `core.Step` with leaves [T + 1, ...]: its last row holds the final observation, with
+  zeros for the action, the reward and the discount. A truncated episode differs from a terminated one in the discount
+  of row T - 1, and in nothing else.
+  """
+
+  def episodes(self, seed: int) -> Iterator[core.Step]:
+    """One pass over all episodes, in an order that is a function of the seed."""
+    ...
+
+  def spec(self) -> core.Step:
+    """The spec of one row: a `core.Step` of `dm_env.specs.Array`, without bounds."""
+    ...
+
+  def check(self) -> None:
+    """Raises a `UserError` that names what is wrong with the data set, if anything is."""
+    ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # equal arrays have no hash, and a part of a `Mix` needs one
+class Memory:
+  """Episodes that lie in memory; see `memory`."""
+
+  steps: Tuple[core.Step, ...]
+
+  def episodes(self, seed: int) -> Iterator[core.Step]:
+    """One pass over all episodes, in an order that is a function of the seed."""
+    for i in np.random.default_rng(seed).permutation(len(self.steps)):
+      yield self.steps[i]
+
+  def spec(self) -> core.Step:
+    """The spec of one row, taken from the first episode."""
+    if not self.steps:
+      raise errors.UserError('The data set in memory is empty: give it at least one episode.')
+    return row_spec(self.steps[0])
+
+  def check(self) -> None:
+    """Raises a `UserError` if there are no episodes, or if one of them is malformed or unlike the first."""
+    first = _signature(self.spec())
+    for number, step in enumerate(self.steps):
+      rows = check_last(step.last)
+      for path, leaf in tree.flatten_with_path(step):
+        if leaf.shape[:1] != (rows,):
+          name = '/'.join(map(str, path))
+          raise errors.UserError(
+            f'In episode {number}, {name} is of the shape {leaf.shape}, and there are {rows} rows.'
+          )
+      if _signature(row_spec(step)) != first:
+        raise errors.UserError(f'Episode {number} of the data set in memory has other types or shapes than episode 0.')
+
+
+def memory(episodes: Iterable[core.Step]) -> Memory:
+  """A data set of episodes in memory.
+
+  Args:
+    episodes: each a `core.Step` with leaves [T + 1, ...], as `episode` makes them; put into single precision.
+  """
+  return Memory(tuple(tree.map_structure(_to_single, step) for step in episodes))
+
+
+def episode(rows: Sequence[core.Step]) -> core.Step:
+  """The rows of one episode, stacked: leaves [T + 1, ...]."""
+  return tree.map_structure(lambda *leaves: np.stack(leaves), *rows)
+
+
+def check_last(last: Any) -> int:
+  """The number of rows of an episode with these marks of its last row, bool [T + 1].
+
+  Raises:
+    UserError: unless they are those of one whole episode with at least one transition.
+  """
+  last = np.atleast_1d(last)
+  rows = len(last)
+  if rows < 2:
+    raise errors.UserError('An episode has at least two rows: a transition and the final observation.')
+  if np.flatnonzero(last).tolist() != [rows - 1]:
+    raise errors.UserError('The last row of an episode, and no other, has to be marked as last.')
+  return rows
+
+
+def single(dtype: Any) -> np.dtype:
+  """A type in the precision in which environments give their values: float64 is float32 here, int64 is int32."""
+  return _SINGLE.get(np.dtype(dtype), np.dtype(dtype))
+
+
+def row_spec(step: core.Step) -> core.Step:
+  """The spec of one row of an episode with leaves [T + 1, ...]."""
+  return tree.map_structure(lambda leaf: dm_specs.Array(leaf.shape[1:], leaf.dtype), step)
+
+
+def _to_single(leaf: Any) -> np.ndarray:
+  leaf = np.asarray(leaf)
+  return leaf.astype(single(leaf.dtype), copy=False)
+
+
+def _signature(spec: core.Step) -> Any:
+  return [(path, leaf.shape, leaf.dtype) for path, leaf in tree.flatten_with_path(spec)]

@@ -1,0 +1,240 @@
+"""What a user sees while a run goes on: a live display on a terminal, and plain lines where there is none."""
+
+from __future__ import annotations
+
+import collections
+import re
+import sys
+import time
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+import rich.console
+import rich.live
+import rich.progress_bar
+import rich.table
+import rich.text
+
+_REFRESH_SECONDS = 0.25  # of the live display
+_LINE_SECONDS = 10.0  # between plain lines, unless a tenth of the budget has passed
+_LINES = 10
+_STALL_SECONDS = 10.0  # a side that waits for longer is worth a line
+_RATE_SECONDS = 20.0  # over which rates are taken
+_EPISODES = 20  # over which returns are averaged
+
+
+class _Sample(NamedTuple):
+  """The counts at a time."""
+
+  seconds: float
+  steps: int
+  actor_steps: int
+  learner_steps: int
+
+
+class Display:
+  """Shows how a run goes, from the statuses it is given.
+
+  A status is a plain dict:
+
+      {'unit': 'actor_steps', 'steps': 1200, 'budget': 30000,
+       'totals': {'actor_steps': 1200, 'actor_episodes': 130, 'learner_steps': 300, 'evaluator_episodes': 20},
+       'notes': {'actor-0': {'episode_return': 1.0, 'blocked': None, 'blocked_seconds': 0.0},
+                 'learner': {'loss': 0.1, 'replay_size': 900, 'replay_max': 100000,
+                             'blocked': 'the rate limiter to allow a sample', 'blocked_seconds': 12.0},
+                 'evaluator': {'evaluation_return': 0.6}}}
+
+  `notes` are what each node says of itself; all of them may be missing. A display is no part of the run: it raises
+  nothing, and what goes wrong in it ends it with one line on standard error.
+  """
+
+  def __init__(
+    self, clock: Callable[[], float] = time.monotonic, console: Optional[rich.console.Console] = None, live: Any = None
+  ):
+    """A display on standard output, or on `console`.
+
+    Args:
+      clock: tells the time in seconds.
+      console: where to show.
+      live: whether to redraw in place; None does so on a terminal.
+    """
+    self._clock = clock
+    self._console = console or rich.console.Console(file=sys.stdout, highlight=False)
+    self._live_wanted = self._console.is_terminal if live is None else live
+    self._live: Optional[rich.live.Live] = None
+    self._failed = False
+    self._first: Optional[_Sample] = None
+    self._samples: Deque[_Sample] = collections.deque()
+    self._returns: Deque[float] = collections.deque(maxlen=_EPISODES)
+    self._episodes = 0
+    self._stalled: Set[str] = set()
+    self._status: Mapping[str, Any] = {}
+    self._shown_at = float('-inf')
+    self._shown_part = 0
+
+  def __enter__(self) -> Display:
+    self._guard(self._start)
+    return self
+
+  def __exit__(self, *exception: Any) -> None:
+    self._guard(self._finish)
+
+  def update(self, status: Mapping[str, Any]) -> None:
+    """Shows a status; may be called as often as one likes."""
+    self._guard(self._update, status)
+
+  def _guard(self, function: Callable[..., None], *arguments: Any) -> None:
+    """Calls one of the display's own functions; the first that fails is the last."""
+    if self._failed:
+      return
+    try:
+      function(*arguments)
+    except Exception as error:  # pylint: disable=broad-exception-caught  # A closed terminal must not end a run.
+      self._failed = True
+      print(f'tfacme: the display stopped ({type(error).__name__}: {error}); the run goes on.', file=sys.stderr)
+
+  def _start(self) -> None:
+    if self._live_wanted:
+      # Refreshed by `update`, so that the display has no thread and no other clock than its own.
+      self._live = rich.live.Live(console=self._console, auto_refresh=False, transient=True)
+      self._live.start()
+
+  def _update(self, status: Mapping[str, Any]) -> None:
+    self._status = status
+    self._remember(status)
+    for line in self._new_stalls(status):
+      self._print(line)
+    now = self._clock()
+    if self._live is not None:
+      if now - self._shown_at >= _REFRESH_SECONDS:
+        self._shown_at = now
+        self._live.update(self._table(), refresh=True)
+      return
+    part = _LINES * status['steps'] // max(1, status['budget'])
+    if part > self._shown_part or now - self._shown_at >= _LINE_SECONDS:
+      self._shown_at, self._shown_part = now, part
+      self._print(self._line())
+
+  def _finish(self) -> None:
+    if self._live is not None:
+      self._live.stop()
+    if self._status:
+      self._print(self._summary())
+
+  def _print(self, line: str) -> None:
+    # A line stays one line, however narrow what it is written to claims to be.
+    self._console.print(line, markup=False, soft_wrap=True)
+
+  def _remember(self, status: Mapping[str, Any]) -> None:
+    """Keeps what rates and averages are made of."""
+    totals = status['totals']
+    sample = _Sample(self._clock(), status['steps'], totals.get('actor_steps', 0), totals.get('learner_steps', 0))
+    self._first = self._first or sample
+    self._samples.append(sample)
+    while sample.seconds - self._samples[0].seconds > _RATE_SECONDS and len(self._samples) > 2:
+      self._samples.popleft()
+    episodes = totals.get('actor_episodes', 0)
+    if episodes > self._episodes:
+      self._episodes = episodes
+      self._returns.extend(_notes(status, 'episode_return'))
+
+  def _new_stalls(self, status: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each side that has begun to wait for too long; a side is all nodes of a role."""
+    waiting: Dict[str, List[Tuple[float, str]]] = {}
+    for name, note in status.get('notes', {}).items():
+      seconds = note.get('blocked_seconds') or 0.0
+      if note.get('blocked') and seconds >= _STALL_SECONDS:
+        waiting.setdefault(re.sub(r'-\d+$', '', name), []).append((seconds, note['blocked']))
+    for side, nodes in waiting.items():
+      if side not in self._stalled:
+        who = f'The {side} has' if len(nodes) == 1 else f'{len(nodes)} {side}s have'
+        seconds, reason = max(nodes)
+        yield f'{who} been waiting for {seconds:.0f} s for {reason}.'
+    self._stalled = set(waiting)
+
+  def _facts(self) -> Dict[str, str]:
+    """What there is to say, in words."""
+    status, totals = self._status, self._status['totals']
+    facts = {'steps': f'{status["steps"]:,} of {status["budget"]:,} {_unit(status["unit"])}'}
+    acting, learning, remaining = self._rates()
+    if remaining is not None:
+      facts['time left'] = _duration(remaining)
+    if self._returns:
+      facts['return'] = f'{sum(self._returns) / len(self._returns):.2f}'
+    evaluations = list(_notes(status, 'evaluation_return'))
+    if evaluations:
+      facts['evaluation'] = f'{evaluations[-1]:.2f}'
+    if status['unit'] == 'actor_steps':
+      facts['acting'] = f'{acting:,.0f} steps/s'
+    facts['learning'] = f'{totals.get("learner_steps", 0):,} steps, {learning:,.0f}/s'
+    for loss in _notes(status, 'loss'):
+      facts['loss'] = f'{loss:.3g}'
+    for size, most in zip(_notes(status, 'replay_size'), _notes(status, 'replay_max')):
+      facts['replay'] = f'{size:,.0f} of {most:,.0f} items'
+    held = [f'{name} for {note["blocked"]}' for name, note in status.get('notes', {}).items() if note.get('blocked')]
+    if held:
+      more = f' (and {len(held) - 1} more)' if len(held) > 1 else ''
+      facts['waiting'] = held[0] + more
+    return facts
+
+  def _rates(self) -> Tuple[float, float, Optional[float]]:
+    """Environment steps and learner steps a second, and the seconds that the run still takes (None: not known)."""
+    old, new = self._samples[0], self._samples[-1]
+    seconds = new.seconds - old.seconds
+    if seconds <= 0:
+      return 0.0, 0.0, None
+    speed = (new.steps - old.steps) / seconds
+    remaining = (self._status['budget'] - new.steps) / speed if speed > 0 else None
+    return (new.actor_steps - old.actor_steps) / seconds, (new.learner_steps - old.learner_steps) / seconds, remaining
+
+  def _line(self) -> str:
+    return ' | '.join(text if name == 'steps' else f'{name} {text}' for name, text in self._facts().items())
+
+  def _table(self) -> rich.table.Table:
+    """The picture on a terminal: a bar, and under it a line for each fact."""
+    table = rich.table.Table.grid(padding=(0, 2))
+    table.add_column(style='bold cyan', justify='right')
+    table.add_column()
+    total = max(1, self._status['budget'])
+    table.add_row('progress', rich.progress_bar.ProgressBar(total=total, completed=self._status['steps'], width=48))
+    for name, text in self._facts().items():
+      style = 'yellow' if name == 'waiting' else ''
+      table.add_row(name, rich.text.Text(text, style=style, no_wrap=True, overflow='ellipsis'))
+    return table
+
+  def _summary(self) -> str:
+    """The line that is left at the end: what was done in this process, and how fast."""
+    first, last = self._first, self._samples[-1]
+    assert first is not None
+    seconds = max(1e-9, self._clock() - first.seconds)
+    totals = self._status['totals']
+    parts = [f'{self._status["steps"]:,} {_unit(self._status["unit"])} in {_duration(seconds)}']
+    if self._status['unit'] == 'actor_steps':
+      parts[0] += f' ({(last.steps - first.steps) / seconds:,.0f}/s)'
+      parts.append(f'{totals.get("learner_steps", 0):,} learner steps')
+    evaluations = list(_notes(self._status, 'evaluation_return'))
+    if evaluations:
+      parts.append(f'evaluation return {evaluations[-1]:.2f}')
+    elif self._returns:
+      parts.append(f'return {sum(self._returns) / len(self._returns):.2f}')
+    return ', '.join(parts) + '.'
+
+
+def _notes(status: Mapping[str, Any], key: str) -> Iterator[float]:
+  """What the nodes say under a key, those that say it."""
+  for note in status.get('notes', {}).values():
+    if note.get(key) is not None:
+      yield note[key]
+
+
+def _unit(unit: str) -> str:
+  return 'environment steps' if unit == 'actor_steps' else 'learner steps'
+
+
+def _duration(seconds: float) -> str:
+  """'48 s', '3 min 20 s', '2 h 5 min'."""
+  seconds = round(seconds)
+  if seconds < 60:
+    return f'{seconds} s'
+  if seconds < 3600:
+    return f'{seconds // 60} min {seconds % 60} s'
+  return f'{seconds // 3600} h {seconds % 3600 // 60} min'

@@ -1,0 +1,106 @@
+"""Environments of the user's own: `package.module:function`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import os
+import sys
+from typing import Any, Callable
+
+import dm_env
+
+from tfacme import errors
+
+
+def check(environment_id: str) -> None:
+  """Raises a `UserError` unless `environment_id` names a function that can be imported."""
+  _load(environment_id)
+
+
+def make(environment_id: str, seed: int) -> dm_env.Environment:
+  """Returns the environment that the function `environment_id` returns.
+
+  Args:
+    environment_id: `package.module:function`. The module may be in the current folder.
+    seed: Given to the function as `seed=` if it has a parameter of that name.
+
+  Raises:
+    errors.UserError: If there is no such function, or it returns something else than a `dm_env.Environment`.
+  """
+  function = _load(environment_id)
+  environment = function(**_arguments(function, seed, environment_id))
+  if not isinstance(environment, dm_env.Environment):
+    kind = f'{type(environment).__module__}.{type(environment).__qualname__}'
+    fix = (
+      ' (tfacme.environments.gym_adapter.GymEnvironment makes one)' if hasattr(environment, 'observation_space') else ''
+    )
+    raise errors.UserError(f'{environment_id} returned {kind}, and has to return a dm_env.Environment{fix}.')
+  return environment
+
+
+def known() -> list[tuple[str, str]]:
+  """Says how ids of one's own look."""
+  return [('package.module:function', 'your own function that returns a dm_env.Environment; may take seed=')]
+
+
+def exists(module: str) -> bool:
+  """Whether the top-level package of `module` can be found, in the current folder too; does not import it."""
+  _search_current_folder()
+  package = module.partition('.')[0]
+  return package.isidentifier() and (package in sys.modules or importlib.util.find_spec(package) is not None)
+
+
+def _load(environment_id: str) -> Callable[..., Any]:
+  """Imports the function `environment_id`."""
+  _search_current_folder()
+  module_name, _, path = environment_id.partition(':')
+  value = _import(module_name, environment_id)
+  for attribute in path.split('.'):
+    if not hasattr(value, attribute):
+      public = [name for name in dir(value) if not name.startswith('_')]
+      raise errors.unknown(f'function in {module_name}', path, public)
+    value = getattr(value, attribute)
+  if not callable(value):
+    kind = type(value).__name__
+    raise errors.UserError(f'{environment_id} is of type {kind}, and has to be a function that returns an environment.')
+  return value
+
+
+def _import(module_name: str, environment_id: str) -> Any:
+  """Imports a module, telling a module that is not there from one that lacks something itself."""
+  try:
+    return importlib.import_module(module_name)
+  except ModuleNotFoundError as error:
+    missing = error.name or ''
+    if module_name == missing or module_name.startswith(missing + '.'):
+      raise errors.UserError(
+        f'There is no module {missing!r} for {environment_id!r}; run in its folder, or install its package.'
+      ) from error
+    raise errors.UserError(f'{module_name} imports {missing!r}, which is not installed.') from error
+
+
+def _search_current_folder() -> None:
+  """Makes modules of the current folder importable, as `python -m` does; an installed command does not."""
+  folder = os.getcwd()
+  if '' not in sys.path and folder not in sys.path:
+    sys.path.insert(0, folder)
+
+
+def _arguments(function: Callable[..., Any], seed: int, environment_id: str) -> dict[str, int]:
+  """What to call a function with: the seed if it takes one. Raises a `UserError` if it wants more than that."""
+  try:
+    signature = inspect.signature(function)
+  except ValueError:  # Some built-in functions have no signature.
+    return {}
+  seed_parameter = signature.parameters.get('seed')
+  takes_seed = seed_parameter is not None and seed_parameter.kind != seed_parameter.POSITIONAL_ONLY
+  arguments = {'seed': seed} if takes_seed else {}
+  try:
+    signature.bind(**arguments)
+  except TypeError as error:
+    raise errors.UserError(
+      f'{environment_id} takes {signature}, and is called with nothing but seed=: give the others defaults.'
+    ) from error
+  return arguments

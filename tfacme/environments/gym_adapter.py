@@ -1,0 +1,185 @@
+"""From the interface of Gymnasium to the one of dm_env. Imports Gymnasium.
+
+What differs between the two, and is settled here: Gymnasium says `terminated` and `truncated` where dm_env has a
+discount; it wants a reset where dm_env starts a new episode by itself; it is seeded by its first reset; and its
+discrete spaces need not start at 0.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import dm_env
+import gymnasium
+import numpy as np
+import tree
+from dm_env import specs
+from gymnasium import spaces
+
+from tfacme import errors
+from tfacme.environments import leaves
+
+_ONE = np.float32(1.0)
+_ZERO = np.float32(0.0)
+
+
+class GymEnvironment(dm_env.Environment):
+  """A Gymnasium environment as a dm_env environment.
+
+  Observations and actions have the shapes and the dtypes of the spaces; `Dict` and `Tuple` spaces become dicts and
+  tuples, discrete ones count from 0. Rewards and discounts are float32 scalars. The discount is 0 in the last step of
+  an episode that terminated and 1 everywhere else, also where an episode was truncated.
+  """
+
+  def __init__(self, environment: gymnasium.Env, seed: Optional[int] = None, name: str = 'The environment'):
+    """Wraps `environment`.
+
+    Args:
+      environment: What to wrap.
+      seed: The seed of the first reset; the episodes after it go on from there. None for a random one.
+      name: What errors call the environment.
+
+    Raises:
+      errors.UserError: If a space can't be described by specs.
+    """
+    self._environment = environment
+    self._seed = seed
+    self._name = name
+    self._needs_reset = True
+    self._is_checked = False
+    observations = _nest(environment.observation_space, f'{name} has an observation space')
+    actions = _nest(environment.action_space, f'{name} has an action space')
+    self._observation_spec = tree.map_structure_with_path(_spec_namer('observation'), observations)
+    self._action_spec = tree.map_structure_with_path(_spec_namer('action'), actions)
+    self._observation = leaves.apply_each(tree.map_structure(_observation_reader, observations))
+    self._action = leaves.apply_each(tree.map_structure(_action_writer, actions))
+
+  def reset(self) -> dm_env.TimeStep:
+    """Starts an episode."""
+    observation, _ = self._environment.reset(seed=self._seed)
+    self._seed = None  # Seeding again would repeat the same episode for ever.
+    self._needs_reset = False
+    observation = self._observation(observation)
+    if not self._is_checked:
+      self._check_shapes(observation)
+    return dm_env.restart(observation)
+
+  def step(self, action: Any) -> dm_env.TimeStep:
+    """Takes a step, or starts an episode if none is going on."""
+    if self._needs_reset:
+      return self.reset()
+    observation, reward, terminated, truncated, _ = self._environment.step(self._action(action))
+    self._needs_reset = bool(terminated or truncated)
+    return dm_env.TimeStep(
+      step_type=dm_env.StepType.LAST if self._needs_reset else dm_env.StepType.MID,
+      reward=np.float32(float(reward)),  # By way of float, because some environments return arrays of shape [1].
+      discount=_ZERO if terminated else _ONE,
+      observation=self._observation(observation),
+    )
+
+  def observation_spec(self) -> Any:
+    """Describes observations: a nest of specs in the shape of the observation space."""
+    return self._observation_spec
+
+  def action_spec(self) -> Any:
+    """Describes actions: a nest of specs in the shape of the action space."""
+    return self._action_spec
+
+  def reward_spec(self) -> specs.Array:
+    """Describes rewards: float32 scalars."""
+    return specs.Array((), np.float32, name='reward')
+
+  def discount_spec(self) -> specs.BoundedArray:
+    """Describes discounts: float32 scalars in [0, 1]."""
+    return specs.BoundedArray((), np.float32, minimum=0.0, maximum=1.0, name='discount')
+
+  def render(self) -> np.ndarray:
+    """Returns an image of the present state: uint8 [height, width, 3].
+
+    Raises:
+      errors.UserError: If the environment can't draw itself.
+    """
+    image = self._environment.render() if self._environment.render_mode == 'rgb_array' else None
+    if image is None:
+      raise errors.UserError(f'{self._name} can not draw itself: it has no render_mode rgb_array.')
+    return image
+
+  def close(self) -> None:
+    """Closes the environment."""
+    self._environment.close()
+
+  def _check_shapes(self, observation: Any) -> None:
+    """Holds the first observation against the spec, so that a wrong space is not first seen deep in a replay."""
+    for path, spec in tree.flatten_with_path(self._observation_spec):
+      shape = _at(observation, path).shape
+      if shape != spec.shape:
+        raise errors.UserError(
+          f'{self._name} returns an {spec.name} of shape {shape}, and its observation space says {spec.shape}.'
+        )
+    self._is_checked = True
+
+
+def _at(nest: Any, path: tuple[Any, ...]) -> Any:
+  for key in path:
+    nest = nest[key]
+  return nest
+
+
+def _nest(space: spaces.Space, owner: str) -> Any:
+  """Turns `Dict` and `Tuple` spaces into dicts and tuples of the spaces that are leaves."""
+  if isinstance(space, spaces.Dict):
+    return {key: _nest(value, owner) for key, value in space.spaces.items()}
+  if isinstance(space, spaces.Tuple):
+    return tuple(_nest(value, owner) for value in space.spaces)
+  if isinstance(space, (spaces.Discrete, spaces.Box, spaces.MultiBinary, spaces.MultiDiscrete)):
+    return space
+  raise errors.UserError(
+    f'{owner} {space}, which has no dm_env spec: '
+    'it may be made of Discrete, Box, MultiBinary, MultiDiscrete, Dict and Tuple spaces.'
+  )
+
+
+def _spec_namer(root: str) -> Callable[[tuple[Any, ...], spaces.Space], specs.Array]:
+  """Returns the function from (path, space) to the spec of that space, named by `root` and the path."""
+  return lambda path, space: _spec(space, '/'.join([root, *map(str, path)]))
+
+
+def _spec(space: spaces.Space, name: str) -> specs.Array:
+  """The spec of a space that is a leaf. Bounds of Box spaces that are infinite, or not a number, become infinite."""
+  if isinstance(space, spaces.Discrete):
+    return specs.DiscreteArray(int(space.n), dtype=space.dtype, name=name)
+  if isinstance(space, spaces.MultiBinary):
+    return specs.BoundedArray(space.shape, space.dtype, minimum=0, maximum=1, name=name)
+  if isinstance(space, spaces.MultiDiscrete):
+    return specs.BoundedArray(space.shape, space.dtype, minimum=0, maximum=space.nvec - 1, name=name)
+  low, high = space.low, space.high
+  if np.issubdtype(space.dtype, np.floating):
+    low = np.where(np.isnan(low), -np.inf, low)
+    high = np.where(np.isnan(high), np.inf, high)
+  return specs.BoundedArray(space.shape, space.dtype, minimum=low, maximum=high, name=name)
+
+
+def _start(space: spaces.Space) -> Any:
+  """What a discrete space counts from; None if that is 0, or the space is not discrete."""
+  start = getattr(space, 'start', None)
+  return start if np.any(start) else None
+
+
+def _observation_reader(space: spaces.Space) -> Callable[[Any], Any]:
+  """Returns the function from what the environment gives to what the spec says. It copies: some reuse their arrays."""
+  dtype, start = space.dtype, _start(space)
+  if isinstance(space, spaces.Discrete):
+    return dtype.type if start is None else lambda value: dtype.type(value - start)
+  if start is None:
+    return lambda value: np.array(value, dtype)
+  return lambda value: np.array(value - start, dtype)
+
+
+def _action_writer(space: spaces.Space) -> Callable[[Any], Any]:
+  """Returns the function from an action of the spec to one of the space."""
+  dtype, start = space.dtype, _start(space)
+  if isinstance(space, spaces.Discrete):
+    return int if start is None else lambda value: int(value) + int(start)
+  if start is None:
+    return lambda value: np.asarray(value, dtype)
+  return lambda value: np.asarray(value + start, dtype)

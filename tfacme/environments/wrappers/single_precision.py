@@ -1,0 +1,132 @@
+"""Single precision in place of double."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import dm_env
+import numpy as np
+import tree
+from dm_env import specs
+
+from tfacme.environments import leaves
+from tfacme.environments.wrappers import base
+
+_SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
+
+
+class SinglePrecision(base.EnvironmentWrapper):
+  """Turns float64 into float32 and int64 into int32, in the specs and in all that passes.
+
+  The wrapped environment gets actions in the precision of its own action spec. Arrays that are in single precision are
+  not touched; scalars always become numpy scalars, because a Python float is a double whatever the spec says of it.
+  """
+
+  def __init__(self, environment: dm_env.Environment):
+    """Wraps `environment`. Its specs are read once, here."""
+    super().__init__(environment)
+    self._observation_spec = tree.map_structure(_single, environment.observation_spec())
+    self._action_spec = tree.map_structure(_single_action, environment.action_spec())
+    self._reward_spec = tree.map_structure(_single, environment.reward_spec())
+    self._discount_spec = tree.map_structure(_single, environment.discount_spec())
+    self._observation = _converter(environment.observation_spec())
+    self._reward = _converter(environment.reward_spec())
+    self._discount = _converter(environment.discount_spec())
+    self._action = leaves.apply_each(tree.map_structure(_widen, environment.action_spec()))
+
+  def reset(self) -> dm_env.TimeStep:
+    """Starts an episode."""
+    return self._convert(self._environment.reset())
+
+  def step(self, action: Any) -> dm_env.TimeStep:
+    """Takes a step, or starts an episode if none is going on."""
+    if self._action is not None:
+      action = self._action(action)
+    return self._convert(self._environment.step(action))
+
+  def observation_spec(self) -> Any:
+    """Describes observations: the wrapped environment's, in single precision."""
+    return self._observation_spec
+
+  def action_spec(self) -> Any:
+    """Describes actions: the wrapped environment's, in single precision, with bounds that lie within its bounds."""
+    return self._action_spec
+
+  def reward_spec(self) -> Any:
+    """Describes rewards: the wrapped environment's, in single precision."""
+    return self._reward_spec
+
+  def discount_spec(self) -> Any:
+    """Describes discounts: the wrapped environment's, in single precision."""
+    return self._discount_spec
+
+  def _convert(self, timestep: dm_env.TimeStep) -> dm_env.TimeStep:
+    step_type, reward, discount, observation = timestep
+    if self._observation is not None:
+      observation = self._observation(observation)
+    if reward is not None and self._reward is not None:
+      reward = self._reward(reward)
+    if discount is not None and self._discount is not None:
+      discount = self._discount(discount)
+    return dm_env.TimeStep(step_type, reward, discount, observation)
+
+
+def is_single_precision(environment: dm_env.Environment) -> bool:
+  """Whether no spec of `environment` says float64 or int64."""
+  nest = (
+    environment.observation_spec(),
+    environment.action_spec(),
+    environment.reward_spec(),
+    environment.discount_spec(),
+  )
+  return all(spec.dtype not in _SINGLE for spec in tree.flatten(nest))
+
+
+def _converter(nest: Any) -> Optional[Callable[[Any], Any]]:
+  return leaves.apply_each(tree.map_structure(_narrow, nest))
+
+
+def _narrow(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
+  """The function that puts a value of `spec` into single precision, or None if there is nothing to do."""
+  dtype = _SINGLE.get(spec.dtype, spec.dtype)
+  if not spec.shape and dtype.kind in 'biuf':
+    return dtype.type
+  return (lambda value: np.asarray(value, dtype)) if spec.dtype in _SINGLE else None
+
+
+def _widen(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
+  """The function that gives an action of a single precision spec the precision of `spec`, or None."""
+  if spec.dtype not in _SINGLE:
+    return None
+  dtype = spec.dtype
+  return (lambda value: np.asarray(value, dtype)) if spec.shape else dtype.type
+
+
+def _single(spec: specs.Array) -> specs.Array:
+  """The spec in single precision. Rounding keeps order, so that values within the bounds stay within the new ones."""
+  if spec.dtype not in _SINGLE:
+    return spec
+  dtype = _SINGLE[spec.dtype]
+  if isinstance(spec, specs.BoundedArray) and not isinstance(spec, specs.DiscreteArray):
+    return spec.replace(dtype=dtype, minimum=_round(spec.minimum, dtype), maximum=_round(spec.maximum, dtype))
+  return spec.replace(dtype=dtype)
+
+
+def _single_action(spec: specs.Array) -> specs.Array:
+  """The spec in single precision, its bounds rounded inwards: the environment takes an action at a bound."""
+  single = _single(spec)
+  if single is spec or single.dtype.kind != 'f' or not isinstance(spec, specs.BoundedArray):
+    return single
+  low, high = single.minimum, single.maximum
+  minimum = np.where(low.astype(np.float64) < spec.minimum, np.nextafter(low, np.float32(np.inf)), low)
+  maximum = np.where(high.astype(np.float64) > spec.maximum, np.nextafter(high, np.float32(-np.inf)), high)
+  # Bounds that are closer together than float32 resolves have no value between them.
+  return single.replace(minimum=np.minimum(minimum, maximum), maximum=maximum)
+
+
+def _round(bound: np.ndarray, dtype: np.dtype) -> np.ndarray:
+  """Puts a bound into `dtype`; beyond the range of floats is infinite, beyond the range of integers is its end."""
+  if dtype.kind == 'i':
+    bound = np.clip(bound, np.iinfo(dtype).min, np.iinfo(dtype).max)
+  with np.errstate(over='ignore'):
+    return bound.astype(dtype)

@@ -1,0 +1,41 @@
+"""The errors that a user of tfacme meets.
+
+`UserError` is a mistake that the user can mend: its message is one sentence that names the thing and the fix, and the
+command line prints it without a traceback. Everything else is a fault of a program and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Iterable, Optional
+
+
+class UserError(ValueError):
+  """A mistake that the user can mend. The message is one sentence that names the thing and the fix."""
+
+
+class NonFiniteError(FloatingPointError):
+  """A NaN or an infinity in a place where learning can't go on with one."""
+
+
+class CorruptCheckpointError(RuntimeError):
+  """What was restored is not what was saved."""
+
+
+def in_range(
+  name: str, value: float, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
+) -> None:
+  """Raises a `UserError` unless `low <= value <= high` and `above < value`; a bound of None does not hold."""
+  if low is not None and not value >= low:
+    raise UserError(f'{name} is {value}, and has to be at least {low}.')
+  if above is not None and not value > above:
+    raise UserError(f'{name} is {value}, and has to be more than {above}.')
+  if high is not None and not value <= high:
+    raise UserError(f'{name} is {value}, and has to be at most {high}.')
+
+
+def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:
+  """The error for a name that does not exist, with the nearest names that do."""
+  near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+  fix = f'did you mean {" or ".join(near)}?' if near else hint
+  return UserError(f'There is no {kind} {name!r}{"; " + fix if fix else "."}')

@@ -1,0 +1,193 @@
+"""Episodes of the evaluation policy on frozen variables."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence
+
+import dm_env
+import numpy as np
+import tree
+
+from tfacme import core, counting
+from tfacme.environment_loop import episode_columns
+from tfacme.loggers import Logger
+from tfacme.variables import VariableClient
+
+
+class Result(NamedTuple):
+  """Returns of several episodes."""
+
+  returns: np.ndarray  # [episodes]
+  lengths: np.ndarray  # [episodes], steps
+
+  @property
+  def mean(self) -> float:
+    """The mean return."""
+    return float(self.returns.mean())
+
+  @property
+  def standard_error(self) -> float:
+    """Of the mean; 0 for a single episode."""
+    count = len(self.returns)
+    return float(self.returns.std(ddof=1) / math.sqrt(count)) if count > 1 else 0.0
+
+  @property
+  def minimum(self) -> float:
+    """The lowest return."""
+    return float(self.returns.min())
+
+  @property
+  def maximum(self) -> float:
+    """The highest return."""
+    return float(self.returns.max())
+
+  @property
+  def episodes(self) -> int:
+    """How many there were."""
+    return len(self.returns)
+
+
+def run_episodes(
+  environments: Sequence[dm_env.Environment],
+  act: Callable[[core.Nest, np.ndarray], core.Nest],
+  episodes: int,
+) -> Result:
+  """Plays episodes, in all environments at once.
+
+  How many episodes each environment plays is settled before: to take the first ones that end would favour short ones.
+
+  Args:
+    environments: N of them.
+    act: actions [N, ...] for observations [N, ...] and `first` [N].
+    episodes: how many in all.
+  """
+  slots = len(environments)
+  left = [len(range(slot, episodes, slots)) for slot in range(slots)]
+  timesteps: List[Any] = [environment.reset() for environment in environments]
+  first = np.ones(slots, np.bool_)
+  returns, lengths = np.zeros(slots), np.zeros(slots, np.int64)
+  all_returns: List[List[float]] = [[] for _ in range(slots)]
+  all_lengths: List[List[int]] = [[] for _ in range(slots)]
+  while any(left):
+    observation = tree.map_structure(lambda *leaves: np.stack(leaves), *[t.observation for t in timesteps])
+    actions = act(observation, first.copy())
+    first[:] = False
+    for slot in range(slots):
+      if not left[slot]:
+        continue
+      action = tree.map_structure(lambda leaf, i=slot: leaf[i], actions)
+      timestep = timesteps[slot] = environments[slot].step(action)
+      returns[slot] += np.sum(timestep.reward)
+      lengths[slot] += 1
+      if timestep.last():
+        all_returns[slot].append(returns[slot])
+        all_lengths[slot].append(lengths[slot])
+        returns[slot], lengths[slot], first[slot] = 0.0, 0, True
+        left[slot] -= 1
+        if left[slot]:
+          timesteps[slot] = environments[slot].reset()
+  return Result(np.array(sum(all_returns, [])), np.array(sum(all_lengths, [])))
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluatorParts:
+  """What an evaluator is made of.
+
+  Attributes:
+    name: of its node.
+    environments: played at once.
+    actor: around the evaluation policy.
+    variables: of that policy.
+    tally: the node's side of the counter.
+    logger: gets a row for each evaluation.
+    unit: what `every` counts.
+    every: steps between evaluations; 0 is only the last.
+    budget: steps of the run.
+    episodes: of each evaluation.
+    clock: seconds; for the columns that tell the time.
+  """
+
+  name: str
+  environments: Sequence[dm_env.Environment]
+  actor: core.Actor
+  variables: VariableClient
+  tally: counting.Tally
+  logger: Logger
+  unit: str
+  every: int
+  budget: int
+  episodes: int
+  clock: Callable[[], float] = time.time
+
+
+class Evaluator:
+  """Evaluates when the run has come far enough, and once more on the final variables; a `core.Worker`."""
+
+  def __init__(self, parts: EvaluatorParts):
+    self.name = parts.name
+    self._parts = parts
+    self.tally = parts.tally
+    self._done = False
+    self.tally.join(['evaluator_episodes'])
+    self._next = self._after(self.tally.total(parts.unit))
+
+  def step(self, wait: float) -> core.Outcome:
+    """Runs an evaluation if one is due."""
+    if self._done:
+      return core.Progress.DONE
+    self.tally.report()
+    if self.tally.phase > counting.PHASES.index('evaluator') - 1:
+      self._evaluate()
+      self.tally.report(finished=True)
+      self._parts.logger.close()
+      self._done = True
+      return core.Progress.DONE
+    steps = self.tally.total(self._parts.unit)
+    if steps >= self._next:
+      self._next = self._after(steps)
+      self._evaluate()
+      return core.Progress.DID
+    time.sleep(wait)
+    return core.Blocked('the next evaluation', idle=True)
+
+  def save(self, path: str) -> None:
+    """Nothing: when the next evaluation is due follows from the counts."""
+
+  def restore(self, path: str) -> None:
+    """See `save`."""
+
+  def _after(self, steps: int) -> float:
+    """When the next one is due. The one at the end of the budget is the last one, on the final variables."""
+    every = self._parts.every
+    due = (steps // every + 1) * every if every else math.inf
+    return due if due < self._parts.budget else math.inf
+
+  def _evaluate(self) -> None:
+    parts = self._parts
+    parts.variables.update_and_wait()
+    started = parts.clock()
+    steps = self.tally.total('actor_steps')
+
+    def act(observation: core.Nest, first: np.ndarray) -> core.Nest:
+      return parts.actor.act(observation, first, steps)[0]
+
+    result = run_episodes(parts.environments, act, parts.episodes)
+    self.tally.add('evaluator_episodes', result.episodes)
+    now = parts.clock()
+    row: Dict[str, Any] = {
+      'actor_steps': steps,
+      'actor_episodes': self.tally.total('actor_episodes'),
+      'learner_steps': parts.variables.version,
+      'evaluator_episodes': self.tally.total('evaluator_episodes'),
+      **episode_columns(np.array(result.mean), float(result.lengths.mean())),
+      'episode_return_standard_error': result.standard_error,
+      'episode_return_minimum': result.minimum,
+      'episode_return_maximum': result.maximum,
+      'steps_per_second': float(result.lengths.sum()) / max(now - started, 1e-9),
+      'timestamp': now,
+    }
+    parts.logger.write(row)
+    self.tally.notes['evaluation_return'] = result.mean

@@ -1,0 +1,173 @@
+"""What a run is: an `Experiment` and its options. Nothing else defines a run.
+
+All of it is plain dataclasses that can be pickled, compared and made from a command line; nothing here imports
+TensorFlow. Counts are in environment steps of all actors (`actor_steps`), or in learner steps for a run that learns
+from recorded data alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
+
+from tfacme import errors
+
+if TYPE_CHECKING:
+  import dm_env
+
+  from tfacme import core, specs
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+  """When a run is over; exactly one of the two is set.
+
+  Attributes:
+    actor_steps: environment steps of all actors together.
+    learner_steps: learning steps, for a run from recorded data.
+  """
+
+  actor_steps: Optional[int] = None
+  learner_steps: Optional[int] = None
+
+  def __post_init__(self):
+    if (self.actor_steps is None) == (self.learner_steps is None):
+      raise errors.UserError('A budget is either actor_steps or learner_steps; set one of the two.')
+    errors.in_range('The number of steps', self.steps, low=1)
+
+  @property
+  def unit(self) -> str:
+    """What the budget counts: 'actor_steps' or 'learner_steps'."""
+    return 'actor_steps' if self.actor_steps is not None else 'learner_steps'
+
+  @property
+  def steps(self) -> int:
+    """How many of its unit."""
+    return self.actor_steps if self.actor_steps is not None else self.learner_steps  # type: ignore[return-value]
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+  """How a run is spread over nodes. Changes where and how fast it runs, not what it learns.
+
+  Attributes:
+    actors: number of actor nodes.
+    slots: environments of each actor; one call of the policy serves all of them.
+    evaluators: number of evaluator nodes (0 or 1).
+    threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
+    variable_period: an actor asks for newer variables every so many rounds of its slots.
+    updates_per_call: learning steps that one call of the compiled learner makes.
+  """
+
+  actors: int = 1
+  slots: int = 1
+  evaluators: int = 1
+  threads: int = 1
+  variable_period: int = 1
+  updates_per_call: int = 1
+
+  def __post_init__(self):
+    for name in ('actors', 'slots', 'variable_period', 'updates_per_call'):
+      errors.in_range(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name), low=1)
+    errors.in_range('evaluators', self.evaluators, low=0, high=1)
+    errors.in_range('threads', self.threads, low=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+  """Episodes on frozen variables with the evaluation policy. The last one, on the final variables, is always run.
+
+  Attributes:
+    every: steps between evaluations, in the unit of the budget; None is a twentieth of the budget, 0 only the last.
+    episodes: episodes of each.
+    environments: how many of them are played at once, with one call of the policy for all.
+  """
+
+  every: Optional[int] = None
+  episodes: int = 20
+  environments: int = 5
+
+  def __post_init__(self):
+    errors.in_range('evaluation.every', self.every or 0, low=0)
+    errors.in_range('evaluation.environments', self.environments, low=1)
+    errors.in_range('evaluation.episodes', self.episodes, low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpointing:
+  """What a killed run goes on from.
+
+  Attributes:
+    every: steps between checkpoints, in the unit of the budget; None is a tenth of the budget, 0 only at the end.
+    keep: how many are kept.
+    replay: whether they hold the replay's contents too.
+  """
+
+  every: Optional[int] = None
+  keep: int = 1
+  replay: bool = True
+
+  def __post_init__(self):
+    errors.in_range('checkpointing.every', self.every or 0, low=0)
+    errors.in_range('checkpointing.keep', self.keep, low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Logging:
+  """What a run writes down.
+
+  Attributes:
+    learner_every: learning steps between rows of the learner's log.
+    tensorboard: whether TensorBoard events are written beside the CSV files.
+  """
+
+  learner_every: int = 100
+  tensorboard: bool = True
+
+  def __post_init__(self):
+    errors.in_range('logging.learner_every', self.learner_every, low=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """What to run.
+
+  Attributes:
+    builder: the agent.
+    environment: makes the environment from a seed; `environments.factory(id)` or any callable that can be pickled.
+      A run from recorded data uses it for its specs and for evaluations.
+    networks: makes the agent's networks from the environment's spec.
+    budget: when the run is over.
+    seed: from which every seed of the run is derived, by role and index.
+    dataset: the recorded data of an offline run (`datasets.rlds(path)`); such a run has no actors and no replay.
+    observers: makes more columns for the actors' and evaluators' logs; see `tfacme.observers`.
+    name: the agent's name, for the run's description; None takes the builder's.
+  """
+
+  builder: core.Builder
+  environment: Callable[[int], dm_env.Environment]
+  networks: Callable[[specs.EnvironmentSpec], Any]
+  budget: Budget
+  seed: int = 0
+  dataset: Any = None
+  layout: Layout = Layout()
+  evaluation: Evaluation = Evaluation()
+  checkpointing: Checkpointing = Checkpointing()
+  logging: Logging = Logging()
+  observers: Sequence[Callable[[], Any]] = ()
+  name: Optional[str] = None
+
+  def __post_init__(self):
+    if self.dataset is None and self.budget.unit != 'actor_steps':
+      raise errors.UserError('A run with actors needs a budget in actor_steps; learner_steps are for recorded data.')
+    if self.dataset is not None and self.budget.unit != 'learner_steps':
+      raise errors.UserError('A run from recorded data needs a budget in learner_steps, since it has no actors.')
+
+  @property
+  def offline(self) -> bool:
+    """Whether it learns from recorded data alone."""
+    return self.dataset is not None
+
+  def every(self, period: Optional[int], share: int) -> int:
+    """A period in the budget's unit: `period`, or 1 / share of the budget if that is None; 0 means never."""
+    return max(1, self.budget.steps // share) if period is None else period

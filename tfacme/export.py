@@ -1,0 +1,92 @@
+"""The policy as a SavedModel, which needs no tfacme to load."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tree
+
+from tfacme import compiling, core, errors, specs
+
+
+class ExportedPolicy(tf.Module):
+  """What is saved: `act` and `initial_state`, for any number of observations at a time."""
+
+  def __init__(self, policy: core.Policy, spec: specs.EnvironmentSpec, steps: int):
+    super().__init__(name='exported_policy')
+    self.policy = policy
+    state = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), policy.initial_state(1))
+
+    def act(observation: core.Nest, state: core.Nest, seed: tf.Tensor):
+      batch_size = tf.shape(tf.nest.flatten(observation)[0])[0]
+      context = core.Context(
+        seed=seed,
+        steps=tf.constant(steps, tf.int64),
+        index=tf.zeros([batch_size], tf.int32),
+        slots=tf.constant(1, tf.int32),
+      )
+      action, state, _ = policy(observation, state, context)
+      return action, state
+
+    self.act = tf.function(
+      act,
+      input_signature=[compiling.tensor_specs(spec.observations, None), state, tf.TensorSpec([2], tf.int32)],
+      autograph=False,
+    )
+    self.initial_state = tf.function(
+      policy.initial_state, input_signature=[tf.TensorSpec([], tf.int32)], autograph=False
+    )
+
+
+def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: str) -> None:
+  """Writes a policy as a SavedModel.
+
+  It has two functions: `act(observation [B, ...], state, seed [2]) -> (action [B, ...], state)` and
+  `initial_state(B) -> state`.
+
+  Args:
+    policy: the evaluation policy.
+    spec: of its environment.
+    steps: environment steps that it was trained for, which a schedule in it may ask for.
+    path: a folder.
+  """
+  tf.saved_model.save(ExportedPolicy(policy, spec, steps), path)
+
+
+class LoadedPolicy:
+  """A trained policy, one observation at a time: `action = policy(observation)`; `reset()` begins an episode."""
+
+  def __init__(self, path: str, seed: int = 0):
+    if not os.path.exists(os.path.join(path, 'saved_model.pb')):
+      raise errors.UserError(f'There is no trained policy in {path}; a run writes one when it ends.')
+    self._model = tf.saved_model.load(path)
+    self._seed = seed
+    self._calls = 0
+    self._state: Any = None
+
+  def __call__(self, observation: core.Nest) -> core.Nest:
+    """The action for one observation."""
+    batch = tree.map_structure(lambda x: np.asarray(x)[None], observation)
+    first = np.array([self._state is None])
+    return tree.map_structure(lambda x: x[0], self.act(batch, first))
+
+  def reset(self) -> None:
+    """Begins an episode."""
+    self._state = None
+
+  def act(self, observation: core.Nest, first: np.ndarray) -> core.Nest:
+    """Actions [B, ...] for observations [B, ...]; where `first` [B], an episode begins."""
+    initial = self._model.initial_state(len(first))
+    if self._state is None:
+      self._state = initial
+    self._state = tf.nest.map_structure(
+      lambda fresh, old: tf.where(tf.reshape(first, [-1] + [1] * (len(old.shape) - 1)), fresh, old), initial, self._state
+    )
+    self._calls += 1
+    seed = tf.constant([self._seed, self._calls], tf.int32)
+    observation = tree.map_structure(tf.convert_to_tensor, observation)
+    action, self._state = self._model.act(observation, self._state, seed)
+    return tree.map_structure(lambda x: x.numpy(), action)

@@ -1,0 +1,58 @@
+"""Runs a program graph: `launch(program, engine)`; nothing else is the same or different between engines.
+
+`inline` steps the nodes in one thread in a fixed order, so a run repeats bit for bit. `local_mt` gives each node a
+thread, `local_mp` a process. Importing this costs nothing: an engine imports what it needs when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any, Callable, Dict, Optional
+
+from tfacme import errors
+from tfacme.launching.outcomes import Interrupted, NodeFailed
+from tfacme.launching.stopping import StopRequest
+
+__all__ = ['ENGINES', 'Interrupted', 'NodeFailed', 'StopRequest', 'launch', 'main', 'warm_up']
+
+# name -> (module, function)
+ENGINES = {
+  'inline': ('tfacme.launching.inline', 'run'),
+  'local_mt': ('tfacme.launching.local', 'run_threads'),
+  'local_mp': ('tfacme.launching.local', 'run_processes'),
+}
+
+
+def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[Dict[str, Any]], None]] = None) -> None:
+  """Runs a program to its end.
+
+  Args:
+    program: from `make_program`.
+    engine: 'inline', 'local_mt' or 'local_mp'.
+    on_status: is called now and then with what the counter knows; for a display.
+
+  Raises:
+    NodeFailed: a node failed; all others have been stopped.
+    Interrupted: Ctrl-C or SIGTERM; a checkpoint was written and all nodes have been stopped.
+  """
+  if engine not in ENGINES:
+    raise errors.unknown('engine', engine, ENGINES, f'choose one of {", ".join(ENGINES)}.')
+  module, function = ENGINES[engine]
+  run = getattr(importlib.import_module(module), function)
+  with StopRequest() as stop:
+    run(program, on_status or (lambda status: None), stop)
+
+
+def warm_up() -> None:
+  """Starts the process that the nodes of `local_mp` are forked from; it imports TensorFlow while we go on."""
+  from tfacme.launching import forking
+
+  forking.start_server()
+
+
+def main(experiment: Callable[..., Any]) -> None:
+  """The command line of a user's page: runs `experiment(seed)` as the options say."""
+  from tfacme import cli
+
+  sys.exit(cli.page(experiment))

@@ -1,0 +1,54 @@
+"""Node processes, forked from a server that has imported TensorFlow once: five times faster than to start them anew."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import types
+from typing import Any, Callable, Iterator, Tuple
+
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl
+
+
+def start_server() -> None:
+  """Starts the server, unless it runs already."""
+  from multiprocessing import forkserver
+
+  multiprocessing.set_forkserver_preload(['tfacme.launching.preload'])
+  with _without_main():
+    forkserver.ensure_running()
+
+
+def start_process(target: Callable[..., None], args: Tuple[Any, ...], name: str) -> multiprocessing.process.BaseProcess:
+  """Forks a process that calls a module's function."""
+  start_server()
+  process = multiprocessing.get_context('forkserver').Process(target=target, args=args, name=name, daemon=True)
+  with _without_main():
+    process.start()
+  return process
+
+
+def die_with_parent() -> None:
+  """Has the kernel kill this process when the server dies, which dies with the process that started it."""
+  if sys.platform == 'linux':
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() == 1:  # It was dead already.
+      os._exit(1)
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+  """Hides the main module, which a new process would run a second time to find what was defined in it.
+
+  What nodes need of it travels by value instead (cloudpickle).
+  """
+  main = sys.modules['__main__']
+  sys.modules['__main__'] = types.ModuleType('__main__')
+  try:
+    yield
+  finally:
+    sys.modules['__main__'] = main

@@ -1,0 +1,79 @@
+"""The engine that runs a graph in one thread.
+
+A round: each environment loop steps each of its slots once; the learner steps until it is blocked; an evaluation that
+is due runs whole, on frozen variables; a checkpoint that is due is written. Nothing in here looks at a clock or waits,
+so a run is a function of its seed. If everyone in a round is blocked, nobody will ever go on, and that is an error.
+"""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any, Callable, Dict, List, Tuple
+
+import launchpad as lp
+
+from tfacme import core, errors, nodes
+from tfacme.launching.outcomes import Interrupted, NodeFailed
+from tfacme.launching.stopping import StopRequest
+
+_STATUS_ROUNDS = 200  # between two looks of a display
+_ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of other roles come before
+
+
+class DeadlockError(RuntimeError):
+  """All workers of a run wait for each other."""
+
+
+def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
+  """Runs a program to its end; see `launching.launch`."""
+  objects = nodes.make_all(program, _guard)
+  workers = [(n.name, objects[n.name]) for n in _in_order(program) if hasattr(objects[n.name], 'step')]
+  phase, rounds = 0, 0
+  while workers:
+    workers, blocked, did = _round(workers)
+    rounds += 1
+    if rounds % _STATUS_ROUNDS == 0 or not workers:
+      on_status(objects['counter'].status())
+    if stop.signum is not None:
+      objects['saver'].interrupt()
+      raise Interrupted(stop.signum)
+    if not did:
+      # The end of a phase is heard in the round after it.
+      before, phase = phase, objects['counter'].status()['phase']
+      if phase == before:
+        raise DeadlockError(f'The run can not go on: {"; ".join(blocked)}.')
+
+
+def _round(workers: List[Tuple[str, Any]]) -> Tuple[List[Tuple[str, Any]], List[str], bool]:
+  """Steps each worker: (those that are not done, what the blocked ones wait for, whether any worked)."""
+  left, blocked, did = [], [], False
+  for name, worker in workers:
+    try:
+      outcome = worker.step(0.0)
+      did = did or not isinstance(outcome, core.Blocked)
+      while outcome is core.Progress.DID and getattr(worker, 'paced', False):
+        outcome = worker.step(0.0)
+    except errors.UserError:
+      raise
+    except Exception as error:
+      raise NodeFailed(name, traceback.format_exc()) from error
+    if outcome is core.Progress.DONE:
+      continue
+    left.append((name, worker))
+    if isinstance(outcome, core.Blocked):
+      blocked.append(f'{name} waits for {outcome.reason}')
+  return left, blocked, did
+
+
+def _guard(name: str, make: Callable[[], Any]) -> Any:
+  """Makes a node's object, so that a failure says which node it was."""
+  try:
+    return make()
+  except errors.UserError:
+    raise
+  except Exception as error:
+    raise NodeFailed(name, traceback.format_exc()) from error
+
+
+def _in_order(program: lp.Program) -> List[nodes.Node]:
+  return sorted(nodes.of_program(program), key=lambda n: _ORDER.index(n.role) if n.role in _ORDER else -1)

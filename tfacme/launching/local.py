@@ -1,0 +1,256 @@
+"""The engines that give each node a thread or a process on this machine.
+
+Launchpad's own launchers hide failures; here the first node that fails ends the run, with that node's traceback. Both
+engines run the nodes as Launchpad does: bind the addresses, then call each node's function.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+import traceback
+from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
+
+import cloudpickle
+import launchpad as lp
+from absl import flags
+from launchpad.launch import worker_manager
+
+from tfacme import errors, nodes, remote
+from tfacme.launching import forking, quiet
+from tfacme.launching.outcomes import Interrupted, NodeFailed
+from tfacme.launching.stopping import StopRequest
+
+_POLL_SECONDS = 0.1
+_SAVE_SECONDS = 6.0  # that the saver has to write a checkpoint when the run is stopped
+_STOP_SECONDS = 2.0  # that all other nodes have to stop
+
+
+class Task(Protocol):
+  """A node that runs."""
+
+  name: str
+  failure: Optional[str]  # its traceback, or how it was killed
+
+  def running(self) -> bool:
+    """Whether it has not ended yet."""
+    ...
+
+  def stop(self) -> None:
+    """Asks it to stop."""
+    ...
+
+  def kill(self) -> None:
+    """Ends it."""
+    ...
+
+
+class _Manager:
+  """What Launchpad's nodes ask of the launcher that runs them."""
+
+  def __init__(self, event: threading.Event):
+    self._event = event
+
+  def stop_event(self) -> threading.Event:
+    """Is set when the node is to stop."""
+    return self._event
+
+  def wait_for_stop(self, timeout_secs: Optional[float] = None) -> bool:
+    """Waits until the node is to stop."""
+    return self._event.wait(timeout_secs)
+
+  def _sigterm(self) -> None:
+    """The program is to stop. The engine knows: it watches the node that says so."""
+
+
+def run_threads(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
+  """Runs each node in a thread of this process; see `launching.launch`."""
+  with quiet.filtered_stderr():
+    counter = _bind(program)
+    tasks = [_ThreadTask(node) for node in nodes.of_program(program)]
+    _supervise(tasks, _ending(program), counter, on_status, stop)
+
+
+def run_processes(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
+  """Runs each node in a process of its own; see `launching.launch`."""
+  forking.start_server()
+  counter = _bind(program)
+  tasks: List[_ProcessTask] = []
+  try:
+    for node in nodes.of_program(program):
+      tasks.append(_ProcessTask(node))
+  except Exception:
+    _stop_all(tasks)
+    raise
+  with quiet.filtered_stderr():
+    _supervise(tasks, _ending(program), counter, on_status, stop)
+
+
+def _bind(program: lp.Program) -> Any:
+  """Gives the nodes addresses on this machine, and returns a client of the counter."""
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()  # Launchpad reads flags, and there are none of ours.
+  counter = next(node for node in nodes.of_program(program) if node.role == 'counter')
+  handle = counter.create_handle()
+  nodes.bind(program, lambda node: lp.SimpleLocalAddressBuilder())
+  return handle.dereference()
+
+
+def _ending(program: lp.Program) -> str:
+  return next(node.name for node in nodes.of_program(program) if node.ends)
+
+
+def _supervise(
+  tasks: Sequence[Task],
+  ending: str,
+  counter: Any,
+  on_status: Callable[[Dict[str, Any]], None],
+  stop: StopRequest,
+) -> None:
+  """Waits for the node that ends the run; stops all others then, or when one fails, or when the user wants to."""
+  by_name = {task.name: task for task in tasks}
+  client = remote.Remote(counter, 'counter', lambda: True)
+  pending: Any = None
+  try:
+    while by_name[ending].running():
+      for task in tasks:
+        if task.failure is not None or (not task.running() and task.failure is not None):
+          raise NodeFailed(task.name, task.failure)
+      if stop.signum is not None:
+        by_name[ending].stop()
+        _wait([by_name[ending]], _SAVE_SECONDS)
+        raise Interrupted(stop.signum)
+      pending = _tell(client, pending, on_status)
+      time.sleep(_POLL_SECONDS)
+    failed = [task for task in tasks if not task.running() and task.failure is not None]
+    if failed:
+      raise NodeFailed(failed[0].name, failed[0].failure)  # type: ignore[arg-type]
+    _tell(client, client.begin('status'), on_status, wait=True)
+  finally:
+    _stop_all(tasks)
+
+
+def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, Any]], None], wait: bool = False) -> Any:
+  """Passes on what the counter says once it has answered; the run does not depend on it."""
+  if pending is None:
+    return client.begin('status')
+  deadline = time.monotonic() + (1.0 if wait else 0.0)
+  while not pending.done() and time.monotonic() < deadline:
+    time.sleep(0.01)
+  if not pending.done():
+    return pending
+  try:
+    on_status(pending.result())
+  except (remote.Stopped, remote.RemoteError):  # It is not there yet, or not any more.
+    pass
+  return None
+
+
+def _stop_all(tasks: Sequence[Task]) -> None:
+  for task in tasks:
+    if task.running():
+      task.stop()
+  _wait(tasks, _STOP_SECONDS)
+  for task in tasks:
+    if task.running():
+      task.kill()
+
+
+def _wait(tasks: Sequence[Task], seconds: float) -> None:
+  deadline = time.monotonic() + seconds
+  while any(task.running() for task in tasks) and time.monotonic() < deadline:
+    time.sleep(0.02)
+
+
+class _ThreadTask:
+  """A node in a thread; a thread can't be killed, but it ends with the process."""
+
+  def __init__(self, node: nodes.Node):
+    self.name = node.name
+    self.failure: Optional[str] = None
+    self._node = node
+    self._event = threading.Event()
+    self._thread = threading.Thread(target=self._run, name=node.name, daemon=True)
+    self._thread.start()
+
+  def running(self) -> bool:
+    return self._thread.is_alive()
+
+  def stop(self) -> None:
+    self._event.set()
+
+  def kill(self) -> None:
+    self._event.set()
+
+  def _run(self) -> None:
+    worker_manager._WORKER_MANAGERS.manager = _Manager(self._event)
+    try:
+      self._node.run()
+    except BaseException:
+      self.failure = traceback.format_exc()
+
+
+class _ProcessTask:
+  """A node in a process."""
+
+  def __init__(self, node: nodes.Node):
+    self.name = node.name
+    try:
+      packed = cloudpickle.dumps(node.run)
+    except Exception as error:
+      raise errors.UserError(
+        f'The node {node.name} can not be sent to another process: {error}; keep open files, generators and lambdas '
+        'over them out of the experiment.'
+      ) from error
+    import multiprocessing
+
+    self._story, theirs = multiprocessing.Pipe(duplex=False)
+    self._process = forking.start_process(_run_node, (packed, theirs), node.name)
+    theirs.close()
+    self._failure: Optional[str] = None
+
+  @property
+  def failure(self) -> Optional[str]:
+    if self._failure is None and not self._process.is_alive() and self._process.exitcode:
+      self._failure = self._read()
+    return self._failure
+
+  def running(self) -> bool:
+    return self._process.is_alive()
+
+  def stop(self) -> None:
+    self._process.terminate()
+
+  def kill(self) -> None:
+    self._process.kill()
+    self._process.join()
+
+  def _read(self) -> str:
+    try:
+      if self._story.poll():
+        return self._story.recv()
+    except EOFError:
+      pass
+    code = self._process.exitcode
+    assert code is not None
+    return f'It was killed by {signal.Signals(-code).name}.' if code < 0 else f'It ended with exit code {code}.'
+
+
+def _run_node(packed: bytes, story: Any) -> None:
+  """What a node's process does."""
+  forking.die_with_parent()
+  event = threading.Event()
+  signal.signal(signal.SIGINT, signal.SIG_IGN)  # The terminal sends it to all; the launcher decides.
+  signal.signal(signal.SIGTERM, lambda signum, frame: event.set())
+  worker_manager._WORKER_MANAGERS.manager = _Manager(event)
+  flags.FLAGS.mark_as_parsed()
+  code = 0
+  with quiet.filtered_stderr():
+    try:
+      cloudpickle.loads(packed)()
+    except BaseException:
+      story.send(traceback.format_exc())
+      code = 1
+  os._exit(code)  # Without the libraries' own tear-down, which may hang.

@@ -1,0 +1,220 @@
+"""The learner: one for all agents. An `Update` says what a learning step is; everything else about one is here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow as tf
+
+from tfacme import checkpoints, compiling, core, counting, errors, variables
+from tfacme.loggers import Logger
+from tfacme.replay.readers import Opened, OpenSource
+
+_REPORT_EVERY = 10  # learner steps between two reports to the counter
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnerParts:
+  """What a learner is made of.
+
+  Attributes:
+    name: of its node.
+    update: the algorithm.
+    source: where its batches come from.
+    tally: the node's side of the counter.
+    logger: gets a row at every so many learner steps.
+    log_every: how many.
+    updates_per_call: learning steps in one call of the compiled function.
+    seed: of random operations in the update, if it has any without a seed of their own.
+    budgeted: whether the run's budget is in learner steps (a run from recorded data).
+    paced: whether a rate limiter holds it back; if nothing does, it is done when the actors are.
+    replay_sizes: tells how full the replay is, or None.
+    clock: seconds; for the columns that tell the time.
+  """
+
+  name: str
+  update: core.Update
+  source: OpenSource
+  tally: counting.Tally
+  logger: Logger
+  log_every: int = 100
+  updates_per_call: int = 1
+  seed: int = 0
+  budgeted: bool = False
+  paced: bool = True
+  replay_sizes: Optional[Callable[[], Mapping[str, Tuple[int, int]]]] = None
+  clock: Callable[[], float] = time.time
+
+
+class Learner:
+  """Learns, counts, logs, writes priorities back, serves variables, saves: a worker and a `core.VariableSource`."""
+
+  def __init__(self, parts: LearnerParts):
+    self.name = parts.name
+    self._parts = parts
+    self._update = parts.update
+    self._source = parts.source
+    self.tally = parts.tally
+    self._compiled = compiling.Compiled(
+      self._call, [[parts.source.specs() for _ in range(parts.updates_per_call)]], seed=parts.seed
+    )
+    self._direct: Optional[Callable[[Any], core.UpdateOutput]] = None
+    published = variables.published_variables(parts.update.published)
+    self._published = {name: compiling.Values(own) for name, own in published.items()}
+    self._snapshots: Dict[str, Tuple[int, List[np.ndarray]]] = {}
+    self._steps = 0
+    self._batches: List[Opened] = []
+    self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
+    self._started = (parts.clock(), 0)
+    self._done = False
+    self.tally.join(['learner_steps'])
+
+  @property
+  def paced(self) -> bool:
+    """Whether something holds it back, so that it may be stepped until it is blocked."""
+    return self._parts.paced and not self._parts.budgeted
+
+  @property
+  def steps(self) -> int:
+    """Learning steps so far: the version of its variables."""
+    return self._steps
+
+  def step(self, wait: float) -> core.Outcome:
+    """Makes as many learning steps as one call of the compiled function has."""
+    if self._done:
+      return core.Progress.DONE
+    count = self._parts.updates_per_call
+    if self._parts.budgeted and self.tally.allowance('learner_steps', count) < count:
+      return self._finish()
+    if not self.paced and not self._parts.budgeted and self.tally.phase > 0:
+      return self._finish()
+    while len(self._batches) < count:
+      read = self._source.read(wait, self._steps)
+      if isinstance(read, core.Blocked):
+        return self._wait_for_data(read)
+      self._batches.append(read)
+    batches, self._batches = self._batches, []
+    with self._lock:
+      finite, metrics, *priorities = self._compiled.flat(tf.nest.flatten([batch.packed for batch in batches]))
+      self._steps += count
+    self._after(batches, finite, metrics, priorities)
+    return core.Progress.DID
+
+  def update(self, batch: Any) -> core.UpdateOutput:
+    """One learning step on a batch of your own, without a graph around it (in a notebook)."""
+    if self._direct is None:
+      self._direct = tf.function(self._update.__call__, autograph=False)
+    with self._lock:
+      output = self._direct(tf.nest.map_structure(tf.convert_to_tensor, batch))
+      self._steps += 1
+    return output
+
+  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[np.ndarray]]]]:
+    """See `core.VariableSource`."""
+    with self._lock:
+      if self._steps <= newer_than:
+        return None
+      return self._steps, [self._snapshot(name) for name in names]
+
+  def save(self, path: str) -> str:
+    """Writes the update's state, the count and the place in recorded data into the folder `path`."""
+    with self._lock:
+      tf.train.Checkpoint(update=self._update).write(os.path.join(path, 'update'))
+      state = {'steps': self._steps, 'source': self._source.state()}
+      with open(os.path.join(path, 'learner.json'), 'w', encoding='utf-8') as file:
+        json.dump(state, file)
+      return self._digest()
+
+  def restore(self, path: str) -> str:
+    """Takes back what `save` wrote."""
+    with self._lock:
+      status = tf.train.Checkpoint(update=self._update).read(os.path.join(path, 'update'))
+      status.assert_existing_objects_matched()
+      with open(os.path.join(path, 'learner.json'), encoding='utf-8') as file:
+        state = json.load(file)
+      self._steps = state['steps']
+      self.tally.counts['learner_steps'] = self._steps
+      self._source.set_state(state['source'])
+      self._started = (self._parts.clock(), self._steps)
+      return self._digest()
+
+  def _call(self, packed: Sequence[Any]) -> Tuple[Any, ...]:
+    """The compiled function: batches as bytes -> (all is finite, metrics [M], priorities of each batch ...)."""
+    outputs = [self._update(self._source.unpack(batch)) for batch in packed]
+    self._names = sorted(outputs[-1].metrics)
+    self._priorities = outputs[-1].priorities
+    metrics = tf.stack([tf.cast(outputs[-1].metrics[name], tf.float32) for name in self._names])
+    priorities = [p for output in outputs for p in tf.nest.flatten(output.priorities) if p is not None]
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(x)) for x in [metrics, *priorities]])
+    return finite, metrics, *priorities
+
+  def _after(self, batches: Sequence[Opened], finite: Any, metrics: Any, priorities: Sequence[Any]) -> None:
+    if not finite.numpy():
+      self._explain(metrics.numpy())
+    if priorities:
+      each = len(priorities) // len(batches)
+      for i, batch in enumerate(batches):
+        mine = [p.numpy() for p in priorities[i * each : (i + 1) * each]]
+        self._source.write_priorities(batch.token, self._pack_priorities(mine))
+    count = len(batches)
+    self.tally.add('learner_steps', count)
+    if self._steps % self._parts.log_every < count:
+      self._log(metrics.numpy())
+    if self._steps % _REPORT_EVERY < count:
+      self.tally.report()
+
+  def _pack_priorities(self, flat: List[np.ndarray]) -> Any:
+    """Priorities as the update gave them: [B], or {name: [B]} with those that it left out."""
+    if not isinstance(self._priorities, Mapping):
+      return flat[0]
+    given = [name for name in sorted(self._priorities) if self._priorities[name] is not None]
+    return dict(zip(given, flat))
+
+  def _log(self, metrics: np.ndarray) -> None:
+    now = self._parts.clock()
+    row = {'learner_steps': self._steps, 'actor_steps': self.tally.total('actor_steps')}
+    row.update(zip(self._names, (float(value) for value in metrics)))
+    if self._parts.replay_sizes is not None:
+      for name, (size, most) in self._parts.replay_sizes().items():
+        row[f'{name}_size'] = size
+        self.tally.notes.update(replay_size=size, replay_max=most)
+    row['steps_per_second'] = (self._steps - self._started[1]) / max(now - self._started[0], 1e-9)
+    row['timestamp'] = now
+    self.tally.notes.update({name: row[name] for name in self._names if name == 'loss'})
+    self._parts.logger.write(row)
+
+  def _wait_for_data(self, blocked: core.Blocked) -> core.Outcome:
+    """Blocked; or done, if the actors are and have sent all they had."""
+    finished = self.tally.phase > 0
+    self.tally.report()
+    return self._finish() if finished and not self._parts.budgeted else blocked
+
+  def _finish(self) -> core.Outcome:
+    self.tally.report(finished=True)
+    self._parts.logger.close()
+    self._done = True
+    return core.Progress.DONE
+
+  def _snapshot(self, name: str) -> List[np.ndarray]:
+    version, values = self._snapshots.get(name, (-1, []))
+    if version != self._steps:
+      values = self._published[name].read()
+      self._snapshots[name] = (self._steps, values)
+    return values
+
+  def _digest(self) -> str:
+    return checkpoints.digest([self._steps, [variable.numpy() for variable in self._update.variables]])  # type: ignore[attr-defined]
+
+  def _explain(self, metrics: np.ndarray) -> None:
+    strange = [f'{name} is {value}' for name, value in zip(self._names, metrics) if not np.isfinite(value)]
+    raise errors.NonFiniteError(
+      f'{self.name} at learner step {self._steps}: {", ".join(strange) or "a priority is not finite"}. Look at the '
+      f'rows before it in logs/{self.name}.csv: a loss that grew points to the learning rate or to missing gradient '
+      'clipping, one that did not to a reward or an observation far out of range.'
+    )

@@ -1,0 +1,1 @@
+"""Losses and return estimators: pure functions of tensors, one module for each family."""

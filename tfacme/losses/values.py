@@ -1,0 +1,88 @@
+"""Losses and return estimators for the values of actions: tensors in, tensors out."""
+
+from __future__ import annotations
+
+from typing import Tuple
+
+import tensorflow as tf
+import trfl
+
+
+def n_step_return(
+  rewards: tf.Tensor, discounts: tf.Tensor, mask: tf.Tensor, n: int, gamma: float
+) -> Tuple[tf.Tensor, tf.Tensor]:
+  """The discounted sum of up to n rewards, and the discount of the value that follows them (Sutton & Barto 2018, 7.1).
+
+  With m <= n the number of rows, from the first on, that start real transitions: the return is
+  sum_{k<m} (prod_{j<k} gamma d_j) r_k, and the discount prod_{k<m} gamma d_k. So a termination (d = 0) leaves nothing
+  to bootstrap from, and a truncation after m rows bootstraps from the final observation, m steps on.
+
+  Args:
+    rewards: [B, T], with T >= n; r_{t+1} in row t.
+    discounts: [B, T], the environment's d_{t+1}.
+    mask: float [B, T], 1 where a row starts a real transition.
+    n: the most steps to sum over.
+    gamma: the agent's discount for each step.
+
+  Returns:
+    The return [B] and the bootstrap's discount [B].
+  """
+  returns, discount = tf.zeros_like(rewards[:, 0]), tf.ones_like(discounts[:, 0])
+  factors = gamma * discounts
+  for k in reversed(range(n)):
+    real = mask[:, k] > 0
+    returns = tf.where(real, rewards[:, k] + factors[:, k] * returns, 0.0)
+    discount = tf.where(real, factors[:, k] * discount, 1.0)
+  return returns, discount
+
+
+def double_q_learning(
+  q: tf.Tensor,
+  action: tf.Tensor,
+  returns: tf.Tensor,
+  discount: tf.Tensor,
+  next_value: tf.Tensor,
+  next_selector: tf.Tensor,
+) -> tf.Tensor:
+  """Errors of double Q-learning (van Hasselt et al. 2016, equation 4).
+
+  They are returns + discount * next_value[argmax next_selector] - q[action]. Q-learning is the case in which the
+  target network selects too. No gradient flows into the target.
+
+  Args:
+    q: [B, A], values of the actions in the first observation.
+    action: integer [B], the action taken.
+    returns: [B], the reward of the (n-step) transition.
+    discount: [B], of the value of the last observation.
+    next_value: [B, A], of the target network in the last observation.
+    next_selector: [B, A], values that select the action there.
+
+  Returns:
+    The errors [B], target minus estimate.
+  """
+  return trfl.double_qlearning(q, action, returns, discount, next_value, next_selector).extra.td_error
+
+
+def huber(x: tf.Tensor, delta: float) -> tf.Tensor:
+  """x^2 / 2 where |x| <= delta, and delta (|x| - delta / 2) beyond (Huber 1964); an infinite delta is just a square."""
+  size = tf.abs(x)
+  clipped = tf.minimum(size, delta)
+  return clipped * (size - 0.5 * clipped)
+
+
+def importance_weights(probability: tf.Tensor, table_size: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
+  """Weights that undo the bias of prioritized sampling (Schaul et al. 2016, section 3.4).
+
+  They are w_i = (N P(i))^-beta, divided by the largest of the batch so that they only ever scale an update down.
+
+  Args:
+    probability: [B], P(i), above 0.
+    table_size: [B], N, an integer or a real number.
+    exponent: beta [], a number or a tensor; 1 undoes all of the bias, 0 none.
+
+  Returns:
+    The weights [B], in (0, 1].
+  """
+  excess = probability * tf.cast(table_size, probability.dtype)
+  # The quotient first: the powers of small probabilities would overflow.
+  return (tf.reduce_min(excess) / excess) ** exponent

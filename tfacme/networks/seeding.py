@@ -1,0 +1,68 @@
+"""Initial values that are a function of a seed, without TensorFlow's global seed.
+
+    with seeded(seed):
+      module = snt.nets.MLP([64, 64, 3])
+      output = create_variables(module, environment_spec.observations)  # a nest of tf.TensorSpec, [1, 3]
+
+Sonnet's initializers draw from stateful operations, which take their seed from the graph that they are in. A traced
+`tf.function` has a graph of its own, so a seed that is set while tracing touches nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import itertools
+import secrets
+from typing import Any, Callable, Iterator, Optional
+
+import tensorflow as tf
+import tree
+
+from tfacme import seeds
+
+_seeds: contextvars.ContextVar[Optional[Iterator[int]]] = contextvars.ContextVar('variable_seeds', default=None)
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+  """Within it, the initial values of all modules are a function of `seed` and of the order of their creation."""
+  token = _seeds.set(seeds.derive(seed, 'variables', index) for index in itertools.count())
+  try:
+    yield
+  finally:
+    _seeds.reset(token)
+
+
+def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
+  """Creates the variables of a module, whose shapes are known at its first call only, and checks its shapes.
+
+  The module is traced, and not run, on zeros of batch size 1. Variables that exist already are left alone: those of an
+  earlier call, and those made in a constructor. A constructor runs eagerly, outside the reach of `seeded`: constants
+  are fine there, and random values are not.
+
+  Args:
+    module: a Sonnet module, or any other callable of tensors.
+    *specs: its arguments, each a nest of `dm_env` specs (or of tensor specs without the batch's dimension).
+
+  Returns:
+    What the module returns, as a nest of `tf.TensorSpec` of batch size 1.
+  """
+  stream = _seeds.get()
+  seed = secrets.randbits(31) if stream is None else next(stream)
+  outputs = []
+
+  @tf.function(autograph=False)
+  def trace():
+    tf.random.set_seed(seed)  # While tracing, this sets the seed of this graph only.
+    inputs = [tree.map_structure(lambda spec: tf.zeros([1, *spec.shape], spec.dtype), nest) for nest in specs]
+    outputs.append(tf.nest.map_structure(_spec, module(*inputs)))
+
+  trace.get_concrete_function()
+  return outputs[-1]
+
+
+def _spec(output: Any) -> tf.TensorSpec:
+  """The spec of one output; of a sample, if it is a distribution."""
+  shape = output.batch_shape + output.event_shape if hasattr(output, 'event_shape') else output.shape
+  return tf.TensorSpec(shape, output.dtype)

@@ -1,0 +1,136 @@
+"""Torsos: from the observations of any environment to one vector of features.
+
+Nothing is normalized here, with one exception: images in bytes are divided by 255.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Literal, Mapping, Optional, Sequence
+
+import sonnet as snt
+import tensorflow as tf
+
+Activation = Literal['relu', 'elu', 'tanh', 'silu', 'gelu']
+
+_ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
+  'relu': tf.nn.relu,
+  'elu': tf.nn.elu,
+  'tanh': tf.nn.tanh,
+  'silu': tf.nn.silu,
+  'gelu': tf.nn.gelu,
+}
+
+
+def flatten_observation(observation: Any) -> tf.Tensor:
+  """One vector for each observation of a batch.
+
+  Args:
+    observation: a nest (dict, tuple, observation-action-reward) of tensors [B, ...] of any numeric type: scalars,
+      vectors, boards. Integers become real numbers as they are, not one-hot vectors.
+
+  Returns:
+    All of it as float32 [B, D], the leaves in the order of `tf.nest.flatten` (a dict's by their keys).
+  """
+  leaves = [tf.cast(leaf, tf.float32) for leaf in tf.nest.flatten(observation)]
+  vectors = [leaf if leaf.shape.rank == 2 else tf.reshape(leaf, [-1, leaf.shape[1:].num_elements()]) for leaf in leaves]
+  return vectors[0] if len(vectors) == 1 else tf.concat(vectors, axis=1)
+
+
+class MLPTorso(snt.Module):
+  """Fully connected layers over the flattened observation, with the activation after the last one too."""
+
+  def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
+    super().__init__(name)
+    self._mlp = snt.nets.MLP(hidden_sizes, activation=_ACTIVATIONS[activation], activate_final=True)
+
+  def __call__(self, observation: Any) -> tf.Tensor:
+    """From a nest of observations [B, ...] to features [B, hidden_sizes[-1]]."""
+    return self._mlp(flatten_observation(observation))
+
+
+class AtariTorso(snt.Module):
+  """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), without the fully connected layer."""
+
+  SMALLEST = 36  # An image with a shorter side leaves nothing for the last convolution.
+
+  def __init__(self, name: Optional[str] = None):
+    super().__init__(name)
+    layers = ((32, 8, 4), (64, 4, 2), (64, 3, 1))  # channels, kernel, stride
+    self._layers = [snt.Conv2D(channels, kernel, stride, padding='VALID') for channels, kernel, stride in layers]
+
+  def __call__(self, image: tf.Tensor) -> tf.Tensor:
+    """From images [B, H, W, C], 84 x 84 x 4 in the paper, to features [B, D]; bytes are scaled to [0, 1]."""
+    return _convolve(self._layers, image)
+
+
+class SmallImageTorso(snt.Module):
+  """One convolution for small images and boards with channels (Young & Tian 2019, section 4.1)."""
+
+  SMALLEST = 3  # The side of its kernel.
+
+  def __init__(self, name: Optional[str] = None):
+    super().__init__(name)
+    self._layers = [snt.Conv2D(16, 3, stride=1, padding='VALID')]
+
+  def __call__(self, image: tf.Tensor) -> tf.Tensor:
+    """From images [B, H, W, C], 10 x 10 in the paper, to features [B, D]; bytes are scaled to [0, 1]."""
+    return _convolve(self._layers, image)
+
+
+class MixedTorso(snt.Module):
+  """Convolutions for each image of an observation; their features and all the rest, concatenated, to one MLP."""
+
+  def __init__(
+    self,
+    observation_spec: Any,
+    hidden_sizes: Sequence[int],
+    activation: Activation = 'relu',
+    name: Optional[str] = None,
+  ):
+    super().__init__(name)
+    self._torsos = [image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec)]
+    self._mlp = MLPTorso(hidden_sizes, activation)
+
+  def __call__(self, observation: Any) -> tf.Tensor:
+    """From a nest of observations [B, ...] to features [B, hidden_sizes[-1]]."""
+    leaves = tf.nest.flatten(observation)
+    return self._mlp([leaf if torso is None else torso(leaf) for torso, leaf in zip(self._torsos, leaves)])
+
+
+def image_torso(shape: Sequence[int]) -> Optional[snt.Module]:
+  """The convolutions for an observation of this shape; None if it is no image [H, W, C] that one fits on."""
+  if len(shape) != 3:
+    return None
+  side = min(shape[:2])
+  return next((torso() for torso in (AtariTorso, SmallImageTorso) if side >= torso.SMALLEST), None)
+
+
+def default_torso(
+  observation_spec: Any, hidden_sizes: Optional[Sequence[int]] = None, activation: Activation = 'relu'
+) -> snt.Module:
+  """The torso that suits an observation spec.
+
+  Args:
+    observation_spec: a nest of `dm_env` specs. Leaves [H, W, C] are images, and go through convolutions; scalars,
+      vectors and boards [H, W] are flattened.
+    hidden_sizes: of the fully connected layers; None is one of 512 (Mnih et al. 2015) where there is an image, and
+      two of 256 elsewhere.
+    activation: of the fully connected layers.
+
+  Returns:
+    A module from a nest of observations [B, ...] to features [B, hidden_sizes[-1]].
+  """
+  if any(image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec)):
+    return MixedTorso(observation_spec, hidden_sizes or (512,), activation)
+  return MLPTorso(hidden_sizes or (256, 256), activation)
+
+
+def _convolve(layers: Sequence[snt.Module], image: tf.Tensor) -> tf.Tensor:
+  """Convolutions with a ReLU after each, flattened."""
+  scale = 1 / 255 if image.dtype == tf.uint8 else 1.0
+  features = tf.cast(image, tf.float32)
+  if scale != 1.0:
+    features *= scale
+  for layer in layers:
+    features = tf.nn.relu(layer(features))
+  return flatten_observation(features)

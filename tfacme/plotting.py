@@ -1,0 +1,227 @@
+"""Learning curves: the return against the steps of a run, from what runs leave behind."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+
+from tfacme import errors, loggers
+
+_UNITS = {'actor_steps': 'environment steps', 'learner_steps': 'learner steps'}
+_COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
+_GRID_POINTS = 200
+_RESAMPLES = 2000
+_SMOOTHED_EPISODES = 20
+
+
+class _Curve(NamedTuple):
+  """The returns of one run."""
+
+  unit: str  # what `steps` counts: 'actor_steps' or 'learner_steps'
+  steps: np.ndarray  # [n], rising
+  returns: np.ndarray  # [n]
+  evaluated: bool  # means of evaluations, not the returns of single episodes of the actors
+
+
+class _Line(NamedTuple):
+  """The runs of one agent in one environment."""
+
+  agent: str
+  environment: str
+  runs: Sequence[str]
+
+
+def read_returns(run: str) -> Tuple[np.ndarray, np.ndarray]:
+  """How the return of a run grew.
+
+  Args:
+    run: the run's folder.
+
+  Returns:
+    The environment steps (learner steps, if it learned from recorded data), rising, and at each the mean return of an
+    evaluation. If there was none yet: the return of each episode of the actors.
+
+  Raises:
+    errors.UserError: if there is no run, or no episode of it has ended.
+  """
+  curve = _read(run)
+  return curve.steps, curve.returns
+
+
+def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -> None:
+  """Draws the return of runs against their steps.
+
+  The runs of one agent in one environment are seeds of the same experiment: they make one line, their mean, with a 95%
+  band from resampling the seeds (bootstrap). Between its evaluations a run is interpolated, and the line ends where the
+  shortest of its runs does, so that it is a mean of the same seeds everywhere. Each environment has axes of its own. A
+  single run is drawn before the returns of its actors' episodes, averaged over the last 20.
+
+  Args:
+    runs: their folders.
+    out: the picture's file; the ending says which format (.png, .svg, .pdf).
+    title: over the picture; None is the environment.
+
+  Raises:
+    errors.UserError: if a run can't be read or the picture can't be written.
+  """
+  lines = _lines(runs)
+  environments = list(dict.fromkeys(line.environment for line in lines))
+  agents = list(dict.fromkeys(line.agent for line in lines))
+  figure = _figure(len(environments))
+  for axes, environment in zip(figure.axes, environments):
+    here = [line for line in lines if line.environment == environment]
+    units = [_draw(axes, line, _COLORS[agents.index(line.agent) % len(_COLORS)], alone=len(runs) == 1) for line in here]
+    _dress(axes, title or environment, units[0])
+  _save(figure, out)
+
+
+def _read(run: str) -> _Curve:
+  """The evaluations of a run, or its actors' episodes."""
+  _description(run)  # A folder without one is no run.
+  rows = loggers.read(os.path.join(run, 'logs', 'evaluator.csv'))
+  if rows:
+    return _curve(rows, evaluated=True)
+  curve = _training(run)
+  if curve is None:
+    raise errors.UserError(f'There is nothing to plot in {run}: no evaluation and no episode has ended yet.')
+  return curve
+
+
+def _training(run: str) -> Optional[_Curve]:
+  """The returns of the actors' episodes, if any."""
+  rows = []
+  for path in sorted(glob.glob(os.path.join(run, 'logs', 'actor-*.csv'))):
+    rows += loggers.read(path)
+  return _curve(rows, evaluated=False) if rows else None
+
+
+def _curve(rows: Sequence[Dict[str, str]], evaluated: bool) -> _Curve:
+  columns = {unit: np.array([float(row.get(unit, 0)) for row in rows]) for unit in _UNITS}
+  # A run from recorded data has no environment steps to be plotted against.
+  unit = 'actor_steps' if columns['actor_steps'].any() else 'learner_steps'
+  returns = np.array([float(row['episode_return']) for row in rows])
+  order = np.argsort(columns[unit], kind='stable')
+  return _Curve(unit, columns[unit][order], returns[order], evaluated)
+
+
+def _description(run: str) -> Dict[str, Any]:
+  path = os.path.join(run, 'experiment.json')
+  try:
+    with open(path, encoding='utf-8') as file:
+      return json.load(file)
+  except (FileNotFoundError, NotADirectoryError):
+    message = f'There is no run in {run}: it has no experiment.json; give a folder of tfacme train.'
+    raise errors.UserError(message) from None
+  except ValueError as error:
+    raise errors.UserError(f'{path} can not be read ({error}); give a folder of tfacme train.') from error
+
+
+def _lines(runs: Sequence[str]) -> List[_Line]:
+  """The runs in groups of one agent and one environment, in the order in which they were given."""
+  groups: Dict[Tuple[str, str], List[str]] = {}
+  for run in runs:
+    description = _description(run)
+    key = str(description.get('agent', 'agent')), str(description.get('environment', 'environment'))
+    groups.setdefault(key, []).append(run)
+  return [_Line(agent, environment, group) for (agent, environment), group in groups.items()]
+
+
+def _common(curves: Sequence[_Curve], where: str) -> Tuple[np.ndarray, np.ndarray]:
+  """Curves at the same steps [n]: (steps, returns [curves, n])."""
+  start = max(curve.steps[0] for curve in curves)
+  end = min(curve.steps[-1] for curve in curves)
+  if start > end:
+    raise errors.UserError(f'The runs of {where} have no steps in common; plot them one by one, or let them go on.')
+  inside = [curve.steps[(curve.steps >= start) & (curve.steps <= end)] for curve in curves]
+  steps = np.unique(np.concatenate([*inside, [start, end]]))
+  if len(steps) > _GRID_POINTS:
+    steps = np.linspace(start, end, _GRID_POINTS)
+  return steps, np.stack([np.interp(steps, curve.steps, curve.returns) for curve in curves])
+
+
+def _band(returns: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+  """The 95% interval of the mean over seeds [seeds, n], by resampling the seeds: (low [n], high [n])."""
+  seeds = len(returns)
+  # The weights of the seeds in each resampling, so that no copy of the returns is made for any of them.
+  weights = np.random.default_rng(0).multinomial(seeds, np.full(seeds, 1 / seeds), size=_RESAMPLES) / seeds
+  low, high = np.percentile(weights @ returns, [2.5, 97.5], axis=0)
+  return low, high
+
+
+def _smooth(curve: _Curve) -> _Curve:
+  """Means over the last episodes, for a curve of single ones, which is all noise."""
+  if curve.evaluated:
+    return curve
+  sums = np.cumsum(np.concatenate([[0.0], curve.returns]))
+  ends = np.arange(1, len(sums))
+  starts = np.maximum(0, ends - _SMOOTHED_EPISODES)
+  return curve._replace(returns=(sums[ends] - sums[starts]) / (ends - starts))
+
+
+def _draw(axes: Any, line: _Line, color: str, alone: bool) -> str:
+  """Draws one line and returns the unit of its steps."""
+  curves = [_read(run) for run in line.runs]
+  unit = curves[0].unit
+  if any(curve.unit != unit for curve in curves):
+    raise errors.UserError(
+      f'Of the runs of {line.agent} on {line.environment} some count environment steps and some learner steps; plot '
+      'them apart.'
+    )
+  if alone:
+    training = _training(line.runs[0])
+    if training is not None and training.unit == unit and curves[0].evaluated:
+      # Smoothed: single returns of a game that is won or lost are two bars at the top and the bottom.
+      label = f'{line.agent}, mean of {_SMOOTHED_EPISODES} training episodes'
+      axes.plot(training.steps, _smooth(training).returns, color=color, alpha=0.3, linewidth=1.0, label=label)
+  steps, returns = _common([_smooth(curve) for curve in curves], f'{line.agent} on {line.environment}')
+  what = 'evaluations' if curves[0].evaluated else f'mean of {_SMOOTHED_EPISODES} training episodes'
+  label = f'{line.agent}, {what}'
+  if len(curves) > 1:
+    label += f', {len(curves)} seeds (mean, 95% band)'
+    axes.fill_between(steps, *_band(returns), color=color, alpha=0.2, linewidth=0)
+  marker = 'o' if len(steps) <= 30 else ''
+  axes.plot(steps, returns.mean(axis=0), color=color, linewidth=1.8, marker=marker, markersize=3.5, label=label)
+  return unit
+
+
+def _figure(panels: int) -> Any:
+  """A figure with axes side by side, three in a row."""
+  # Without pyplot there is no global state and no search for a display: Figure draws by Agg, on any thread.
+  from matplotlib import figure  # pylint: disable=g-import-not-at-top
+
+  columns = min(panels, 3)
+  rows = -(-panels // columns)
+  result = figure.Figure(figsize=(6.4 * columns, 4.2 * rows), layout='constrained')
+  for index in range(panels):
+    result.add_subplot(rows, columns, index + 1)
+  return result
+
+
+def _dress(axes: Any, title: str, unit: str) -> None:
+  """Labels axes and makes them plain."""
+  from matplotlib import ticker  # pylint: disable=g-import-not-at-top
+
+  axes.set_title(title, fontsize=11)
+  axes.set_xlabel(_UNITS[unit])
+  axes.set_ylabel('episode return (sum of rewards)')
+  axes.xaxis.set_major_locator(ticker.MaxNLocator(nbins=6))
+  axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f'{value:,.0f}'))
+  axes.set_xlim(left=0)
+  axes.margins(y=0.08)
+  axes.grid(True, color='#dddddd', linewidth=0.7)
+  axes.set_axisbelow(True)
+  for side in ('top', 'right'):
+    axes.spines[side].set_visible(False)
+  axes.legend(frameon=False, fontsize=9)
+
+
+def _save(figure: Any, out: str) -> None:
+  try:
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    figure.savefig(out, dpi=150)
+  except (OSError, ValueError) as error:  # ValueError: an ending that is no format of pictures.
+    raise errors.UserError(f'The picture {out} can not be written: {error}.') from error

@@ -1,0 +1,96 @@
+"""Calls between nodes: one client and one server for all of them.
+
+Courier hangs for ever on arrays in arguments, waits for ever for a host that is gone, and does not let a signal
+through while it waits. So arguments travel as bytes, every call has a time limit, and waiting is done here, where a
+stop of the run ends it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import time
+from typing import Any, Callable
+
+import cloudpickle
+
+_LIMIT_SECONDS = 300.0  # A learner that is being traced, or that saves a large replay, takes its time.
+_POLL_SECONDS = 0.05  # between looks at whether the run stops
+
+
+class Stopped(Exception):
+  """The run stops while a call was on its way."""
+
+
+class RemoteError(RuntimeError):
+  """A call that failed in the other node, or that it did not answer in time."""
+
+
+class Endpoint:
+  """The server's side: calls the public methods of an object."""
+
+  def __init__(self, target: Any):
+    self._target = target
+
+  def call(self, request: bytes) -> bytes:
+    """Runs a packed call and returns its packed answer or error."""
+    method, args = pickle.loads(request)
+    try:
+      if method.startswith('_'):
+        raise AttributeError(f'{method} is not public')
+      return cloudpickle.dumps((True, getattr(self._target, method)(*args)))
+    except Exception as error:  # The other side gets it as one sentence; this node goes on serving.
+      return pickle.dumps((False, f'{type(error).__name__}: {error}'))
+
+
+class _Answer:
+  """A call that is on its way, with the two methods of a future that are used."""
+
+  def __init__(self, future: Any, name: str, method: str, stopping: Callable[[], bool]):
+    self._future = future
+    self._what = f'{method} of the node {name}'
+    self._stopping = stopping
+
+  def done(self) -> bool:
+    """Whether the answer is there."""
+    return self._future.done()
+
+  def result(self) -> Any:
+    """The answer; waits for it."""
+    deadline = time.monotonic() + _LIMIT_SECONDS
+    pause = 1e-4
+    while not self._future.done():
+      if self._stopping():
+        raise Stopped()
+      if time.monotonic() > deadline:
+        raise RemoteError(f'{self._what} did not answer within {_LIMIT_SECONDS:g} seconds.')
+      time.sleep(pause)
+      pause = min(2 * pause, _POLL_SECONDS)
+    try:
+      fine, value = pickle.loads(self._future.result())
+    except Exception as error:
+      if self._stopping():
+        raise Stopped() from error
+      raise RemoteError(f'{self._what} could not be reached: {error}') from error
+    if not fine:
+      raise RemoteError(f'{self._what} failed: {value}')
+    return value
+
+
+class Remote:
+  """The client's side: an object in another node. Its methods are called as if it were here."""
+
+  def __init__(self, client: Any, name: str, stopping: Callable[[], bool]):
+    self._client = client
+    self._name = name
+    self._stopping = stopping
+
+  def begin(self, method: str, *args: Any) -> Any:
+    """Starts a call and returns what will have its answer."""
+    future = self._client.futures.call(cloudpickle.dumps((method, args)))
+    return _Answer(future, self._name, method, self._stopping)
+
+  def __getattr__(self, method: str) -> Callable[..., Any]:
+    if method.startswith('_'):
+      raise AttributeError(method)
+    return lambda *args: self.begin(method, *args).result()
+

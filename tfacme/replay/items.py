@@ -1,0 +1,144 @@
+"""Which rows of a stream make one item: the rule from which every writer and reader of items is derived."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import List, Literal, Optional, Sequence
+
+import numpy as np
+import tree
+
+from tfacme import core, errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Items:
+  """Which rows make one item.
+
+  An item starts at every row whose number is a multiple of `period` and that starts a real transition. Rows are
+  numbered from the start of their episode, or from the start of the stream if items run on into the next episode.
+
+  Attributes:
+    length: rows of an item: n + 1 for n-step transitions, burn_in + trace + 1 for sequences, None for whole episodes.
+    period: rows between the starts of two items.
+    observations: 'all', or 'ends' if only the first and the last observation are kept (n-step transitions).
+    once: names of the extras that are kept for the first row of an item only (a recurrent state).
+    end: what happens to an item that the end of the episode cuts short: 'pad' fills it up by repeating the row of the
+      final observation (so that the last observation of an item is always a real one), 'drop' leaves it out, 'continue' lets it run on into the next episode (on-policy learning).
+  """
+
+  length: Optional[int]
+  period: int = 1
+  observations: Literal['ends', 'all'] = 'all'
+  once: Sequence[str] = ()
+  end: Literal['pad', 'continue', 'drop'] = 'pad'
+
+  def __post_init__(self):
+    if self.length is not None:
+      errors.in_range('The length of an item', self.length, low=2)
+    elif (self.period, self.observations, self.end) != (1, 'all', 'pad'):
+      raise errors.UserError('Items of whole episodes (length None) have no period, ends or end of their own.')
+    errors.in_range('The period of items', self.period, low=1)
+
+
+class Cursor:
+  """Says, row by row, when an item of `items` is complete: the one place that knows the rule of starts and ends."""
+
+  def __init__(self, items: Items):
+    self._items = items
+    self._row = -1  # number of the newest row
+    self._start = 0  # where the next item starts
+    self._lasts: List[int] = []  # numbers of those rows since `_start` that start no transition
+
+  def advance(self, last: bool) -> bool:
+    """Counts one more row and returns whether the newest `length` rows are an item."""
+    self._row += 1
+    items = self._items
+    if items.length is None:
+      return last
+    if last and items.end == 'continue':
+      self._lasts.append(self._row)
+    if self._row - self._start != items.length - 1:
+      return False
+    start, self._start = self._start, self._start + items.period
+    real = start not in self._lasts
+    self._lasts = [row for row in self._lasts if row >= self._start]
+    return real
+
+  def finish(self) -> List[bool]:
+    """Ends an episode after its `last` row: for each padding row to add, whether it completes an item."""
+    items, end = self._items, self._row
+    if items.end == 'continue':
+      return []
+    due = []
+    if items.length is not None and items.end == 'pad':
+      while self._start < end:
+        due.append(self.advance(last=True))
+    self._row, self._start = -1, 0
+    return due
+
+
+def cut(steps: Sequence[core.Step], items: Items) -> List[core.Step]:
+  """The items of a stream, plainly: the reference to which all writers and readers are held.
+
+  Args:
+    steps: rows of one stream, with numpy arrays as leaves; it may hold several episodes and end within one.
+    items: which rows make an item.
+
+  Returns:
+    Items as steps with leaves [T, ...]; observations [2, ...] where only the ends are kept, [1, ...] for an extra that
+    is kept once.
+  """
+  cut_items = []
+  for rows in [list(steps)] if items.end == 'continue' else _episodes(steps):
+    if items.length is None:
+      cut_items += [_stack(rows, items)] if rows[-1].last else []
+      continue
+    ended = bool(rows[-1].last) and items.end == 'pad'
+    for start in range(0, len(rows), items.period):
+      item = rows[start : start + items.length]
+      if item[0].last or (len(item) < items.length and not ended):
+        continue
+      item += [rows[-1]] * (items.length - len(item))  # the row of the final observation is the padding too
+      cut_items.append(_stack(item, items))
+  return cut_items
+
+
+def _episodes(steps: Sequence[core.Step]) -> List[List[core.Step]]:
+  episodes: List[List[core.Step]] = [[]]
+  for step in steps:
+    episodes[-1].append(step)
+    if step.last:
+      episodes.append([])
+  return [episode for episode in episodes if episode]
+
+
+def _stack(rows: List[core.Step], items: Items) -> core.Step:
+  item = tree.map_structure(lambda *leaves: np.stack(leaves), *rows)
+  if items.observations == 'ends':
+    item = item._replace(observation=tree.map_structure(lambda x: x[[0, -1]], item.observation))
+  if items.once:
+    first = {name: tree.map_structure(lambda x: x[:1], item.extras[name]) for name in items.once}
+    item = item._replace(extras={**item.extras, **first})
+  return item
+
+
+def index(last: np.ndarray, items: Items) -> np.ndarray:
+  """The row numbers [n, T] of all items in whole episodes that lie one after the other.
+
+  Args:
+    last: bool [rows]; the last row has to end an episode.
+    items: which rows make an item; of a fixed length.
+  """
+  if items.length is None:
+    raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
+  rows = np.arange(len(last))
+  ends = np.flatnonzero(last)
+  end = ends[np.searchsorted(ends, rows)]  # of each row, where its episode ends
+  begin = np.concatenate([[0], ends[:-1] + 1])[np.searchsorted(ends, rows)]
+  if items.end == 'continue':
+    begin, end = np.zeros_like(rows), np.full_like(rows, len(last) - 1)
+  starts = rows[((rows - begin) % items.period == 0) & ~last]
+  if items.end != 'pad':
+    starts = starts[starts + items.length - 1 <= end[starts]]
+  return np.minimum(starts[:, None] + np.arange(items.length), end[starts][:, None])

@@ -1,0 +1,373 @@
+"""Replay in preallocated numpy arrays, for a replay and clients that share a process and a thread.
+
+Rows are stored once, whichever items they belong to; an item is the numbers of its rows. So overlapping sequences and
+n-step items cost no memory twice. Nothing here waits: a side that the rate limiter holds is told so.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import os
+from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from tfacme import core
+from tfacme.replay import packing, streams, tables
+from tfacme.replay.sum_tree import SumTree
+
+_FIRST_CAPACITY = 1024
+
+
+class RowStore:
+  """Packed rows in columns; a row stays as long as somebody holds it."""
+
+  def __init__(self, codec: packing.Codec):
+    self.codec = codec
+    self.columns = codec.rows(_FIRST_CAPACITY)
+    self._holds = np.zeros(_FIRST_CAPACITY, np.int64)
+    self._free: List[int] = []
+    self._used = 0
+
+  def add(self, row: streams.Columns) -> int:
+    """Copies a row in and returns its number; the caller holds it once."""
+    if self._free:
+      number = self._free.pop()
+    else:
+      if self._used == len(self._holds):
+        self._grow()
+      number, self._used = self._used, self._used + 1
+    for name, column in self.columns.items():
+      column[number] = row[name]
+    self._holds[number] = 1
+    return number
+
+  def hold(self, numbers: np.ndarray) -> None:
+    """Holds rows once more; a number that comes twice counts once, here and in `release`."""
+    self._holds[numbers] += 1
+
+  def release_one(self, number: int) -> None:
+    """Lets go of one row."""
+    self._holds[number] -= 1
+    if not self._holds[number]:
+      self._free.append(number)
+
+  def release(self, numbers: np.ndarray) -> None:
+    """Lets go of rows; those that nobody holds are free."""
+    self._holds[numbers] -= 1
+    empty = numbers[self._holds[numbers] == 0]
+    if len(empty):
+      self._free.extend(dict.fromkeys(empty.tolist()))
+
+  def replace(self, columns: streams.Columns) -> None:
+    """Holds just these rows from now on, each of them by nobody yet."""
+    self.columns = {name: np.array(column) for name, column in columns.items()}
+    self._used = len(self.columns['rest'])
+    self._holds = np.zeros(self._used, np.int64)
+    self._free = []
+
+  def _grow(self) -> None:
+    size = max(_FIRST_CAPACITY, 2 * len(self._holds))
+    for name, rows in self.codec.rows(size).items():
+      rows[: self._used] = self.columns[name]
+      self.columns[name] = rows
+    self._holds = np.concatenate([self._holds, np.zeros(size - len(self._holds), np.int64)])
+
+
+@dataclasses.dataclass
+class _Read:
+  columns: streams.Columns
+  info: np.ndarray
+  keys: np.ndarray
+
+
+class NumpyTable:
+  """One table: items by position 0, 1, ... without gaps, and by age."""
+
+  def __init__(self, table: tables.Table, store: RowStore, seed: int):
+    self.table = table
+    self._store = store
+    self._random = np.random.default_rng(seed)
+    self._rows: List[Optional[np.ndarray]] = []  # row numbers of each item
+    self._fixed = np.zeros((_FIRST_CAPACITY, table.items.length or 0), np.int64)  # the same, of items of one length
+    self._keys = np.zeros(_FIRST_CAPACITY, np.uint64)
+    self._priorities = np.zeros(_FIRST_CAPACITY)
+    self._times = np.zeros(_FIRST_CAPACITY, np.int64)
+    self._by_age: collections.OrderedDict[int, int] = collections.OrderedDict()  # key -> position
+    self._tree = SumTree()
+    self._changed: List[int] = []  # positions whose weight in the tree is out of date
+    self.inserts = 0
+    self.samples = 0
+
+  @property
+  def size(self) -> int:
+    """Items that it holds."""
+    return len(self._by_age)
+
+  def can_insert(self) -> bool:
+    """Whether the rate limiter allows one more item."""
+    return self.table.limiter.can_insert(self.inserts, self.samples, self.size)
+
+  def can_sample(self, batch_size: int) -> bool:
+    """Whether a batch may be sampled: it starts when one sample may be taken, if there are enough to take."""
+    if not self.table.limiter.can_sample(self.inserts, self.samples, self.size):
+      return False
+    most = self.table.max_times_sampled
+    return not most or self.size * most - int(self._times[: self.size].sum()) >= batch_size
+
+  def insert(self, rows: np.ndarray, priority: float = 1.0) -> None:
+    """Adds an item of these row numbers [T], and removes one if there are too many."""
+    if self.size >= self.table.max_size:
+      self._remove(int(self._choose(self.table.remover, 1)[0]))
+    position, key = self.size, self.inserts
+    if position == len(self._keys):
+      self._grow()
+    self._store.hold(rows)
+    if self.table.items.length is None:
+      self._rows.append(rows)
+    else:
+      self._fixed[position] = rows
+    self._keys[position], self._priorities[position], self._times[position] = key, priority, 0
+    self._by_age[key] = position
+    self._touch(position)
+    self.inserts += 1
+
+  def sample(self, batch_size: int, now: int) -> _Read:
+    """A batch, packed."""
+    size = self.size
+    positions = self._choose(self.table.sampler, batch_size)
+    columns = self._gather(positions)
+    keys = self._keys[positions]
+    info = packing.pack_info(
+      batch_size, now, key=keys, probability=self._probability(positions), table_size=size, source=0
+    )
+    self.samples += batch_size
+    if self.table.max_times_sampled:
+      self._count(positions)
+    return _Read(columns, info, keys)
+
+  def set_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
+    """Gives items new priorities; those that are gone are passed over."""
+    found = [(self._by_age[key], p) for key, p in zip(keys.tolist(), priorities.tolist()) if key in self._by_age]
+    if found:
+      positions = [position for position, _ in found]
+      self._priorities[positions] = [priority for _, priority in found]
+      if self.table.prioritized:
+        self._changed.extend(positions)
+
+  def state(self) -> Tuple[Dict[str, np.ndarray], List[np.ndarray]]:
+    """(everything but the rows, the row numbers of each item by age)."""
+    positions = np.fromiter(self._by_age.values(), np.int64, self.size)
+    state = {'keys': self._keys[positions], 'priorities': self._priorities[positions], 'times': self._times[positions]}
+    state['counts'] = np.array([self.inserts, self.samples])
+    state['random'] = np.frombuffer(json.dumps(self._random.bit_generator.state).encode(), np.uint8)
+    return state, [self._item(position) for position in positions.tolist()]
+
+  def set_state(self, state: Mapping[str, np.ndarray], items: Sequence[np.ndarray]) -> None:
+    """Takes back what `state` gave."""
+    for position, rows in enumerate(items):
+      self.insert(np.asarray(rows), float(state['priorities'][position]))
+    self._by_age = collections.OrderedDict((int(key), i) for i, key in enumerate(state['keys'].tolist()))
+    self._keys[: len(items)], self._times[: len(items)] = state['keys'], state['times']
+    self.inserts, self.samples = (int(count) for count in state['counts'])
+    self._random.bit_generator.state = json.loads(state['random'].tobytes().decode())
+
+  def _item(self, position: int) -> np.ndarray:
+    return self._rows[position] if self.table.items.length is None else self._fixed[position].copy()  # type: ignore[return-value]
+
+  def _choose(self, selector: tables.Selector, count: int) -> np.ndarray:
+    """Positions [count] as a selector picks them."""
+    if isinstance(selector, tables.Prioritized):
+      self._refresh(selector.exponent)
+      return self._tree.find(self._random.random(count))
+    if isinstance(selector, tables.Uniform):
+      return self._random.integers(0, self.size, count)
+    ages = iter(self._by_age.values()) if isinstance(selector, tables.Fifo) else reversed(self._by_age.values())
+    most = self.table.max_times_sampled
+    positions: List[int] = []
+    while len(positions) < count:
+      position = next(ages)
+      left = most - int(self._times[position]) if most else count
+      positions.extend([position] * min(left, count - len(positions)))
+    return np.array(positions, np.int64)
+
+  def _touch(self, position: int) -> None:
+    if self.table.prioritized:
+      self._changed.append(position)
+
+  def _refresh(self, exponent: float) -> None:
+    changed = np.array(self._changed, np.int64)
+    self._changed.clear()
+    self._tree.set(changed, np.where(changed < self.size, self._priorities[changed] ** exponent, 0.0))
+
+  def _probability(self, positions: np.ndarray) -> Union[float, np.ndarray]:
+    if isinstance(self.table.sampler, tables.Prioritized):
+      return self._tree.get(positions) / self._tree.total
+    return 1.0 / self.size if isinstance(self.table.sampler, tables.Uniform) else 1.0
+
+  def _gather(self, positions: np.ndarray) -> Dict[str, np.ndarray]:
+    if self.table.items.length is None:
+      items = [self._item(position) for position in positions.tolist()]
+      longest = max(map(len, items))
+      # The row of the final observation is the padding too.
+      rows = np.stack([np.pad(item, (0, longest - len(item)), mode='edge') for item in items])
+    else:
+      rows = self._fixed[positions]
+    which = self._store.codec.which(self.table.items)
+    return {n: column.take(packing.select(rows, which[n]), axis=0) for n, column in self._store.columns.items()}
+
+  def _count(self, positions: np.ndarray) -> None:
+    """Counts samples, and removes the items that were sampled often enough."""
+    np.add.at(self._times, positions, 1)
+    worn = np.unique(positions[self._times[positions] >= self.table.max_times_sampled])
+    for position in worn[::-1].tolist():  # from behind, since a removal moves the last item
+      self._remove(position)
+
+  def _remove(self, position: int) -> None:
+    end = self.size - 1
+    self._store.release(self._item(position))
+    del self._by_age[int(self._keys[position])]
+    if position != end:
+      for array in (self._keys, self._priorities, self._times, self._fixed):
+        array[position] = array[end]
+      if self._rows:
+        self._rows[position] = self._rows[end]
+      self._by_age[int(self._keys[position])] = position
+      self._touch(position)
+    if self._rows:
+      self._rows.pop()
+    self._touch(end)
+
+  def _grow(self) -> None:
+    more = len(self._keys)
+    for name in ('_keys', '_priorities', '_times', '_fixed'):
+      array = getattr(self, name)
+      setattr(self, name, np.concatenate([array, np.zeros((more,) + array.shape[1:], array.dtype)]))
+
+
+class NumpyWriter:
+  """Writes one stream; see `streams.StreamWriter`."""
+
+  def __init__(self, store: RowStore, numpy_tables: Sequence[NumpyTable]):
+    self._store = store
+    self._tables = numpy_tables
+    self._cutter = streams.Cutter([t.table for t in numpy_tables])
+    lengths = [t.table.items.length for t in numpy_tables]
+    self._lengths = lengths
+    self._keep = None if None in lengths else max(lengths, default=0)  # rows that an item to come may need
+    self._runs_on = any(t.table.items.end == 'continue' for t in numpy_tables)
+    self._rows: Deque[int] = collections.deque()  # newest last; a repeated row stands here again
+
+  def append(self, row: streams.Columns, last: bool) -> None:
+    """Adds a row, and at the end of an episode whatever items it completes."""
+    self._push(self._store.add(row), self._cutter.advance(last))
+    if last:
+      for due in self._cutter.finish():
+        self._push(self._rows[-1], due)
+      if not self._runs_on:
+        while self._rows:
+          self._drop()
+
+  def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
+    """Whether the rate limiters allow one more item in each table; never waits, and holds nothing back."""
+    del wait
+    if everything:
+      return None
+    for table in self._tables:
+      if not table.can_insert():
+        return core.Blocked(f'the learner to sample from {table.table.name!r} (the rate limiter holds inserts)')
+    return None
+
+  def _push(self, number: int, due: Sequence[bool]) -> None:
+    self._rows.append(number)
+    for table, length, is_due in zip(self._tables, self._lengths, due):
+      if is_due:
+        rows = list(self._rows) if length is None else [self._rows[i] for i in range(-length, 0)]
+        table.insert(np.array(rows, np.int64))
+    while self._keep is not None and len(self._rows) > self._keep:
+      self._drop()
+
+  def _drop(self) -> None:
+    number = self._rows.popleft()
+    if not (self._rows and self._rows[0] == number):  # the last of a row that stands here more than once
+      self._store.release_one(number)
+
+
+class NumpyReader:
+  """Reads batches from one table; see `streams.Reader`."""
+
+  def __init__(self, codec: packing.Codec, table: NumpyTable, batch_size: int):
+    self.codec = codec
+    self._table = table
+    self._batch_size = batch_size
+
+  def read(self, wait: float, now: int) -> Union[_Read, core.Blocked]:
+    """A batch, or what it waits for; never waits."""
+    del wait
+    if not self._table.can_sample(self._batch_size):
+      return core.Blocked(f'the actors to insert into {self._table.table.name!r} (the rate limiter holds samples)')
+    return self._table.sample(self._batch_size, now)
+
+  def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
+    """Gives the items of a batch new priorities [B]."""
+    self._table.set_priorities(read.keys, priorities)
+
+
+class NumpyReplay:
+  """All tables of a run over one store of rows; see `streams.Replay`."""
+
+  def __init__(self, codec: packing.Codec, described: Sequence[tables.Table], seed: int):
+    self.codec = codec
+    self._store = RowStore(codec)
+    self._tables = [NumpyTable(table, self._store, seed + i) for i, table in enumerate(described)]
+
+  def writer(self) -> NumpyWriter:
+    """A writer for one stream."""
+    return NumpyWriter(self._store, self._tables)
+
+  def reader(self, table: tables.Table, batch_size: int) -> NumpyReader:
+    """A reader of batches from a table."""
+    return NumpyReader(self.codec, self._named(table.name), batch_size)
+
+  def sizes(self) -> Dict[str, Tuple[int, int]]:
+    """{table: (items that it holds, items that it can hold)}."""
+    return {t.table.name: (t.size, t.table.max_size) for t in self._tables}
+
+  def state(self) -> Dict[str, np.ndarray]:
+    """All items with their rows, priorities and counts, in a canonical order, so that equal states are equal."""
+    state: Dict[str, np.ndarray] = {}
+    numbers: List[np.ndarray] = []
+    for table in self._tables:
+      arrays, items = table.state()
+      state.update({f'{table.table.name}/{name}': array for name, array in arrays.items()})
+      state[f'{table.table.name}/lengths'] = np.array([len(rows) for rows in items], np.int64)
+      numbers.append(np.concatenate(items) if items else np.zeros(0, np.int64))
+    kept, first, inverse = np.unique(np.concatenate(numbers), return_index=True, return_inverse=True)
+    order = np.argsort(first)  # rows in the order in which the items name them
+    renumbered = np.argsort(order)[inverse]
+    state['numbers'] = renumbered
+    state.update({f'rows/{n}': column[kept[order]] for n, column in self._store.columns.items()})
+    return state
+
+  def save(self, path: str) -> None:
+    """Writes `state` into the folder `path`."""
+    np.savez(os.path.join(path, 'replay.npz'), **self.state())
+
+  def restore(self, path: str) -> None:
+    """Takes back what `save` wrote."""
+    with np.load(os.path.join(path, 'replay.npz')) as file:
+      state = {name: file[name] for name in file.files}
+    self._store.replace({name: state[f'rows/{name}'] for name in self._store.columns})
+    start = 0
+    for table in self._tables:
+      name = table.table.name
+      lengths = state[f'{name}/lengths']
+      ends = start + np.cumsum(lengths)
+      items = [state['numbers'][end - length : end] for end, length in zip(ends, lengths)]
+      start += int(lengths.sum())
+      table.set_state({k[len(name) + 1 :]: v for k, v in state.items() if k.startswith(f'{name}/')}, items)
+
+  def _named(self, name: str) -> NumpyTable:
+    return next(table for table in self._tables if table.table.name == name)

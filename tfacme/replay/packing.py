@@ -1,0 +1,206 @@
+"""Rows as bytes: one layout for both replay back ends, for recorded data, and for the learner's input.
+
+A row of the stream has many small leaves. Moving each by itself costs more than the learning step of a small network,
+so the leaves of a row are packed into a few columns of bytes: one for the observation, of which n-step items keep only
+the ends, one for what a sequence keeps only once, and one for the rest. The learner takes the columns as they are and
+unpacks them inside its graph.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+import numpy as np
+import tree
+
+from tfacme import core, errors
+from tfacme.replay.items import Items
+
+_ALIGNMENT = 8  # bytes; no leaf is wider
+
+
+class _Leaf(NamedTuple):
+  """Where a leaf lies in a packed row."""
+
+  offset: int  # bytes
+  shape: Tuple[int, ...]
+  dtype: np.dtype
+
+  @property
+  def size(self) -> int:
+    return int(np.prod(self.shape, dtype=np.int64))
+
+  @property
+  def end(self) -> int:
+    return self.offset + self.size * self.dtype.itemsize
+
+
+class Layout:
+  """How a nest of fixed shapes lies in a row of bytes; leaves of one type lie together."""
+
+  def __init__(self, spec: core.Nest):
+    self._spec = spec
+    leaves = [(tuple(s.shape), np.dtype(s.dtype)) for s in tree.flatten(spec)]
+    for (path, _), (_, dtype) in zip(tree.flatten_with_path(spec), leaves):
+      if dtype.kind not in 'biuf':
+        raise errors.UserError(f'Replay holds numbers only, and {"/".join(map(str, path))} is of type {dtype}.')
+    order = sorted(range(len(leaves)), key=lambda i: (-leaves[i][1].itemsize, leaves[i][1].str, i))
+    self._leaves: List[Any] = [None] * len(leaves)
+    self._groups: List[List[int]] = []  # leaves of one type, in the order in which they lie
+    offset = 0
+    for i in order:
+      shape, dtype = leaves[i]
+      if self._groups and self._leaves[self._groups[-1][0]].dtype == dtype:
+        self._groups[-1].append(i)
+      else:
+        self._groups.append([i])
+      self._leaves[i] = _Leaf(offset, shape, dtype)
+      offset = self._leaves[i].end
+    self.bytes = max(_ALIGNMENT, -(-offset // _ALIGNMENT) * _ALIGNMENT)
+
+  def views(self, rows: np.ndarray) -> core.Nest:
+    """The nest [..., *shape] that lies in rows of bytes [..., bytes], as views: to read and to write."""
+    return tree.unflatten_as(self._spec, self.flat_views(rows))
+
+  def flat_views(self, rows: np.ndarray) -> List[np.ndarray]:
+    """The leaves of `views`, in the order of the flattened spec."""
+    return [
+      rows[..., leaf.offset : leaf.end].view(leaf.dtype).reshape(rows.shape[:-1] + leaf.shape) for leaf in self._leaves
+    ]
+
+  def unpack(self, rows: Any) -> core.Nest:
+    """The nest [B, T, *shape] that lies in a uint8 tensor [B, T, bytes], in a TensorFlow graph."""
+    import tensorflow as tf
+
+    lead = tf.shape(rows)[:-1]
+    flat: List[Any] = [None] * len(self._leaves)
+    for group in self._groups:
+      leaves = [self._leaves[i] for i in group]
+      values = _bitcast(rows[..., leaves[0].offset : leaves[-1].end], leaves[0].dtype, lead)
+      parts = tf.split(values, [leaf.size for leaf in leaves], axis=-1) if len(group) > 1 else [values]
+      for i, leaf, part in zip(group, leaves, parts):
+        flat[i] = tf.ensure_shape(
+          tf.reshape(part, tf.concat([lead, leaf.shape], 0)), rows.shape[:-1].concatenate(leaf.shape)
+        )
+    return tree.unflatten_as(self._spec, flat)
+
+
+def _bitcast(values: Any, dtype: np.dtype, lead: Any) -> Any:
+  """uint8 [..., n * itemsize] as [..., n] of a type."""
+  import tensorflow as tf
+
+  if dtype == np.bool_:
+    return tf.cast(values, tf.bool)
+  if dtype == np.uint8:
+    return values
+  if dtype.itemsize > 1:
+    values = tf.reshape(values, tf.concat([lead, [-1, dtype.itemsize]], 0))
+  return tf.bitcast(values, tf.as_dtype(dtype))
+
+
+INFO = Layout(
+  {
+    'key': np.zeros((), np.uint64),
+    'probability': np.zeros((), np.float32),
+    'table_size': np.zeros((), np.int64),
+    'now': np.zeros((), np.int64),  # learner steps when the batch was read
+    'source': np.zeros((), np.int32),
+  }
+)
+
+
+class Codec:
+  """Packs the rows of a stream into columns of bytes, and unpacks batches of items.
+
+  Attributes:
+    columns: name -> Layout.
+    step_spec: the spec of one row.
+  """
+
+  def __init__(self, step_spec: core.Step, once: Sequence[str] = ()):
+    self.step_spec = step_spec
+    extras = step_spec.extras
+    missing = [name for name in once if not (isinstance(extras, Mapping) and name in extras)]
+    if missing:
+      raise errors.UserError(f'Items keep {missing} once, but the policy gives no such extras.')
+    self._once = tuple(once)
+    rest = {name: getattr(step_spec, name) for name in ('action', 'reward', 'discount', 'first', 'last')}
+    rest['extras'] = {k: v for k, v in extras.items() if k not in once} if once else extras
+    rest['version'] = np.zeros((), np.int64)  # of the variables that acted
+    self.columns: Dict[str, Layout] = {'observation': Layout(step_spec.observation), 'rest': Layout(rest)}
+    if once:
+      self.columns['once'] = Layout({name: extras[name] for name in once})
+
+  @classmethod
+  def of(cls, step_spec: core.Step, items: Sequence[Items]) -> Codec:
+    """The codec of a stream from which all of `items` are cut."""
+    return cls(step_spec, once=sorted({name for rule in items for name in rule.once}))
+
+  def rows(self, count: int) -> Dict[str, np.ndarray]:
+    """Empty packed rows: {column: uint8 [count, bytes]}."""
+    return {name: np.zeros((count, layout.bytes), np.uint8) for name, layout in self.columns.items()}
+
+  def views(self, columns: Mapping[str, np.ndarray]) -> Tuple[core.Step, np.ndarray]:
+    """The steps, and the versions, that lie in packed rows, as views: to read and to write."""
+    return self._step({name: layout.views(columns[name]) for name, layout in self.columns.items()})
+
+  def which(self, items: Items) -> Dict[str, str]:
+    """Which rows of an item each column keeps: 'all', 'ends' or 'first'."""
+    once = 'first' if self._once and set(self._once) == set(items.once) else 'all'
+    return (
+      {'observation': items.observations, 'rest': 'all', 'once': once}
+      if self._once
+      else {
+        'observation': items.observations,
+        'rest': 'all',
+      }
+    )
+
+  def specs(self, items: Items, batch_size: int) -> Any:
+    """`tf.TensorSpec`s of (columns, info) of a batch of such items."""
+    import tensorflow as tf
+
+    counts = {'all': items.length, 'ends': 2, 'first': 1}
+    columns = {
+      name: tf.TensorSpec([batch_size, counts[which], self.columns[name].bytes], tf.uint8)
+      for name, which in self.which(items).items()
+    }
+    return columns, tf.TensorSpec([batch_size, INFO.bytes], tf.uint8)
+
+  def batch(self, columns: Mapping[str, Any], info: Any) -> core.Batch:
+    """The batch that lies in columns [B, rows, bytes] and in packed infos [B, bytes], in a TensorFlow graph."""
+    import tensorflow as tf
+
+    steps, version = self._step({name: layout.unpack(columns[name]) for name, layout in self.columns.items()})
+    facts = tree.map_structure(lambda x: tf.squeeze(x, 1), INFO.unpack(info[:, None]))
+    now = facts.pop('now')
+    return core.Batch(
+      steps=steps,
+      mask=1.0 - tf.cast(steps.last, tf.float32),
+      info=core.Info(age=now - version[:, 0], **facts),
+    )
+
+  def _step(self, nests: Mapping[str, Any]) -> Tuple[core.Step, Any]:
+    rest = dict(nests['rest'])
+    version = rest.pop('version')
+    if self._once:
+      extras = {**rest['extras'], **nests['once']}
+      rest['extras'] = {name: extras[name] for name in self.step_spec.extras}
+    return core.Step(observation=nests['observation'], **rest), version
+
+
+def select(rows: np.ndarray, which: str) -> np.ndarray:
+  """Those of the row numbers [B, T] that a column keeps ('all', 'ends' or 'first')."""
+  if which == 'ends':
+    return rows[:, [0, -1]]
+  return rows[:, :1] if which == 'first' else rows
+
+
+def pack_info(batch_size: int, now: int, **facts: Any) -> np.ndarray:
+  """Packed infos [B, bytes]; the facts are arrays [B] or numbers; see `core.Info`."""
+  packed = np.zeros((batch_size, INFO.bytes), np.uint8)
+  views = INFO.views(packed)
+  views['now'][:] = now
+  for name, fact in facts.items():
+    views[name][:] = fact
+  return packed

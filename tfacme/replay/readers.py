@@ -1,0 +1,341 @@
+"""Opens a source: what a learner calls to get its batches, packed, and to take them apart inside its graph."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Dict, List, Optional, Protocol, Sequence, Union
+
+import numpy as np
+
+from tfacme import core, errors, seeds
+from tfacme.replay import packing, sources, streams, tables
+from tfacme.replay.items import index
+
+Packed = Any  # A nest of uint8 arrays: what the compiled learner takes.
+
+
+@dataclasses.dataclass
+class Opened:
+  """A batch as it was read.
+
+  Attributes:
+    packed: a nest of uint8 arrays, the same structure for every batch of a source.
+    token: what `write_priorities` needs to find the items again.
+  """
+
+  packed: Packed
+  token: Any
+
+
+class OpenSource(Protocol):
+  """A source that can be read."""
+
+  def read(self, wait: float, now: int) -> Union[Opened, core.Blocked]:
+    """The next batch, or what it waits for after at most `wait` seconds; `now` counts learner steps."""
+    ...
+
+  def specs(self) -> Packed:
+    """`tf.TensorSpec`s of what is read."""
+    ...
+
+  def unpack(self, packed: Packed) -> Any:
+    """The `Batch` (or {name: Batch}) of packed tensors, inside a TensorFlow graph."""
+    ...
+
+  def write_priorities(self, token: Any, priorities: Any) -> None:
+    """Gives the items new priorities: [B], or {name: [B]} for batches side by side."""
+    ...
+
+  def state(self) -> Any:
+    """Where it stands, as plain values."""
+    ...
+
+  def set_state(self, state: Any) -> None:
+    """Goes on from where `state` stood."""
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+  """What sources are opened with: the run's replay and recorded data.
+
+  Attributes:
+    replay: None in a run without actors.
+    described: the tables of the replay.
+    step_spec: the spec of one row of the agent's own stream.
+    dataset: the experiment's recorded data, if any.
+    seed: for shuffling.
+  """
+
+  replay: Optional[streams.Replay]
+  described: Sequence[tables.Table]
+  step_spec: core.Step
+  dataset: Any
+  seed: int
+
+
+def open_source(source: sources.Source, room: Room, name: str = 'source') -> OpenSource:
+  """Opens a source and everything in it; `name` tells the seeds of data in different places apart."""
+  if isinstance(source, sources.Sample):
+    assert room.replay is not None
+    table = tables.find(room.described, source.table)
+    return _Leaf(room.replay.reader(table, source.batch_size), table.items, source.batch_size)
+  if isinstance(source, sources.Data):
+    dataset = room.dataset if source.dataset is None else source.dataset
+    reader = DataReader(dataset, source, room.step_spec, seeds.derive(room.seed, name))
+    return _Leaf(reader, source.items, source.batch_size)
+  if isinstance(source, sources.Map):
+    return _Map(source.function, open_source(source.source, room, name))
+  if isinstance(source, sources.Mix):
+    return _Mix([open_source(part, room, f'{name}/{i}') for i, part in enumerate(source.parts)])
+  return _Together({key: open_source(part, room, f'{name}/{key}') for key, part in source.sources.items()})
+
+
+def check(source: sources.Source, described: Sequence[tables.Table], dataset: Any) -> None:
+  """Raises a `UserError` if a source names what is not there or could never be filled."""
+  if isinstance(source, sources.Sample):
+    tables.check_batch(tables.find(described, source.table), source.batch_size)
+  elif isinstance(source, sources.Data):
+    recorded = dataset if source.dataset is None else source.dataset
+    if recorded is None:
+      raise errors.UserError('This agent learns from recorded data; give the experiment a dataset.')
+    recorded.check()
+  elif isinstance(source, sources.Map):
+    check(source.source, described, dataset)
+  else:
+    for part in source.parts if isinstance(source, sources.Mix) else source.sources.values():
+      check(part, described, dataset)
+
+
+class _Leaf:
+  """A source that reads from one place."""
+
+  def __init__(self, reader: streams.Reader, items: Items, batch_size: int):
+    self._reader = reader
+    self._items = items
+    self._batch_size = batch_size
+
+  def specs(self) -> Packed:
+    return self._reader.codec.specs(self._items, self._batch_size)
+
+  def read(self, wait: float, now: int) -> Union[Opened, core.Blocked]:
+    read = self._reader.read(wait, now)
+    return read if isinstance(read, core.Blocked) else Opened((dict(read.columns), read.info), read)
+
+  def unpack(self, packed: Packed) -> core.Batch:
+    return self._reader.codec.batch(*packed)
+
+  def write_priorities(self, token: Any, priorities: Any) -> None:
+    self._reader.write_priorities(token, np.asarray(priorities))
+
+  def state(self) -> Any:
+    return self._reader.state() if isinstance(self._reader, DataReader) else None
+
+  def set_state(self, state: Any) -> None:
+    if isinstance(self._reader, DataReader):
+      self._reader.set_state(state)
+
+
+class _Map:
+  """A source whose batches pass through a function in the graph."""
+
+  def __init__(self, function: Any, source: OpenSource):
+    self._function = function
+    self._source = source
+    self.read = source.read
+    self.specs = source.specs
+    self.write_priorities = source.write_priorities
+    self.state = source.state
+    self.set_state = source.set_state
+
+  def unpack(self, packed: Packed) -> Any:
+    return self._function(self._source.unpack(packed))
+
+
+class _Several:
+  """Several sources of which a batch needs all; what one of them has read waits for the others."""
+
+  def __init__(self, parts: Sequence[OpenSource]):
+    self._parts = parts
+    self._waiting: List[Optional[Opened]] = [None] * len(parts)
+
+  def _specs(self) -> List[Packed]:
+    return [part.specs() for part in self._parts]
+
+  def _read(self, wait: float, now: int) -> Union[List[Opened], core.Blocked]:
+    for i, part in enumerate(self._parts):
+      if self._waiting[i] is None:
+        read = part.read(wait, now)
+        if isinstance(read, core.Blocked):
+          return read
+        self._waiting[i] = read
+    read_all, self._waiting = self._waiting, [None] * len(self._parts)
+    return read_all  # type: ignore[return-value]
+
+  def state(self) -> Any:
+    return [part.state() for part in self._parts]
+
+  def set_state(self, state: Any) -> None:
+    for part, part_state in zip(self._parts, state):
+      part.set_state(part_state)
+
+
+class _Mix(_Several):
+  """One batch of items from several sources."""
+
+  def specs(self) -> Packed:
+    return self._specs()
+
+  def read(self, wait: float, now: int) -> Union[Opened, core.Blocked]:
+    read = self._read(wait, now)
+    if isinstance(read, core.Blocked):
+      return read
+    return Opened([part.packed for part in read], [part.token for part in read])
+
+  def unpack(self, packed: Packed) -> core.Batch:
+    import tensorflow as tf
+
+    batches = [part.unpack(p) for part, p in zip(self._parts, packed)]
+    numbered = [
+      batch._replace(info=batch.info._replace(source=tf.fill(tf.shape(batch.info.source), i)))
+      for i, batch in enumerate(batches)
+    ]
+    return tf.nest.map_structure(lambda *leaves: tf.concat(leaves, axis=0), *numbered)
+
+  def write_priorities(self, token: Any, priorities: Any) -> None:
+    start = 0
+    for part, part_token in zip(self._parts, token):
+      size = len(part_token.info)
+      part.write_priorities(part_token, priorities[start : start + size])
+      start += size
+
+
+class _Together(_Several):
+  """Batches side by side."""
+
+  def __init__(self, parts: Dict[str, OpenSource]):
+    super().__init__(list(parts.values()))
+    self._names = list(parts)
+
+  def specs(self) -> Packed:
+    return dict(zip(self._names, self._specs()))
+
+  def read(self, wait: float, now: int) -> Union[Opened, core.Blocked]:
+    read = self._read(wait, now)
+    if isinstance(read, core.Blocked):
+      return read
+    return Opened(
+      {name: part.packed for name, part in zip(self._names, read)},
+      {name: part.token for name, part in zip(self._names, read)},
+    )
+
+  def unpack(self, packed: Packed) -> Dict[str, Any]:
+    return {name: part.unpack(packed[name]) for name, part in zip(self._names, self._parts)}
+
+  def write_priorities(self, token: Any, priorities: Any) -> None:
+    for name, part in zip(self._names, self._parts):
+      if priorities.get(name) is not None:
+        part.write_priorities(token[name], priorities[name])
+
+
+@dataclasses.dataclass
+class _DataRead:
+  columns: streams.Columns
+  info: np.ndarray
+
+
+class DataReader:
+  """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
+
+  What a batch holds is a function of the seed and of how many batches were read before, so `state` is that number.
+  """
+
+  def __init__(self, dataset: Any, source: sources.Data, step_spec: core.Step, seed: int):
+    self.codec = packing.Codec.of(_as_recorded(step_spec, dataset.spec()), [source.items])
+    self._dataset = dataset
+    self._source = source
+    self._seed = seed
+    self._batches = self._read_batches()
+    self._count = 0
+
+  def read(self, wait: float, now: int) -> _DataRead:
+    """The next batch; it never waits for anything but the disk."""
+    del wait
+    columns, size = next(self._batches)
+    self._count += 1
+    return _DataRead(columns, packing.pack_info(self._source.batch_size, now, probability=1.0 / size, table_size=size))
+
+  def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
+    """Recorded data has no priorities."""
+
+  def state(self) -> int:
+    """The number of batches read."""
+    return self._count
+
+  def set_state(self, state: int) -> None:
+    """Reads again as many batches as `state` says."""
+    self._batches = self._read_batches()
+    for _ in range(state):
+      next(self._batches)
+    self._count = state
+
+  def _read_batches(self):
+    """(columns of a batch, items in its block), for ever; what is left of a block goes in front of the next one."""
+    batch_size, left = self._source.batch_size, []
+    for number, (columns, rows) in enumerate(self._blocks()):
+      random = np.random.default_rng([self._seed, number])
+      rows = rows[random.permutation(len(rows))]
+      which = self.codec.which(self._source.items)
+      for start in range(0, len(rows), batch_size):
+        chosen = rows[start : start + batch_size]
+        batch = {n: column.take(packing.select(chosen, which[n]), axis=0) for n, column in columns.items()}
+        left = [batch] if not left else [{n: np.concatenate([left[0][n], batch[n]]) for n in batch}]
+        if len(left[0]['rest']) >= batch_size:
+          yield {n: column[:batch_size] for n, column in left[0].items()}, len(rows)
+          rest = {n: column[batch_size:] for n, column in left[0].items()}
+          left = [rest] if len(rest['rest']) else []
+
+  def _blocks(self):
+    """(packed rows of a block of episodes, row numbers [n, T] of all items in it), for ever."""
+    epoch = 0
+    while True:
+      block: List[core.Step] = []
+      for episode in self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)):
+        block.append(episode)
+        if len(block) == self._source.shuffle_episodes:
+          yield self._pack(block)
+          block = []
+      if block:
+        yield self._pack(block)
+      epoch += 1
+
+  def _pack(self, episodes: Sequence[core.Step]):
+    columns = self.codec.rows(sum(len(episode.last) for episode in episodes))
+    steps, _ = self.codec.views(columns)
+    start = 0
+    for episode in episodes:
+      end = start + len(episode.last)
+      _write(steps, episode, slice(start, end))
+      start = end
+    return columns, index(np.asarray(steps.last), self._source.items)
+
+
+def _write(steps: core.Step, episode: core.Step, rows: slice) -> None:
+  import tree
+
+  for view, leaf in zip(tree.flatten(steps), tree.flatten(episode)):
+    view[rows] = leaf
+
+
+def _as_recorded(step_spec: core.Step, recorded: core.Step) -> core.Step:
+  """The environment's own spec with the extras that were recorded; whatever else differs is an error."""
+  import tree
+
+  for name in ('observation', 'action', 'reward', 'discount'):
+    ours, theirs = getattr(step_spec, name), getattr(recorded, name)
+    shapes = [tree.map_structure(lambda s: (tuple(s.shape), np.dtype(s.dtype)), s) for s in (ours, theirs)]
+    if shapes[0] != shapes[1]:
+      raise errors.UserError(
+        f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
+      )
+  return step_spec._replace(extras=recorded.extras)

@@ -1,0 +1,286 @@
+"""Replay on Reverb, for a replay that serves several threads, processes or hosts."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import queue
+import shutil
+import threading
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+import reverb
+import tensorflow as tf
+from reverb import structured_writer
+
+from tfacme import core
+from tfacme.replay import packing, streams, tables
+
+# Items that a writer may have on their way. More hides the server's delay from an actor; fewer follow the limiter
+# more closely.
+_PENDING = 8
+_MOST_ROWS = 100_000  # of an episode that is kept whole
+
+
+def reverb_tables(described: Sequence[tables.Table], codec: packing.Codec) -> List[reverb.Table]:
+  """The tables of a Reverb server."""
+  return [
+    reverb.Table(
+      name=table.name,
+      sampler=_selector(table.sampler),
+      remover=_selector(table.remover),
+      max_size=table.max_size,
+      rate_limiter=_limiter(table.limiter),
+      max_times_sampled=table.max_times_sampled,
+      signature=_signature(table, codec),
+    )
+    for table in described
+  ]
+
+
+def checkpointer(path: str) -> Any:
+  """What a Reverb server writes its checkpoints with; it starts from the newest one in the folder `path`."""
+  return reverb.platform.checkpointers_lib.DefaultCheckpointer(path)
+
+
+def _selector(selector: tables.Selector) -> Any:
+  if isinstance(selector, tables.Prioritized):
+    return reverb.selectors.Prioritized(selector.exponent)
+  plain = {
+    tables.Uniform: reverb.selectors.Uniform,
+    tables.Fifo: reverb.selectors.Fifo,
+    tables.Lifo: reverb.selectors.Lifo,
+  }
+  return plain[type(selector)]()
+
+
+def _limiter(limiter: tables.Limiter) -> reverb.rate_limiters.RateLimiter:
+  return reverb.rate_limiters.RateLimiter(limiter.samples_per_insert, limiter.min_size, limiter.low, limiter.high)
+
+
+def _counts(table: tables.Table, codec: packing.Codec) -> Dict[str, Optional[int]]:
+  """How many rows of an item each column keeps; None if that varies."""
+  rows = {'all': table.items.length, 'ends': 2, 'first': 1}
+  return {name: rows[which] for name, which in codec.which(table.items).items()}
+
+
+def _signature(table: tables.Table, codec: packing.Codec) -> Dict[str, Any]:
+  signature: Dict[str, Any] = {}
+  for name, count in _counts(table, codec).items():
+    size = codec.columns[name].bytes
+    if table.items.length is not None and codec.which(table.items)[name] == 'ends':
+      signature[name] = [tf.TensorSpec([1, size], tf.uint8)] * 2
+    else:
+      signature[name] = tf.TensorSpec([count, size], tf.uint8)
+  return signature
+
+
+@dataclasses.dataclass
+class _Read:
+  columns: streams.Columns
+  info: np.ndarray
+  keys: np.ndarray
+
+
+class ReverbReplay:
+  """The tables of a Reverb server, as its clients see them; see `streams.Replay`."""
+
+  def __init__(self, client: reverb.Client, codec: packing.Codec, described: Sequence[tables.Table]):
+    self.codec = codec
+    self._client = client
+    self._tables = tuple(described)
+
+  def writer(self) -> streams.StreamWriter:
+    """A writer for one stream."""
+    if any(table.items.length is None for table in self._tables):
+      return _EpisodeWriter(self._client, self._tables, self.codec)
+    return _ItemWriter(self._client, self._tables, self.codec)
+
+  def reader(self, table: tables.Table, batch_size: int) -> ReverbReader:
+    """A reader of batches from a table."""
+    return ReverbReader(self._client, self.codec, table, batch_size)
+
+  def sizes(self) -> Dict[str, Tuple[int, int]]:
+    """{table: (items that it holds, items that it can hold)}."""
+    infos = self._client.server_info(timeout=10)
+    return {name: (info.current_size, info.max_size) for name, info in infos.items()}
+
+  def save(self, path: str) -> None:
+    """Has the server write a checkpoint in its own folder, and notes in the folder `path` which one it is."""
+    written = self._client.checkpoint()
+    with open(os.path.join(path, 'replay.txt'), 'w', encoding='utf-8') as file:
+      file.write(written)
+
+
+def prepare_restore(path: Optional[str], server_path: str) -> None:
+  """Leaves, before a server starts in `server_path`, just the checkpoint there that the one in `path` belongs to."""
+  kept = None
+  note = os.path.join(path, 'replay.txt') if path else ''
+  if os.path.exists(note):
+    with open(note, encoding='utf-8') as file:
+      kept = os.path.basename(file.read().strip())
+  for name in os.listdir(server_path) if os.path.isdir(server_path) else ():
+    if name != kept:
+      shutil.rmtree(os.path.join(server_path, name))
+
+
+class _ItemWriter:
+  """Writes one stream of rows into tables whose items have a fixed length."""
+
+  def __init__(self, client: reverb.Client, described: Sequence[tables.Table], codec: packing.Codec):
+    self._cutter = streams.Cutter(described)
+    structure = {'due': [0] * len(described), **dict.fromkeys(codec.columns, 0)}
+    # Which rows complete an item is worked out here, for all back ends alike; Reverb looks at a flag in the row.
+    due = structured_writer.Condition.data(structure)['due']
+    step = structured_writer.create_reference_step(structure)
+    configs = [
+      structured_writer.create_config(_pattern(step, table, codec), table.name, [due[i] == 1])
+      for i, table in enumerate(described)
+    ]
+    self._writer = client.structured_writer(configs)
+    self._flags = (np.int32(0), np.int32(1))
+
+  def append(self, row: streams.Columns, last: bool) -> None:
+    """Adds a row, and at the end of an episode whatever items it completes."""
+    self._push(row, self._cutter.advance(last))
+    if last:
+      for due in self._cutter.finish():
+        self._push(row, due)
+
+  def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
+    """Waits until the server has taken all items, or all but a few."""
+    return _flush(self._writer, wait, everything)
+
+  def _push(self, row: streams.Columns, due: Sequence[bool]) -> None:
+    self._writer.append({'due': [self._flags[is_due] for is_due in due], **row})
+
+
+def _pattern(step: Any, table: tables.Table, codec: packing.Codec) -> Dict[str, Any]:
+  length = table.items.length
+  assert length is not None
+  pattern: Dict[str, Any] = {}
+  for name, which in codec.which(table.items).items():
+    first = step[name][-length : -length + 1]
+    if which == 'ends':  # Two plain slices: Reverb gets the signature of a stepped one wrong.
+      pattern[name] = [first, step[name][-1:]]
+    else:
+      pattern[name] = first if which == 'first' else step[name][-length:]
+  return pattern
+
+
+class _EpisodeWriter:
+  """Writes one stream of rows into tables whose items are whole episodes, of whatever length."""
+
+  def __init__(self, client: reverb.Client, described: Sequence[tables.Table], codec: packing.Codec):
+    self._tables = described
+    self._codec = codec
+    self._count = 0
+    self._writer = client.trajectory_writer(num_keep_alive_refs=_MOST_ROWS)
+
+  def append(self, row: streams.Columns, last: bool) -> None:
+    """Adds a row, and the episode once it is whole."""
+    self._writer.append(dict(row))
+    self._count += 1
+    if not last:
+      return
+    for table in self._tables:
+      ends = {'all': None, 'first': 1 - self._count or None}
+      which = self._codec.which(table.items)
+      trajectory = {n: self._writer.history[n][-self._count : ends[which[n]]] for n in which}
+      self._writer.create_item(table.name, priority=1.0, trajectory=trajectory)
+    self._count = 0
+
+  def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
+    """Waits until the server has taken all items, or all but a few."""
+    return _flush(self._writer, wait, everything)
+
+
+def _flush(writer: Any, wait: float, everything: bool) -> Optional[core.Blocked]:
+  try:
+    writer.flush(0 if everything else _PENDING, timeout_ms=max(1, int(1000 * wait)))
+  except reverb.errors.DeadlineExceededError:
+    return core.Blocked('the learner to sample (the rate limiter holds inserts)')
+  return None
+
+
+class ReverbReader:
+  """Reads batches from one table in a thread of its own, so that nobody hangs in Reverb; see `streams.Reader`."""
+
+  def __init__(self, client: reverb.Client, codec: packing.Codec, table: tables.Table, batch_size: int):
+    self.codec = codec
+    self._client = client
+    self._table = table
+    self._batch_size = batch_size
+    self._read: queue.Queue = queue.Queue(maxsize=1)
+    self._priorities: queue.Queue = queue.Queue(maxsize=4)
+    self._started = False
+
+  def read(self, wait: float, now: int) -> Union[_Read, core.Blocked]:
+    """A batch, or what it waits for after `wait` seconds."""
+    if not self._started:
+      self._started = True
+      for target in (self._keep_reading, self._keep_writing):
+        threading.Thread(target=target, name=f'reverb {self._table.name}', daemon=True).start()
+    try:
+      info, data = self._read.get(timeout=max(wait, 1e-3))
+    except queue.Empty:
+      return core.Blocked(f'the actors to insert into {self._table.name!r} (the rate limiter holds samples)')
+    if isinstance(info, BaseException):
+      raise info
+    keys = np.asarray(info.key).reshape(self._batch_size)
+    facts = {'probability': info.probability, 'table_size': info.table_size}
+    packed = packing.pack_info(
+      self._batch_size, now, key=keys, **{k: np.asarray(v).reshape(self._batch_size) for k, v in facts.items()}
+    )
+    return _Read(data, packed, keys)
+
+  def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
+    """Gives the items of a batch new priorities [B], a little later."""
+    self._priorities.put((read.keys, priorities))
+
+  def _keep_reading(self) -> None:
+    try:
+      for sample in self._dataset():
+        self._read.put(sample)
+    except BaseException as error:  # The learner raises it.
+      self._read.put((error, None))
+
+  def _keep_writing(self) -> None:
+    while True:
+      keys, priorities = self._priorities.get()
+      self._client.mutate_priorities(self._table.name, updates=dict(zip(keys.tolist(), priorities.tolist())))
+
+  def _dataset(self) -> Any:
+    signature = _signature(self._table, self.codec)
+    dataset = reverb.TrajectoryDataset(
+      self._client.server_address,
+      table=self._table.name,
+      dtypes=tf.nest.map_structure(lambda s: s.dtype, signature),
+      shapes=tf.nest.map_structure(lambda s: s.shape, signature),
+      # The learner is paced by what it takes, so little may be taken ahead of it.
+      max_in_flight_samples_per_worker=self._batch_size,
+      num_workers_per_iterator=1,
+    )
+    if self._table.items.length is None:
+      return self._episodes(iter(dataset))
+    return ((sample.info, _columns(sample.data)) for sample in dataset.batch(self._batch_size, drop_remainder=True))
+
+  def _episodes(self, iterator: Any) -> Any:
+    """Batches of episodes, each filled up by its last row."""
+    while True:
+      samples = [next(iterator) for _ in range(self._batch_size)]
+      longest = max(sample.data['rest'].shape[0] for sample in samples)
+      data = {
+        name: np.stack([_fill(np.asarray(s.data[name]), 1 if which == 'first' else longest) for s in samples])
+        for name, which in self.codec.which(self._table.items).items()
+      }
+      yield tf.nest.map_structure(lambda *x: np.stack(x), *[s.info for s in samples]), data
+
+
+def _columns(data: Mapping[str, Any]) -> Dict[str, Any]:
+  return {n: tf.concat(column, axis=1) if isinstance(column, (list, tuple)) else column for n, column in data.items()}
+
+
+def _fill(rows: np.ndarray, count: int) -> np.ndarray:
+  return np.pad(rows, ((0, count - len(rows)), (0, 0)), mode='edge')

@@ -1,0 +1,92 @@
+"""Writing a stream of rows into tables: the half of a writer that both replay back ends share."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
+
+import numpy as np
+
+from tfacme import core
+from tfacme.replay.items import Cursor
+from tfacme.replay.packing import Codec
+from tfacme.replay.tables import Table
+
+Columns = Mapping[str, np.ndarray]
+
+
+class StreamWriter(Protocol):
+  """Writes one stream of packed rows, and makes the items that its tables ask for."""
+
+  def append(self, row: Columns, last: bool) -> None:
+    """Adds a row: {column: uint8 [bytes]}; the caller may use the memory again."""
+    ...
+
+  def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
+    """Asks before a row is made whether the tables have room; waits for it at most `wait` seconds.
+
+    Args:
+      wait: seconds.
+      everything: wait until nothing is on its way any more (at the end of a stream).
+
+    Returns:
+      What it still waits for, or None.
+    """
+    ...
+
+
+class Replay(Protocol):
+  """A replay as its clients see it, in this process or in another one."""
+
+  def writer(self) -> StreamWriter:
+    """A writer for one stream."""
+    ...
+
+  def reader(self, table: Table, batch_size: int) -> Reader:
+    """A reader of batches from a table."""
+    ...
+
+  def save(self, path: str) -> None:
+    """Writes everything into the folder `path`."""
+    ...
+
+  def sizes(self) -> Dict[str, Tuple[int, int]]:
+    """{table: (items that it holds, items that it can hold)}."""
+    ...
+
+
+class Read(Protocol):
+  """One batch as it was read: packed, with what is needed to write priorities back."""
+
+  columns: Columns  # uint8 [B, rows, bytes]
+  info: np.ndarray  # uint8 [B, bytes]; see `packing.INFO`
+
+
+class Reader(Protocol):
+  """Reads batches from one place."""
+
+  codec: Codec
+
+  def read(self, wait: float, now: int) -> Union[Read, core.Blocked]:
+    """One batch, or what it waits for after `wait` seconds; `now` is the number of learner steps."""
+    ...
+
+  def write_priorities(self, read: Read, priorities: np.ndarray) -> None:
+    """Gives the items of a batch new priorities [B]."""
+    ...
+
+
+class Cutter:
+  """Follows one stream and says which tables have an item due at each row."""
+
+  def __init__(self, tables: Sequence[Table]):
+    self._cursors = [Cursor(table.items) for table in tables]
+
+  def advance(self, last: bool) -> List[bool]:
+    """Counts a row: for each table, whether its newest rows are an item."""
+    return [cursor.advance(last) for cursor in self._cursors]
+
+  def finish(self) -> List[List[bool]]:
+    """Ends an episode: for each time that its last row has to be repeated, what is due."""
+    dues = [cursor.finish() for cursor in self._cursors]
+    longest = max(map(len, dues), default=0)
+    return [[i < len(due) and due[i] for due in dues] for i in range(longest)]

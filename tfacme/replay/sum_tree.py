@@ -1,0 +1,55 @@
+"""Sampling in proportion to weights that change, for many samples and many changes at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+# A sum tree of two levels. In numpy each level costs a call, whatever it does, and a running sum over a million
+# weights' blocks costs no more than two levels of a narrow tree.
+_BLOCK = 64
+
+
+class SumTree:
+  """Weights of positions 0, 1, ..., and the sums of their blocks.
+
+  Sums are recomputed, never adjusted, so no rounding error piles up.
+  """
+
+  def __init__(self):
+    self._weights = np.zeros((1, _BLOCK))
+    self._sums = np.zeros(1)
+
+  @property
+  def total(self) -> float:
+    """The sum of all weights."""
+    return float(self._sums.sum())
+
+  def get(self, positions: np.ndarray) -> np.ndarray:
+    """Weights [B] of positions [B]."""
+    return self._weights.ravel()[positions]
+
+  def set(self, positions: np.ndarray, weights: np.ndarray) -> None:
+    """Sets the weights [B] of positions [B]; of a position that comes twice, the last one counts."""
+    if not len(positions):
+      return
+    self._reserve(int(positions.max()) + 1)
+    self._weights.ravel()[positions] = weights
+    blocks = positions // _BLOCK
+    self._sums[blocks] = self._weights[blocks].sum(axis=1)
+
+  def find(self, shares: np.ndarray) -> np.ndarray:
+    """The positions [B] at which the running sum of the weights first exceeds shares [B] in [0, 1) of the total."""
+    ends = np.cumsum(self._sums)
+    masses = shares * ends[-1]
+    blocks = np.searchsorted(ends, masses, side='right')
+    sums = np.cumsum(self._weights[blocks], axis=1)
+    # The two levels round differently: stay below the block's own sum, so that no weight of zero is found.
+    inside = np.minimum(masses - ends[blocks] + self._sums[blocks], np.nextafter(sums[:, -1], 0))
+    return blocks * _BLOCK + (sums <= inside[:, None]).sum(axis=1)
+
+  def _reserve(self, size: int) -> None:
+    blocks = -(-size // _BLOCK)
+    if blocks > len(self._sums):
+      more = max(blocks, 2 * len(self._sums)) - len(self._sums)
+      self._weights = np.concatenate([self._weights, np.zeros((more, _BLOCK))])
+      self._sums = np.concatenate([self._sums, np.zeros(more)])

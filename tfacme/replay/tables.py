@@ -1,0 +1,183 @@
+"""Replay tables, described once for both back ends: what they hold, how they are sampled, and how they pace a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from typing import Optional, Sequence, Union
+
+from tfacme import errors
+from tfacme.replay.items import Items
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+  """Each item with the same probability."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Prioritized:
+  """An item of priority p with a probability proportional to p ** exponent (Schaul et al. 2016, equation 1)."""
+
+  exponent: float = 0.6
+
+  def __post_init__(self):
+    errors.in_range('The priority exponent', self.exponent, low=0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fifo:
+  """The oldest item."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lifo:
+  """The newest item."""
+
+
+Remover = Union[Uniform, Fifo, Lifo]
+Selector = Union[Prioritized, Remover]
+
+
+@dataclasses.dataclass(frozen=True)
+class Limiter:
+  """Paces inserts and samples against each other; the arithmetic is Reverb's.
+
+  With d = inserts * samples_per_insert - samples, an insert may be made while it leaves d at most `high` (or the table
+  smaller than `min_size`), a sample while it leaves d at least `low` and the table holds `min_size` items. A learner's
+  batch starts when one sample may be taken, and may overdraw.
+  """
+
+  samples_per_insert: float
+  min_size: int
+  low: float
+  high: float
+
+  def __post_init__(self):
+    errors.in_range('samples_per_insert', self.samples_per_insert, above=0)
+    errors.in_range('The minimal size of a table', self.min_size, low=1)
+    # Neither side may move where high - spi < d < low + 1. No such d may exist; whole numbers step over a gap below 1.
+    whole = all(float(x).is_integer() for x in (self.samples_per_insert, self.low, self.high))
+    room = self.samples_per_insert + (0 if whole else 1)
+    if self.high - self.low < room:
+      raise errors.UserError(
+        f'The rate limiter would stop for ever between its bounds {self.low:g} and {self.high:g}, since neither one '
+        f'insert nor one sample fits at samples_per_insert {self.samples_per_insert:g}; put them {room:g} apart.'
+      )
+
+  @property
+  def bounds_samples(self) -> bool:
+    """Whether it ever makes a learner wait once the table holds enough."""
+    return self.low > -sys.float_info.max
+
+  def can_insert(self, inserts: int, samples: int, size: int) -> bool:
+    """Whether one more item may be inserted."""
+    return size + 1 <= self.min_size or (inserts + 1) * self.samples_per_insert - samples <= self.high
+
+  def can_sample(self, inserts: int, samples: int, size: int) -> bool:
+    """Whether one more item may be sampled."""
+    return size >= self.min_size and inserts * self.samples_per_insert - samples - 1 >= self.low
+
+
+def min_size(size: int) -> Limiter:
+  """Samples wait until the table holds `size` items; nothing else waits for anything."""
+  return Limiter(1.0, size, -sys.float_info.max, sys.float_info.max)
+
+
+def sample_to_insert_ratio(samples_per_insert: float, min_size: int, error_buffer: float) -> Limiter:
+  """Keeps samples / inserts near a ratio, once `min_size` items are there.
+
+  Args:
+    samples_per_insert: the ratio of items sampled to items inserted.
+    min_size: items before the first sample.
+    error_buffer: by how many samples the two sides may run apart; at least max(1, samples_per_insert).
+  """
+  if error_buffer < max(1.0, samples_per_insert):
+    raise errors.UserError(
+      f'The rate limiter would stop for ever: its error buffer is {error_buffer:g}, and has to be at least '
+      f'{max(1.0, samples_per_insert):g} at samples_per_insert {samples_per_insert:g}.'
+    )
+  offset = samples_per_insert * min_size
+  return Limiter(samples_per_insert, min_size, offset - error_buffer, offset + error_buffer)
+
+
+def queue_limiter(size: int) -> Limiter:
+  """A queue: inserts wait while `size` items wait to be sampled, samples wait while there is none."""
+  return Limiter(1.0, 1, 0.0, float(size))
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+  """A replay table.
+
+  Attributes:
+    items: what it holds.
+    limiter: how it paces a run.
+    max_size: how many items it holds; one more removes one.
+    name: under which sources and writers find it.
+    sampler: which item a sample takes.
+    remover: which item gives way to a new one.
+    max_times_sampled: an item is removed after so many samples; 0 is never, 1 makes a queue.
+  """
+
+  items: Items
+  limiter: Limiter
+  max_size: int
+  name: str = 'replay'
+  sampler: Selector = Uniform()
+  remover: Remover = Fifo()
+  max_times_sampled: int = 0
+
+  def __post_init__(self):
+    errors.in_range(f'max_size of the table {self.name!r}', self.max_size, low=1)
+    errors.in_range(f'max_times_sampled of the table {self.name!r}', self.max_times_sampled, low=0)
+    if self.limiter.min_size > self.max_size:
+      raise errors.UserError(
+        f'The table {self.name!r} holds at most {self.max_size} items, so it never has the {self.limiter.min_size} '
+        'that its rate limiter waits for; raise max_size or lower the minimal size.'
+      )
+
+  @property
+  def prioritized(self) -> bool:
+    """Whether priorities are worth writing back."""
+    return isinstance(self.sampler, Prioritized)
+
+
+def queue(items: Items, size: int, name: str = 'queue') -> Table:
+  """A first-in first-out queue of `size` items, each of which is learned from once (on-policy learning)."""
+  # The limiter keeps the size; twice that leaves room for what one round of the slots inserts over it.
+  return Table(items, queue_limiter(size), max_size=2 * size, name=name, sampler=Fifo(), max_times_sampled=1)
+
+
+def check(described: Sequence[Table], slots: int) -> None:
+  """Raises a `UserError` if these tables can't be fed by one stream a slot, or would stop each other."""
+  names = [table.name for table in described]
+  if len(set(names)) < len(names):
+    raise errors.UserError(f'Two replay tables have one name; the names are {names}.')
+  if len({table.items.end == 'continue' for table in described}) > 1:
+    raise errors.UserError("Items that continue into the next episode can't be cut from one stream with others.")
+  if sum(table.limiter.high < sys.float_info.max for table in described) > 1:
+    raise errors.UserError(f'At most one replay table may hold the actors, and more than one of {names} does.')
+  for table in described:
+    if table.max_times_sampled == 1 and table.limiter.high < slots:
+      raise errors.UserError(
+        f'The queue {table.name!r} holds {table.limiter.high:g} items, fewer than the {slots} slots that write into '
+        'it; make the queue larger or use fewer slots.'
+      )
+
+
+def check_batch(table: Table, batch_size: int) -> None:
+  """Raises a `UserError` if a batch of this size could never be filled from the table."""
+  if table.max_times_sampled and table.limiter.high < batch_size:
+    raise errors.UserError(
+      f'The queue {table.name!r} holds at most {table.limiter.high:g} items, less than a batch of {batch_size}; '
+      'make the queue larger or the batch smaller.'
+    )
+
+
+def find(described: Sequence[Table], name: Optional[str]) -> Table:
+  """The table of a name; None is the only one."""
+  for table in described:
+    if name in (None, table.name):
+      return table
+  raise errors.UserError(f'There is no replay table {name!r}; the builder has {[t.name for t in described]}.')
