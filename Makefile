@@ -3,7 +3,6 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,9 +20,6 @@ TESTS ?= tests
 JOBS ?= 2
 # Shares the tests evenly, mostly whole files; of the ways to share, one that goes on after a test that ended its process.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
-
-# What pyright checks: the contract, the experiment and the builders.
-CHECKED := tfacme/core.py tfacme/experiments.py tfacme/agents
 
 # Where Debian's packages put the rules that a Bazel with a network would download.
 BAZEL ?= bazel
@@ -65,23 +61,15 @@ demo: $(RUN_ENVIRONMENT)
 # The tests run although lint has something to say, so that one call tells all; pytest's closing line is the last.
 .PHONY: test
 test: $(VENV)/.dev
-	@failed=0; $(MAKE) lint || failed=1; $(PYTEST) -m 'not slow' $(TESTS) || failed=1; exit $$failed
+	@failed=0; tools/lint.sh || failed=1; $(PYTEST) -m 'not slow' $(TESTS) || failed=1; exit $$failed
 
 .PHONY: test-all
 test-all: $(VENV)/.dev
-	@failed=0; $(MAKE) lint || failed=1; $(PYTEST) $(TESTS) || failed=1; exit $$failed
+	@failed=0; tools/lint.sh || failed=1; $(PYTEST) $(TESTS) || failed=1; exit $$failed
 
 .PHONY: lint
 lint: $(VENV)/.dev
-	@failed=0; \
-	echo 'ruff'; \
-	$(BIN)/ruff check --quiet . || failed=1; \
-	$(BIN)/ruff format --check --quiet . || { echo '`make format` formats these.'; failed=1; }; \
-	echo 'import-linter'; \
-	$(BIN)/lint-imports > $(VENV)/lint-imports.txt 2>&1 || { cat $(VENV)/lint-imports.txt; failed=1; }; \
-	echo 'pyright'; \
-	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright $(CHECKED) || failed=1; \
-	exit $$failed
+	@tools/lint.sh
 
 .PHONY: format
 format: $(VENV)/.dev
@@ -108,10 +96,14 @@ lock:
 build-files:
 	@python=$(BIN)/python; [[ -x $$python ]] || python=python3; $$python tools/build_files.py
 
-.PHONY: bazel-test
-bazel-test: $(VENV)/.dev
-	@command -v $(BAZEL) > /dev/null && [[ -d $(BAZEL_RULES)/rules/java && -d $(BAZEL_RULES)/rules/proto && -d $(BAZEL_RULES)/tools/skylib ]] || \
+.PHONY: bazel-present
+bazel-present:
+	@command -v $(BAZEL) > /dev/null && \
+	  [[ -d $(BAZEL_RULES)/rules/java && -d $(BAZEL_RULES)/rules/proto && -d $(BAZEL_RULES)/tools/skylib ]] || \
 	  { echo 'Bazel or its rules are missing: on Debian, `apt-get install bazel-bootstrap bazel-skylib bazel-rules-java bazel-rules-proto` and run the same command again.' >&2; exit 1; }
+
+.PHONY: bazel-test
+bazel-test: bazel-present $(VENV)/.dev
 	$(BAZEL) --max_idle_secs=60 test --repo_env=TFACME_PYTHON=$(CURDIR)/$(BIN)/python \
 	  --override_repository=bazel_skylib=$(BAZEL_RULES)/tools/skylib \
 	  --override_repository=rules_java=$(BAZEL_RULES)/rules/java \

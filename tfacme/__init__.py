@@ -31,8 +31,19 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 
 if TYPE_CHECKING:
   from tfacme import program as program
-  from tfacme.core import Batch, Builder, Step, UpdateOutput
-  from tfacme.errors import UserError
-  from tfacme.experiments import Budget, Checkpointing, Evaluation, Experiment, Layout, Logging
-  from tfacme.program import make_program
-  from tfacme.runs import Run, load_policy, load_run, train
+  from tfacme.core import Batch as Batch
+  from tfacme.core import Builder as Builder
+  from tfacme.core import Step as Step
+  from tfacme.core import UpdateOutput as UpdateOutput
+  from tfacme.errors import UserError as UserError
+  from tfacme.experiments import Budget as Budget
+  from tfacme.experiments import Checkpointing as Checkpointing
+  from tfacme.experiments import Evaluation as Evaluation
+  from tfacme.experiments import Experiment as Experiment
+  from tfacme.experiments import Layout as Layout
+  from tfacme.experiments import Logging as Logging
+  from tfacme.program import make_program as make_program
+  from tfacme.runs import Run as Run
+  from tfacme.runs import load_policy as load_policy
+  from tfacme.runs import load_run as load_run
+  from tfacme.runs import train as train

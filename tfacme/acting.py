@@ -69,7 +69,10 @@ def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
       initial = policy.initial_state(len(index))
       state = tf.nest.map_structure(lambda fresh, old: _where(first, fresh, old), initial, state)
     context = core.Context(
-      seed=tf.cast(numbers[:2], tf.int32), steps=numbers[2], index=tf.constant(index), slots=tf.constant(slots, tf.int32)
+      seed=tf.cast(numbers[:2], tf.int32),
+      steps=numbers[2],
+      index=tf.constant(index),
+      slots=tf.constant(slots, tf.int32),
     )
     actions, state, extras = policy(observation, state, context)
     return actions, extras, state

@@ -26,17 +26,17 @@ def digest(state: Any) -> str:
 def _add(blake: Any, state: Any) -> None:
   if isinstance(state, Mapping):
     for key in sorted(state):
-      blake.update(str(key).encode())
+      blake.update(f'{key}:'.encode())
       _add(blake, state[key])
   elif isinstance(state, (list, tuple)):
-    blake.update(str(len(state)).encode())
+    blake.update(f'{len(state)};'.encode())
     for part in state:
       _add(blake, part)
   elif isinstance(state, np.ndarray):
     blake.update(f'{state.dtype}{state.shape}'.encode())
     blake.update(np.ascontiguousarray(state).tobytes())
   else:
-    blake.update(repr(state).encode())
+    blake.update(f'{state!r};'.encode())
 
 
 def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[str]]], keep: int) -> str:
@@ -61,6 +61,7 @@ def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[
   with open(os.path.join(partial, _MANIFEST), 'w', encoding='utf-8') as file:
     json.dump({'schema': SCHEMA, 'steps': steps, 'digests': digests}, file, indent=2)
   if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and went on.
+    shutil.rmtree(final + '.old', ignore_errors=True)
     os.replace(final, final + '.old')
   os.replace(partial, final)
   _prune(folder, keep)
@@ -84,7 +85,9 @@ def latest(folder: str) -> Optional[str]:
   for name in _whole(folder)[-1:]:
     path = os.path.join(folder, name)
     if manifest(path)['schema'] != SCHEMA:
-      raise errors.UserError(f'The checkpoint {path} was written by another version of tfacme; use a new work directory.')
+      raise errors.UserError(
+        f'The checkpoint {path} was written by another version of tfacme; use a new work directory.'
+      )
     return path
   return None
 
@@ -97,8 +100,11 @@ def manifest(path: str) -> Mapping[str, Any]:
 
 def restore(path: Optional[str], name: str, load: Callable[[str], Optional[str]]) -> None:
   """Has one part load itself from a checkpoint, and checks that it is what was saved; None is no checkpoint."""
-  if path is None or not os.path.isdir(os.path.join(path, name)):
+  if path is None or name not in manifest(path)['digests']:
     return
-  found, saved = load(os.path.join(path, name)), manifest(path)['digests'].get(name)
+  part, saved = os.path.join(path, name), manifest(path)['digests'][name]
+  if not os.path.isdir(part):
+    raise errors.CorruptCheckpointError(f'The {name} is missing from the checkpoint {path}.')
+  found = load(part)
   if saved is not None and found != saved:
     raise errors.CorruptCheckpointError(f'The {name} restored from {path} is not what was saved there.')

@@ -205,11 +205,10 @@ class Builder:
     """The algorithm: one learning step."""
     raise NotImplementedError
 
-  def actor(self, parts: ActorParts) -> Actor:
-    """The actor around the policy; override it for an agent that does more than call its policy (a planner)."""
-    from tfacme import acting
-
-    return acting.PolicyActor(parts)
+  def actor(self, parts: ActorParts) -> Optional[Actor]:
+    """The actor of an agent that does more than call its policy (a planner); None takes `acting.PolicyActor`."""
+    del parts
+    return None
 
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` if the networks don't fit the environment's spec."""
@@ -217,4 +216,4 @@ class Builder:
 
 def describe(config: Any) -> Dict[str, Any]:
   """A dataclass as plain values, for a run's `experiment.json`."""
-  return dataclasses.asdict(config) if dataclasses.is_dataclass(config) else {}
+  return dataclasses.asdict(config) if dataclasses.is_dataclass(config) else {}  # type: ignore[arg-type]

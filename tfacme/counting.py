@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import threading
+import time
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
 
 from tfacme import checkpoints
@@ -71,6 +72,7 @@ class Counter:
     self._granted: Dict[str, int] = {}
     self._finished: set[str] = set()
     self._notes: Dict[str, Dict[str, Any]] = {}
+    self._blocked_since: Dict[str, float] = {}
     self._lock = threading.Lock()
 
   def join(self, node: str) -> Dict[str, int]:
@@ -95,15 +97,18 @@ class Counter:
       if claim is not None:
         self._grant(node, claim)
       if notes:
-        self._notes.setdefault(node, {}).update(notes)
+        self._note(node, notes)
       if finished:
         self._finished.add(node)
       return Report(self._granted.get(node, 0), self._totals(), self._phase())
 
   def status(self) -> Dict[str, Any]:
     """All that a display shows, as plain values."""
+    now = time.monotonic()
     with self._lock:
       totals = self._totals()
+      for node, since in self._blocked_since.items():
+        self._notes[node]['blocked_seconds'] = now - since
       return {
         'unit': self._unit,
         'steps': totals.get(self._unit, 0),
@@ -132,6 +137,12 @@ class Counter:
     mine = self._granted.get(node, 0)
     left = self._budget - sum(self._granted.values())
     self._granted[node] = mine + max(0, min(claim - mine, left))
+
+  def _note(self, node: str, notes: Mapping[str, Any]) -> None:
+    mine = self._notes.setdefault(node, {})
+    if 'blocked' in notes and notes['blocked'] != mine.get('blocked'):
+      self._blocked_since[node] = time.monotonic()
+    mine.update(notes)
 
   def _totals(self) -> Dict[str, int]:
     totals: Dict[str, int] = {}

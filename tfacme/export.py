@@ -83,7 +83,9 @@ class LoadedPolicy:
     if self._state is None:
       self._state = initial
     self._state = tf.nest.map_structure(
-      lambda fresh, old: tf.where(tf.reshape(first, [-1] + [1] * (len(old.shape) - 1)), fresh, old), initial, self._state
+      lambda fresh, old: tf.where(tf.reshape(first, [-1] + [1] * (len(old.shape) - 1)), fresh, old),
+      initial,
+      self._state,
     )
     self._calls += 1
     seed = tf.constant([self._seed, self._calls], tf.int32)

@@ -47,7 +47,9 @@ class TaskNode(lp.CourierNode):
     ends: whether the run is over once it is done.
   """
 
-  def __init__(self, role: str, index: Optional[int], factory: Callable[..., Any], links: Mapping[str, Link], ends=False):
+  def __init__(
+    self, role: str, index: Optional[int], factory: Callable[..., Any], links: Mapping[str, Link], ends=False
+  ):
     self.role = role
     self.index = index or 0
     self.name = role if index is None else f'{role}-{index}'

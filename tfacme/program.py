@@ -224,7 +224,7 @@ def _actor(plan: Plan, learner: Any, environments: List[Any], index: int, is_eva
     slots=len(environments) if is_evaluation else layout.actors * layout.slots,
     evaluation=is_evaluation,
   )
-  return builder.actor(parts), client
+  return builder.actor(parts) or acting.PolicyActor(parts), client
 
 
 def build_actor(plan: Plan, index: int, counter: counting.CounterClient, replay: Any, learner: Any):

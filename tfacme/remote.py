@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import pickle
 import time
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import cloudpickle
 
 _LIMIT_SECONDS = 300.0  # A learner that is being traced, or that saves a large replay, takes its time.
 _POLL_SECONDS = 0.05  # between looks at whether the run stops
+
+# The destructor of a Courier client waits, without end, for a call to a server that is gone: so none is destroyed.
+_clients: List[Any] = []
 
 
 class Stopped(Exception):
@@ -80,6 +83,7 @@ class Remote:
   """The client's side: an object in another node. Its methods are called as if it were here."""
 
   def __init__(self, client: Any, name: str, stopping: Callable[[], bool]):
+    _clients.append(client)
     self._client = client
     self._name = name
     self._stopping = stopping
@@ -93,4 +97,3 @@ class Remote:
     if method.startswith('_'):
       raise AttributeError(method)
     return lambda *args: self.begin(method, *args).result()
-

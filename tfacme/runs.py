@@ -117,9 +117,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'offline': experiment.offline,
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,
-    **{
-      part: core.describe(getattr(experiment, part)) for part in ('layout', 'evaluation', 'checkpointing', 'logging')
-    },
+    **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'evaluation', 'checkpointing', 'logging')},
     'command': sys.argv,
     'versions': {
       'python': platform.python_version(),

@@ -101,7 +101,9 @@ fi
 rm -f $VENV/.environments $VENV/.dev
 echo "Installing $(grep -c '^[a-z].*==' "$lock") packages of $lock into $VENV (2.7 GB the first time)"
 seconds=$SECONDS
-"$uv" pip sync --quiet --python $VENV/bin/python "$lock"
+quiet=(--quiet)
+[[ ! -t 2 ]] || quiet=()  # a person who waits wants to see the downloads
+"$uv" pip sync ${quiet[@]+"${quiet[@]}"} --python $VENV/bin/python "$lock"
 # The lock holds the setuptools to build with, so nothing that is not locked is fetched for it.
 "$uv" pip install --quiet --python $VENV/bin/python --no-deps --no-build-isolation --editable .
 touch "$VENV/.$1"

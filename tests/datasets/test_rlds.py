@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 import tree
 from dm_env import specs as dm_specs
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfacme import core, datasets, errors
@@ -161,7 +162,7 @@ def test_double_precision_becomes_single(tmp_path):
   assert read.action.tolist() == [3, 3, 0]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None)
 @given(
   st.lists(st.tuples(st.integers(1, 30), st.booleans()), min_size=1, max_size=8, unique_by=lambda e: e[0]),
   st.integers(100, 20_000),
@@ -179,14 +180,14 @@ def test_random_episodes(tmp_path_factory, lengths, shard_bytes, seed):
 
 def _foreign(path, episodes, **features):
   """A data set as `tfds` writes it: each episode is {field: values}."""
-  fields = dict(
-    observation=tfds.features.Tensor(shape=(1,), dtype=np.float64, encoding='bytes'),
-    action=tfds.features.Scalar(np.int64),
-    reward=tfds.features.Scalar(np.float32),
-    is_first=tfds.features.Scalar(np.bool_),
-    is_last=tfds.features.Scalar(np.bool_),
-    is_terminal=tfds.features.Scalar(np.bool_),
-  )
+  fields = {
+    'observation': tfds.features.Tensor(shape=(1,), dtype=np.float64, encoding='bytes'),
+    'action': tfds.features.Scalar(np.int64),
+    'reward': tfds.features.Scalar(np.float32),
+    'is_first': tfds.features.Scalar(np.bool_),
+    'is_last': tfds.features.Scalar(np.bool_),
+    'is_terminal': tfds.features.Scalar(np.bool_),
+  }
   fields = {name: feature for name, feature in {**fields, **features}.items() if feature is not None}
   path.mkdir(parents=True)
   info = tfds.core.DatasetInfo(
@@ -207,16 +208,16 @@ def _foreign(path, episodes, **features):
 def _rows(transitions, terminal, discount):
   rows = transitions + 1
   last = np.arange(rows) == transitions
-  return dict(
-    observation=np.arange(rows, dtype=np.float64)[:, None] / 3,
-    action=np.arange(rows) + 5,
-    reward=np.arange(rows, dtype=np.float32) + 1,
-    is_first=np.arange(rows) == 0,
-    is_last=last,
-    is_terminal=last & terminal,
-    discount=np.asarray(discount, np.float32),
-    language=['go left'] * rows,
-  )
+  return {
+    'observation': np.arange(rows, dtype=np.float64)[:, None] / 3,
+    'action': np.arange(rows) + 5,
+    'reward': np.arange(rows, dtype=np.float32) + 1,
+    'is_first': np.arange(rows) == 0,
+    'is_last': last,
+    'is_terminal': last & terminal,
+    'discount': np.asarray(discount, np.float32),
+    'language': ['go left'] * rows,
+  }
 
 
 def test_termination_and_truncation_are_told_by_is_terminal(tmp_path):
@@ -361,7 +362,7 @@ def test_a_folder_is_continued(tmp_path, episodes):
   data.check()
   assert len(_read(data)) == 12
   _write(tmp_path, episodes[:2], split='test')
-  assert (len(_read(data)), len(_read(datasets.rlds(tmp_path, 'test')))) == (12, 2)
+  assert [len(_read(datasets.rlds(tmp_path, split))) for split in ('train', 'test', 'train+test')] == [12, 2, 14]
   with open(tmp_path / 'dataset_info.json') as file:
     assert [split['shardLengths'] for split in json.load(file)['splits']] == [['5', '7'], ['2']]
 
@@ -369,9 +370,9 @@ def test_a_folder_is_continued(tmp_path, episodes):
 @pytest.mark.parametrize(
   'change, message',
   [
-    (dict(action=np.zeros(3)), r'its action is missing, and that of the episodes to write is float32 \[3\]'),
-    (dict(reward=np.zeros(2)), r'its reward is float32 \[\], and that of the episodes to write is float32 \[2\]'),
-    (dict(extras=()), 'its extras/log_prob is float32'),
+    ({'action': np.zeros(3)}, r'its action is missing, and that of the episodes to write is float32 \[3\]'),
+    ({'reward': np.zeros(2)}, r'its reward is float32 \[\], and that of the episodes to write is float32 \[2\]'),
+    ({'extras': ()}, 'its extras/log_prob is float32'),
   ],
 )
 def test_another_spec_is_an_error(recorded, change, message):
@@ -396,13 +397,13 @@ def test_two_writers_in_one_folder_are_an_error(tmp_path, episodes):
 @pytest.mark.parametrize(
   'change, message',
   [
-    (dict(reward=np.zeros(3, np.float32)), 'steps/reward is float32 .3. in an episode of 4 rows'),
-    (dict(reward=np.zeros((4, 1), np.float32)), 'steps/reward is float32 .4, 1.'),
-    (dict(discount=np.float32(1)), 'steps/discount is float32 ..'),
-    (dict(action=(np.zeros((4, 2)), np.zeros(4))), 'steps/action/1 is float32 .4..* has to be int32 .4.'),
-    (dict(action=np.zeros((4, 2))), 'other fields than the spec: steps/action and steps/action/0'),
-    (dict(last=np.array([False, True, False, True])), 'marked as last'),
-    (dict(last=np.array([True])), 'at least two rows'),
+    ({'reward': np.zeros(3, np.float32)}, 'steps/reward is float32 .3. in an episode of 4 rows'),
+    ({'reward': np.zeros((4, 1), np.float32)}, 'steps/reward is float32 .4, 1.'),
+    ({'discount': np.float32(1)}, 'steps/discount is float32 ..'),
+    ({'action': (np.zeros((4, 2)), np.zeros(4))}, 'steps/action/1 is float32 .4..* has to be int32 .4.'),
+    ({'action': np.zeros((4, 2))}, 'other fields than the spec: steps/action and steps/action/0'),
+    ({'last': np.array([False, True, False, True])}, 'marked as last'),
+    ({'last': np.array([True])}, 'at least two rows'),
   ],
 )
 def test_an_episode_that_does_not_fit(tmp_path, change, message):
@@ -437,6 +438,7 @@ def test_a_killed_writer_leaves_all_finished_shards(tmp_path, episodes):
   try:
     while not (os.path.isdir(data.path) and len(_shards(data)) > 20):
       assert process.poll() is None
+      time.sleep(0.05)
   finally:
     process.send_signal(signal.SIGKILL)
     process.wait()

@@ -7,7 +7,7 @@ option) answers at once.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Callable, Optional, Sequence
+from typing import TYPE_CHECKING, Callable, NoReturn, Optional, Sequence
 
 from tfacme.cli import guarding, quiet
 
@@ -28,6 +28,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
   from tfacme.cli import commands  # pylint: disable=g-import-not-at-top
 
   return guarding.guard(commands.run, list(sys.argv[1:] if arguments is None else arguments))
+
+
+def entry() -> NoReturn:
+  """The `tfacme` command as a process of its own."""
+  guarding.leave(main())
 
 
 def page(experiment: Callable[[int], experiments.Experiment], arguments: Optional[Sequence[str]] = None) -> int:

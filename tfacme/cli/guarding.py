@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import Any, Callable
+from typing import Any, Callable, NoReturn
 
-from tfacme import errors
+from tfacme import errors, launching
 
-_MISTAKE, _INTERRUPTED = 2, 130
+_FAILED, _MISTAKE, _INTERRUPTED = 1, 2, 130
 
 
 def guard(function: Callable[..., Any], *arguments: Any) -> int:
   """Calls a function and returns the exit code of a command that does so.
 
-  A user's mistake becomes one line on standard error, since a stack trace would say nothing that the line does not.
-  All other exceptions are faults of a program and go on.
+  A user's mistake becomes one line on standard error, since a stack trace would say nothing that the line does not;
+  a node that failed brings its own traceback, which is all that matters of it. All other exceptions are faults of a program and go on.
   """
   try:
     function(*arguments)
   except errors.UserError as error:
     print('tfacme:', ' '.join(str(error).split()), file=sys.stderr)
     return _MISTAKE
+  except launching.Interrupted as interrupted:
+    print(f'tfacme: {interrupted}; the same command goes on from the checkpoint', file=sys.stderr)
+    return interrupted.exit_code
+  except launching.NodeFailed as failure:
+    print(f'tfacme: {failure}', file=sys.stderr)
+    return _FAILED
   except KeyboardInterrupt:
     return _INTERRUPTED
   return 0
+
+
+def leave(code: int) -> NoReturn:
+  """Ends the process without the libraries' own tear-down, in which threads of theirs may hang."""
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(code)

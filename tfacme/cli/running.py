@@ -19,8 +19,13 @@ def warm_up(launch: str) -> None:
 def run(experiment: experiments.Experiment, workdir: str, launch: str) -> None:
   """Runs an experiment to its end and says in one line what came of it."""
   import tfacme  # pylint: disable=g-import-not-at-top
+  from tfacme import checkpoints, display  # pylint: disable=g-import-not-at-top
 
-  result = tfacme.train(experiment, workdir=workdir, launch=launch)
+  before = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
+  if before:
+    print(f'Going on from step {checkpoints.manifest(before)["steps"]:,} of {workdir}', flush=True)
+  with display.Display() as shown:
+    result = tfacme.train(experiment, workdir=workdir, launch=launch, on_status=shown.update)
   print(_report(result, experiment.budget))
 
 

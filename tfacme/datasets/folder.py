@@ -81,7 +81,9 @@ def builder(path: str) -> Any:
     raise errors.UserError(f'There is no folder {path} to read a data set from.')
   for name in (INFO, FEATURES):
     if not os.path.exists(os.path.join(path, name)):
-      inside = sorted(glob.glob(os.path.join(glob.escape(path), '**', name), recursive=True))
+      # `tfds` itself puts a data set into NAME/VERSION or NAME/CONFIG/VERSION.
+      deeper = [os.path.join(glob.escape(path), *['*'] * depth, name) for depth in (1, 2, 3)]
+      inside = [found for pattern in deeper for found in sorted(glob.glob(pattern))]
       hint = f'; did you mean {os.path.dirname(inside[-1])}?' if inside else '.'
       raise errors.UserError(f'The folder {path} is no RLDS data set: it has no {name}{hint}')
   import tensorflow_datasets as tfds
@@ -93,7 +95,7 @@ def builder(path: str) -> Any:
 
 
 def shards(built: Any, path: str, split: str) -> List[Shard]:
-  """The shards of a split, or of a part of one ('train[:10%]').
+  """The shards of a split, a part of one, or several: 'train', 'train[:10%]', 'train+test'.
 
   Raises:
     UserError: if there is no such split, if it is empty, or if it is not stored as TFRecords.
@@ -102,9 +104,10 @@ def shards(built: Any, path: str, split: str) -> List[Shard]:
     raise errors.UserError(f'The data set {path} is stored as {built.info.file_format}, and has to be TFRecords.')
   if not built.info.splits.total_num_examples:
     raise errors.UserError(f'The data set {path} is empty: it holds no whole shard of episodes.')
-  name = split.partition('[')[0]
-  if name not in built.info.splits:
-    raise errors.unknown('split', name, built.info.splits, f'{path} has {" and ".join(built.info.splits)}.')
+  for part in split.split('+'):
+    name = part.partition('[')[0].strip()
+    if name not in (*built.info.splits, 'all'):
+      raise errors.unknown('split', name, built.info.splits, f'{path} has {" and ".join(built.info.splits)}.')
   try:
     parts = built.info.splits[split].file_instructions
   except (AssertionError, ValueError) as error:

@@ -70,7 +70,8 @@ class RLDS:
     for shard in shards:
       offsets, lengths = shard.places()
       shard.verify()
-      _read(columns, shard, int(offsets[0]), int(lengths[0]))
+      for offset, length in zip(offsets[:1], lengths[:1]):
+        _read(columns, shard, int(offset), int(length))
 
   def _open(self) -> Tuple[Any, List[folder.Shard]]:
     path = os.path.expanduser(self.path)
@@ -115,8 +116,8 @@ def _read(columns: Any, shard: folder.Shard, offset: int, length: int) -> Option
     rows = len(example['steps/is_terminal'])
     if rows < 2:
       return None
-    values = tree.map_structure(lambda column: column.decode(example[column.name], rows), columns)
-    return _step(values, rows)
+    flat = [column.decode(example[column.name], rows) for column in tree.flatten(columns)]
+    return _step(tree.unflatten_as(columns, flat), rows)
   except KeyError as error:
     raise folder.damaged(shard.path, f'an episode has no column {error.args[0]}') from None
   except ValueError as error:

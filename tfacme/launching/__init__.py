@@ -7,8 +7,7 @@ thread, `local_mp` a process. Importing this costs nothing: an engine imports wh
 from __future__ import annotations
 
 import importlib
-import sys
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, NoReturn, Optional
 
 from tfacme import errors
 from tfacme.launching.outcomes import Interrupted, NodeFailed
@@ -51,8 +50,8 @@ def warm_up() -> None:
   forking.start_server()
 
 
-def main(experiment: Callable[..., Any]) -> None:
+def main(experiment: Callable[..., Any]) -> NoReturn:
   """The command line of a user's page: runs `experiment(seed)` as the options say."""
   from tfacme import cli
 
-  sys.exit(cli.page(experiment))
+  cli.guarding.leave(cli.page(experiment))

@@ -1,10 +1,5 @@
 """What the process that nodes are forked from imports once; no TensorFlow operation may run in it before a fork."""
 
-import launchpad  # noqa: F401
-import reverb  # noqa: F401
-import sonnet  # noqa: F401
-import tensorflow  # noqa: F401
-
 import tfacme.export  # noqa: F401
 import tfacme.launching.local  # noqa: F401
 import tfacme.program  # noqa: F401

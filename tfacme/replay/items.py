@@ -24,7 +24,8 @@ class Items:
     observations: 'all', or 'ends' if only the first and the last observation are kept (n-step transitions).
     once: names of the extras that are kept for the first row of an item only (a recurrent state).
     end: what happens to an item that the end of the episode cuts short: 'pad' fills it up by repeating the row of the
-      final observation (so that the last observation of an item is always a real one), 'drop' leaves it out, 'continue' lets it run on into the next episode (on-policy learning).
+      final observation (so that the last observation of an item is always a real one), 'drop' leaves it out,
+      'continue' lets it run on into the next episode (on-policy learning).
   """
 
   length: Optional[int]
@@ -90,7 +91,7 @@ def cut(steps: Sequence[core.Step], items: Items) -> List[core.Step]:
     is kept once.
   """
   cut_items = []
-  for rows in [list(steps)] if items.end == 'continue' else _episodes(steps):
+  for rows in [list(steps)] if steps and items.end == 'continue' else _episodes(steps):
     if items.length is None:
       cut_items += [_stack(rows, items)] if rows[-1].last else []
       continue

@@ -14,7 +14,7 @@ from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple, U
 
 import numpy as np
 
-from tfacme import core
+from tfacme import checkpoints, core
 from tfacme.replay import packing, streams, tables
 from tfacme.replay.sum_tree import SumTree
 
@@ -90,6 +90,10 @@ class NumpyTable:
     self.table = table
     self._store = store
     self._random = np.random.default_rng(seed)
+    self._clear()
+
+  def _clear(self) -> None:
+    table = self.table
     self._rows: List[Optional[np.ndarray]] = []  # row numbers of each item
     self._fixed = np.zeros((_FIRST_CAPACITY, table.items.length or 0), np.int64)  # the same, of items of one length
     self._keys = np.zeros(_FIRST_CAPACITY, np.uint64)
@@ -136,17 +140,15 @@ class NumpyTable:
 
   def sample(self, batch_size: int, now: int) -> _Read:
     """A batch, packed."""
-    size = self.size
-    positions = self._choose(self.table.sampler, batch_size)
-    columns = self._gather(positions)
-    keys = self._keys[positions]
-    info = packing.pack_info(
-      batch_size, now, key=keys, probability=self._probability(positions), table_size=size, source=0
-    )
-    self.samples += batch_size
-    if self.table.max_times_sampled:
-      self._count(positions)
-    return _Read(columns, info, keys)
+    if self.table.max_times_sampled and isinstance(self.table.sampler, (tables.Uniform, tables.Prioritized)):
+      # One by one, since an item that was sampled often enough is no longer there for the rest of the batch.
+      draws = [self._draw(1) for _ in range(batch_size)]
+      rows = [item for items, _ in draws for item in items]
+      facts = {name: np.array([drawn[name] for _, drawn in draws]).reshape(-1) for name in draws[0][1]}
+    else:
+      rows, facts = self._draw(batch_size)
+    info = packing.pack_info(batch_size, now, source=0, **facts)
+    return _Read(self._gather(rows), info, facts['key'])
 
   def set_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
     """Gives items new priorities; those that are gone are passed over."""
@@ -161,28 +163,43 @@ class NumpyTable:
     """(everything but the rows, the row numbers of each item by age)."""
     positions = np.fromiter(self._by_age.values(), np.int64, self.size)
     state = {'keys': self._keys[positions], 'priorities': self._priorities[positions], 'times': self._times[positions]}
+    state['positions'] = positions  # They decide which item a random number picks.
     state['counts'] = np.array([self.inserts, self.samples])
     state['random'] = np.frombuffer(json.dumps(self._random.bit_generator.state).encode(), np.uint8)
     return state, [self._item(position) for position in positions.tolist()]
 
   def set_state(self, state: Mapping[str, np.ndarray], items: Sequence[np.ndarray]) -> None:
     """Takes back what `state` gave."""
-    for position, rows in enumerate(items):
-      self.insert(np.asarray(rows), float(state['priorities'][position]))
-    self._by_age = collections.OrderedDict((int(key), i) for i, key in enumerate(state['keys'].tolist()))
-    self._keys[: len(items)], self._times[: len(items)] = state['keys'], state['times']
+    self._clear()
+    positions = state['positions']
+    for i in np.argsort(positions).tolist():
+      self.insert(np.asarray(items[i]), float(state['priorities'][i]))
+    self._by_age = collections.OrderedDict(zip(state['keys'].tolist(), positions.tolist()))
+    self._keys[positions], self._times[positions] = state['keys'], state['times']
     self.inserts, self.samples = (int(count) for count in state['counts'])
     self._random.bit_generator.state = json.loads(state['random'].tobytes().decode())
 
   def _item(self, position: int) -> np.ndarray:
     return self._rows[position] if self.table.items.length is None else self._fixed[position].copy()  # type: ignore[return-value]
 
+  def _draw(self, count: int) -> Tuple[Sequence[np.ndarray], Dict[str, Any]]:
+    """Samples items and counts them: (the row numbers of each [count, T], what their info says)."""
+    positions = self._choose(self.table.sampler, count)
+    fixed = self.table.items.length is not None
+    rows: Any = self._fixed[positions] if fixed else [self._item(position) for position in positions.tolist()]
+    facts = {'key': self._keys[positions], 'probability': self._probability(positions), 'table_size': self.size}
+    self.samples += count
+    if self.table.max_times_sampled:
+      self._count(positions)
+    return rows, facts
+
   def _choose(self, selector: tables.Selector, count: int) -> np.ndarray:
     """Positions [count] as a selector picks them."""
     if isinstance(selector, tables.Prioritized):
-      self._refresh(selector.exponent)
-      return self._tree.find(self._random.random(count))
-    if isinstance(selector, tables.Uniform):
+      self._refresh()
+      if self._tree.total:
+        return self._tree.find(self._random.random(count))
+    if isinstance(selector, (tables.Prioritized, tables.Uniform)):  # If all priorities are zero they are alike.
       return self._random.integers(0, self.size, count)
     ages = iter(self._by_age.values()) if isinstance(selector, tables.Fifo) else reversed(self._by_age.values())
     most = self.table.max_times_sampled
@@ -196,25 +213,28 @@ class NumpyTable:
   def _touch(self, position: int) -> None:
     if self.table.prioritized:
       self._changed.append(position)
+      if len(self._changed) > 4 * len(self._keys):  # Nobody samples.
+        self._refresh()
 
-  def _refresh(self, exponent: float) -> None:
+  def _refresh(self) -> None:
+    assert isinstance(self.table.sampler, tables.Prioritized)
     changed = np.array(self._changed, np.int64)
     self._changed.clear()
-    self._tree.set(changed, np.where(changed < self.size, self._priorities[changed] ** exponent, 0.0))
+    priorities = np.where(changed < self.size, self._priorities[changed], 0.0)
+    # An item of priority zero is never sampled, whatever the exponent: so it is in Reverb.
+    self._tree.set(changed, np.where(priorities > 0, priorities**self.table.sampler.exponent, 0.0))
 
   def _probability(self, positions: np.ndarray) -> Union[float, np.ndarray]:
-    if isinstance(self.table.sampler, tables.Prioritized):
+    if isinstance(self.table.sampler, tables.Prioritized) and self._tree.total:
       return self._tree.get(positions) / self._tree.total
-    return 1.0 / self.size if isinstance(self.table.sampler, tables.Uniform) else 1.0
+    return 1.0 if isinstance(self.table.sampler, (tables.Fifo, tables.Lifo)) else 1.0 / self.size
 
-  def _gather(self, positions: np.ndarray) -> Dict[str, np.ndarray]:
-    if self.table.items.length is None:
-      items = [self._item(position) for position in positions.tolist()]
+  def _gather(self, items: Sequence[np.ndarray]) -> Dict[str, np.ndarray]:
+    rows = items
+    if not isinstance(rows, np.ndarray):
       longest = max(map(len, items))
       # The row of the final observation is the padding too.
       rows = np.stack([np.pad(item, (0, longest - len(item)), mode='edge') for item in items])
-    else:
-      rows = self._fixed[positions]
     which = self._store.codec.which(self.table.items)
     return {n: column.take(packing.select(rows, which[n]), axis=0) for n, column in self._store.columns.items()}
 
@@ -351,12 +371,14 @@ class NumpyReplay:
     state.update({f'rows/{n}': column[kept[order]] for n, column in self._store.columns.items()})
     return state
 
-  def save(self, path: str) -> None:
-    """Writes `state` into the folder `path`."""
-    np.savez(os.path.join(path, 'replay.npz'), **self.state())
+  def save(self, path: str) -> str:
+    """Writes `state` into the folder `path` and returns its digest."""
+    state = self.state()
+    np.savez(os.path.join(path, 'replay.npz'), **state)
+    return checkpoints.digest(state)
 
-  def restore(self, path: str) -> None:
-    """Takes back what `save` wrote."""
+  def restore(self, path: str) -> str:
+    """Takes back what `save` wrote, before anybody writes, and returns the digest of the state that it then has."""
     with np.load(os.path.join(path, 'replay.npz')) as file:
       state = {name: file[name] for name in file.files}
     self._store.replace({name: state[f'rows/{name}'] for name in self._store.columns})
@@ -368,6 +390,7 @@ class NumpyReplay:
       items = [state['numbers'][end - length : end] for end, length in zip(ends, lengths)]
       start += int(lengths.sum())
       table.set_state({k[len(name) + 1 :]: v for k, v in state.items() if k.startswith(f'{name}/')}, items)
+    return checkpoints.digest(self.state())
 
   def _named(self, name: str) -> NumpyTable:
     return next(table for table in self._tables if table.table.name == name)

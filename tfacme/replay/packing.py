@@ -40,7 +40,7 @@ class Layout:
 
   def __init__(self, spec: core.Nest):
     self._spec = spec
-    leaves = [(tuple(s.shape), np.dtype(s.dtype)) for s in tree.flatten(spec)]
+    leaves = [(tuple(s.shape), np.dtype(s.dtype).newbyteorder('=')) for s in tree.flatten(spec)]
     for (path, _), (_, dtype) in zip(tree.flatten_with_path(spec), leaves):
       if dtype.kind not in 'biuf':
         raise errors.UserError(f'Replay holds numbers only, and {"/".join(map(str, path))} is of type {dtype}.')
@@ -128,8 +128,8 @@ class Codec:
     rest['extras'] = {k: v for k, v in extras.items() if k not in once} if once else extras
     rest['version'] = np.zeros((), np.int64)  # of the variables that acted
     self.columns: Dict[str, Layout] = {'observation': Layout(step_spec.observation), 'rest': Layout(rest)}
-    if once:
-      self.columns['once'] = Layout({name: extras[name] for name in once})
+    # A column each: a table may keep one of them once and another one in all rows.
+    self.columns.update({f'once/{name}': Layout({name: extras[name]}) for name in once})
 
   @classmethod
   def of(cls, step_spec: core.Step, items: Sequence[Items]) -> Codec:
@@ -146,15 +146,8 @@ class Codec:
 
   def which(self, items: Items) -> Dict[str, str]:
     """Which rows of an item each column keeps: 'all', 'ends' or 'first'."""
-    once = 'first' if self._once and set(self._once) == set(items.once) else 'all'
-    return (
-      {'observation': items.observations, 'rest': 'all', 'once': once}
-      if self._once
-      else {
-        'observation': items.observations,
-        'rest': 'all',
-      }
-    )
+    once = {f'once/{name}': 'first' if name in items.once else 'all' for name in self._once}
+    return {'observation': items.observations, 'rest': 'all', **once}
 
   def specs(self, items: Items, batch_size: int) -> Any:
     """`tf.TensorSpec`s of (columns, info) of a batch of such items."""
@@ -184,7 +177,9 @@ class Codec:
     rest = dict(nests['rest'])
     version = rest.pop('version')
     if self._once:
-      extras = {**rest['extras'], **nests['once']}
+      extras = dict(rest['extras'])
+      for name in self._once:
+        extras.update(nests[f'once/{name}'])
       rest['extras'] = {name: extras[name] for name in self.step_spec.extras}
     return core.Step(observation=nests['observation'], **rest), version
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Protocol, Sequence, Union
+import itertools
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Union
 
 import numpy as np
 
 from tfacme import core, errors, seeds
 from tfacme.replay import packing, sources, streams, tables
-from tfacme.replay.items import index
+from tfacme.replay.items import Items, index
 
 Packed = Any  # A nest of uint8 arrays: what the compiled learner takes.
 
@@ -126,7 +127,10 @@ class _Leaf:
     return self._reader.codec.batch(*packed)
 
   def write_priorities(self, token: Any, priorities: Any) -> None:
-    self._reader.write_priorities(token, np.asarray(priorities))
+    priorities = np.asarray(priorities)
+    if not (priorities >= 0).all():
+      raise ValueError(f'Priorities have to be numbers of at least 0, and the update gave {priorities.min()}.')
+    self._reader.write_priorities(token, priorities)
 
   def state(self) -> Any:
     return self._reader.state() if isinstance(self._reader, DataReader) else None
@@ -158,6 +162,7 @@ class _Several:
   def __init__(self, parts: Sequence[OpenSource]):
     self._parts = parts
     self._waiting: List[Optional[Opened]] = [None] * len(parts)
+    self._before: List[Any] = [None] * len(parts)  # where each part stood before it read what waits
 
   def _specs(self) -> List[Packed]:
     return [part.specs() for part in self._parts]
@@ -165,6 +170,7 @@ class _Several:
   def _read(self, wait: float, now: int) -> Union[List[Opened], core.Blocked]:
     for i, part in enumerate(self._parts):
       if self._waiting[i] is None:
+        self._before[i] = part.state()
         read = part.read(wait, now)
         if isinstance(read, core.Blocked):
           return read
@@ -173,9 +179,11 @@ class _Several:
     return read_all  # type: ignore[return-value]
 
   def state(self) -> Any:
-    return [part.state() for part in self._parts]
+    waiting = zip(self._parts, self._waiting, self._before)
+    return [part.state() if read is None else before for part, read, before in waiting]
 
   def set_state(self, state: Any) -> None:
+    self._waiting = [None] * len(self._parts)
     for part, part_state in zip(self._parts, state):
       part.set_state(part_state)
 
@@ -299,14 +307,17 @@ class DataReader:
     """(packed rows of a block of episodes, row numbers [n, T] of all items in it), for ever."""
     epoch = 0
     while True:
-      block: List[core.Step] = []
-      for episode in self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)):
-        block.append(episode)
-        if len(block) == self._source.shuffle_episodes:
-          yield self._pack(block)
-          block = []
-      if block:
-        yield self._pack(block)
+      found = 0
+      for block in _grouped(
+        self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)), self._source.shuffle_episodes
+      ):
+        columns, rows = self._pack(block)
+        found += len(rows)
+        yield columns, rows
+      if not found:
+        raise errors.UserError(
+          f'The data set holds no item of {self._source.items.length} rows; make the items shorter, or pad them.'
+        )
       epoch += 1
 
   def _pack(self, episodes: Sequence[core.Step]):
@@ -318,6 +329,13 @@ class DataReader:
       _write(steps, episode, slice(start, end))
       start = end
     return columns, index(np.asarray(steps.last), self._source.items)
+
+
+def _grouped(episodes: Iterable[core.Step], size: int) -> Iterator[List[core.Step]]:
+  """Lists of `size` episodes; the last one may be shorter."""
+  episodes = iter(episodes)
+  while block := list(itertools.islice(episodes, size)):
+    yield block
 
 
 def _write(steps: core.Step, episode: core.Step, rows: slice) -> None:

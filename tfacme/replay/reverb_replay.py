@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import queue
 import shutil
 import threading
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 import reverb
 import tensorflow as tf
 from reverb import structured_writer
 
-from tfacme import core
+from tfacme import core, errors
 from tfacme.replay import packing, streams, tables
 
 # Items that a writer may have on their way. More hides the server's delay from an actor; fewer follow the limiter
 # more closely.
 _PENDING = 8
 _MOST_ROWS = 100_000  # of an episode that is kept whole
+_LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written
+_SAVED = 'reverb'  # a server's checkpoint within ours
 
 
 def reverb_tables(described: Sequence[tables.Table], codec: packing.Codec) -> List[reverb.Table]:
@@ -93,9 +96,11 @@ class ReverbReplay:
 
   def writer(self) -> streams.StreamWriter:
     """A writer for one stream."""
-    if any(table.items.length is None for table in self._tables):
-      return _EpisodeWriter(self._client, self._tables, self.codec)
-    return _ItemWriter(self._client, self._tables, self.codec)
+    kinds: Dict[Type[Any], List[tables.Table]] = {_ItemWriter: [], _EpisodeWriter: []}
+    for table in self._tables:
+      kinds[_EpisodeWriter if table.items.length is None else _ItemWriter].append(table)
+    writers = [kind(self._client, described, self.codec) for kind, described in kinds.items() if described]
+    return writers[0] if len(writers) == 1 else _Writers(writers)
 
   def reader(self, table: tables.Table, batch_size: int) -> ReverbReader:
     """A reader of batches from a table."""
@@ -107,22 +112,55 @@ class ReverbReplay:
     return {name: (info.current_size, info.max_size) for name, info in infos.items()}
 
   def save(self, path: str) -> None:
-    """Has the server write a checkpoint in its own folder, and notes in the folder `path` which one it is."""
+    """Has the server write a checkpoint in its own folder, and takes it over into the folder `path`.
+
+    A server removes its older checkpoints, also those that ours still need.
+    """
     written = self._client.checkpoint()
-    with open(os.path.join(path, 'replay.txt'), 'w', encoding='utf-8') as file:
-      file.write(written)
+    if not os.path.isdir(written):
+      raise errors.UserError(
+        f'The replay server wrote its checkpoint to {written}, which is not to be seen from here; put the work '
+        'directory into a file system that all hosts share.'
+      )
+    _copy(written, os.path.join(path, _SAVED, os.path.basename(os.path.normpath(written))))
 
 
 def prepare_restore(path: Optional[str], server_path: str) -> None:
-  """Leaves, before a server starts in `server_path`, just the checkpoint there that the one in `path` belongs to."""
-  kept = None
-  note = os.path.join(path, 'replay.txt') if path else ''
-  if os.path.exists(note):
-    with open(note, encoding='utf-8') as file:
-      kept = os.path.basename(file.read().strip())
-  for name in os.listdir(server_path) if os.path.isdir(server_path) else ():
-    if name != kept:
-      shutil.rmtree(os.path.join(server_path, name))
+  """Leaves, before a server starts in `server_path`, just the checkpoint there that was saved into `path`, if any."""
+  shutil.rmtree(server_path, ignore_errors=True)
+  saved = os.path.join(path, _SAVED) if path else ''
+  if os.path.isdir(saved):
+    _copy(saved, server_path)
+
+
+def _copy(source: str, target: str) -> None:
+  """Copies a folder of files that nobody alters; where the file system has links, it costs no space."""
+
+  def copy(file: str, to: str) -> None:
+    try:
+      os.link(file, to)
+    except OSError:
+      shutil.copy2(file, to)
+
+  shutil.copytree(source, target, copy_function=copy)
+
+
+class _Writers:
+  """Writes one stream into tables of both kinds."""
+
+  def __init__(self, writers: Sequence[streams.StreamWriter]):
+    self._writers = writers
+
+  def append(self, row: streams.Columns, last: bool) -> None:
+    for writer in self._writers:
+      writer.append(row, last)
+
+  def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
+    for writer in self._writers:
+      blocked = writer.flush(wait, everything)
+      if blocked is not None:
+        return blocked
+    return None
 
 
 class _ItemWriter:
@@ -192,13 +230,20 @@ class _EpisodeWriter:
     self._count = 0
 
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
-    """Waits until the server has taken all items, or all but a few."""
-    return _flush(self._writer, wait, everything)
+    """Waits until the server has taken all items, or, within an episode, all but a few."""
+    if self._count or not self._writer.episode_steps:
+      return _flush(self._writer, wait, everything)
+    # Only so does it let go of the rows of the episodes before.
+    return _in_time(functools.partial(self._writer.end_episode, clear_buffers=True), wait)
 
 
 def _flush(writer: Any, wait: float, everything: bool) -> Optional[core.Blocked]:
+  return _in_time(functools.partial(writer.flush, 0 if everything else _PENDING), wait)
+
+
+def _in_time(call: Callable[..., None], wait: float) -> Optional[core.Blocked]:
   try:
-    writer.flush(0 if everything else _PENDING, timeout_ms=max(1, int(1000 * wait)))
+    call(timeout_ms=max(1, int(1000 * wait)))
   except reverb.errors.DeadlineExceededError:
     return core.Blocked('the learner to sample (the rate limiter holds inserts)')
   return None
@@ -214,6 +259,7 @@ class ReverbReader:
     self._batch_size = batch_size
     self._read: queue.Queue = queue.Queue(maxsize=1)
     self._priorities: queue.Queue = queue.Queue(maxsize=4)
+    self._failed: Optional[BaseException] = None  # why priorities are no longer written
     self._started = False
 
   def read(self, wait: float, now: int) -> Union[_Read, core.Blocked]:
@@ -237,7 +283,12 @@ class ReverbReader:
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Gives the items of a batch new priorities [B], a little later."""
-    self._priorities.put((read.keys, priorities))
+    if self._failed is not None:
+      raise self._failed
+    try:
+      self._priorities.put((read.keys, priorities), timeout=_LONGEST_WAIT)
+    except queue.Full:
+      raise RuntimeError(f'The priorities of {self._table.name!r} could not be written in time.') from self._failed
 
   def _keep_reading(self) -> None:
     try:
@@ -247,9 +298,12 @@ class ReverbReader:
       self._read.put((error, None))
 
   def _keep_writing(self) -> None:
-    while True:
-      keys, priorities = self._priorities.get()
-      self._client.mutate_priorities(self._table.name, updates=dict(zip(keys.tolist(), priorities.tolist())))
+    try:
+      while True:
+        keys, priorities = self._priorities.get()
+        self._client.mutate_priorities(self._table.name, updates=dict(zip(keys.tolist(), priorities.tolist())))
+    except BaseException as error:  # The learner raises it.
+      self._failed = error
 
   def _dataset(self) -> Any:
     signature = _signature(self._table, self.codec)

@@ -45,8 +45,8 @@ class Replay(Protocol):
     """A reader of batches from a table."""
     ...
 
-  def save(self, path: str) -> None:
-    """Writes everything into the folder `path`."""
+  def save(self, path: str) -> Optional[str]:
+    """Writes everything into the folder `path`; returns a digest of it, if it is at hand."""
     ...
 
   def sizes(self) -> Dict[str, Tuple[int, int]]:

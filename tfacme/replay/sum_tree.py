@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 
 # A sum tree of two levels. In numpy each level costs a call, whatever it does, and a running sum over a million
@@ -18,11 +20,12 @@ class SumTree:
   def __init__(self):
     self._weights = np.zeros((1, _BLOCK))
     self._sums = np.zeros(1)
+    self._ends: Optional[np.ndarray] = None  # running sum of the blocks, until a weight changes
 
   @property
   def total(self) -> float:
     """The sum of all weights."""
-    return float(self._sums.sum())
+    return float(self._running()[-1])
 
   def get(self, positions: np.ndarray) -> np.ndarray:
     """Weights [B] of positions [B]."""
@@ -36,16 +39,25 @@ class SumTree:
     self._weights.ravel()[positions] = weights
     blocks = positions // _BLOCK
     self._sums[blocks] = self._weights[blocks].sum(axis=1)
+    self._ends = None
 
   def find(self, shares: np.ndarray) -> np.ndarray:
-    """The positions [B] at which the running sum of the weights first exceeds shares [B] in [0, 1) of the total."""
-    ends = np.cumsum(self._sums)
+    """The positions [B] at which the running sum of the weights first exceeds shares [B] in [0, 1) of the total.
+
+    The total has to be positive.
+    """
+    ends = self._running()
     masses = shares * ends[-1]
     blocks = np.searchsorted(ends, masses, side='right')
     sums = np.cumsum(self._weights[blocks], axis=1)
-    # The two levels round differently: stay below the block's own sum, so that no weight of zero is found.
-    inside = np.minimum(masses - ends[blocks] + self._sums[blocks], np.nextafter(sums[:, -1], 0))
+    # The two levels round differently: stay within the block's own sum, so that no weight of zero is found.
+    inside = np.clip(masses - ends[blocks] + self._sums[blocks], 0, np.nextafter(sums[:, -1], 0))
     return blocks * _BLOCK + (sums <= inside[:, None]).sum(axis=1)
+
+  def _running(self) -> np.ndarray:
+    if self._ends is None:
+      self._ends = np.cumsum(self._sums)
+    return self._ends
 
   def _reserve(self, size: int) -> None:
     blocks = -(-size // _BLOCK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 from typing import Optional, Sequence, Union
 
@@ -70,6 +71,11 @@ class Limiter:
     """Whether it ever makes a learner wait once the table holds enough."""
     return self.low > -sys.float_info.max
 
+  @property
+  def bounds_inserts(self) -> bool:
+    """Whether it ever makes an actor wait."""
+    return self.high < sys.float_info.max
+
   def can_insert(self, inserts: int, samples: int, size: int) -> bool:
     """Whether one more item may be inserted."""
     return size + 1 <= self.min_size or (inserts + 1) * self.samples_per_insert - samples <= self.high
@@ -136,6 +142,12 @@ class Table:
         f'The table {self.name!r} holds at most {self.max_size} items, so it never has the {self.limiter.min_size} '
         'that its rate limiter waits for; raise max_size or lower the minimal size.'
       )
+    ratio = self.limiter.samples_per_insert
+    if self.limiter.bounds_inserts and 0 < self.max_times_sampled < ratio:
+      raise errors.UserError(
+        f'The rate limiter of the table {self.name!r} waits for {ratio:g} samples of each item, which is sampled at '
+        f'most {self.max_times_sampled} times; raise max_times_sampled or lower samples_per_insert.'
+      )
 
   @property
   def prioritized(self) -> bool:
@@ -145,8 +157,11 @@ class Table:
 
 def queue(items: Items, size: int, name: str = 'queue') -> Table:
   """A first-in first-out queue of `size` items, each of which is learned from once (on-policy learning)."""
-  # The limiter keeps the size; twice that leaves room for what one round of the slots inserts over it.
-  return Table(items, queue_limiter(size), max_size=2 * size, name=name, sampler=Fifo(), max_times_sampled=1)
+  # The limiter keeps the size. The rest is room for what one round of up to `size` slots inserts over it: where their
+  # episodes end, all items that the padding completes. Nothing that was not sampled yet may give way to it.
+  at_once = math.ceil((items.length or 1) / items.period)
+  max_size = size * (1 + at_once)
+  return Table(items, queue_limiter(size), max_size=max_size, name=name, sampler=Fifo(), max_times_sampled=1)
 
 
 def check(described: Sequence[Table], slots: int) -> None:
@@ -156,7 +171,7 @@ def check(described: Sequence[Table], slots: int) -> None:
     raise errors.UserError(f'Two replay tables have one name; the names are {names}.')
   if len({table.items.end == 'continue' for table in described}) > 1:
     raise errors.UserError("Items that continue into the next episode can't be cut from one stream with others.")
-  if sum(table.limiter.high < sys.float_info.max for table in described) > 1:
+  if sum(table.limiter.bounds_inserts for table in described) > 1:
     raise errors.UserError(f'At most one replay table may hold the actors, and more than one of {names} does.')
   for table in described:
     if table.max_times_sampled == 1 and table.limiter.high < slots:
@@ -168,9 +183,19 @@ def check(described: Sequence[Table], slots: int) -> None:
 
 def check_batch(table: Table, batch_size: int) -> None:
   """Raises a `UserError` if a batch of this size could never be filled from the table."""
-  if table.max_times_sampled and table.limiter.high < batch_size:
+  times, limiter = table.max_times_sampled, table.limiter
+  if not times:
+    return
+  most = times * table.max_size
+  if limiter.bounds_inserts:
+    # When the limiter holds the inserts, at least so many samples are left to take: d > high - samples_per_insert, and
+    # no item goes before it was sampled `times` times but those that are over max_size.
+    ratio = limiter.samples_per_insert
+    left = math.floor(times * (limiter.high / ratio - 1)) + 1
+    most = max(limiter.min_size, min(left, math.floor(table.max_size - ratio) + 1))
+  if most < batch_size:
     raise errors.UserError(
-      f'The queue {table.name!r} holds at most {table.limiter.high:g} items, less than a batch of {batch_size}; '
+      f'The queue {table.name!r} holds at most {most} items, less than a batch of {batch_size}; '
       'make the queue larger or the batch smaller.'
     )
 

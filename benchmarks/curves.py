@@ -1,0 +1,65 @@
+"""Learning curves: runs a page for several seeds, and keeps every evaluation of every seed and their plot.
+
+    python benchmarks/curves.py programs/gym/dqn.py --seeds 0 1 2 3 4 --out benchmarks/results/dqn-cartpole
+
+Every seed that is run is kept and shown, whatever came of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from typing import Tuple
+
+import tyro
+
+from tfacme import loggers, plotting
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """What is run.
+
+  Attributes:
+    page: the page that defines the experiment.
+    out: the folder of the results.
+    seeds: one run for each.
+    workdir: where the runs go; None is a temporary folder.
+  """
+
+  page: tyro.conf.Positional[str]
+  out: str
+  seeds: Tuple[int, ...] = (0, 1, 2, 3, 4)
+  workdir: str | None = None
+
+
+def main(options: Options) -> None:
+  """Runs all seeds, one after the other, and prints the last evaluation of each."""
+  out = pathlib.Path(options.out)
+  out.mkdir(parents=True, exist_ok=True)
+  root = pathlib.Path(options.workdir or tempfile.mkdtemp(prefix='curves-'))
+  runs = [root / f'seed{seed}' for seed in options.seeds]
+  finals = []
+  for seed, run in zip(options.seeds, runs):
+    command = [sys.executable, options.page, '--seed', str(seed), '--workdir', str(run)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    shutil.copy(run / 'logs' / 'evaluator.csv', out / f'seed{seed}.csv')
+    shutil.copy(run / 'experiment.json', out / f'seed{seed}.json')
+    last = loggers.read(os.fspath(run / 'logs' / 'evaluator.csv'))[-1]
+    finals.append({'seed': seed, **{name: last[name] for name in last if name.startswith(('actor_steps', 'episode'))}})
+    print(f'seed {seed}: return {float(last["episode_return"]):.1f} at step {last["actor_steps"]}', flush=True)
+  with open(out / 'final.csv', 'w', newline='', encoding='utf-8') as file:
+    writer = csv.DictWriter(file, finals[0])
+    writer.writeheader()
+    writer.writerows(finals)
+  plotting.learning_curve([os.fspath(run) for run in runs], os.fspath(out / 'curve.png'))
+
+
+if __name__ == '__main__':
+  main(tyro.cli(Options, description=__doc__))

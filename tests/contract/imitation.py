@@ -1,0 +1,67 @@
+"""Imitation: a wrapper that rewards any agent for what looks like an expert's doing (Ho & Ermon 2016)."""
+
+import sonnet as snt
+import tensorflow as tf
+
+import tfacme
+from tests.contract import environment
+from tfacme import core, datasets, networks
+from tfacme.agents import dqn
+from tfacme.replay import items, sources
+
+
+class Update(tf.Module):
+  """One step of the discriminator between agent and expert, and one of the agent, whose rewards that one gives."""
+
+  def __init__(self, agent):
+    super().__init__()
+    self._agent, self._optimizer = agent, snt.optimizers.Adam(0.01)
+    self._discriminator = snt.nets.MLP([16, 1])  # from an observation and an action to the logit of the expert
+    networks.create_variables(self._discriminator, tf.TensorSpec([5]))
+    networks.create_slots(self._optimizer, self._discriminator.trainable_variables)
+    self.published = agent.published
+
+  def __call__(self, batch):
+    agent, expert, variables = batch['agent'], batch['expert'], self._discriminator.trainable_variables
+    with tf.GradientTape() as tape:
+      agent_cost, expert_cost = tf.nn.softplus(self._logits(agent)), tf.nn.softplus(-self._logits(expert))
+      loss = tf.reduce_mean(agent.mask * agent_cost) + tf.reduce_mean(expert.mask * expert_cost)
+    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    # -log(1 - D) is the cost of the agent's rows and their reward in one.
+    output = self._agent(agent._replace(steps=agent.steps._replace(reward=tf.stop_gradient(agent_cost))))
+    return core.UpdateOutput({**output.metrics, 'discriminator_loss': loss}, {'agent': output.priorities})
+
+  def _logits(self, batch):
+    """Of each row, [B, T]; the agent's items have to keep the observations of all of theirs."""
+    return self._discriminator(tf.concat([batch.steps.observation, tf.one_hot(batch.steps.action, 2)], axis=2))[..., 0]
+
+
+class Builder(core.Builder):
+  """Any agent with demonstrations beside its own batches; all else is the agent's own."""
+
+  def __init__(self, agent, demonstrations):
+    self._agent, self._demonstrations = agent, demonstrations
+    for name in ('config', 'check', 'checks_networks', 'tables', 'policy', 'actor'):
+      setattr(self, name, getattr(agent, name))
+
+  def source(self):
+    expert = sources.Data(items.Items(length=2), 32, self._demonstrations)
+    return sources.Together({'agent': self._agent.source(), 'expert': expert})
+
+  def update(self, networks, spec):
+    return Update(self._agent.update(networks, spec))
+
+
+def experiment(seed: int = 0) -> tfacme.Experiment:
+  """DQN, as it is, in the place of the agent; it never sees what the environment pays."""
+  config = dqn.DQNConfig(
+    n_step=1, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+  )
+  demonstrations = datasets.memory(environment.record(episodes=50))
+  return tfacme.Experiment(
+    Builder(dqn.DQNBuilder(config), demonstrations),
+    environment.TwoStates,
+    dqn.mlp_networks(hidden_sizes=(16,)),
+    tfacme.Budget(actor_steps=3000),
+    seed,
+  )

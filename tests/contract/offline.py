@@ -1,0 +1,55 @@
+"""Offline: behaviour cloning from an RLDS folder, of an expert who makes mistakes."""
+
+import sonnet as snt
+import tensorflow as tf
+
+import tfacme
+from tests.contract import environment, layers
+from tfacme import core, datasets, networks
+from tfacme.replay import items, sources
+
+
+class Update(tf.Module):
+  """One step towards the recorded actions."""
+
+  def __init__(self, layer):
+    super().__init__()
+    self._layer, self._optimizer = layer, snt.optimizers.Adam(0.02)
+    networks.create_slots(self._optimizer, layer.trainable_variables)
+    self.published = {'policy': layer}
+
+  def __call__(self, batch):
+    variables = self._layer.trainable_variables
+    with tf.GradientTape() as tape:
+      logits = self._layer(batch.steps.observation)[..., :2]
+      surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(batch.steps.action, logits)
+      loss = tf.reduce_sum(batch.mask * surprise) / tf.reduce_sum(batch.mask)
+    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    return core.UpdateOutput({'loss': loss})
+
+
+class Builder(core.Builder):
+  """No tables: only recorded data."""
+
+  config = None
+
+  def source(self):
+    return sources.Data(items.Items(length=3), batch_size=32)
+
+  def policy(self, networks, spec, evaluation):
+    return layers.Greedy(networks)
+
+  def update(self, networks, spec):
+    return Update(networks)
+
+
+def experiment(path: str, seed: int = 0) -> tfacme.Experiment:
+  """From the episodes in a folder; the environment is for the evaluations."""
+  return tfacme.Experiment(
+    Builder(),
+    environment.TwoStates,
+    layers.linear,
+    tfacme.Budget(learner_steps=300),
+    seed,
+    dataset=datasets.rlds(path),
+  )

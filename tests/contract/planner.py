@@ -1,0 +1,82 @@
+"""A planner: its actor tries each action in a copy of the environment; it learns values, and what the planner does."""
+
+import copy
+
+import numpy as np
+import sonnet as snt
+import tensorflow as tf
+
+import tfacme
+from tests.contract import environment, layers
+from tfacme import core, networks
+from tfacme.replay import items, sources, tables
+
+
+class Planner:
+  """Looks one step ahead, to the reward there and the value behind it; see `core.Actor`."""
+
+  def __init__(self, parts):
+    self._parts, self._random = parts, np.random.default_rng(parts.seed)
+    self._layer = tf.function(parts.policy.layer)
+    self.update = parts.variables.update
+
+  @property
+  def version(self):
+    return self._parts.variables.version
+
+  def act(self, observation, first, steps):
+    slots = len(self._parts.environments)
+    tried = [copy.deepcopy(real).step(action) for real in self._parts.environments for action in (0, 1)]
+    values = self._layer(np.stack([timestep.observation for timestep in tried]))[:, 2].numpy()
+    # A slot that has played all its episodes begins another one in its copies, and is paid nothing for that.
+    worth = [(t.reward or 0.0) + 0.9 * (t.discount or 0.0) * value for t, value in zip(tried, values)]
+    best = np.reshape(worth, [slots, 2]).argmax(axis=1)
+    explores = self._random.random(slots) < (0.0 if self._parts.evaluation else 0.2)
+    return np.where(explores, self._random.integers(2, size=slots), best).astype(np.int32), ()
+
+
+class Update(tf.Module):
+  """One step of the values towards the next ones, and of the policy towards the actions of the planner."""
+
+  def __init__(self, layer):
+    super().__init__()
+    self._layer, self._optimizer = layer, snt.optimizers.Adam(0.01)
+    networks.create_slots(self._optimizer, layer.trainable_variables)
+    self.published = {'policy': layer}
+
+  def __call__(self, batch):
+    steps, variables = batch.steps, self._layer.trainable_variables
+    with tf.GradientTape() as tape:
+      logits, values = tf.split(self._layer(steps.observation), [2, 1], axis=2)
+      target = steps.reward[:, 0] + 0.9 * steps.discount[:, 0] * values[:, 1, 0]
+      surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(steps.action[:, 0], logits[:, 0])
+      loss = tf.reduce_mean((tf.stop_gradient(target) - values[:, 0, 0]) ** 2 + surprise)
+    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    return core.UpdateOutput({'loss': loss})
+
+
+class Builder(core.Builder):
+  """Single transitions, and an actor of its own."""
+
+  config = None
+
+  def tables(self, spec):
+    limiter = tables.sample_to_insert_ratio(8.0, min_size=100, error_buffer=100.0)
+    return [tables.Table(items.Items(length=2), limiter, max_size=5000)]
+
+  def source(self):
+    return sources.Sample('replay', batch_size=32)
+
+  def policy(self, networks, spec, evaluation):
+    return layers.Greedy(networks)  # what the planner mostly does, without planning: it is what is exported
+
+  def actor(self, parts):
+    return Planner(parts)
+
+  def update(self, networks, spec):
+    return Update(networks)
+
+
+def experiment(seed: int = 0) -> tfacme.Experiment:
+  """In the environment whose rewards come one step later than a step of planning sees."""
+  return tfacme.Experiment(Builder(), environment.TwoStates, layers.linear, tfacme.Budget(actor_steps=2000), seed)

@@ -1,0 +1,80 @@
+"""Recurrent: Q-learning from padded sequences, with stored states that are burned in."""
+
+import sonnet as snt
+import tensorflow as tf
+
+import tfacme
+from tests.contract import environment, layers
+from tfacme import core, networks
+from tfacme.replay import items, sources, tables
+
+BURN_IN = 1  # rows that only bring a stored state, which an older network made, up to date
+
+
+class Policy(tf.Module):
+  """Epsilon-greedy; the state before an action goes into the row of that action."""
+
+  def __init__(self, network, epsilon):
+    super().__init__()
+    self._network, self._epsilon, self.initial_state = network, epsilon, network.initial_state
+
+  def __call__(self, observation, state, context):
+    values, new_state = self._network(observation, state)
+    noise = tf.random.stateless_uniform([tf.shape(values)[0], 3], context.seed)
+    action = tf.argmax(tf.where(noise[:, 2:] < self._epsilon, noise[:, :2], values), 1, tf.int32)
+    return action, new_state, {'state': state}
+
+
+class Update(tf.Module):
+  """One step of Q-learning on the rows after the burn-in; where an episode begins, on all rows."""
+
+  def __init__(self, network):
+    super().__init__()
+    self._network, self._optimizer = network, snt.optimizers.Adam(0.01)
+    networks.create_slots(self._optimizer, network.trainable_variables)
+    self.published = {'policy': network}
+
+  def __call__(self, batch):
+    steps, variables = batch.steps, self._network.trainable_variables
+    weight = batch.mask * tf.cast(steps.first[:, :1] | (tf.range(batch.mask.shape[1]) >= BURN_IN), tf.float32)
+    with tf.GradientTape() as tape:
+      values = self._unroll(steps)
+      target = steps.reward[:, :-1] + 0.9 * steps.discount[:, :-1] * tf.reduce_max(values, axis=2)[:, 1:]
+      errors = tf.stop_gradient(target) - tf.gather(values, steps.action, batch_dims=2)[:, :-1]
+      loss = tf.reduce_mean(weight[:, :-1] * errors**2)
+    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    return core.UpdateOutput({'loss': loss})
+
+  def _unroll(self, steps):
+    """Action values [B, T, 2]; no gradient goes back into the burn-in, unless an episode begins there."""
+    state, values = tf.nest.map_structure(lambda x: x[:, 0], steps.extras['state']), []
+    for t in range(steps.reward.shape[1]):
+      if t == BURN_IN:
+        state = tf.nest.map_structure(lambda x: tf.where(steps.first[:, :1], x, tf.stop_gradient(x)), state)
+      value, state = self._network(steps.observation[:, t], state)
+      values.append(value)
+    return tf.stack(values, axis=1)
+
+
+class Builder(core.Builder):
+  """Sequences, most of which begin where the cue can't be seen any more."""
+
+  config = None
+
+  def tables(self, spec):
+    sequences = items.Items(length=BURN_IN + 4, period=2, once=['state'])
+    return [tables.Table(sequences, tables.sample_to_insert_ratio(8.0, 100, error_buffer=100.0), max_size=5000)]
+
+  def source(self):
+    return sources.Sample('replay', batch_size=32)
+
+  def policy(self, networks, spec, evaluation):
+    return Policy(networks, 0.0 if evaluation else 0.2)
+
+  def update(self, networks, spec):
+    return Update(networks)
+
+
+def experiment(seed: int = 0) -> tfacme.Experiment:
+  """Episodes of which only the first observation says what to do."""
+  return tfacme.Experiment(Builder(), environment.hiding, layers.recurrent, tfacme.Budget(actor_steps=3000), seed)

@@ -1,0 +1,10 @@
+"""A page whose learner raises."""
+
+import functools
+
+import broken
+
+from tfacme import launching
+
+if __name__ == '__main__':
+  launching.main(functools.partial(broken.experiment, 'raise'))

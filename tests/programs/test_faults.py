@@ -1,0 +1,90 @@
+"""A run that breaks ends soon, says which node it was, and leaves no process."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.programs import processes
+
+# Inline is the quickest to start; the other engines are the slow tier's.
+ENGINES = [
+  'inline',
+  pytest.param('local_mt', marks=pytest.mark.slow),
+  pytest.param('local_mp', marks=pytest.mark.slow),
+]
+_BREAKS = {
+  'environment': (
+    ['-m', 'tfacme', 'train', 'dqn', '--env', 'broken:raising', '--steps', '50000'],
+    'actor-0',
+    'on fire',
+  ),
+  'learner': (['raising_learner.py'], 'learner', 'the gradient fell off'),
+  'NaN in the loss': (['nan_learner.py'], 'learner', 'learner at learner step 100: loss is nan. Look at the rows'),
+  'NaN in an observation': (
+    ['-m', 'tfacme', 'train', 'dqn', '--env', 'broken:nan_observation', '--steps', '50000'],
+    'actor-0',
+    'actor-0 at its step 1000: slot 0: observation has nan. The environment gave that; look at',
+  ),
+}
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('what', _BREAKS)
+def test_a_node_that_raises_ends_the_run(what, engine, tmp_path):
+  command, node, story = _BREAKS[what]
+  ended = processes.Command([*command, '--launch', engine, '--workdir', str(tmp_path)]).wait(200)
+  assert ended.code == 1
+  assert ended.err.count(f'The node {node} failed:') == 1
+  assert ended.err.count('Traceback (most recent call last)') == 1
+  assert story in ended.err
+  assert '(Pdb)' not in ended.out + ended.err
+  assert not ended.left
+
+
+@pytest.mark.parametrize('node', ['actor-1', 'learner', 'replay', 'counter'])
+@pytest.mark.slow
+def test_a_node_process_that_is_killed_ends_the_run(node, tmp_path):
+  command = _train(tmp_path, 'local_mp', '--actors', '2')
+  command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)
+  os.kill(command.named(node), signal.SIGKILL)
+  ended = command.wait(10)
+  assert ended.code == 1
+  assert ended.err.strip() == f'tfacme: The node {node} failed:\nIt was killed by SIGKILL.'
+  assert not ended.left
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('signum, code', [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_stops(signum, code, engine, tmp_path):
+  command = _train(tmp_path, engine)
+  command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)
+  if signum == signal.SIGINT:  # A terminal sends it to all processes.
+    os.killpg(command.process.pid, signum)
+  else:
+    command.process.send_signal(signum)
+  ended = command.wait(10)
+  assert ended.code == code
+  assert 'Traceback' not in ended.err
+  assert not ended.left
+  saved = [name for name in os.listdir(tmp_path / 'checkpoints') if name.isdigit()]
+  assert saved and int(saved[0]) > 0
+
+
+@pytest.mark.slow
+def test_a_launcher_that_is_killed_leaves_no_process(tmp_path):
+  command = _train(tmp_path, 'local_mp')
+  command.wait_for(tmp_path / 'logs' / 'actor-0.csv', 2)
+  command.process.kill()
+  deadline = time.monotonic() + 10
+  while command.pids() and time.monotonic() < deadline:
+    time.sleep(0.2)
+  left = command.pids()
+  command.end()
+  assert not left
+
+
+def _train(workdir, engine, *more):
+  arguments = ['--env', 'bsuite:catch/0', '--steps', '10000000', '--launch', engine, '--workdir', str(workdir)]
+  return processes.tfacme('train', 'dqn', *arguments, '--checkpointing.every', '0', *more)

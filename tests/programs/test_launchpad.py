@@ -1,0 +1,67 @@
+"""The graph is a true Launchpad program."""
+
+import json
+import subprocess
+import sys
+
+import launchpad as lp
+import pytest
+
+import tfacme
+from tfacme import environments, nodes, program
+from tfacme.agents import dqn
+
+_SCRIPT = """
+import sys
+from absl import app
+import launchpad as lp
+import tfacme
+from tfacme import environments
+from tfacme.agents import dqn
+
+def main(_):
+  experiment = tfacme.Experiment(
+    builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=200)),
+    networks=dqn.mlp_networks(hidden_sizes=(16,)),
+    environment=environments.factory('bsuite:catch/0'),
+    budget=tfacme.Budget(actor_steps=1000),
+    layout=tfacme.Layout(actors=2))
+  lp.launch(tfacme.make_program(experiment, sys.argv[1]), 'local_mt', terminal='current_terminal').wait()
+
+app.run(main)
+"""
+
+
+@pytest.mark.slow
+def test_plain_launchpad_runs_it_to_the_end(tmp_path):
+  script = tmp_path / 'script.py'
+  script.write_text(_SCRIPT)
+  run = tmp_path / 'run'
+  subprocess.run([sys.executable, str(script), str(run)], timeout=200, capture_output=True)
+  lines = (run / 'logs' / 'evaluator.csv').read_text().splitlines()
+  last = dict(zip(lines[0].split(','), lines[-1].split(',')))
+  assert last['actor_steps'] == '1000'
+  (checkpoint,) = [path for path in (run / 'checkpoints').iterdir() if path.name.isdigit()]
+  counts = json.loads((checkpoint / 'counter' / 'counter.json').read_text())
+  assert sum(own.get('actor_steps', 0) for own in counts.values()) == 1000
+  assert (run / 'policy' / 'saved_model.pb').exists()
+
+
+def test_the_graph_says_what_it_is_made_of():
+  experiment = tfacme.Experiment(
+    builder=dqn.DQNBuilder(),
+    networks=dqn.mlp_networks(hidden_sizes=(16,)),
+    environment=environments.factory('bsuite:catch/0'),
+    budget=tfacme.Budget(actor_steps=1000),
+    layout=tfacme.Layout(actors=3),
+  )
+  made = tfacme.make_program(experiment)
+  assert isinstance(made, lp.Program)
+  names = [node.name for node in nodes.of_program(made)]
+  assert names == ['counter', 'replay', 'learner', 'actor-0', 'actor-1', 'actor-2', 'evaluator', 'saver']
+  graph = program.graph(made)
+  edges = {(edge.source, edge.target): edge.label for edge in graph.edges}
+  assert edges['actor-1', 'replay'] == 'steps'
+  assert edges['replay', 'learner'] == 'batches'
+  assert edges['learner', 'actor-2'] == edges['learner', 'evaluator'] == 'variables'
+  assert edges['actor-0', 'counter'] == edges['learner', 'counter'] == 'counts'

@@ -1,0 +1,111 @@
+"""A user's mistake is answered with one line that names the thing and the fix, before any node starts."""
+
+import dataclasses
+import os
+
+import pytest
+import sonnet as snt
+
+import tfacme
+from tests.programs import processes
+from tfacme import cli, environments, errors
+from tfacme.agents import dqn
+from tfacme.replay import items, sources, tables
+
+_CATCH = ['train', 'dqn', '--env', 'bsuite:catch/0']
+
+
+@pytest.mark.parametrize(
+  'arguments, says',
+  [
+    (['train', 'dqm', '--env', 'bsuite:catch/0'], "agent 'dqm'; did you mean dqn"),
+    (['train', 'dqn', '--env', 'bsuite:cach/0'], 'did you mean bsuite:catch/0'),
+    (['train', 'dqn', '--env', 'gym:CartPol-v1'], 'CartPole-v1'),
+    (['train', 'dqn', '--env', 'gym:Pendulum-v1'], 'DQN needs a single discrete action'),
+    ([*_CATCH, '--steps', '0'], 'steps is 0, and has to be at least 1'),
+    ([*_CATCH, '--steps', '-5'], 'steps is -5, and has to be at least 1'),
+    ([*_CATCH, '--actors', '0'], 'actors is 0, and has to be at least 1'),
+    ([*_CATCH, '--config.batchsize', '3'], 'did you mean --config.batch_size'),
+    ([*_CATCH, '--config.batch_size', '0'], 'batch_size is 0, and has to be at least 1'),
+    ([*_CATCH, '--config.discount', '1.5'], 'discount is 1.5, and has to be at most 1'),
+    ([*_CATCH, '--config.max_replay_size', '10'], 'max_replay_size'),
+    ([*_CATCH, '--launch', 'cluster'], 'inline'),
+  ],
+)
+def test_a_wrong_option_is_one_line(arguments, says, tmp_path, capsys):
+  _is_one_line(cli.main([*arguments, *(['--workdir', str(tmp_path / 'run')])]), says, capsys)
+  assert not os.path.exists(tmp_path / 'run' / 'logs')
+
+
+def test_a_folder_of_another_experiment_is_refused(tmp_path, capsys):
+  arguments = [*_CATCH, '--workdir', str(tmp_path), '--evaluation.every', '0']
+  assert cli.main([*arguments, '--steps', '50']) == 0
+  capsys.readouterr()
+  _is_one_line(cli.main([*arguments, '--seed', '1']), 'holds another experiment, with seed 0', capsys)
+  _is_one_line(cli.main([*arguments, '--config.n_step', '2']), 'holds another experiment, with config', capsys)
+
+
+def test_a_folder_that_can_not_be_written_is_refused(tmp_path, capsys):
+  (tmp_path / 'file').write_text('')
+  _is_one_line(cli.main([*_CATCH, '--workdir', str(tmp_path / 'file' / 'run')]), 'can not be written', capsys)
+
+
+def _is_one_line(code, says, capsys):
+  caught = capsys.readouterr()
+  assert code == 2
+  assert caught.err.count('\n') == 1 and caught.err.startswith('tfacme: ')
+  assert says in caught.err
+
+
+def test_a_mistake_ends_the_process_with_2():
+  ended = processes.run(*_CATCH, '--actors', '0')
+  assert (ended.code, ended.left) == (2, [])
+  assert ended.err == 'tfacme: The number of actors is 0, and has to be at least 1.\n'
+
+
+class _Builder(dqn.DQNBuilder):
+  """DQN with other tables."""
+
+  def __init__(self, table, batch_size=64):
+    super().__init__(dqn.DQNConfig(batch_size=batch_size))
+    self._table = table
+
+  def tables(self, spec):
+    return [self._table]
+
+  def source(self):
+    return sources.Sample(self._table.name, self.config.batch_size)
+
+
+def _experiment(builder, networks=None):
+  return tfacme.Experiment(
+    builder=builder,
+    networks=networks or dqn.mlp_networks(hidden_sizes=(8,)),
+    environment=environments.factory('bsuite:catch/0'),
+    budget=tfacme.Budget(actor_steps=100),
+  )
+
+
+def test_a_queue_smaller_than_a_batch_is_refused():
+  with pytest.raises(errors.UserError, match='holds at most 10 items, less than a batch of 64'):
+    tfacme.make_program(_experiment(_Builder(tables.queue(items.Items(2), size=10))))
+
+
+def test_a_limiter_that_would_stop_for_ever_is_refused():
+  with pytest.raises(errors.UserError, match='would stop for ever'):
+    tables.Limiter(samples_per_insert=4.0, min_size=1, low=0.0, high=3.0)
+  with pytest.raises(errors.UserError, match='error buffer is 1, and has to be at least 8'):
+    tables.sample_to_insert_ratio(8.0, min_size=100, error_buffer=1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class _TwoActions:
+  """Networks for two actions, whatever the environment has."""
+
+  def __call__(self, spec):
+    return dqn.DQNNetworks(snt.Sequential([snt.Flatten(), snt.Linear(2)]))
+
+
+def test_networks_that_do_not_fit_are_refused():
+  with pytest.raises(errors.UserError, match=r'returns \(2,\) .* has to return 3 values'):
+    tfacme.make_program(_experiment(dqn.DQNBuilder(), _TwoActions()))

@@ -1,0 +1,127 @@
+"""A run in one thread is a function of its seed, and one that was killed goes on from its last checkpoint."""
+
+import csv
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfacme
+from tests.programs import processes
+from tfacme import checkpoints, environments, nodes
+from tfacme.agents import dqn
+
+_CLOCK = ('timestamp',)
+
+
+def _experiment(steps=1500, seed=0, **options):
+  return tfacme.Experiment(
+    builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=200, batch_size=32)),
+    networks=dqn.mlp_networks(hidden_sizes=(16,)),
+    environment=environments.factory('bsuite:catch/0'),
+    budget=tfacme.Budget(actor_steps=steps),
+    evaluation=tfacme.Evaluation(every=500, episodes=3),
+    seed=seed,
+    **options,
+  )
+
+
+def _rows(run):
+  """All logs without what the clock says."""
+  logs = {}
+  for name in sorted(os.listdir(run / 'logs')):
+    if name.endswith('.csv'):
+      with open(run / 'logs' / name, newline='') as file:
+        logs[name] = [
+          {k: v for k, v in row.items() if k not in _CLOCK and not k.endswith(('_seconds', '_per_second'))}
+          for row in csv.DictReader(file)
+        ]
+  return logs
+
+
+def test_two_runs_of_one_seed_are_the_same(tmp_path):
+  layout = tfacme.Layout(actors=2, slots=2)
+  for name, seed in (('a', 0), ('b', 0), ('c', 1)):
+    tfacme.train(_experiment(seed=seed, layout=layout), workdir=str(tmp_path / name))
+  a, b, c = (_rows(tmp_path / name) for name in 'abc')
+  assert set(a) == {'actor-0.csv', 'actor-1.csv', 'learner.csv', 'evaluator.csv'}
+  assert all(rows for rows in a.values())
+  assert a == b
+  assert a != c
+  weights = [_weights(tmp_path / name) for name in 'abc']
+  assert weights[0] == weights[1] != weights[2]
+
+
+def _weights(run):
+  path = os.path.join(checkpoints.latest(str(run / 'checkpoints')), 'learner', 'update')
+  return {
+    name: tf.train.load_variable(path, name).tolist() for name, _ in tf.train.list_variables(path) if 'VARIABLE' in name
+  }
+
+
+def test_what_is_restored_is_what_was_saved(tmp_path):
+  run = tmp_path / 'run'
+  tfacme.train(_experiment(), workdir=str(run))
+  checkpoint = checkpoints.latest(str(run / 'checkpoints'))
+  saved = checkpoints.manifest(checkpoint)['digests']
+  assert set(saved) == {'replay', 'learner', 'counter'} and all(saved.values())
+  program = tfacme.make_program(_experiment(), str(run), checkpoint)
+  objects = nodes.make_all(program, lambda name, make: make())
+  for name, digest in saved.items():
+    (tmp_path / name).mkdir()
+    assert objects[name].save(str(tmp_path / name)) == digest
+  assert objects['replay'].sizes()['replay'][0] == 1497  # the last episode is not over: two items are not complete
+  assert objects['learner'].steps > 0
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+  tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
+  path = os.path.join(checkpoints.latest(str(tmp_path / 'checkpoints')), 'replay', 'replay.npz')
+  with np.load(path) as file:
+    state = dict(file)
+  state['rows/rest'][0, 0] ^= 1
+  np.savez(path, **state)
+  with pytest.raises(Exception, match='is not what was saved'):
+    tfacme.train(_experiment(steps=1000), workdir=str(tmp_path))
+
+
+@pytest.mark.parametrize('engine', ['inline', pytest.param('local_mp', marks=pytest.mark.slow)])
+def test_a_killed_run_goes_on(engine, tmp_path):
+  arguments = f'train dqn --env bsuite:catch/0 --steps 8000 --checkpointing.every 1000 --launch {engine}'.split()
+  arguments += ['--workdir', str(tmp_path)]
+  command = processes.tfacme(*arguments)
+  command.wait_for(tmp_path / 'logs' / 'actor-0.csv', 3000 // 9)
+  os.kill(command.process.pid, signal.SIGKILL)
+  command.wait(10)
+  checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))
+  kept = checkpoints.manifest(checkpoint)['steps']
+  assert kept >= 1000
+  with open(os.path.join(checkpoint, 'counter', 'counter.json')) as file:
+    counts = json.load(file)
+  ended = processes.run(*arguments)
+  assert (ended.code, ended.left) == (0, [])
+  assert f'Going on from step {kept:,}' in ended.out
+  logs = _rows(tmp_path)
+  steps = [int(row['actor_steps']) for row in logs['actor-0.csv']]
+  assert steps == sorted(steps) and len(set(steps)) == len(steps)
+  learner = [int(row['learner_steps']) for row in logs['learner.csv']]
+  assert learner == sorted(set(learner))
+  assert max(learner) > counts['learner']['learner_steps'] > 0
+  assert logs['evaluator.csv'][-1]['actor_steps'] == '8000'
+  assert float(logs['evaluator.csv'][-1]['episode_return']) >= 0.9
+
+
+def test_a_run_that_is_complete_stays_as_it_is(tmp_path):
+  tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
+  before = _rows(tmp_path)
+  tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
+  assert _rows(tmp_path) == before
+
+
+def test_a_larger_budget_continues_a_run(tmp_path):
+  tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
+  tfacme.train(_experiment(steps=1000), workdir=str(tmp_path))
+  assert _rows(tmp_path)['evaluator.csv'][-1]['actor_steps'] == '1000'

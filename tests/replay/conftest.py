@@ -1,0 +1,19 @@
+"""The two back ends of replay."""
+
+import pytest
+
+from tests.replay import replay_testing
+
+
+@pytest.fixture(scope='session')
+def reverb_backend():
+  """Servers that stay until all tests are done."""
+  backend = replay_testing.ReverbBackend()
+  yield backend
+  backend.stop()
+
+
+@pytest.fixture(params=['numpy', 'reverb'])
+def backend(request):
+  """Each of the two back ends in turn."""
+  return replay_testing.NumpyBackend() if request.param == 'numpy' else request.getfixturevalue('reverb_backend')

@@ -1,0 +1,196 @@
+"""What the tests of replay share: a stream whose rows can be told apart, and one way to drive both back ends."""
+
+import os
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+import reverb
+import tree
+from dm_env import specs as dm_specs
+from hypothesis import strategies as st
+
+from tfacme import core
+from tfacme.replay import items as items_lib
+from tfacme.replay import numpy_replay, packing, reverb_replay, streams, tables
+
+_FLAG = dm_specs.Array((), np.bool_)
+SPEC = core.Step(
+  observation={'image': dm_specs.Array((2, 2), np.uint8), 'vector': dm_specs.Array((3,), np.float32)},
+  action=dm_specs.DiscreteArray(5),
+  reward=dm_specs.Array((), np.float32),
+  discount=dm_specs.Array((), np.float32),
+  first=_FLAG,
+  last=_FLAG,
+  extras={
+    'state': (dm_specs.Array((2,), np.float32), dm_specs.Array((), np.int64)),
+    'logits': dm_specs.Array((5,), np.float32),
+    'number': dm_specs.Array((), np.int32),  # of the row, by which tests know it again
+  },
+)
+
+
+def row(number: int, first: bool, last: bool) -> core.Step:
+  """A row that shows its number in every leaf."""
+  return core.Step(
+    observation={'image': np.full((2, 2), number % 256, np.uint8), 'vector': np.full(3, number, np.float32)},
+    action=np.int32(0 if last else number % 5),
+    reward=np.float32(0 if last else number),
+    discount=np.float32(not last),
+    first=np.bool_(first),
+    last=np.bool_(last),
+    extras={
+      'state': (np.full(2, number, np.float32), np.int64(-number)),
+      'logits': np.full(5, number / 2, np.float32),
+      'number': np.int32(number),
+    },
+  )
+
+
+def stream(lengths: Sequence[int], unfinished: int = 0, start: int = 0) -> List[core.Step]:
+  """Episodes of so many transitions, and the first rows of one that goes on."""
+  flags = [(t == 0, t == length) for length in lengths for t in range(length + 1)]
+  flags += [(t == 0, False) for t in range(unfinished)]
+  return [row(start + number, first, last) for number, (first, last) in enumerate(flags)]
+
+
+def numbers(item: core.Step) -> List[int]:
+  """The numbers of the rows of an item."""
+  return item.extras['number'].tolist()
+
+
+class Feed:
+  """Writes rows as an actor does: through one packed row, whose memory is used again."""
+
+  def __init__(self, writer: streams.StreamWriter, codec: packing.Codec):
+    self.writer = writer
+    self._columns = codec.rows(1)
+    self._views, self._version = codec.views(self._columns)
+
+  def __call__(self, rows: Sequence[core.Step], version: int = 0) -> None:
+    for step in rows:
+      for view, leaf in zip(tree.flatten(self._views), tree.flatten(step)):
+        view[0] = leaf
+      self._version[0] = version
+      self.writer.append({name: column[0] for name, column in self._columns.items()}, bool(step.last))
+
+  def settle(self, wait: float = 10.0) -> Optional[core.Blocked]:
+    """Waits until all items are where they belong."""
+    return self.writer.flush(wait, everything=True)
+
+
+def unpack(codec: packing.Codec, read: streams.Read) -> List[core.Step]:
+  """The items of a batch, one by one."""
+  steps, _ = codec.views({name: np.asarray(column) for name, column in read.columns.items()})
+  return [tree.map_structure(lambda x, i=i: x[i], steps) for i in range(len(read.info))]
+
+
+def facts(read: streams.Read) -> Dict[str, np.ndarray]:
+  """The info of a batch, as it lies in its packed form."""
+  return packing.INFO.views(read.info)
+
+
+def read(reader: streams.Reader, wait: float = 10.0, now: int = 0) -> streams.Read:
+  """A batch; it has to come."""
+  batch = reader.read(wait, now)
+  assert not isinstance(batch, core.Blocked), batch
+  return batch
+
+
+def drain(reader: streams.Reader, count: int, wait: float = 10.0) -> List[core.Step]:
+  """The items of just so many batches, after which there is none."""
+  drained = [item for _ in range(count) for item in unpack(reader.codec, read(reader, wait))]
+  assert starved(reader)
+  return drained
+
+
+def starved(reader: streams.Reader) -> bool:
+  """Whether there is no batch to be had."""
+  return isinstance(reader.read(0.15, 0), core.Blocked)
+
+
+def same(got: core.Step, want: core.Step) -> None:
+  """Two steps are equal in every leaf, shape and type."""
+  a, b = tree.flatten(got), tree.flatten(want)
+  if len(a) != len(b) or not all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(a, b)):
+    raise AssertionError(f'{got}\n\ninstead of\n\n{want}')
+
+
+class NumpyBackend:
+  """Replay in this process."""
+
+  name = 'numpy'
+
+  def replay(self, described: Sequence[tables.Table], seed: int = 0, spec: core.Step = SPEC) -> streams.Replay:
+    codec = packing.Codec.of(spec, [table.items for table in described])
+    return numpy_replay.NumpyReplay(codec, described, seed)
+
+  def saved_and_restored(self, described: Sequence[tables.Table], fill, path: str) -> streams.Replay:
+    """A replay that took over what `fill` did to another one, through a checkpoint in the folder `path`."""
+    first, second = self.replay(described), self.replay(described)
+    fill(first)
+    first.save(path)
+    second.restore(path)
+    return second
+
+
+class ReverbBackend:
+  """Replay behind a server.
+
+  All servers stay until the end: a reader whose server is gone tries to connect again, for ever, and would find the
+  next server that got the same port. A writer that still has items when its server goes would hang this process.
+  """
+
+  name = 'reverb'
+
+  def __init__(self):
+    self._kept = []
+
+  def replay(
+    self, described: Sequence[tables.Table], spec: core.Step = SPEC, path: Optional[str] = None
+  ) -> reverb_replay.ReverbReplay:
+    codec = packing.Codec.of(spec, [table.items for table in described])
+    checkpointer = reverb_replay.checkpointer(path) if path else None
+    server = reverb.Server(reverb_replay.reverb_tables(described, codec), checkpointer=checkpointer)
+    client = reverb.Client(f'localhost:{server.port}')
+    self._kept.append((server, client, [table.name for table in described]))
+    return reverb_replay.ReverbReplay(client, codec, described)
+
+  def saved_and_restored(self, described: Sequence[tables.Table], fill, path: str) -> streams.Replay:
+    """As of `NumpyBackend`; the second server starts from the first one's checkpoint."""
+    first = self.replay(described, path=os.path.join(path, 'server'))
+    fill(first)
+    os.makedirs(os.path.join(path, 'checkpoint'))
+    first.save(os.path.join(path, 'checkpoint'))
+    reverb_replay.prepare_restore(os.path.join(path, 'checkpoint'), os.path.join(path, 'next'))
+    return self.replay(described, path=os.path.join(path, 'next'))
+
+  def stop(self) -> None:
+    """Ends all servers, once nothing waits in a writer any more."""
+    for _, client, names in self._kept:
+      for name in names:
+        client.reset(name)
+    for server, _, _ in self._kept:
+      server.stop()
+
+
+@st.composite
+def rules(draw, ends: Sequence[str] = ('pad', 'drop', 'continue'), whole: bool = True) -> items_lib.Items:
+  """Any rule of items."""
+  once = tuple(draw(st.lists(st.sampled_from(['state', 'logits']), unique=True, max_size=2)))
+  if whole and draw(st.integers(0, 6)) == 0:
+    return items_lib.Items(None, once=once)
+  return items_lib.Items(
+    length=draw(st.integers(2, 6)),
+    period=draw(st.integers(1, 7)),
+    observations=draw(st.sampled_from(['ends', 'all'])),
+    once=once,
+    end=draw(st.sampled_from(ends)),
+  )
+
+
+# Rules that one stream can feed side by side.
+rule_sets = st.one_of(
+  st.lists(rules(ends=('pad', 'drop')), min_size=1, max_size=3),
+  st.lists(rules(ends=('continue',), whole=False), min_size=1, max_size=3),
+)
+episode_lengths = st.lists(st.integers(1, 9), max_size=5)

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Lint, format, import directions and types: `make lint`. Says all that it finds, and fails if it found anything.
+set -u
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly BIN=.venv/bin
+# The contract, the experiment and the builders.
+readonly CHECKED=(tfacme/core.py tfacme/experiments.py tfacme/agents)
+
+failed=0
+
+echo 'ruff'
+"$BIN/ruff" check --quiet . || failed=1
+"$BIN/ruff" format --check --quiet . || { echo '`make format` formats these.'; failed=1; }
+
+echo 'import-linter'
+report=$("$BIN/lint-imports" 2>&1) || { echo "$report"; failed=1; }
+
+echo 'pyright'
+# It would also look for a newer version of itself, and say so.
+PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$BIN/pyright" "${CHECKED[@]}" || failed=1
+
+exit "$failed"
