@@ -62,6 +62,7 @@ def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[
     json.dump({'schema': SCHEMA, 'steps': steps, 'digests': digests}, file, indent=2)
   if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and went on.
     shutil.rmtree(final + '.old', ignore_errors=True)
+    shutil.rmtree(final + '.old', ignore_errors=True)
     os.replace(final, final + '.old')
   os.replace(partial, final)
   _prune(folder, keep)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
   import dm_env
 
   from tfacme import specs
-  from tfacme.replay import sources
   from tfacme.counting import Tally
+  from tfacme.replay import sources
   from tfacme.replay import tables as tables_lib
   from tfacme.variables import VariableClient
 

@@ -1,4 +1,4 @@
-"""The counter: the one place that knows how far a run has come, whom its budget belongs to, and which phase it is in."""
+"""The counter: the one place that knows how far a run has come, who may spend its budget, and which phase it is in."""
 
 from __future__ import annotations
 

@@ -162,6 +162,11 @@ class Experiment:
       raise errors.UserError('A run with actors needs a budget in actor_steps; learner_steps are for recorded data.')
     if self.dataset is not None and self.budget.unit != 'learner_steps':
       raise errors.UserError('A run from recorded data needs a budget in learner_steps, since it has no actors.')
+    if self.offline and self.budget.steps % self.layout.updates_per_call:
+      raise errors.UserError(
+        f'The budget of {self.budget.steps} learner steps is no multiple of updates_per_call '
+        f'{self.layout.updates_per_call}, and a call makes all of its steps.'
+      )
 
   @property
   def offline(self) -> bool:

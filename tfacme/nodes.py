@@ -44,22 +44,29 @@ class TaskNode(lp.CourierNode):
     name: of the node and of its logs.
     links: the nodes that it uses, by the names of its factory's arguments.
     factory: makes its object; takes the linked objects.
+    threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
     ends: whether the run is over once it is done.
   """
 
   def __init__(
-    self, role: str, index: Optional[int], factory: Callable[..., Any], links: Mapping[str, Link], ends=False
+    self,
+    role: str,
+    index: Optional[int],
+    factory: Callable[..., Any],
+    links: Mapping[str, Link],
+    threads: int = 0,
+    ends: bool = False,
   ):
     self.role = role
     self.index = index or 0
     self.name = role if index is None else f'{role}-{index}'
     self.links = dict(links)
     self.factory = factory
+    self.threads = threads
     self.ends = ends
     handles = {key: link.node.create_handle() for key, link in links.items()}
     wraps = {key: link.node.client for key, link in links.items()}
     super().__init__(functools.partial(Host, self.name, factory, wraps), **handles)
-    self.links_by_name = {key: link.node.name for key, link in links.items()}
 
   @property
   def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
@@ -81,13 +88,14 @@ class ReplayNode(lp.ReverbNode):
   """A node that serves replay tables through Reverb.
 
   Attributes:
-    role, index, name, links: as of a `TaskNode`.
+    role, index, name, links, threads, ends: as of a `TaskNode`.
     in_process: makes the replay of a run in one thread, which needs no server.
   """
 
   role = 'replay'
   name = 'replay'
   index = 0
+  threads = 0
   ends = False
 
   def __init__(
@@ -132,8 +140,9 @@ class Host:
   def __init__(self, name: str, factory: Callable[..., Any], wraps: Mapping[str, Callable[..., Any]], **clients: Any):
     self._name = name
     self._stop = lp.stop_event()
+    self._saving = False
     try:
-      self._object = factory(**{key: wraps[key](client, self._stop.is_set) for key, client in clients.items()})
+      self._object = factory(**{key: wraps[key](client, self._gives_up) for key, client in clients.items()})
     except remote.Stopped:
       self._object = None
     self._endpoint = remote.Endpoint(self._object)
@@ -161,7 +170,20 @@ class Host:
       self._server.Stop()
       self._server.Join()
 
+  def _gives_up(self) -> bool:
+    """Whether calls of other nodes are not waited for any more: the run stops, and there is nothing to save."""
+    return self._stop.is_set() and not self._saving
+
   def _work(self, worker: core.Worker) -> None:
+    try:
+      self._step_until_stop(worker)
+    except remote.Stopped:
+      pass
+    if self._stop.is_set() and hasattr(worker, 'interrupt'):
+      self._saving = True
+      worker.interrupt()
+
+  def _step_until_stop(self, worker: core.Worker) -> None:
     noted: Optional[str] = None
     since = time.monotonic()
     while not self._stop.is_set():
@@ -176,8 +198,6 @@ class Host:
         worker.tally.report()
       if reason is None:
         since = time.monotonic()
-    if hasattr(worker, 'interrupt'):
-      worker.interrupt()
 
 
 def of_program(program: lp.Program) -> List[Node]:

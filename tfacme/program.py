@@ -95,25 +95,26 @@ def make_program(
   plan = make_plan(experiment, workdir, checkpoint)
   layout = experiment.layout
   program = lp.Program(name=experiment.name or type(experiment.builder).__name__)
-  counter = _add(program, nodes.TaskNode('counter', None, functools.partial(build_counter, plan), {}))
+  node = functools.partial(nodes.TaskNode, threads=layout.threads)
+  counter = _add(program, node('counter', None, functools.partial(build_counter, plan), {}))
   learner_links = {'counter': nodes.Link(counter, 'counts')}
   actor_links = dict(learner_links)
   if not experiment.offline:
     replay = _add(program, _replay_node(plan))
     learner_links['replay'] = nodes.Link(replay, 'batches', inward=True)
     actor_links['replay'] = nodes.Link(replay, 'steps')
-  learner = _add(program, nodes.TaskNode('learner', None, functools.partial(build_learner, plan), learner_links))
+  learner = _add(program, node('learner', None, functools.partial(build_learner, plan), learner_links))
   pulled = nodes.Link(learner, 'variables', inward=True)
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(build_actor, plan, index)
-    _add(program, nodes.TaskNode('actor', index, build, {**actor_links, 'learner': pulled}))
+    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}))
   for _ in range(layout.evaluators):
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
-    _add(program, nodes.TaskNode('evaluator', None, functools.partial(build_evaluator, plan), links))
+    _add(program, node('evaluator', None, functools.partial(build_evaluator, plan), links))
   links = {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}
   if 'replay' in links:
     links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
-  _add(program, nodes.TaskNode('saver', None, functools.partial(build_saver, plan), links, ends=True))
+  _add(program, node('saver', None, functools.partial(build_saver, plan), links, ends=True))
   return program
 
 

@@ -103,7 +103,7 @@ class _Reference:
       self.target = [t + c.target_update_rate * (o - t) for t, o in zip(self.target, self.online)]
     elif self.t % c.target_update_period == 0:
       self.target = self.online
-    return np.abs(errors)
+    return np.abs(errors) + c.priority_offset
 
 
 def _at(schedule, steps):
@@ -163,7 +163,7 @@ def test_the_metrics_and_the_counts():
     np.testing.assert_allclose(output.metrics['learning_rate'], 1 - step / 10)
   assert set(output.metrics) == {'loss', 'q', 'td_error', 'gradient_norm', 'learning_rate'}
   assert all(np.isfinite(value) and value.shape == () for value in output.metrics.values())
-  np.testing.assert_allclose(output.metrics['td_error'], np.mean(output.priorities), rtol=1e-6)
+  np.testing.assert_allclose(output.metrics['td_error'], np.mean(output.priorities) - config.priority_offset, rtol=1e-5)
   assert len(update.variables) == before
 
 

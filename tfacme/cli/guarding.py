@@ -14,8 +14,9 @@ _FAILED, _MISTAKE, _INTERRUPTED = 1, 2, 130
 def guard(function: Callable[..., Any], *arguments: Any) -> int:
   """Calls a function and returns the exit code of a command that does so.
 
-  A user's mistake becomes one line on standard error, since a stack trace would say nothing that the line does not;
-  a node that failed brings its own traceback, which is all that matters of it. All other exceptions are faults of a program and go on.
+  A user's mistake becomes one line on standard error, since a stack trace would say nothing that the line does not; a
+  node that failed brings its own traceback, which is all that matters of it. All other exceptions are faults of a
+  program and go on.
   """
   try:
     function(*arguments)

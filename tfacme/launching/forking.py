@@ -32,9 +32,15 @@ def start_process(target: Callable[..., None], args: Tuple[Any, ...], name: str)
   return process
 
 
-def die_with_parent() -> None:
-  """Has the kernel kill this process when the server dies, which dies with the process that started it."""
+def die_with_parent(name: str) -> None:
+  """Has the kernel kill this process when the server dies, which dies with the process that started it.
+
+  Args:
+    name: what the process is called in the system's own lists.
+  """
   if sys.platform == 'linux':
+    with open('/proc/self/comm', 'w', encoding='utf-8') as file:
+      file.write(name[:15])
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1:  # It was dead already.
       os._exit(1)

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
 
 import cloudpickle
 import launchpad as lp
+import tensorflow as tf
 from absl import flags
 from launchpad.launch import worker_manager
 
@@ -115,21 +116,25 @@ def _supervise(
   pending: Any = None
   try:
     while by_name[ending].running():
-      for task in tasks:
-        if task.failure is not None or (not task.running() and task.failure is not None):
-          raise NodeFailed(task.name, task.failure)
+      _raise_failure(tasks)
       if stop.signum is not None:
         by_name[ending].stop()
         _wait([by_name[ending]], _SAVE_SECONDS)
         raise Interrupted(stop.signum)
       pending = _tell(client, pending, on_status)
       time.sleep(_POLL_SECONDS)
-    failed = [task for task in tasks if not task.running() and task.failure is not None]
-    if failed:
-      raise NodeFailed(failed[0].name, failed[0].failure)  # type: ignore[arg-type]
+    _raise_failure(tasks)
     _tell(client, client.begin('status'), on_status, wait=True)
   finally:
     _stop_all(tasks)
+
+
+def _raise_failure(tasks: Sequence[Task]) -> None:
+  """Raises what a node died of; not what others then died of, who only miss it."""
+  failed = [(task.name, task.failure) for task in tasks if task.failure is not None]
+  first = [(name, story) for name, story in failed if 'tfacme.remote.RemoteError' not in story] or failed
+  if first:
+    raise NodeFailed(*first[0])
 
 
 def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, Any]], None], wait: bool = False) -> Any:
@@ -207,7 +212,7 @@ class _ProcessTask:
     import multiprocessing
 
     self._story, theirs = multiprocessing.Pipe(duplex=False)
-    self._process = forking.start_process(_run_node, (packed, theirs), node.name)
+    self._process = forking.start_process(_run_node, (packed, node.name, node.threads, theirs), node.name)
     theirs.close()
     self._failure: Optional[str] = None
 
@@ -238,9 +243,12 @@ class _ProcessTask:
     return f'It was killed by {signal.Signals(-code).name}.' if code < 0 else f'It ended with exit code {code}.'
 
 
-def _run_node(packed: bytes, story: Any) -> None:
+def _run_node(packed: bytes, name: str, threads: int, story: Any) -> None:
   """What a node's process does."""
-  forking.die_with_parent()
+  forking.die_with_parent(name)
+  if threads:
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
   event = threading.Event()
   signal.signal(signal.SIGINT, signal.SIG_IGN)  # The terminal sends it to all; the launcher decides.
   signal.signal(signal.SIGTERM, lambda signum, frame: event.set())

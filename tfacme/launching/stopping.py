@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from typing import Any, Dict, Optional
@@ -10,7 +11,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-  """Within this context, a signal to stop is noted and acted upon by whoever runs the loop.
+  """Within this context, a signal to stop is noted and acted upon by whoever runs the loop; a second one ends all.
 
   Off the main thread, where Python knows no signals, it never asks to stop.
 
@@ -37,5 +38,6 @@ class StopRequest:
 
   def _note(self, signum: int, frame: Any) -> None:
     del frame
-    if self.signum is None:
-      self.signum = signum
+    if self.signum is not None:
+      os._exit(128 + signum)  # Whoever asks twice has no time to save; processes of nodes die with this one.
+    self.signum = signum

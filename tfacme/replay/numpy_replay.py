@@ -122,9 +122,7 @@ class NumpyTable:
     return not most or self.size * most - int(self._times[: self.size].sum()) >= batch_size
 
   def insert(self, rows: np.ndarray, priority: float = 1.0) -> None:
-    """Adds an item of these row numbers [T], and removes one if there are too many."""
-    if self.size >= self.table.max_size:
-      self._remove(int(self._choose(self.table.remover, 1)[0]))
+    """Adds an item of these row numbers [T], and removes one if there are then too many."""
     position, key = self.size, self.inserts
     if position == len(self._keys):
       self._grow()
@@ -137,6 +135,8 @@ class NumpyTable:
     self._by_age[key] = position
     self._touch(position)
     self.inserts += 1
+    if self.size > self.table.max_size:  # As in Reverb, it may be the new one.
+      self._remove(int(self._choose(self.table.remover, 1)[0]))
 
   def sample(self, batch_size: int, now: int) -> _Read:
     """A batch, packed."""

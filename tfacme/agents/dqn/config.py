@@ -73,6 +73,9 @@ class DQNConfig:
   priority_exponent: float = 0.6
   """How much errors count in sampling; 0 is uniform (Schaul et al. 2016, table 3: alpha, 0.6)."""
 
+  priority_offset: float = 1e-6
+  """Added to the size of each error, so that every item can be sampled again (Schaul et al. 2016, section 3.3)."""
+
   importance_exponent: schedules.Schedule = 0.4
   """How much of the sampling's bias is undone, a schedule over learner steps (Schaul et al. 2016: beta, 0.4 to 1)."""
 
@@ -81,7 +84,14 @@ class DQNConfig:
       errors.in_range(name, getattr(self, name), low=0, high=1)
     for name in ('n_step', 'batch_size', 'min_replay_size'):
       errors.in_range(name, getattr(self, name), low=1)
-    for name in ('max_abs_reward', 'adam_epsilon', 'max_gradient_norm', 'huber_delta', 'samples_per_insert'):
+    for name in (
+      'max_abs_reward',
+      'adam_epsilon',
+      'max_gradient_norm',
+      'huber_delta',
+      'samples_per_insert',
+      'priority_offset',
+    ):
       errors.in_range(name, getattr(self, name), above=0)
     for name in ('epsilon_ladder', 'samples_per_insert_tolerance', 'priority_exponent'):
       errors.in_range(name, getattr(self, name), low=0)

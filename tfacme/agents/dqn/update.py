@@ -59,11 +59,11 @@ class DQNUpdate(tf.Module):
     self._steps.assign_add(1)
     self._update_target()
 
-    priorities = tf.abs(errors)
+    priorities = tf.abs(errors) + config.priority_offset
     metrics = {
       'loss': loss,
       'q': tf.reduce_mean(q),
-      'td_error': tf.reduce_mean(priorities),
+      'td_error': tf.reduce_mean(tf.abs(errors)),
       'gradient_norm': norm,
       'learning_rate': self._learning_rate.read_value(),
     }
