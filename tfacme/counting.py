@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from tfacme import checkpoints
 
@@ -73,6 +73,7 @@ class Counter:
     self._finished: set[str] = set()
     self._notes: Dict[str, Dict[str, Any]] = {}
     self._blocked_since: Dict[str, float] = {}
+    self._news: Optional[Tuple[Dict[str, int], int]] = None  # (totals, phase), if they are up to date
     self._lock = threading.Lock()
 
   def join(self, node: str) -> Dict[str, int]:
@@ -81,6 +82,7 @@ class Counter:
       counts = self._counts.setdefault(node, {})
       self._granted[node] = counts.get(self._unit, 0)
       self._finished.discard(node)
+      self._news = None
       return dict(counts)
 
   def report(
@@ -93,14 +95,20 @@ class Counter:
   ) -> Report:
     """See `CounterClient.report`."""
     with self._lock:
-      self._counts.setdefault(node, {}).update(counts)
+      mine = self._counts.setdefault(node, {})
+      if counts != mine:
+        mine.update(counts)
+        self._news = None
       if claim is not None:
         self._grant(node, claim)
       if notes:
         self._note(node, notes)
       if finished:
         self._finished.add(node)
-      return Report(self._granted.get(node, 0), self._totals(), self._phase())
+        self._news = None
+      if self._news is None:  # Most reports tell nothing new, and come at every step in a run in one thread.
+        self._news = (self._totals(), self._phase())
+      return Report(self._granted.get(node, 0), *self._news)
 
   def status(self) -> Dict[str, Any]:
     """All that a display shows, as plain values."""
@@ -131,6 +139,7 @@ class Counter:
     with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
       self._counts = json.load(file)
     self._granted = {node: own.get(self._unit, 0) for node, own in self._counts.items()}
+    self._news = None
     return checkpoints.digest(self._counts)
 
   def _grant(self, node: str, claim: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from typing import Any, Callable, List, Optional, Sequence
 
@@ -56,7 +57,7 @@ class Rows:
     self._observation = tree.flatten(steps.observation)
     self._actions = tree.flatten(steps.action)
     self._extras = tree.flatten(steps.extras)
-    self._floats = [leaf for leaf in self._observation if leaf.dtype.kind == 'f']
+    self._floats = [leaf for leaf in [*self._observation, steps.reward] if leaf.dtype.kind == 'f']
 
   def observe(self, slot: int, observation: core.Nest) -> None:
     """Puts down o_t of a slot."""
@@ -86,7 +87,8 @@ class Rows:
 
   def finite(self) -> bool:
     """Whether all observations and rewards are finite numbers."""
-    return all(np.isfinite(leaf).all() for leaf in self._floats) and bool(np.isfinite(self.steps.reward).all())
+    # A sum is finite only if all parts are, and costs half of a look at each; it may also be too large, so look then.
+    return all(math.isfinite(np.add.reduce(leaf, axis=None)) or np.isfinite(leaf).all() for leaf in self._floats)
 
 
 class EnvironmentLoop:

@@ -44,7 +44,8 @@ def calls(monkeypatch):
   """The calls of the public functions, none of which is made."""
   made = []
 
-  def train(experiment, workdir, launch):
+  def train(experiment, workdir, launch, on_status):
+    assert callable(on_status)
     made.append(('train', experiment, workdir, launch))
     logger = loggers.CSVLogger(f'{workdir}/logs/evaluator.csv')
     logger.write({'actor_steps': 1000, 'episode_return': 0.25, 'episode_return_standard_error': 0.125})

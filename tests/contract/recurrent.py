@@ -30,7 +30,7 @@ class Update(tf.Module):
 
   def __init__(self, network):
     super().__init__()
-    self._network, self._optimizer = network, snt.optimizers.Adam(0.01)
+    self._network, self._optimizer = network, snt.optimizers.Adam(0.005)
     networks.create_slots(self._optimizer, network.trainable_variables)
     self.published = {'policy': network}
 

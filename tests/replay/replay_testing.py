@@ -58,11 +58,15 @@ def numbers(item: core.Step) -> List[int]:
   return item.extras['number'].tolist()
 
 
+_writers: List[streams.StreamWriter] = []  # A writer of Reverb's that still has items hangs whoever destroys it.
+
+
 class Feed:
   """Writes rows as an actor does: through one packed row, whose memory is used again."""
 
   def __init__(self, writer: streams.StreamWriter, codec: packing.Codec):
     self.writer = writer
+    _writers.append(writer)
     self._columns = codec.rows(1)
     self._views, self._version = codec.views(self._columns)
 
@@ -137,7 +141,7 @@ class ReverbBackend:
   """Replay behind a server.
 
   All servers stay until the end: a reader whose server is gone tries to connect again, for ever, and would find the
-  next server that got the same port. A writer that still has items when its server goes would hang this process.
+  next server that got the same port.
   """
 
   name = 'reverb'
@@ -166,9 +170,12 @@ class ReverbBackend:
 
   def stop(self) -> None:
     """Ends all servers, once nothing waits in a writer any more."""
-    for _, client, names in self._kept:
-      for name in names:
-        client.reset(name)
+    for writer in _writers:
+      while writer.flush(0.01, everything=True) is not None:
+        for _, client, names in self._kept:
+          for name in names:
+            client.reset(name)
+    _writers.clear()
     for server, _, _ in self._kept:
       server.stop()
 

@@ -152,12 +152,13 @@ class NumpyTable:
 
   def set_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
     """Gives items new priorities; those that are gone are passed over."""
-    found = [(self._by_age[key], p) for key, p in zip(keys.tolist(), priorities.tolist()) if key in self._by_age]
-    if found:
-      positions = [position for position, _ in found]
-      self._priorities[positions] = [priority for _, priority in found]
-      if self.table.prioritized:
-        self._changed.extend(positions)
+    there = [self._by_age.get(key, -1) for key in keys.tolist()]
+    positions = np.array(there, np.int64)
+    if min(there) < 0:
+      positions, priorities = positions[positions >= 0], priorities[positions >= 0]
+    self._priorities[positions] = priorities
+    if self.table.prioritized:
+      self._changed.extend(positions.tolist())
 
   def state(self) -> Tuple[Dict[str, np.ndarray], List[np.ndarray]]:
     """(everything but the rows, the row numbers of each item by age)."""
