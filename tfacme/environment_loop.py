@@ -57,7 +57,7 @@ class Rows:
     self._observation = tree.flatten(steps.observation)
     self._actions = tree.flatten(steps.action)
     self._extras = tree.flatten(steps.extras)
-    self._floats = [leaf for leaf in [*self._observation, steps.reward] if leaf.dtype.kind == 'f']
+    self._floats = [leaf for leaf in self._observation if leaf.dtype.kind == 'f']
 
   def observe(self, slot: int, observation: core.Nest) -> None:
     """Puts down o_t of a slot."""
@@ -86,9 +86,8 @@ class Rows:
     self.steps.last[slot] = True
 
   def finite(self) -> bool:
-    """Whether all observations and rewards are finite numbers."""
-    # A sum is finite only if all parts are, and costs half of a look at each; it may also be too large, so look then.
-    return all(math.isfinite(np.add.reduce(leaf, axis=None)) or np.isfinite(leaf).all() for leaf in self._floats)
+    """Whether all observations are finite numbers."""
+    return all(map(_finite, self._floats))
 
 
 class EnvironmentLoop:
@@ -113,16 +112,16 @@ class EnvironmentLoop:
     self._observers = [[make() for make in parts.observers] for _ in range(slots)]
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
-    self._started = (parts.clock(), 0)
     self._done = False
     self.tally.join([self._unit, 'actor_episodes'])
+    self._started = (parts.clock(), self.tally.counts[self._unit])
 
   def step(self, wait: float) -> core.Outcome:
     """Steps each slot once."""
     if self._done:
       return core.Progress.DONE
     for writer in self._writers:
-      blocked = writer.flush(wait)
+      blocked = writer.flush(wait / len(self._writers))
       if blocked is not None:
         return blocked
     count = self.tally.allowance(self._unit, len(self._environments))
@@ -139,7 +138,7 @@ class EnvironmentLoop:
     for slot in range(count):
       self._step(slot)
     self.tally.add(self._unit, count)
-    if not rows.finite():
+    if not (rows.finite() and _finite(self._returns)):  # A return has all rewards of its episode.
       self._explain()
     return core.Progress.DID
 
@@ -201,7 +200,7 @@ class EnvironmentLoop:
 
   def _finish(self, wait: float) -> core.Outcome:
     for writer in self._writers:
-      blocked = writer.flush(wait, everything=True)
+      blocked = writer.flush(wait / len(self._writers), everything=True)
       if blocked is not None:
         return blocked
     self.tally.report(finished=True)
@@ -210,11 +209,10 @@ class EnvironmentLoop:
     return core.Progress.DONE
 
   def _explain(self) -> None:
-    step = self._rows.steps
     where = [
       f'slot {slot}: {name} has {value}'
       for slot in range(len(self._environments))
-      for name, nest in (('observation', step.observation), ('reward', step.reward))
+      for name, nest in (('observation', self._rows.steps.observation), ('the sum of rewards', self._returns))
       for value in (_strange(nest, slot),)
       if value
     ]
@@ -230,6 +228,11 @@ def episode_columns(episode_return: np.ndarray, length: float) -> dict[str, floa
   if np.ndim(episode_return):
     columns.update({f'episode_return_{i}': float(part) for i, part in enumerate(np.ravel(episode_return))})
   return columns
+
+
+def _finite(values: np.ndarray) -> bool:
+  # A sum is finite only if all parts are, and costs half of a look at each; it may also be too large, so look then.
+  return math.isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())
 
 
 def _strange(nest: core.Nest, slot: int) -> Optional[str]:

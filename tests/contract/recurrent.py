@@ -39,7 +39,7 @@ class Update(tf.Module):
     weight = batch.mask * tf.cast(steps.first[:, :1] | (tf.range(batch.mask.shape[1]) >= BURN_IN), tf.float32)
     with tf.GradientTape() as tape:
       values = self._unroll(steps)
-      target = steps.reward[:, :-1] + 0.9 * steps.discount[:, :-1] * tf.reduce_max(values, axis=2)[:, 1:]
+      target = steps.reward[:, :-1] + 0.5 * steps.discount[:, :-1] * tf.reduce_max(values, axis=2)[:, 1:]
       errors = tf.stop_gradient(target) - tf.gather(values, steps.action, batch_dims=2)[:, :-1]
       loss = tf.reduce_mean(weight[:, :-1] * errors**2)
     self._optimizer.apply(tape.gradient(loss, variables), variables)

@@ -42,7 +42,7 @@ class Layout:
     self._spec = spec
     leaves = [(tuple(s.shape), np.dtype(s.dtype).newbyteorder('=')) for s in tree.flatten(spec)]
     for (path, _), (_, dtype) in zip(tree.flatten_with_path(spec), leaves):
-      if dtype.kind not in 'biuf':
+      if dtype.kind not in 'biuf' or dtype.itemsize > _ALIGNMENT:
         raise errors.UserError(f'Replay holds numbers only, and {"/".join(map(str, path))} is of type {dtype}.')
     order = sorted(range(len(leaves)), key=lambda i: (-leaves[i][1].itemsize, leaves[i][1].str, i))
     self._leaves: List[Any] = [None] * len(leaves)
