@@ -24,7 +24,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'core': ['Batch', 'Builder', 'Step', 'UpdateOutput'],
     'errors': ['UserError'],
     'experiments': ['Budget', 'Checkpointing', 'Evaluation', 'Experiment', 'Layout', 'Logging'],
-    'program': ['make_program'],
+    'program': ['make_learner', 'make_program'],
     'runs': ['Run', 'load_policy', 'load_run', 'train'],
   },
 )
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
   from tfacme.experiments import Experiment as Experiment
   from tfacme.experiments import Layout as Layout
   from tfacme.experiments import Logging as Logging
+  from tfacme.program import make_learner as make_learner
   from tfacme.program import make_program as make_program
   from tfacme.runs import Run as Run
   from tfacme.runs import load_policy as load_policy

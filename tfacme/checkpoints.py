@@ -14,6 +14,7 @@ from tfacme import errors
 
 SCHEMA = 1  # Of the folder; a checkpoint of another schema is refused.
 _MANIFEST = 'manifest.json'
+_OLD = '.old'
 
 
 def digest(state: Any) -> str:
@@ -34,12 +35,15 @@ def _add(blake: Any, state: Any) -> None:
       _add(blake, part)
   elif isinstance(state, np.ndarray):
     blake.update(f'{state.dtype}{state.shape}'.encode())
-    blake.update(np.ascontiguousarray(state).tobytes())
+    if state.size:
+      blake.update(memoryview(np.ascontiguousarray(state).reshape(-1).view(np.uint8)))
   else:
     blake.update(f'{state!r};'.encode())
 
 
-def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[str]]], keep: int) -> str:
+def write(
+  folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[str]]], keep: int, complete: bool = False
+) -> str:
   """Writes a checkpoint whole or not at all, and removes older ones.
 
   Args:
@@ -47,6 +51,7 @@ def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[
     steps: how far the run has come, in the unit of its budget.
     parts: name -> saves that part into a folder and returns a digest of it.
     keep: how many checkpoints stay.
+    complete: whether this is the end of the run.
 
   Returns:
     Its folder.
@@ -59,11 +64,10 @@ def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[
     os.makedirs(os.path.join(partial, name))
     digests[name] = save(os.path.join(partial, name))
   with open(os.path.join(partial, _MANIFEST), 'w', encoding='utf-8') as file:
-    json.dump({'schema': SCHEMA, 'steps': steps, 'digests': digests}, file, indent=2)
+    json.dump({'schema': SCHEMA, 'steps': steps, 'complete': complete, 'digests': digests}, file, indent=2)
   if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and went on.
-    shutil.rmtree(final + '.old', ignore_errors=True)
-    shutil.rmtree(final + '.old', ignore_errors=True)
-    os.replace(final, final + '.old')
+    shutil.rmtree(final + _OLD, ignore_errors=True)
+    os.replace(final, final + _OLD)
   os.replace(partial, final)
   _prune(folder, keep)
   return final
@@ -78,7 +82,9 @@ def _prune(folder: str, keep: int) -> None:
 
 def _whole(folder: str) -> list[str]:
   names = os.listdir(folder) if os.path.isdir(folder) else []
-  return sorted(n for n in names if n.isdigit() and os.path.exists(os.path.join(folder, n, _MANIFEST)))
+  # The old one of two with the same number of steps counts while the new one is not in its place.
+  found = [n for n in names if n.isdigit() or (n.endswith(_OLD) and n.removesuffix(_OLD) not in names)]
+  return sorted(n for n in found if os.path.exists(os.path.join(folder, n, _MANIFEST)))
 
 
 def latest(folder: str) -> Optional[str]:

@@ -129,24 +129,17 @@ Outcome = Union[Progress, Blocked]
 
 
 class Worker(Protocol):
-  """Anything that a run steps: environment loop, learner, evaluator, saver, or a node of the user's own.
+  """Anything that a run steps: environment loop, learner, evaluator, saver.
 
   The last phase of a run waits for all workers, so each of them has to come to `DONE`.
   """
 
   name: str
   tally: Tally  # its side of the counter
+  goes_on: bool  # in a run in one thread, whether it is stepped until it is blocked before the others have their turn
 
   def step(self, wait: float) -> Outcome:
     """Does one piece of work; waits at most about `wait` seconds (0: not at all) for what it needs."""
-    ...
-
-  def save(self, path: str) -> None:
-    """Writes all of its state into the folder `path`."""
-    ...
-
-  def restore(self, path: str) -> None:
-    """Takes its state back from the folder `path`."""
     ...
 
 

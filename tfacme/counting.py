@@ -175,6 +175,7 @@ class Tally:
     node: its name.
     counter: the counter or a client of it.
     lease: how many steps it claims at a time: one call to the counter for so many steps.
+    prompt: whether it tells the counter of every step, since that is in this thread and costs nothing.
     counts: its own counts since the run began.
     phase: of the run, as the counter last said.
     notes: for a display; go out with the next report.
@@ -185,6 +186,7 @@ class Tally:
   lease: int = 1
   counts: Dict[str, int] = dataclasses.field(default_factory=dict)
   phase: int = 0
+  prompt: bool = False
   notes: Dict[str, Any] = dataclasses.field(default_factory=dict)
   _granted: int = 0
   _totals: Dict[str, int] = dataclasses.field(default_factory=dict)
@@ -215,9 +217,20 @@ class Tally:
     self._granted, self._totals, self.phase = report
     self.notes = {}
 
+  def settle(self) -> None:
+    """Tells the counter what was counted, if that costs nothing; else it waits for the next claim."""
+    if self.prompt:
+      self.report()
+
   def total(self, name: str) -> int:
     """A count of all nodes: what the counter last said, and what this node has counted since."""
     return self._totals.get(name, 0) + self.counts.get(name, 0) - self._reported.get(name, 0)
+
+
+def saved_total(path: str, name: str) -> int:
+  """A count of all nodes, as a counter saved it in the folder `path`."""
+  with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
+    return sum(counts.get(name, 0) for counts in json.load(file).values())
 
 
 PHASES: List[str] = ['actor', 'learner', 'evaluator', 'saver']

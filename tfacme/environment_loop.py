@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Set
 
 import dm_env
 import numpy as np
@@ -30,7 +30,7 @@ class LoopParts:
     actor: who chooses the actions.
     tally: the node's side of the counter.
     logger: gets a row for each episode.
-    observers: make more columns for it, one maker for all slots.
+    observers: make more columns for it; each is called once for each slot.
     clock: seconds; for the columns that tell the time.
   """
 
@@ -69,11 +69,10 @@ class Rows:
 
   def act(self, actions: core.Nest, extras: core.Nest) -> None:
     """Puts down a_t and what the policy adds, of all slots."""
-    if isinstance(actions, np.ndarray):
-      self._actions[0][:] = actions
-    else:
-      for leaf, value in zip(self._actions, tree.flatten(actions)):
-        leaf[:] = value
+    for leaf, value in zip(self._actions, [actions] if isinstance(actions, np.ndarray) else tree.flatten(actions)):
+      if leaf.shape != value.shape:  # An assignment would broadcast it.
+        raise ValueError(f'The policy gave actions of shape {value.shape}, and the environment takes {leaf.shape}.')
+      leaf[:] = value
     if self._extras:
       for leaf, value in zip(self._extras, tree.flatten(extras)):
         leaf[:] = value
@@ -97,6 +96,8 @@ class EnvironmentLoop:
   the run's budget has steps left, so that a run ends at exactly its steps.
   """
 
+  goes_on = False
+
   def __init__(self, parts: LoopParts):
     self.name = parts.name
     self._parts = parts
@@ -109,6 +110,7 @@ class EnvironmentLoop:
     self._over = [True] * slots  # whose episode is over: the next step begins one
     self._returns = np.zeros((slots, *parts.spec.rewards.shape))
     self._lengths = [0] * slots
+    self._checked: Set[int] = set()  # slots whose environment has been held against its spec
     self._observers = [[make() for make in parts.observers] for _ in range(slots)]
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
@@ -128,28 +130,28 @@ class EnvironmentLoop:
     if count == 0:
       return self._finish(wait)
     self._actor.update()
-    for slot in range(count):
-      if self._over[slot]:
-        self._begin(slot)
+    begun = [slot for slot in range(count) if self._over[slot]]
+    for slot in begun:
+      self._begin(slot)
     rows = self._rows
+    if begun and not rows.finite():
+      self._explain()
     actions, extras = self._actor.act(rows.steps.observation, rows.steps.first, self.tally.total(self._unit))
     rows.act(actions, extras)
     rows.version[:] = self._actor.version
     for slot in range(count):
       self._step(slot)
     self.tally.add(self._unit, count)
+    self.tally.settle()
     if not (rows.finite() and _finite(self._returns)):  # A return has all rewards of its episode.
       self._explain()
     return core.Progress.DID
 
-  def save(self, path: str) -> None:
-    """An environment can't be saved: a run that goes on begins new episodes."""
-
-  def restore(self, path: str) -> None:
-    """See `save`."""
-
   def _begin(self, slot: int) -> None:
     timestep = self._environments[slot].reset()
+    if slot not in self._checked:
+      check_observation(self._parts.spec, timestep.observation)
+      self._checked.add(slot)
     self._over[slot] = False
     self._rows.steps.last[slot] = False
     self._rows.steps.first[slot] = True
@@ -188,7 +190,8 @@ class EnvironmentLoop:
     row = {
       'actor_steps': steps,
       'actor_episodes': self.tally.total('actor_episodes'),
-      'learner_steps': max(self._actor.version, 0),
+      'learner_steps': self._actor.version,
+      'variables_age': max(0, self.tally.total('learner_steps') - self._actor.version),
       **episode_columns(self._returns[slot], self._lengths[slot]),
       'steps_per_second': (self.tally.counts[self._unit] - self._started[1]) / seconds,
       'timestamp': now,
@@ -205,6 +208,8 @@ class EnvironmentLoop:
         return blocked
     self.tally.report(finished=True)
     self._parts.logger.close()
+    for environment in self._environments:
+      environment.close()
     self._done = True
     return core.Progress.DONE
 
@@ -220,6 +225,17 @@ class EnvironmentLoop:
       f'{self.name} at its step {self.tally.counts[self._unit]}: {"; ".join(where)}. '
       'The environment gave that; look at its simulation, at the bounds of the actions it is given, and at its rewards.'
     )
+
+
+def check_observation(spec: specs.EnvironmentSpec, observation: core.Nest) -> None:
+  """Raises a `UserError` if an observation is not what the environment's spec says."""
+  try:
+    tree.map_structure(lambda part, value: part.validate(value), spec.observations, observation)
+  except (TypeError, ValueError) as error:
+    raise errors.UserError(
+      f'The environment does not keep to its own observation_spec: {" ".join(str(error).split())[:500]}; mend the one '
+      'or the other.'
+    ) from error
 
 
 def episode_columns(episode_return: np.ndarray, length: float) -> dict[str, float]:

@@ -140,7 +140,7 @@ class Experiment:
     budget: when the run is over.
     seed: from which every seed of the run is derived, by role and index.
     dataset: the recorded data of an offline run (`datasets.rlds(path)`); such a run has no actors and no replay.
-    observers: makes more columns for the actors' and evaluators' logs; see `tfacme.observers`.
+    observers: make more columns for the actors' logs; see `tfacme.observers`.
     name: the agent's name, for the run's description; None takes the builder's.
   """
 

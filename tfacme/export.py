@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,11 @@ def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: s
     steps: environment steps that it was trained for, which a schedule in it may ask for.
     path: a folder.
   """
-  tf.saved_model.save(ExportedPolicy(policy, spec, steps), path)
+  partial = path + '.partial'
+  shutil.rmtree(partial, ignore_errors=True)
+  tf.saved_model.save(ExportedPolicy(policy, spec, steps), partial)
+  shutil.rmtree(path, ignore_errors=True)
+  os.replace(partial, path)
 
 
 class LoadedPolicy:

@@ -16,6 +16,7 @@ from tfacme import checkpoints, compiling, core, counting, errors, variables
 from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
 
+_STATE = 'learner.json'
 _REPORT_EVERY = 10  # learner steps between two reports to the counter
 
 
@@ -34,7 +35,7 @@ class LearnerParts:
     seed: of random operations in the update, if it has any without a seed of their own.
     budgeted: whether the run's budget is in learner steps (a run from recorded data).
     paced: whether a rate limiter holds it back; if nothing does, it is done when the actors are.
-    replay_sizes: tells how full the replay is, or None.
+    replay: a `streams.Replay` whose size and ratio of samples to inserts are logged, or None.
     clock: seconds; for the columns that tell the time.
   """
 
@@ -48,7 +49,7 @@ class LearnerParts:
   seed: int = 0
   budgeted: bool = False
   paced: bool = True
-  replay_sizes: Optional[Callable[[], Mapping[str, Tuple[int, int]]]] = None
+  replay: Any = None
   clock: Callable[[], float] = time.time
 
 
@@ -71,13 +72,14 @@ class Learner:
     self._steps = 0
     self._batches: List[Opened] = []
     self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
+    self._reading = threading.Lock()  # And saved when all that was read has been learned from.
     self._started = (parts.clock(), 0)
     self._done = False
     self.tally.join(['learner_steps'])
 
   @property
-  def paced(self) -> bool:
-    """Whether something holds it back, so that it may be stepped until it is blocked."""
+  def goes_on(self) -> bool:
+    """See `core.Worker`: what a rate limiter holds back, or a budget, comes to an end by itself."""
     return self._parts.paced and not self._parts.budgeted
 
   @property
@@ -92,17 +94,18 @@ class Learner:
     count = self._parts.updates_per_call
     if self._parts.budgeted and self.tally.allowance('learner_steps', count) < count:
       return self._finish()
-    if not self.paced and not self._parts.budgeted and self.tally.phase > 0:
+    if not self._parts.paced and not self._parts.budgeted and self.tally.phase > 0:
       return self._finish()
-    while len(self._batches) < count:
-      read = self._source.read(wait, self._steps)
-      if isinstance(read, core.Blocked):
-        return self._wait_for_data(read)
-      self._batches.append(read)
-    batches, self._batches = self._batches, []
-    with self._lock:
-      finite, metrics, *priorities = self._compiled.flat(tf.nest.flatten([batch.packed for batch in batches]))
-      self._steps += count
+    with self._reading:
+      while len(self._batches) < count:
+        read = self._source.read(wait, self._steps)
+        if isinstance(read, core.Blocked):
+          return self._wait_for_data(read)
+        self._batches.append(read)
+      batches, self._batches = self._batches, []
+      with self._lock:
+        finite, metrics, *priorities = self._compiled.flat(tf.nest.flatten([batch.packed for batch in batches]))
+        self._steps += count
     self._after(batches, finite, metrics, priorities)
     return core.Progress.DID
 
@@ -124,10 +127,10 @@ class Learner:
 
   def save(self, path: str) -> str:
     """Writes the update's state, the count and the place in recorded data into the folder `path`."""
-    with self._lock:
+    with self._reading, self._lock:
       tf.train.Checkpoint(update=self._update).write(os.path.join(path, 'update'))
       state = {'steps': self._steps, 'source': self._source.state()}
-      with open(os.path.join(path, 'learner.json'), 'w', encoding='utf-8') as file:
+      with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
         json.dump(state, file)
       return self._digest()
 
@@ -136,7 +139,7 @@ class Learner:
     with self._lock:
       status = tf.train.Checkpoint(update=self._update).read(os.path.join(path, 'update'))
       status.assert_existing_objects_matched()
-      with open(os.path.join(path, 'learner.json'), encoding='utf-8') as file:
+      with open(os.path.join(path, _STATE), encoding='utf-8') as file:
         state = json.load(file)
       self._steps = state['steps']
       self.tally.counts['learner_steps'] = self._steps
@@ -146,12 +149,14 @@ class Learner:
 
   def _call(self, packed: Sequence[Any]) -> Tuple[Any, ...]:
     """The compiled function: batches as bytes -> (all is finite, metrics [M], priorities of each batch ...)."""
-    outputs = [self._update(self._source.unpack(batch)) for batch in packed]
-    self._names = sorted(outputs[-1].metrics)
+    batches = [self._source.unpack(batch) for batch in packed]
+    outputs = [self._update(batch) for batch in batches]
+    self._names = [*sorted(outputs[-1].metrics), 'sample_age']
     self._priorities = outputs[-1].priorities
-    metrics = tf.stack([tf.cast(outputs[-1].metrics[name], tf.float32) for name in self._names])
+    every = [_metrics(output, batch, self._names) for output, batch in zip(outputs, batches)]
+    metrics = every[-1]
     priorities = [p for output in outputs for p in tf.nest.flatten(output.priorities) if p is not None]
-    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(x)) for x in [metrics, *priorities]])
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(x)) for x in [*every, *priorities]])
     return finite, metrics, *priorities
 
   def _after(self, batches: Sequence[Opened], finite: Any, metrics: Any, priorities: Sequence[Any]) -> None:
@@ -180,9 +185,11 @@ class Learner:
     now = self._parts.clock()
     row = {'learner_steps': self._steps, 'actor_steps': self.tally.total('actor_steps')}
     row.update(zip(self._names, (float(value) for value in metrics)))
-    if self._parts.replay_sizes is not None:
-      for name, (size, most) in self._parts.replay_sizes().items():
+    if self._parts.replay is not None:
+      counts = self._parts.replay.counts()
+      for name, (size, most) in self._parts.replay.sizes().items():
         row[f'{name}_size'] = size
+        row[f'{name}_samples_per_insert'] = counts[name][1] / max(1, counts[name][0])
         self.tally.notes.update(replay_size=size, replay_max=most)
     row['steps_per_second'] = (self._steps - self._started[1]) / max(now - self._started[0], 1e-9)
     row['timestamp'] = now
@@ -193,7 +200,8 @@ class Learner:
     """Blocked; or done, if the actors are and have sent all they had."""
     finished = self.tally.phase > 0
     self.tally.report()
-    return self._finish() if finished and not self._parts.budgeted else blocked
+    drained = finished and not self._parts.budgeted and self._source.exhausted()
+    return self._finish() if drained else blocked
 
   def _finish(self) -> core.Outcome:
     self.tally.report(finished=True)
@@ -218,3 +226,16 @@ class Learner:
       f'rows before it in logs/{self.name}.csv: a loss that grew points to the learning rate or to missing gradient '
       'clipping, one that did not to a reward or an observation far out of range.'
     )
+
+
+def saved_steps(path: str) -> int:
+  """The number of learning steps of a learner that was saved in the folder `path`."""
+  with open(os.path.join(path, _STATE), encoding='utf-8') as file:
+    return json.load(file)['steps']
+
+
+def _metrics(output: core.UpdateOutput, batch: Any, names: Sequence[str]) -> tf.Tensor:
+  """The metrics [M] of one learning step; of a batch of several sources, the mean age of all items."""
+  batches = list(batch.values()) if isinstance(batch, dict) else [batch]
+  age = tf.reduce_mean(tf.cast(tf.concat([part.info.age for part in batches], 0), tf.float32))
+  return tf.stack([tf.cast({**output.metrics, 'sample_age': age}[name], tf.float32) for name in names])

@@ -189,6 +189,9 @@ class Host:
     while not self._stop.is_set():
       outcome = worker.step(_WAIT_SECONDS)
       if outcome is core.Progress.DONE:
+        if noted is not None:
+          worker.tally.notes['blocked'] = None
+          worker.tally.report()
         if hasattr(worker, 'get'):  # Others still want its variables.
           self._stop.wait()
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
@@ -64,6 +65,11 @@ class Plan:
   def seed(self, role: str, index: int = 0) -> int:
     """The seed of one part of the run."""
     return seeds.derive(self.experiment.seed, role, index)
+
+  def fresh_seed(self, role: str, index: int = 0) -> int:
+    """A seed for what is not in a checkpoint: a run that goes on does not draw again what it has drawn before."""
+    steps = checkpoints.manifest(self.checkpoint)['steps'] if self.checkpoint else 0
+    return self.seed(f'{role} from {steps}' if steps else role, index)
 
   def path(self, *names: str) -> Optional[str]:
     """A place in the run's folder."""
@@ -135,8 +141,9 @@ def make_plan(
   if not experiment.offline and not described:
     raise errors.UserError('This agent has no replay tables: it learns from recorded data; give it a dataset.')
   tables.check(described, layout.slots)
-  readers.check(source, described, experiment.dataset)
-  return Plan(experiment, spec, specs.step_spec(spec, extras), described, source, workdir, checkpoint)
+  step_spec = specs.step_spec(spec, extras)
+  readers.check(source, () if experiment.offline else described, experiment.dataset, step_spec)
+  return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint)
 
 
 def graph(program: lp.Program) -> picture.Graph:
@@ -168,6 +175,9 @@ def _replay_node(plan: Plan) -> nodes.ReplayNode:
 
 def _replay_in_process(plan: Plan) -> numpy_replay.NumpyReplay:
   replay = numpy_replay.NumpyReplay(plan.codec, plan.described, plan.seed('replay'))
+  if plan.checkpoint and not replay.can_restore(os.path.join(plan.checkpoint, 'replay')):
+    logging.warning('The replay in %s is of another engine; this run fills its own anew.', plan.checkpoint)
+    return replay
   checkpoints.restore(plan.checkpoint, 'replay', replay.restore)
   return replay
 
@@ -195,14 +205,14 @@ def build_learner(plan: Plan, counter: counting.CounterClient, replay: Any = Non
       name='learner',
       update=update,
       source=readers.open_source(plan.source, room),
-      tally=counting.Tally('learner', counter),
+      tally=counting.Tally('learner', counter, lease=_LEASE),
       logger=plan.logger('learner'),
       log_every=experiment.logging.learner_every,
       updates_per_call=experiment.layout.updates_per_call,
       seed=plan.seed('learner'),
       budgeted=experiment.offline,
       paced=any(table.limiter.bounds_samples for table in plan.described),
-      replay_sizes=replay.sizes if replay is not None else None,
+      replay=replay,
     )
   )
   checkpoints.restore(plan.checkpoint, 'learner', learner.restore)
@@ -220,7 +230,7 @@ def _actor(plan: Plan, learner: Any, environments: List[Any], index: int, is_eva
     environments=environments,
     environment_spec=plan.spec,
     variables=client,
-    seed=plan.seed('evaluator' if is_evaluation else 'actor', index),
+    seed=plan.fresh_seed('evaluator' if is_evaluation else 'actor', index),
     first_index=0 if is_evaluation else index * layout.slots,
     slots=len(environments) if is_evaluation else layout.actors * layout.slots,
     evaluation=is_evaluation,
@@ -233,7 +243,7 @@ def build_actor(plan: Plan, index: int, counter: counting.CounterClient, replay:
   experiment = plan.experiment
   slots = experiment.layout.slots
   numbers = range(index * slots, (index + 1) * slots)
-  environments = [experiment.environment(plan.seed('environment', number)) for number in numbers]
+  environments = [experiment.environment(plan.fresh_seed('environment', number)) for number in numbers]
   actor, _ = _actor(plan, learner, environments, index, is_evaluation=False)
   name = f'actor-{index}'
   return environment_loop.EnvironmentLoop(
@@ -244,11 +254,24 @@ def build_actor(plan: Plan, index: int, counter: counting.CounterClient, replay:
       codec=plan.codec,
       replay=replay,
       actor=actor,
-      tally=counting.Tally(name, counter, lease=_LEASE * slots),
+      tally=counting.Tally(name, counter, lease=_lease(experiment), prompt=isinstance(counter, counting.Counter)),
       logger=plan.logger(name),
       observers=experiment.observers,
     )
   )
+
+
+def _lease(experiment: experiments.Experiment) -> int:
+  """For how many steps an actor claims the budget at a time: few calls, but no more than all actors can have."""
+  layout = experiment.layout
+  return max(layout.slots, min(_LEASE * layout.slots, experiment.budget.steps // (20 * layout.actors)))
+
+
+def make_learner(experiment: experiments.Experiment) -> learning.Learner:
+  """A learner by itself, for a notebook: `learner.update(batch)` is one learning step on a batch of your own."""
+  plan = make_plan(experiment)
+  replay = None if experiment.offline else _replay_in_process(plan)
+  return build_learner(plan, build_counter(plan), replay)
 
 
 def build_evaluator(plan: Plan, counter: counting.CounterClient, learner: Any) -> evaluation.Evaluator:
@@ -256,7 +279,7 @@ def build_evaluator(plan: Plan, counter: counting.CounterClient, learner: Any) -
   experiment = plan.experiment
   options = experiment.evaluation
   numbers = range(min(options.episodes, options.environments))
-  environments = [experiment.environment(plan.seed('evaluation', number)) for number in numbers]
+  environments = [experiment.environment(plan.fresh_seed('evaluation', number)) for number in numbers]
   actor, client = _actor(plan, learner, environments, 0, is_evaluation=True)
   return evaluation.Evaluator(
     evaluation.EvaluatorParts(

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
+import functools
 import json
 import os
 import platform
 import sys
 import tempfile
 from importlib import metadata
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Iterator, Optional
 
 import cloudpickle
 
-from tfacme import checkpoints, core, errors, evaluation, experiments, export, launching, loggers, program, seeds
+from tfacme import (
+  checkpoints,
+  core,
+  counting,
+  errors,
+  evaluation,
+  experiments,
+  export,
+  launching,
+  learning,
+  loggers,
+  program,
+  seeds,
+)
 from tfacme.replay import reverb_replay
 
 _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
-_SAME = ('agent', 'config', 'environment', 'networks', 'seed', 'offline')  # what makes two experiments one
+_SAME = ('agent', 'config', 'environment', 'networks', 'dataset', 'observers', 'seed')  # what makes two experiments one
 
 
 class Run:
@@ -85,14 +101,30 @@ def train(
   workdir = workdir or tempfile.mkdtemp(prefix='tfacme-')
   description = describe(experiment, launch)
   _check_folder(workdir, description)
-  checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
-  if checkpoint and _complete(workdir, checkpoint, experiment):
-    return Run(workdir)
-  graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
-  _write_description(workdir, description, experiment)
-  _go_back_to(workdir, checkpoint, experiment.budget.unit)
-  launching.launch(graph, launch, on_status)
+  with _locked(workdir):
+    checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
+    if checkpoint and _is_complete(checkpoint, experiment):
+      return Run(workdir)
+    graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
+    _write_description(workdir, description, experiment)
+    _go_back_to(workdir, checkpoint, experiment.budget.unit)
+    launching.launch(graph, launch, on_status)
   return Run(workdir)
+
+
+@contextlib.contextmanager
+def _locked(workdir: str) -> Iterator[None]:
+  """Keeps other processes from running in the folder; the system ends that with this process, however it ends."""
+  handle = os.open(workdir, os.O_RDONLY)
+  try:
+    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    yield
+  except BlockingIOError:
+    raise errors.UserError(
+      f'Another process runs in the work directory {workdir}; wait for it, or give another one.'
+    ) from None
+  finally:
+    os.close(handle)
 
 
 def load_run(workdir: str) -> Run:
@@ -114,7 +146,8 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'environment': _name(experiment.environment),
     'networks': _name(experiment.networks),
     'seed': experiment.seed,
-    'offline': experiment.offline,
+    'dataset': _name(experiment.dataset) if experiment.offline else None,
+    'observers': [_name(observer) for observer in experiment.observers],
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,
     **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'evaluation', 'checkpointing', 'logging')},
@@ -128,15 +161,16 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
 
 
 def _name(part: Any) -> str:
-  """What a factory is called: its id, its dataclass, or the name of a function."""
+  """What a part is called: its id, its dataclass with all fields, or the name of a function or of a class."""
   if hasattr(part, 'id'):
     wrappers = ''.join(f' {_name(wrapper)}' for wrapper in getattr(part, 'wrappers', ()))
     return f'{part.id}{wrappers}'
   if dataclasses.is_dataclass(part):
     return repr(part)
-  function = getattr(part, 'func', part)  # of a partial
-  arguments = f'{part.args}{part.keywords}' if function is not part else ''
-  return f'{function.__module__}:{function.__qualname__}{arguments}'
+  if isinstance(part, functools.partial):
+    return f'{_name(part.func)}{part.args}{part.keywords}'
+  named = part if hasattr(part, '__qualname__') else type(part)
+  return f'{named.__module__}:{named.__qualname__}'
 
 
 def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
@@ -160,24 +194,30 @@ def _shorten(text: str) -> str:
   return text if len(text) < 200 else text[:200] + ' ...'
 
 
-def _complete(workdir: str, checkpoint: str, experiment: experiments.Experiment) -> bool:
-  enough = checkpoints.manifest(checkpoint)['steps'] >= experiment.budget.steps
-  return enough and os.path.isdir(os.path.join(workdir, 'policy'))
+def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
+  manifest = checkpoints.manifest(checkpoint)
+  return manifest['complete'] and manifest['steps'] >= experiment.budget.steps
 
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
   with open(os.path.join(workdir, _ENVIRONMENT), 'wb') as file:
     cloudpickle.dump(experiment.environment, file)
-  with open(os.path.join(workdir, _DESCRIPTION), 'w', encoding='utf-8') as file:
+  path = os.path.join(workdir, _DESCRIPTION)
+  with open(path + '.partial', 'w', encoding='utf-8') as file:
     json.dump(description, file, indent=2)
+  os.replace(path + '.partial', path)
 
 
 def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
   """Takes out of the logs, and of the replay server's folder, whatever came after the checkpoint."""
   saved = os.path.join(checkpoint, 'replay') if checkpoint else None
   reverb_replay.prepare_restore(saved, os.path.join(workdir, 'checkpoints', 'replay'))
-  steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else -1
+  # What came after the checkpoint has higher counts than it; rows of the learner's log may share the actors' count.
+  limits = dict.fromkeys((unit, 'learner_steps'), -1)
+  if checkpoint:
+    limits = {count: counting.saved_total(os.path.join(checkpoint, 'counter'), count) for count in limits}
+    limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
   logs = os.path.join(workdir, 'logs')
   for name in os.listdir(logs) if os.path.isdir(logs) else ():
-    if name.endswith('.csv'):
-      loggers.keep_until(os.path.join(logs, name), unit, steps)
+    for count, limit in limits.items() if name.endswith('.csv') else ():
+      loggers.keep_until(os.path.join(logs, name), count, limit)

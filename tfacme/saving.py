@@ -40,6 +40,8 @@ class SaverParts:
 class Saver:
   """Saves learner, counter and replay together; the last worker of a run to be done; a `core.Worker`."""
 
+  goes_on = False
+
   def __init__(self, parts: SaverParts):
     self.name = parts.name
     self._parts = parts
@@ -55,7 +57,7 @@ class Saver:
     self.tally.report()
     if self.tally.phase >= counting.PHASES.index('saver'):
       self._parts.leave()
-      self._save()
+      self._save(complete=True)
       self.tally.report(finished=True)
       self._done = True
       return core.Progress.DONE
@@ -72,18 +74,12 @@ class Saver:
       self.tally.report()
       self._save()
 
-  def save(self, path: str) -> None:
-    """Nothing: when the next checkpoint is due follows from the counts."""
-
-  def restore(self, path: str) -> None:
-    """See `save`."""
-
   def _after(self, steps: int) -> float:
     due = (steps // self._parts.every + 1) * self._parts.every if self._parts.every else math.inf
     return due if due < self._parts.budget else math.inf  # The one at the end is written anyway.
 
-  def _save(self) -> None:
+  def _save(self, complete: bool = False) -> None:
     if self._parts.folder is None:
       return
     steps = self.tally.total(self._parts.unit)
-    checkpoints.write(self._parts.folder, steps, self._parts.parts, self._parts.keep)
+    checkpoints.write(self._parts.folder, steps, self._parts.parts, self._parts.keep, complete)

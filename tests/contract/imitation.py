@@ -52,16 +52,16 @@ class Builder(core.Builder):
     return Update(self._agent.update(networks, spec))
 
 
-def experiment(seed: int = 0) -> tfacme.Experiment:
-  """DQN, as it is, in the place of the agent; it never sees what the environment pays."""
+def experiment(seed: int = 0, mistakes: float = 0.0) -> tfacme.Experiment:
+  """DQN, as it is, in the place of the agent; it never learns what the environment pays."""
   config = dqn.DQNConfig(
     n_step=1, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
   )
-  demonstrations = datasets.memory(environment.record(episodes=50))
+  demonstrations = datasets.memory(environment.record(50, mistakes))
   return tfacme.Experiment(
     Builder(dqn.DQNBuilder(config), demonstrations),
     environment.TwoStates,
     dqn.mlp_networks(hidden_sizes=(16,)),
-    tfacme.Budget(actor_steps=3000),
+    tfacme.Budget(actor_steps=1500),
     seed,
   )

@@ -75,4 +75,4 @@ class Builder(core.Builder):
 
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """In episodes that are truncated, so that it matters where returns end."""
-  return tfacme.Experiment(Builder(), environment.truncating, layers.linear, tfacme.Budget(actor_steps=3000), seed)
+  return tfacme.Experiment(Builder(), environment.truncating, layers.linear, tfacme.Budget(actor_steps=2000), seed)

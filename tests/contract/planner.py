@@ -16,23 +16,21 @@ class Planner:
   """Looks one step ahead, to the reward there and the value behind it; see `core.Actor`."""
 
   def __init__(self, parts):
-    self._parts, self._random = parts, np.random.default_rng(parts.seed)
-    self._layer = tf.function(parts.policy.layer)
-    self.update = parts.variables.update
+    self._parts, self._layer = parts, tf.function(parts.policy.layer)
+    self._random, self.update = np.random.default_rng(parts.seed), parts.variables.update
 
   @property
   def version(self):
     return self._parts.variables.version
 
   def act(self, observation, first, steps):
-    slots = len(self._parts.environments)
     tried = [copy.deepcopy(real).step(action) for real in self._parts.environments for action in (0, 1)]
     values = self._layer(np.stack([timestep.observation for timestep in tried]))[:, 2].numpy()
     # A slot that has played all its episodes begins another one in its copies, and is paid nothing for that.
     worth = [(t.reward or 0.0) + 0.9 * (t.discount or 0.0) * value for t, value in zip(tried, values)]
-    best = np.reshape(worth, [slots, 2]).argmax(axis=1)
-    explores = self._random.random(slots) < (0.0 if self._parts.evaluation else 0.2)
-    return np.where(explores, self._random.integers(2, size=slots), best).astype(np.int32), ()
+    best = np.reshape(worth, [-1, 2]).argmax(axis=1)
+    explores = self._random.random(len(best)) < (0.0 if self._parts.evaluation else 0.2)
+    return np.where(explores, self._random.integers(2, size=len(best)), best).astype(np.int32), ()
 
 
 class Update(tf.Module):
@@ -61,8 +59,7 @@ class Builder(core.Builder):
   config = None
 
   def tables(self, spec):
-    limiter = tables.sample_to_insert_ratio(8.0, min_size=100, error_buffer=100.0)
-    return [tables.Table(items.Items(length=2), limiter, max_size=5000)]
+    return [tables.Table(items.Items(length=2), tables.sample_to_insert_ratio(8.0, 100, 100.0), max_size=5000)]
 
   def source(self):
     return sources.Sample('replay', batch_size=32)
@@ -79,4 +76,4 @@ class Builder(core.Builder):
 
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """In the environment whose rewards come one step later than a step of planning sees."""
-  return tfacme.Experiment(Builder(), environment.TwoStates, layers.linear, tfacme.Budget(actor_steps=2000), seed)
+  return tfacme.Experiment(Builder(), environment.TwoStates, layers.linear, tfacme.Budget(actor_steps=1000), seed)

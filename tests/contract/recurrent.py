@@ -8,8 +8,6 @@ from tests.contract import environment, layers
 from tfacme import core, networks
 from tfacme.replay import items, sources, tables
 
-BURN_IN = 1  # rows that only bring a stored state, which an older network made, up to date
-
 
 class Policy(tf.Module):
   """Epsilon-greedy; the state before an action goes into the row of that action."""
@@ -26,17 +24,17 @@ class Policy(tf.Module):
 
 
 class Update(tf.Module):
-  """One step of Q-learning on the rows after the burn-in; where an episode begins, on all rows."""
+  """One step of Q-learning; in the first row of an item that begins within an episode it only warms up the state."""
 
   def __init__(self, network):
     super().__init__()
-    self._network, self._optimizer = network, snt.optimizers.Adam(0.005)
+    self._network, self._optimizer, self._burn_in = network, snt.optimizers.Adam(0.005), 1
     networks.create_slots(self._optimizer, network.trainable_variables)
     self.published = {'policy': network}
 
   def __call__(self, batch):
     steps, variables = batch.steps, self._network.trainable_variables
-    weight = batch.mask * tf.cast(steps.first[:, :1] | (tf.range(batch.mask.shape[1]) >= BURN_IN), tf.float32)
+    weight = batch.mask * tf.cast(steps.first[:, :1] | (tf.range(batch.mask.shape[1]) >= self._burn_in), tf.float32)
     with tf.GradientTape() as tape:
       values = self._unroll(steps)
       target = steps.reward[:, :-1] + 0.5 * steps.discount[:, :-1] * tf.reduce_max(values, axis=2)[:, 1:]
@@ -49,7 +47,7 @@ class Update(tf.Module):
     """Action values [B, T, 2]; no gradient goes back into the burn-in, unless an episode begins there."""
     state, values = tf.nest.map_structure(lambda x: x[:, 0], steps.extras['state']), []
     for t in range(steps.reward.shape[1]):
-      if t == BURN_IN:
+      if t == self._burn_in:
         state = tf.nest.map_structure(lambda x: tf.where(steps.first[:, :1], x, tf.stop_gradient(x)), state)
       value, state = self._network(steps.observation[:, t], state)
       values.append(value)
@@ -62,7 +60,7 @@ class Builder(core.Builder):
   config = None
 
   def tables(self, spec):
-    sequences = items.Items(length=BURN_IN + 4, period=2, once=['state'])
+    sequences = items.Items(length=5, period=2, once=['state'])
     return [tables.Table(sequences, tables.sample_to_insert_ratio(8.0, 100, error_buffer=100.0), max_size=5000)]
 
   def source(self):
@@ -77,4 +75,4 @@ class Builder(core.Builder):
 
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """Episodes of which only the first observation says what to do."""
-  return tfacme.Experiment(Builder(), environment.hiding, layers.recurrent, tfacme.Budget(actor_steps=3000), seed)
+  return tfacme.Experiment(Builder(), environment.hiding, layers.recurrent, tfacme.Budget(actor_steps=2000), seed)

@@ -12,6 +12,7 @@ from tfacme import errors
 from tfacme.replay import items, numpy_replay, packing, reverb_replay, tables
 
 PAIRS = items.Items(2)
+CODEC = packing.Codec.of(testing.SPEC, [PAIRS])
 
 
 def _refused(make, *words):
@@ -25,10 +26,8 @@ def _refused(make, *words):
 
 # --- The rate limiter ---
 
-RATIOS = [0.25, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.7]
-GRID = list(
-  itertools.product(RATIOS, [1, 2, 5], [-3.0, -0.5, 0.0, 1.0, 2.25, 6.0], [0.5, 1.0, 1.3, 2.0, 2.7, 4.0, 5.7])
-)
+RATIOS = [0.3, 0.5, 1.0, 1.5, 3.0, 4.7]
+GRID = list(itertools.product(RATIOS, [1, 4], [-3.0, 0.0, 2.25, 6.0], [0.5, 1.0, 1.3, 2.7, 4.0, 5.7]))
 
 
 def _stuck(limiter, size_of):
@@ -50,7 +49,7 @@ def _stuck(limiter, size_of):
     if not moves:
       stuck.append((inserts, samples))
     for move in moves:
-      if move not in seen and max(move) <= 30:
+      if move not in seen and max(move) <= 24:
         seen.add(move)
         ahead.append(move)
   return stuck
@@ -58,7 +57,7 @@ def _stuck(limiter, size_of):
 
 def _dead_differences(ratio, low, high):
   """The differences d = i * ratio - s, of whole i and s, from which neither an insert nor a sample stays in bounds."""
-  found = {round(i * ratio - s, 9) for i in range(60) for s in range(300)}
+  found = {round(i * ratio - s, 9) for i in range(20) for s in range(80)}
   return sorted(d for d in found if d + ratio > high + 1e-9 and d - 1 < low - 1e-9)
 
 
@@ -75,7 +74,7 @@ def test_no_limiter_that_is_accepted_ever_stops_both_sides():
     for ratio, min_size, low, width in GRID
     if (limiter := _accepted(ratio, min_size, low, low + width)) is not None
   ]
-  assert len(accepted) > 200
+  assert 100 < len(accepted) < len(GRID) - 100
   for limiter in accepted:
     assert not _stuck(limiter, lambda inserts, samples: inserts), limiter  # items stay
     most = limiter.min_size + 2
@@ -235,18 +234,17 @@ def test_tables_that_go_together_pass():
 )
 def test_a_batch_that_could_never_be_filled_is_refused(table, batch_size, most):
   tables.check_batch(table, batch_size)
-  _refused(lambda: tables.check_batch(table, most + 1), f'holds at most', f'less than a batch of {most + 1}')
+  _refused(lambda: tables.check_batch(table, most + 1), 'holds at most', f'less than a batch of {most + 1}')
 
 
 def test_any_batch_may_be_sampled_where_items_stay():
   tables.check_batch(tables.Table(PAIRS, tables.sample_to_insert_ratio(1.0, 1, 1.0), 5), 10_000)
 
 
-def _walk(table, batch_size, choose, moves=120):
+def _walk(table, batch_size, choose, moves=60):
   """Inserts and whole batches in any order; whether one of them was always possible."""
-  codec = packing.Codec.of(testing.SPEC, [PAIRS])
-  store = numpy_replay.RowStore(codec)
-  rows = np.full(2, store.add({name: column[0] for name, column in codec.rows(1).items()}))
+  store = numpy_replay.RowStore(CODEC)
+  rows = np.full(2, store.add({name: column[0] for name, column in CODEC.rows(1).items()}))
   driven = numpy_replay.NumpyTable(table, store, seed=0)
   for _ in range(moves):
     insert, sample = driven.can_insert(), driven.can_sample(batch_size)
@@ -262,9 +260,9 @@ def _walk(table, batch_size, choose, moves=120):
 def test_no_table_and_batch_that_are_accepted_ever_stop_both_sides():
   """Neither where the actors go first, nor where the learner does, nor in between."""
   random = np.random.default_rng(0)
-  orders = [lambda: True, lambda: False, lambda: random.random() < 0.5, lambda: random.random() < 0.9]
+  orders = [lambda: True, lambda: False, lambda: random.random() < 0.7]
   accepted = refused = stopped = 0
-  cases = itertools.product([0.3, 1.0, 2.0], [1, 2, 3], [1, 3], [1.0, 2.5, 6.0], [3, 7, 40], [1, 2, 3, 5, 8])
+  cases = itertools.product([0.3, 1.0, 2.0], [1, 2], [1, 3], [1.0, 2.5, 6.0], [3, 40], [1, 2, 4, 8])
   for ratio, times, min_size, buffer, max_size, batch_size in cases:
     if buffer < max(1.0, ratio) or times < ratio:
       continue
@@ -279,7 +277,7 @@ def test_no_table_and_batch_that_are_accepted_ever_stop_both_sides():
       refused += 1
       stopped += not ran
   assert accepted > 100
-  assert stopped > refused / 3  # The rule is only sufficient.
+  assert stopped > refused / 2  # The rule is only sufficient.
 
 
 def test_the_room_of_a_queue_is_for_what_one_round_inserts_over_its_limit():
@@ -301,5 +299,5 @@ def test_reverb_takes_every_kind_of_table():
       itertools.product([PAIRS, items.Items(None)], limiters, selectors, [s for s in selectors if s != selectors[1]])
     )
   ]
-  made = reverb_replay.reverb_tables(described, packing.Codec.of(testing.SPEC, [PAIRS]))
+  made = reverb_replay.reverb_tables(described, CODEC)
   assert [table.name for table in made] == [table.name for table in described]

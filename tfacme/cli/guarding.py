@@ -24,9 +24,9 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
     print('tfacme:', ' '.join(str(error).split()), file=sys.stderr)
     return _MISTAKE
   except launching.Interrupted as interrupted:
-    print(f'tfacme: {interrupted}; the same command goes on from the checkpoint', file=sys.stderr)
+    print(f'tfacme: {interrupted}', file=sys.stderr)
     return interrupted.exit_code
-  except launching.NodeFailed as failure:
+  except (launching.NodeFailed, launching.DeadlockError) as failure:
     print(f'tfacme: {failure}', file=sys.stderr)
     return _FAILED
   except KeyboardInterrupt:

@@ -39,5 +39,7 @@ def _report(result: Any, budget: experiments.Budget) -> str:
   last = rows[-1]
   value, error = float(last['episode_return']), float(last['episode_return_standard_error'])
   steps = int(float(last[budget.unit]))
+  if int(last.get('learner_steps', 1)) == 0:
+    where = f'nothing was learned, since the replay never held as much as the agent waits for; {where}'
   unit = 'environment steps' if budget.unit == 'actor_steps' else 'learner steps'
   return f'Evaluation return {value:.3g} ± {error:.2g} (standard error) after {steps:,} {unit}; {where}'

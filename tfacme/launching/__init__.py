@@ -10,10 +10,10 @@ import importlib
 from typing import Any, Callable, Dict, NoReturn, Optional
 
 from tfacme import errors
-from tfacme.launching.outcomes import Interrupted, NodeFailed
+from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 
-__all__ = ['ENGINES', 'Interrupted', 'NodeFailed', 'StopRequest', 'launch', 'main', 'warm_up']
+__all__ = ['ENGINES', 'DeadlockError', 'Interrupted', 'NodeFailed', 'StopRequest', 'launch', 'main', 'warm_up']
 
 # name -> (module, function)
 ENGINES = {
@@ -33,7 +33,8 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
 
   Raises:
     NodeFailed: a node failed; all others have been stopped.
-    Interrupted: Ctrl-C or SIGTERM; a checkpoint was written and all nodes have been stopped.
+    DeadlockError: all workers wait for each other (found in one thread only).
+    Interrupted: Ctrl-C or SIGTERM; a checkpoint was written, if there was time, and all nodes have been stopped.
   """
   if engine not in ENGINES:
     raise errors.unknown('engine', engine, ENGINES, f'choose one of {", ".join(ENGINES)}.')

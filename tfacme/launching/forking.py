@@ -26,7 +26,7 @@ def start_server() -> None:
 def start_process(target: Callable[..., None], args: Tuple[Any, ...], name: str) -> multiprocessing.process.BaseProcess:
   """Forks a process that calls a module's function."""
   start_server()
-  process = multiprocessing.get_context('forkserver').Process(target=target, args=args, name=name, daemon=True)
+  process = multiprocessing.get_context('forkserver').Process(target=target, args=args, name=name)
   with _without_main():
     process.start()
   return process

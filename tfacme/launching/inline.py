@@ -13,15 +13,11 @@ from typing import Any, Callable, Dict, List, Tuple
 import launchpad as lp
 
 from tfacme import core, errors, nodes
-from tfacme.launching.outcomes import Interrupted, NodeFailed
+from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 
 _STATUS_ROUNDS = 200  # between two looks of a display
 _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of other roles come before
-
-
-class DeadlockError(RuntimeError):
-  """All workers of a run wait for each other."""
 
 
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
@@ -30,7 +26,7 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
   workers = [(n.name, objects[n.name]) for n in _in_order(program) if hasattr(objects[n.name], 'step')]
   phase, rounds = 0, 0
   while workers:
-    workers, blocked, did = _round(workers)
+    workers, blocked, did = _round(workers, stop)
     rounds += 1
     if rounds % _STATUS_ROUNDS == 0 or not workers:
       on_status(objects['counter'].status())
@@ -44,14 +40,14 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
         raise DeadlockError(f'The run can not go on: {"; ".join(blocked)}.')
 
 
-def _round(workers: List[Tuple[str, Any]]) -> Tuple[List[Tuple[str, Any]], List[str], bool]:
+def _round(workers: List[Tuple[str, Any]], stop: StopRequest) -> Tuple[List[Tuple[str, Any]], List[str], bool]:
   """Steps each worker: (those that are not done, what the blocked ones wait for, whether any worked)."""
   left, blocked, did = [], [], False
   for name, worker in workers:
     try:
       outcome = worker.step(0.0)
       did = did or not isinstance(outcome, core.Blocked)
-      while outcome is core.Progress.DID and getattr(worker, 'paced', False):
+      while outcome is core.Progress.DID and worker.goes_on and stop.signum is None:
         outcome = worker.step(0.0)
     except errors.UserError:
       raise

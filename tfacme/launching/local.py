@@ -6,12 +6,13 @@ engines run the nodes as Launchpad does: bind the addresses, then call each node
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence
 
 import cloudpickle
 import launchpad as lp
@@ -27,13 +28,21 @@ from tfacme.launching.stopping import StopRequest
 _POLL_SECONDS = 0.1
 _SAVE_SECONDS = 6.0  # that the saver has to write a checkpoint when the run is stopped
 _STOP_SECONDS = 2.0  # that all other nodes have to stop
+_STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
+
+
+class Failure(NamedTuple):
+  """How a node failed."""
+
+  story: str  # its traceback, or how it was killed
+  mistake: bool = False  # whether the story is one sentence for the user
 
 
 class Task(Protocol):
   """A node that runs."""
 
   name: str
-  failure: Optional[str]  # its traceback, or how it was killed
+  failure: Optional[Failure]
 
   def running(self) -> bool:
     """Whether it has not ended yet."""
@@ -120,10 +129,12 @@ def _supervise(
       if stop.signum is not None:
         by_name[ending].stop()
         _wait([by_name[ending]], _SAVE_SECONDS)
-        raise Interrupted(stop.signum)
+        raise Interrupted(stop.signum, saved=not by_name[ending].running() and by_name[ending].failure is None)
       pending = _tell(client, pending, on_status)
       time.sleep(_POLL_SECONDS)
     _raise_failure(tasks)
+    if stop.signum is not None:
+      raise Interrupted(stop.signum)
     _tell(client, client.begin('status'), on_status, wait=True)
   finally:
     _stop_all(tasks)
@@ -132,9 +143,15 @@ def _supervise(
 def _raise_failure(tasks: Sequence[Task]) -> None:
   """Raises what a node died of; not what others then died of, who only miss it."""
   failed = [(task.name, task.failure) for task in tasks if task.failure is not None]
-  first = [(name, story) for name, story in failed if 'tfacme.remote.RemoteError' not in story] or failed
-  if first:
-    raise NodeFailed(*first[0])
+  first = [(name, failure) for name, failure in failed if 'tfacme.remote.RemoteError' not in failure.story] or failed
+  for name, failure in first[:1]:
+    raise errors.UserError(failure.story) if failure.mistake else NodeFailed(name, failure.story)
+
+
+def _failure(error: BaseException) -> Failure:
+  if isinstance(error, errors.UserError):
+    return Failure(str(error), mistake=True)
+  return Failure(traceback.format_exc()[-_STORY_LENGTH:])
 
 
 def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, Any]], None], wait: bool = False) -> Any:
@@ -174,7 +191,7 @@ class _ThreadTask:
 
   def __init__(self, node: nodes.Node):
     self.name = node.name
-    self.failure: Optional[str] = None
+    self.failure: Optional[Failure] = None
     self._node = node
     self._event = threading.Event()
     self._thread = threading.Thread(target=self._run, name=node.name, daemon=True)
@@ -193,8 +210,8 @@ class _ThreadTask:
     worker_manager._WORKER_MANAGERS.manager = _Manager(self._event)
     try:
       self._node.run()
-    except BaseException:
-      self.failure = traceback.format_exc()
+    except BaseException as error:
+      self.failure = _failure(error)
 
 
 class _ProcessTask:
@@ -209,15 +226,13 @@ class _ProcessTask:
         f'The node {node.name} can not be sent to another process: {error}; keep open files, generators and lambdas '
         'over them out of the experiment.'
       ) from error
-    import multiprocessing
-
-    self._story, theirs = multiprocessing.Pipe(duplex=False)
+    self._pipe, theirs = multiprocessing.Pipe()
     self._process = forking.start_process(_run_node, (packed, node.name, node.threads, theirs), node.name)
     theirs.close()
-    self._failure: Optional[str] = None
+    self._failure: Optional[Failure] = None
 
   @property
-  def failure(self) -> Optional[str]:
+  def failure(self) -> Optional[Failure]:
     if self._failure is None and not self._process.is_alive() and self._process.exitcode:
       self._failure = self._read()
     return self._failure
@@ -226,39 +241,57 @@ class _ProcessTask:
     return self._process.is_alive()
 
   def stop(self) -> None:
-    self._process.terminate()
+    try:
+      self._pipe.send('stop')
+    except OSError:  # It has just ended.
+      pass
 
   def kill(self) -> None:
     self._process.kill()
     self._process.join()
 
-  def _read(self) -> str:
+  def _read(self) -> Failure:
     try:
-      if self._story.poll():
-        return self._story.recv()
-    except EOFError:
+      if self._pipe.poll():
+        return self._pipe.recv()
+    except (EOFError, OSError):
       pass
     code = self._process.exitcode
     assert code is not None
-    return f'It was killed by {signal.Signals(-code).name}.' if code < 0 else f'It ended with exit code {code}.'
+    return Failure(
+      f'It was killed by {signal.Signals(-code).name}.' if code < 0 else f'It ended with exit code {code}.'
+    )
 
 
-def _run_node(packed: bytes, name: str, threads: int, story: Any) -> None:
-  """What a node's process does."""
+def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
+  """What a node's process does.
+
+  It leaves both signals to the launcher, whom they reach too if they are for the whole run, and who stops the nodes in
+  an order in which the saver can still ask the others.
+  """
   forking.die_with_parent(name)
   if threads:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
   event = threading.Event()
-  signal.signal(signal.SIGINT, signal.SIG_IGN)  # The terminal sends it to all; the launcher decides.
-  signal.signal(signal.SIGTERM, lambda signum, frame: event.set())
+  signal.signal(signal.SIGINT, signal.SIG_IGN)
+  signal.signal(signal.SIGTERM, signal.SIG_IGN)
+  threading.Thread(target=_wait_for_stop, args=(pipe, event), name='stop', daemon=True).start()
   worker_manager._WORKER_MANAGERS.manager = _Manager(event)
   flags.FLAGS.mark_as_parsed()
   code = 0
   with quiet.filtered_stderr():
     try:
       cloudpickle.loads(packed)()
-    except BaseException:
-      story.send(traceback.format_exc())
+    except BaseException as error:
+      pipe.send(_failure(error))
       code = 1
   os._exit(code)  # Without the libraries' own tear-down, which may hang.
+
+
+def _wait_for_stop(pipe: Any, event: threading.Event) -> None:
+  try:
+    pipe.recv()
+  except (EOFError, OSError):  # The launcher is gone.
+    pass
+  event.set()

@@ -13,12 +13,27 @@ class NodeFailed(RuntimeError):
     self.node = node
 
 
-class Interrupted(KeyboardInterrupt):
-  """Somebody stopped the run, by Ctrl-C or SIGTERM."""
+class DeadlockError(RuntimeError):
+  """All workers of a run wait for each other."""
 
-  def __init__(self, signum: int):
-    super().__init__(f'stopped by {signal.Signals(signum).name}')
+
+class Interrupted(KeyboardInterrupt):
+  """Somebody stopped the run, by Ctrl-C or SIGTERM.
+
+  Attributes:
+    signum: the signal.
+    saved: whether a checkpoint could be written in the time that there was.
+  """
+
+  def __init__(self, signum: int, saved: bool = True):
+    end = (
+      'the same command goes on from here'
+      if saved
+      else ('there was no time to write a checkpoint, so the same command goes on from the one before')
+    )
+    super().__init__(f'stopped by {signal.Signals(signum).name}; {end}')
     self.signum = signum
+    self.saved = saved
 
   @property
   def exit_code(self) -> int:

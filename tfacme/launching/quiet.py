@@ -9,7 +9,9 @@ import threading
 from typing import Iterator
 
 # Written by C++ code straight to file descriptor 2, whatever the logging level.
-_NOISE = re.compile(rb'^(\[reverb/cc/|WARNING: All log messages before absl::InitializeLog|[IW]\d{4} [\d:.]+ )')
+_NOISE = re.compile(
+  rb'^(\[reverb/cc/|WARNING: All log messages before absl::InitializeLog|[IW]\d{4} [\d:.]+ +\d+ \S+\.cc:)'
+)
 
 
 @contextlib.contextmanager
@@ -26,6 +28,7 @@ def filtered_stderr() -> Iterator[None]:
   finally:
     os.dup2(kept, 2)  # The pipe's last writing end is closed with this, unless a child process has one.
     thread.join(timeout=1.0)
+    os.close(kept)
 
 
 def _copy(read: int, kept: int) -> None:

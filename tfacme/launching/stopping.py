@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from typing import Any, Dict, Optional
@@ -39,5 +38,5 @@ class StopRequest:
   def _note(self, signum: int, frame: Any) -> None:
     del frame
     if self.signum is not None:
-      os._exit(128 + signum)  # Whoever asks twice has no time to save; processes of nodes die with this one.
+      raise KeyboardInterrupt  # Whoever asks twice has no time to wait for a checkpoint.
     self.signum = signum

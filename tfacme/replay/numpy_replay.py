@@ -19,6 +19,7 @@ from tfacme.replay import packing, streams, tables
 from tfacme.replay.sum_tree import SumTree
 
 _FIRST_CAPACITY = 1024
+_FILE = 'replay.npz'
 
 
 class RowStore:
@@ -331,6 +332,10 @@ class NumpyReader:
       return core.Blocked(f'the actors to insert into {self._table.table.name!r} (the rate limiter holds samples)')
     return self._table.sample(self._batch_size, now)
 
+  def exhausted(self) -> bool:
+    """Whether there is no more to read until somebody inserts; so it is whenever `read` was blocked."""
+    return not self._table.can_sample(self._batch_size)
+
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Gives the items of a batch new priorities [B]."""
     self._table.set_priorities(read.keys, priorities)
@@ -356,6 +361,10 @@ class NumpyReplay:
     """{table: (items that it holds, items that it can hold)}."""
     return {t.table.name: (t.size, t.table.max_size) for t in self._tables}
 
+  def counts(self) -> Dict[str, Tuple[int, int]]:
+    """{table: (items inserted, items sampled)}."""
+    return {t.table.name: (t.inserts, t.samples) for t in self._tables}
+
   def state(self) -> Dict[str, np.ndarray]:
     """All items with their rows, priorities and counts, in a canonical order, so that equal states are equal."""
     state: Dict[str, np.ndarray] = {}
@@ -372,15 +381,19 @@ class NumpyReplay:
     state.update({f'rows/{n}': column[kept[order]] for n, column in self._store.columns.items()})
     return state
 
+  def can_restore(self, path: str) -> bool:
+    """Whether what is in the folder `path` was written by `save`, or nothing is."""
+    return os.path.exists(os.path.join(path, _FILE)) or not os.path.isdir(path)
+
   def save(self, path: str) -> str:
     """Writes `state` into the folder `path` and returns its digest."""
     state = self.state()
-    np.savez(os.path.join(path, 'replay.npz'), **state)
+    np.savez(os.path.join(path, _FILE), **state)
     return checkpoints.digest(state)
 
   def restore(self, path: str) -> str:
     """Takes back what `save` wrote, before anybody writes, and returns the digest of the state that it then has."""
-    with np.load(os.path.join(path, 'replay.npz')) as file:
+    with np.load(os.path.join(path, _FILE)) as file:
       state = {name: file[name] for name in file.files}
     self._store.replace({name: state[f'rows/{name}'] for name in self._store.columns})
     start = 0

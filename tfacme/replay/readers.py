@@ -43,6 +43,10 @@ class OpenSource(Protocol):
     """The `Batch` (or {name: Batch}) of packed tensors, inside a TensorFlow graph."""
     ...
 
+  def exhausted(self) -> bool:
+    """Whether, once nobody inserts any more, no batch can be had any more."""
+    ...
+
   def write_priorities(self, token: Any, priorities: Any) -> None:
     """Gives the items new priorities: [B], or {name: [B]} for batches side by side."""
     ...
@@ -92,20 +96,32 @@ def open_source(source: sources.Source, room: Room, name: str = 'source') -> Ope
   return _Together({key: open_source(part, room, f'{name}/{key}') for key, part in source.sources.items()})
 
 
-def check(source: sources.Source, described: Sequence[tables.Table], dataset: Any) -> None:
-  """Raises a `UserError` if a source names what is not there or could never be filled."""
+def check(source: sources.Source, described: Sequence[tables.Table], dataset: Any, step_spec: core.Step) -> None:
+  """Raises a `UserError` if a source names what is not there, could never be filled, or does not fit the environment.
+
+  Args:
+    source: to check, with everything in it.
+    described: the tables of the replay; none in a run without actors.
+    dataset: the experiment's recorded data, if any.
+    step_spec: the spec of one row of the agent's own stream.
+  """
   if isinstance(source, sources.Sample):
+    if not described:
+      raise errors.UserError(
+        'This agent learns from replay, and a run from recorded data has none; leave the dataset out.'
+      )
     tables.check_batch(tables.find(described, source.table), source.batch_size)
   elif isinstance(source, sources.Data):
     recorded = dataset if source.dataset is None else source.dataset
     if recorded is None:
       raise errors.UserError('This agent learns from recorded data; give the experiment a dataset.')
     recorded.check()
+    _as_recorded(step_spec, recorded.spec())
   elif isinstance(source, sources.Map):
-    check(source.source, described, dataset)
+    check(source.source, described, dataset, step_spec)
   else:
     for part in source.parts if isinstance(source, sources.Mix) else source.sources.values():
-      check(part, described, dataset)
+      check(part, described, dataset, step_spec)
 
 
 class _Leaf:
@@ -125,6 +141,9 @@ class _Leaf:
 
   def unpack(self, packed: Packed) -> core.Batch:
     return self._reader.codec.batch(*packed)
+
+  def exhausted(self) -> bool:
+    return self._reader.exhausted()
 
   def write_priorities(self, token: Any, priorities: Any) -> None:
     priorities = np.asarray(priorities)
@@ -148,6 +167,7 @@ class _Map:
     self._source = source
     self.read = source.read
     self.specs = source.specs
+    self.exhausted = source.exhausted
     self.write_priorities = source.write_priorities
     self.state = source.state
     self.set_state = source.set_state
@@ -163,6 +183,9 @@ class _Several:
     self._parts = parts
     self._waiting: List[Optional[Opened]] = [None] * len(parts)
     self._before: List[Any] = [None] * len(parts)  # where each part stood before it read what waits
+
+  def exhausted(self) -> bool:
+    return any(part.exhausted() for part, waiting in zip(self._parts, self._waiting) if waiting is None)
 
   def _specs(self) -> List[Packed]:
     return [part.specs() for part in self._parts]
@@ -272,6 +295,10 @@ class DataReader:
     columns, size = next(self._batches)
     self._count += 1
     return _DataRead(columns, packing.pack_info(self._source.batch_size, now, probability=1.0 / size, table_size=size))
+
+  def exhausted(self) -> bool:
+    """Recorded data has no end."""
+    return False
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Recorded data has no priorities."""

@@ -18,8 +18,8 @@ from reverb import structured_writer
 from tfacme import core, errors
 from tfacme.replay import packing, streams, tables
 
-# Items that a writer may have on their way. More hides the server's delay from an actor; fewer follow the limiter
-# more closely.
+# Items that the writers of a client may have on their way together. More hides the server's delay from an actor; fewer
+# follow the limiter more closely.
 _PENDING = 8
 _MOST_ROWS = 100_000  # of an episode that is kept whole
 _LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written
@@ -93,13 +93,18 @@ class ReverbReplay:
     self.codec = codec
     self._client = client
     self._tables = tuple(described)
+    self._writers = 0
+    self._sizes: Dict[str, Tuple[int, int]] = {}
 
   def writer(self) -> streams.StreamWriter:
     """A writer for one stream."""
     kinds: Dict[Type[Any], List[tables.Table]] = {_ItemWriter: [], _EpisodeWriter: []}
     for table in self._tables:
       kinds[_EpisodeWriter if table.items.length is None else _ItemWriter].append(table)
-    writers = [kind(self._client, described, self.codec) for kind, described in kinds.items() if described]
+    self._writers += 1
+    writers = [
+      kind(self._client, described, self.codec, self._pending) for kind, described in kinds.items() if described
+    ]
     return writers[0] if len(writers) == 1 else _Writers(writers)
 
   def reader(self, table: tables.Table, batch_size: int) -> ReverbReader:
@@ -107,9 +112,22 @@ class ReverbReplay:
     return ReverbReader(self._client, self.codec, table, batch_size)
 
   def sizes(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items that it holds, items that it can hold)}."""
+    """{table: (items that it holds, items that it can hold)}; what was so last, if the server is busy."""
+    try:
+      infos = self._client.server_info(timeout=10)
+      self._sizes = {name: (info.current_size, info.max_size) for name, info in infos.items()}
+    except reverb.errors.DeadlineExceededError:
+      pass
+    return self._sizes
+
+  def counts(self) -> Dict[str, Tuple[int, int]]:
+    """{table: (items inserted, items sampled)}, since the server started."""
     infos = self._client.server_info(timeout=10)
-    return {name: (info.current_size, info.max_size) for name, info in infos.items()}
+    return {name: _counted(info) for name, info in infos.items()}
+
+  def _pending(self) -> int:
+    """Items that each writer of this client may have on their way."""
+    return _PENDING // self._writers
 
   def save(self, path: str) -> None:
     """Has the server write a checkpoint in its own folder, and takes it over into the folder `path`.
@@ -123,6 +141,11 @@ class ReverbReplay:
         'directory into a file system that all hosts share.'
       )
     _copy(written, os.path.join(path, _SAVED, os.path.basename(os.path.normpath(written))))
+
+
+def _counted(info: Any) -> Tuple[int, int]:
+  limiter = info.rate_limiter_info
+  return limiter.insert_stats.completed, limiter.sample_stats.completed
 
 
 def prepare_restore(path: Optional[str], server_path: str) -> None:
@@ -166,7 +189,14 @@ class _Writers:
 class _ItemWriter:
   """Writes one stream of rows into tables whose items have a fixed length."""
 
-  def __init__(self, client: reverb.Client, described: Sequence[tables.Table], codec: packing.Codec):
+  def __init__(
+    self,
+    client: reverb.Client,
+    described: Sequence[tables.Table],
+    codec: packing.Codec,
+    pending: Callable[[], int],
+  ):
+    self._pending = pending
     self._cutter = streams.Cutter(described)
     structure = {'due': [0] * len(described), **dict.fromkeys(codec.columns, 0)}
     # Which rows complete an item is worked out here, for all back ends alike; Reverb looks at a flag in the row.
@@ -188,7 +218,7 @@ class _ItemWriter:
 
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
     """Waits until the server has taken all items, or all but a few."""
-    return _flush(self._writer, wait, everything)
+    return _flush(self._writer, wait, 0 if everything else self._pending())
 
   def _push(self, row: streams.Columns, due: Sequence[bool]) -> None:
     self._writer.append({'due': [self._flags[is_due] for is_due in due], **row})
@@ -210,7 +240,14 @@ def _pattern(step: Any, table: tables.Table, codec: packing.Codec) -> Dict[str, 
 class _EpisodeWriter:
   """Writes one stream of rows into tables whose items are whole episodes, of whatever length."""
 
-  def __init__(self, client: reverb.Client, described: Sequence[tables.Table], codec: packing.Codec):
+  def __init__(
+    self,
+    client: reverb.Client,
+    described: Sequence[tables.Table],
+    codec: packing.Codec,
+    pending: Callable[[], int],
+  ):
+    self._pending = pending
     self._tables = described
     self._codec = codec
     self._count = 0
@@ -232,13 +269,13 @@ class _EpisodeWriter:
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
     """Waits until the server has taken all items, or, within an episode, all but a few."""
     if self._count or not self._writer.episode_steps:
-      return _flush(self._writer, wait, everything)
+      return _flush(self._writer, wait, 0 if everything else self._pending())
     # Only so does it let go of the rows of the episodes before.
     return _in_time(functools.partial(self._writer.end_episode, clear_buffers=True), wait)
 
 
-def _flush(writer: Any, wait: float, everything: bool) -> Optional[core.Blocked]:
-  return _in_time(functools.partial(writer.flush, 0 if everything else _PENDING), wait)
+def _flush(writer: Any, wait: float, pending: int) -> Optional[core.Blocked]:
+  return _in_time(functools.partial(writer.flush, pending), wait)
 
 
 def _in_time(call: Callable[..., None], wait: float) -> Optional[core.Blocked]:
@@ -280,6 +317,16 @@ class ReverbReader:
       self._batch_size, now, key=keys, **{k: np.asarray(v).reshape(self._batch_size) for k, v in facts.items()}
     )
     return _Read(data, packed, keys)
+
+  def exhausted(self) -> bool:
+    """Whether the server allows no more samples; one that is slow to give them does not count."""
+    if not self._read.empty():
+      return False
+    try:
+      info = self._client.server_info(timeout=10)[self._table.name]
+    except reverb.errors.DeadlineExceededError:
+      return False
+    return not self._table.limiter.can_sample(*_counted(info), info.current_size)
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Gives the items of a batch new priorities [B], a little later."""

@@ -45,6 +45,10 @@ class Replay(Protocol):
     """A reader of batches from a table."""
     ...
 
+  def counts(self) -> Dict[str, Tuple[int, int]]:
+    """{table: (items inserted, items sampled)}."""
+    ...
+
   def save(self, path: str) -> Optional[str]:
     """Writes everything into the folder `path`; returns a digest of it, if it is at hand."""
     ...
@@ -68,6 +72,10 @@ class Reader(Protocol):
 
   def read(self, wait: float, now: int) -> Union[Read, core.Blocked]:
     """One batch, or what it waits for after `wait` seconds; `now` is the number of learner steps."""
+    ...
+
+  def exhausted(self) -> bool:
+    """Whether, once nobody inserts any more, there is nothing more to read."""
     ...
 
   def write_priorities(self, read: Read, priorities: np.ndarray) -> None:

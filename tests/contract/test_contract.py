@@ -1,0 +1,133 @@
+"""The contract carries agents of every kind: each toy learns on every engine, to exactly its steps."""
+
+import dataclasses
+import os
+import pathlib
+import threading
+import time
+
+import cloudpickle
+import pytest
+
+import tfacme
+from tests.contract import environment, imitation, offline, on_policy, planner, recurrent
+from tfacme import datasets, nodes, specs
+from tfacme.loggers import csv_logger
+
+TOYS = {
+  'on_policy': on_policy.experiment,
+  'recurrent': recurrent.experiment,
+  'imitation': imitation.experiment,
+  'planner': planner.experiment,
+  'offline': offline.experiment,
+}
+LAYOUT = tfacme.Layout(actors=2, slots=2)
+ENOUGH = environment.BEST - 0.5
+FAST = {('on_policy', 'local_mt'), ('offline', 'local_mp')}
+RUNS = [
+  pytest.param(toy, engine, marks=[] if engine == 'inline' or (toy, engine) in FAST else [pytest.mark.slow])
+  for engine in ('inline', 'local_mt', 'local_mp')
+  for toy in TOYS
+]
+
+
+@pytest.fixture(scope='module')
+def recording(tmp_path_factory):
+  """The folder of an RLDS data set."""
+  path = str(tmp_path_factory.mktemp('recording'))
+  spec = specs.step_spec(specs.environment_spec(environment.TwoStates(seed=0)))
+  with datasets.RLDSWriter(path, spec) as writer:
+    for episode in environment.record(200, mistakes=0.3, truncates=True):
+      writer.write(episode)
+  return path
+
+
+@pytest.fixture
+def make(recording):
+  """A function from the name of a toy, and changes, to its experiment."""
+
+  def experiment(toy, **changes):
+    experiment = TOYS[toy](*([recording] if toy == 'offline' else []))
+    return dataclasses.replace(experiment, layout=LAYOUT, **changes)
+
+  return experiment
+
+
+@pytest.mark.parametrize('toy, engine', RUNS)
+def test_it_learns_in_exactly_its_steps(toy, engine, make, tmp_path):
+  experiment = make(toy)
+  run = tfacme.train(experiment, str(tmp_path), launch=engine)
+  final = _rows(tmp_path, 'evaluator')[-1]
+  assert float(final['episode_return']) >= ENOUGH
+  assert int(final[experiment.budget.unit]) == experiment.budget.steps
+  assert run.evaluate(episodes=10).mean >= ENOUGH  # the policy that it exported
+  _check_actors(experiment, tmp_path)
+  assert _left([node.name for node in nodes.of_program(tfacme.make_program(experiment))]) == []
+
+
+def test_imitation_is_of_the_expert_whatever_the_environment_pays(tmp_path):
+  """An expert who does everything wrong is followed as well: nothing comes through from the environment's rewards."""
+  experiment = imitation.experiment(mistakes=1.0)
+  tfacme.train(experiment, str(tmp_path))
+  assert float(_rows(tmp_path, 'evaluator')[-1]['episode_return']) <= 0.5
+
+
+@pytest.mark.parametrize('toy', TOYS)
+def test_its_nodes_travel(toy, make):
+  for node in nodes.of_program(tfacme.make_program(make(toy))):
+    cloudpickle.loads(cloudpickle.dumps(node.run))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('toy', TOYS)
+def test_it_repeats_inline(toy, make, tmp_path):
+  """All that a toy draws, its own actor and the recorded data included, is a function of the seed."""
+  budget = dataclasses.replace(make(toy).budget, **{make(toy).budget.unit: 200})
+  logs = []
+  for name, seed in (('a', 0), ('b', 0), ('c', 1)):
+    tfacme.train(make(toy, budget=budget, seed=seed), str(tmp_path / name))
+    logs.append([_without_clock(_rows(tmp_path / name, log)) for log in ('learner', 'actor-0', 'evaluator')])
+  assert logs[0] == logs[1] != logs[2]
+
+
+def _rows(run: pathlib.Path, log: str):
+  return csv_logger.read(str(run / 'logs' / f'{log}.csv'))
+
+
+def _without_clock(rows):
+  clocks = ('timestamp', '_seconds', '_per_second')
+  return [{column: value for column, value in row.items() if not column.endswith(clocks)} for row in rows]
+
+
+def _check_actors(experiment, run: pathlib.Path) -> None:
+  """Checks that the logged episodes are the budget, but for those that its end cut off; an offline run has none."""
+  rows = [row for actor in range(LAYOUT.actors) for row in _rows(run, f'actor-{actor}')]
+  assert {int(row['episode_length']) for row in rows} <= {environment.LENGTH}
+  cut = (experiment.budget.actor_steps or 0) - environment.LENGTH * len(rows)
+  assert 0 <= cut < environment.LENGTH * LAYOUT.actors * LAYOUT.slots
+
+
+def _left(names):
+  """Which nodes still run, in a thread or in a process, when they have had a moment to go."""
+  deadline = time.monotonic() + 3
+  while (left := _threads(names) + _processes()) and time.monotonic() < deadline:
+    time.sleep(0.1)
+  return left
+
+
+def _threads(names):
+  return [thread.name for thread in threading.enumerate() if thread.name in names]
+
+
+def _processes():
+  """The names of the children of our children: those of the server that forks nodes, which goes on itself."""
+  parents, names = {}, {}
+  for pid in filter(str.isdigit, os.listdir('/proc')):
+    try:
+      stat = pathlib.Path('/proc', pid, 'stat').read_text()
+    except OSError:  # It has just ended.
+      continue
+    names[int(pid)], (state, parent) = stat[stat.index('(') + 1 : stat.rindex(')')], stat.rpartition(')')[2].split()[:2]
+    if state != 'Z':
+      parents[int(pid)] = int(parent)
+  return [names[pid] for pid, parent in parents.items() if parents.get(parent) == os.getpid()]

@@ -1,0 +1,369 @@
+"""Sources, opened: replay, recorded data, and what is made of both."""
+
+import collections
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tree
+from dm_env import specs as dm_specs
+
+from tests.replay import replay_testing as testing
+from tfacme import core, errors
+from tfacme.replay import items, readers, sources, tables
+
+PAIRS = items.Items(2)
+
+
+class Recorded:
+  """The least that a data set is."""
+
+  def __init__(self, lengths, start=0, spec=testing.SPEC):
+    self._episodes = []
+    for length in lengths:
+      rows = testing.stream([length], start=start)
+      self._episodes.append(tree.map_structure(lambda *leaves: np.stack(leaves), *rows))
+      start += len(rows)
+    self._spec = spec
+    self.checked = 0
+
+  def episodes(self, seed):
+    """All of them, in an order that the seed decides."""
+    for i in np.random.default_rng(seed).permutation(len(self._episodes)):
+      yield self._episodes[i]
+
+  def spec(self):
+    """Of one row."""
+    return self._spec
+
+  def check(self):
+    """Is asked before a run."""
+    self.checked += 1
+
+
+def _room(dataset=None, described=(), seed=0, step_spec=testing.SPEC):
+  replay = testing.NumpyBackend().replay(described) if described else None
+  return readers.Room(replay, described, step_spec, dataset, seed)
+
+
+def _fill(room, transitions, start=1000):
+  feed = testing.Feed(room.replay.writer(), room.replay.codec)
+  feed(testing.stream([transitions], start=start))
+
+
+def _read(opened, now=0):
+  read = opened.read(0.0, now)
+  assert not isinstance(read, core.Blocked), read
+  return read
+
+
+def _graph(opened):
+  """What unpacks a batch, compiled for the specs that the source promises."""
+  return tf.function(opened.unpack, input_signature=[opened.specs()])
+
+
+def _tensors(read):
+  return tf.nest.map_structure(tf.convert_to_tensor, read.packed)
+
+
+def _firsts(batch):
+  return batch.steps.extras['number'][:, 0].numpy().tolist()
+
+
+# --- Recorded data ---
+
+RULES = [PAIRS, items.Items(4, observations='ends'), items.Items(3, period=2, end='drop', once=('state',))]
+LENGTHS = [3, 1, 7, 2, 5, 5, 9]
+
+
+@pytest.mark.parametrize('rule', RULES)
+@pytest.mark.parametrize('batch_size, shuffle', [(1, 1), (4, 3), (5, 1000), (50, 2)])
+def test_every_item_comes_once_in_each_epoch(rule, batch_size, shuffle):
+  dataset = Recorded(LENGTHS)
+  opened = readers.open_source(sources.Data(rule, batch_size, shuffle_episodes=shuffle), _room(dataset))
+  rows = testing.stream(LENGTHS)
+  wanted = {testing.numbers(item)[0]: item for item in items.cut(rows, rule)}
+  got = []
+  while len(got) < 3 * len(wanted):
+    got += testing.unpack(opened._reader.codec, opened.read(0.0, 0).token)
+  orders = []
+  for epoch in range(3):
+    ours = got[epoch * len(wanted) : (epoch + 1) * len(wanted)]
+    orders.append([testing.numbers(item)[0] for item in ours])
+    assert sorted(orders[-1]) == sorted(wanted)
+    for item in ours:
+      testing.same(item, wanted[testing.numbers(item)[0]])
+  assert orders[0] != sorted(orders[0])
+  assert orders[0] != orders[1] != orders[2]
+
+
+def test_items_are_shuffled_beyond_their_episodes():
+  opened = readers.open_source(sources.Data(PAIRS, 32), _room(Recorded([8] * 4)))
+  (order,) = [_read(opened).token]
+  episodes = [testing.numbers(item)[0] // 9 for item in testing.unpack(opened._reader.codec, order)]
+  assert sum(a != b for a, b in zip(episodes, episodes[1:])) > 12  # In order there would be 3 changes.
+
+
+def _some(opened, count=12):
+  return [_read(opened).packed[0]['rest'].tobytes() for _ in range(count)]
+
+
+def test_what_is_read_is_a_function_of_the_seed_and_the_place():
+  def some(seed, name='source'):
+    source = sources.Data(PAIRS, 3, shuffle_episodes=2)
+    return _some(readers.open_source(source, _room(Recorded(LENGTHS), seed=seed), name))
+
+  assert some(1) == some(1)
+  assert some(1) != some(2)
+  assert some(1) != some(1, 'other')
+
+
+@pytest.mark.parametrize('count', [0, 1, 10, 25])
+def test_reading_goes_on_from_its_state(count):
+  def opened():
+    return readers.open_source(sources.Data(PAIRS, 5, shuffle_episodes=3), _room(Recorded(LENGTHS)))
+
+  first, second = opened(), opened()
+  _some(first, count)
+  _some(second, 7)
+  second.set_state(json.loads(json.dumps(first.state())))
+  assert second.state() == first.state()
+  assert _some(first) == _some(second)
+
+
+def test_a_batch_of_recorded_items_says_how_many_it_is_from():
+  opened = readers.open_source(sources.Data(PAIRS, 4, shuffle_episodes=1000), _room(Recorded([3, 4, 1])))
+  read = _read(opened, now=70)
+  batch = _graph(opened)(_tensors(read))
+  assert batch.info.table_size.numpy().tolist() == [8] * 4
+  np.testing.assert_allclose(batch.info.probability, 1 / 8)
+  assert batch.info.age.numpy().tolist() == [70] * 4
+  opened.write_priorities(read.token, np.ones(4))  # There are none: that is no error.
+
+
+def test_recorded_extras_are_those_of_the_data():
+  ours = testing.SPEC._replace(extras=())
+  opened = readers.open_source(sources.Data(PAIRS, 4), _room(Recorded([3]), step_spec=ours))
+  assert set(_graph(opened)(_tensors(_read(opened))).steps.extras) == {'state', 'logits', 'number'}
+
+
+@pytest.mark.parametrize(
+  'change, name',
+  [
+    (dict(reward=dm_specs.Array((2,), np.float32)), 'reward'),
+    (dict(action=dm_specs.Array((), np.int64)), 'action'),
+    (dict(observation={'vector': dm_specs.Array((3,), np.float32)}), 'observation'),
+  ],
+)
+def test_data_of_another_spec_is_refused(change, name):
+  dataset = Recorded([3], spec=testing.SPEC._replace(**change))
+  with pytest.raises(errors.UserError, match=f'does not fit the environment: its {name} is'):
+    readers.open_source(sources.Data(PAIRS, 4), _room(dataset))
+
+
+@pytest.mark.parametrize('lengths', [[], [2, 3, 1]])
+def test_data_without_a_single_item_is_an_error_not_an_endless_search(lengths):
+  opened = readers.open_source(sources.Data(items.Items(5, end='drop'), 4), _room(Recorded(lengths)))
+  with pytest.raises(errors.UserError, match='no item of 5 rows'):
+    opened.read(0.0, 0)
+
+
+def test_a_batch_may_be_larger_than_the_data():
+  opened = readers.open_source(sources.Data(PAIRS, 10), _room(Recorded([2, 1])))
+  numbers = [testing.numbers(item)[0] for item in testing.unpack(opened._reader.codec, _read(opened).token)]
+  assert len(numbers) == 10
+  assert sorted(numbers[:3]) == sorted(numbers[3:6]) == sorted(numbers[6:9]) == [0, 1, 3]
+
+
+# --- Sources of replay ---
+
+
+def _table(name='replay', sampler=tables.Prioritized(1.0)):
+  return tables.Table(PAIRS, tables.min_size(2), 100, name, sampler)
+
+
+def test_sample_takes_the_only_table_and_waits_for_it():
+  room = _room(described=[_table()])
+  opened = readers.open_source(sources.Sample(None, 4), room)
+  blocked = opened.read(0.0, 0)
+  assert isinstance(blocked, core.Blocked) and "'replay'" in blocked.reason
+  _fill(room, 3)
+  batch = _graph(opened)(_tensors(_read(opened)))
+  assert batch.steps.reward.shape == (4, 2)
+  assert set(_firsts(batch)) <= {1000, 1001, 1002}
+  assert opened.state() is None
+
+
+@pytest.mark.parametrize('priorities', [[1.0, -0.5], [1.0, np.nan]])
+def test_priorities_that_are_none_are_refused(priorities):
+  room = _room(described=[_table()])
+  _fill(room, 3)
+  opened = readers.open_source(sources.Sample(None, 2), room)
+  with pytest.raises(ValueError, match='Priorities have to be numbers of at least 0'):
+    opened.write_priorities(_read(opened).token, np.array(priorities))
+
+
+def _rewards_of_seven(batch):
+  return batch._replace(steps=batch.steps._replace(reward=tf.fill(tf.shape(batch.steps.reward), 7.0)))
+
+
+def test_map_rewrites_batches_in_the_graph():
+  room = _room(Recorded(LENGTHS))
+  opened = readers.open_source(sources.Map(_rewards_of_seven, sources.Data(PAIRS, 4)), room)
+  plain = readers.open_source(sources.Data(PAIRS, 4), room)
+  read = _read(opened)
+  batch = _graph(opened)(_tensors(read))
+  assert set(batch.steps.reward.numpy().ravel().tolist()) == {7.0}
+  assert _firsts(batch) == _firsts(_graph(plain)(_tensors(_read(plain))))
+  assert opened.state() == plain.state() == 1
+
+
+# --- Mix ---
+
+
+def _mix(shares, batch_size=20):
+  return sources.Mix(dict(shares), batch_size)
+
+
+def test_mix_takes_its_shares_and_numbers_them():
+  room = _room(Recorded(LENGTHS), [_table()])
+  _fill(room, 5)
+  source = _mix([(sources.Sample('replay', 1), 0.7), (sources.Data(PAIRS, 1), 0.3)])
+  opened = readers.open_source(source, room)
+  batch = _graph(opened)(_tensors(_read(opened)))
+  assert batch.info.source.numpy().tolist() == [0] * 14 + [1] * 6
+  assert all(number >= 1000 for number in _firsts(batch)[:14])
+  assert all(number < 1000 for number in _firsts(batch)[14:])
+  assert batch.mask.shape == (20, 2)
+
+
+def test_mix_gives_each_table_its_own_priorities():
+  described = [_table('a'), _table('b')]
+  room = _room(Recorded(LENGTHS), described)
+  _fill(room, 2)
+  parts = [(sources.Sample('a', 1), 0.25), (sources.Data(PAIRS, 1), 0.25), (sources.Sample('b', 1), 0.5)]
+  opened = readers.open_source(_mix(parts), room)
+  read = _read(opened)
+  batch = _graph(opened)(_tensors(read))
+  firsts = np.array(_firsts(batch))
+  opened.write_priorities(read.token, np.where(firsts == 1000, 3.0, 1.0) * np.where(np.arange(20) < 10, 1.0, 3.0))
+  # In 'a' priorities are 3 to 1, and in 'b' 9 to 3.
+  facts = testing.facts(testing.read(room.replay.reader(described[0], 64)))
+  assert {round(p, 4) for p in facts['probability'].tolist()} == {0.75, 0.25}
+  state = room.replay.state()
+  assert sorted(state['a/priorities']) == [1, 3]
+  assert sorted(state['b/priorities']) == [3, 9]
+
+
+@pytest.mark.parametrize(
+  'shares, batch_size, sizes',
+  [([0.5, 0.5], 7, [4, 3]), ([1 / 3, 1 / 3, 1 / 3], 10, [3, 3, 4]), ([1.0], 5, [5]), ([0.01, 0.99], 100, [1, 99])],
+)
+def test_the_parts_of_a_mix_make_up_the_batch(shares, batch_size, sizes):
+  source = _mix([(sources.Sample(str(i), 1), share) for i, share in enumerate(shares)], batch_size)
+  assert [part.batch_size for part in source.parts] == sizes
+
+
+@pytest.mark.parametrize(
+  'make, message',
+  [
+    (lambda: _mix([(sources.Sample('a', 1), 0.5), (sources.Sample('b', 1), 0.4)]), 'add up to 0.9, and have to'),
+    (lambda: sources.Mix({}, 5), 'add up to 0'),
+    (lambda: _mix([(sources.Sample('a', 1), 0.01), (sources.Sample('b', 1), 0.99)]).parts, 'batch_size is 0'),
+    (lambda: sources.Sample('a', 0), 'batch_size is 0'),
+    (lambda: sources.Data(PAIRS, -1), 'batch_size is -1'),
+    (lambda: sources.Data(PAIRS, 1, shuffle_episodes=0), 'shuffle_episodes is 0'),
+  ],
+)
+def test_sources_that_make_no_sense_are_refused(make, message):
+  with pytest.raises(errors.UserError, match=message):
+    make()
+
+
+def test_a_part_that_was_read_waits_for_the_others_and_is_not_lost():
+  room = _room(Recorded(LENGTHS), [_table()])
+  source = _mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('replay', 1), 0.5)], 8)
+  opened = readers.open_source(source, room)
+  plain = readers.open_source(source, _room(Recorded(LENGTHS), [_table()]))._parts[0]
+  for _ in range(3):
+    assert isinstance(opened.read(0.0, 0), core.Blocked)
+  before = opened.state()
+  _fill(room, 3)
+  read = _read(opened)
+  np.testing.assert_array_equal(read.packed[0][0]['rest'], _read(plain).packed[0]['rest'])
+  # What was only waiting when the state was taken is read again by who goes on from it.
+  other = readers.open_source(source, room)
+  _read(other)
+  other.set_state(json.loads(json.dumps(before)))
+  np.testing.assert_array_equal(_read(other).packed[0][0]['rest'], read.packed[0][0]['rest'])
+  assert other.state() == opened.state() == [1, None]
+
+
+# --- Together ---
+
+
+def test_together_gives_batches_side_by_side():
+  room = _room(Recorded(LENGTHS), [_table()])
+  opened = readers.open_source(
+    sources.Together({'expert': sources.Data(PAIRS, 3), 'agent': sources.Sample('replay', 5)}), room
+  )
+  assert isinstance(opened.read(0.0, 0), core.Blocked)
+  _fill(room, 4)
+  read = _read(opened)
+  batches = _graph(opened)(_tensors(read))
+  assert batches['agent'].steps.reward.shape == (5, 2) and batches['expert'].steps.reward.shape == (3, 2)
+  assert min(_firsts(batches['agent'])) >= 1000 > max(_firsts(batches['expert']))
+  opened.write_priorities(read.token, {'agent': np.full(5, 0.5), 'expert': None})
+  changed = set(_firsts(batches['agent']))
+  assert collections.Counter(room.replay.state()['replay/priorities'].tolist()) == {
+    0.5: len(changed),
+    **({1.0: 4 - len(changed)} if len(changed) < 4 else {}),
+  }
+
+
+def test_data_in_two_places_is_shuffled_apart():
+  room = _room(Recorded(LENGTHS))
+  data = sources.Data(PAIRS, 10)
+  opened = readers.open_source(sources.Together({'a': data, 'b': data}), room)
+  read = _read(opened)
+  assert read.packed['a'][0]['rest'].tobytes() != read.packed['b'][0]['rest'].tobytes()
+
+
+# --- Checks before a run ---
+
+
+def test_checking_reaches_every_data_set():
+  own, experiments = Recorded([1]), Recorded([1])
+  source = sources.Together(
+    {
+      'a': sources.Map(_rewards_of_seven, sources.Data(PAIRS, 2, own)),
+      'b': _mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('replay', 1), 0.5)]),
+    }
+  )
+  readers.check(source, [_table()], experiments)
+  assert (own.checked, experiments.checked) == (1, 1)
+
+
+@pytest.mark.parametrize(
+  'source, message',
+  [
+    (sources.Data(PAIRS, 2), 'learns from recorded data; give the experiment a dataset'),
+    (sources.Sample('other', 2), "no replay table 'other'"),
+    (sources.Sample('queue', 9), 'at most 8 items, less than a batch of 9'),
+  ],
+)
+@pytest.mark.parametrize('wrap', ['plain', 'map', 'mix', 'together'])
+def test_what_cannot_be_read_is_refused_wherever_it_stands(source, message, wrap):
+  if wrap == 'mix':
+    other = sources.Sample('queue', 1)
+    source = _mix([(source, 0.9), (other, 0.1)], 10) if source != other else source
+  wrapped = {
+    'plain': source,
+    'mix': source,
+    'map': sources.Map(_rewards_of_seven, source),
+    'together': sources.Together({'a': sources.Sample('queue', 1), 'b': source}),
+  }[wrap]
+  with pytest.raises(errors.UserError, match=message) as caught:
+    readers.check(wrapped, [tables.queue(PAIRS, 8)], None)
+  assert str(caught.value).count('\n') == 0

@@ -1,0 +1,138 @@
+"""What only a server can do wrong: checkpoints that it removes, threads that fail, rows that its writers keep."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+
+from tests.replay import replay_testing as testing
+from tfacme import core, errors
+from tfacme.replay import items, packing, reverb_replay, tables
+
+
+def _pairs(sampler=tables.Fifo(), **options):
+  return tables.Table(items.Items(2), tables.min_size(1), 100, sampler=sampler, **options)
+
+
+def _fill(replay, transitions, start=0):
+  feed = testing.Feed(replay.writer(), replay.codec)
+  feed(testing.stream([transitions], start=start))
+  assert feed.settle() is None
+
+
+# --- Checkpoints ---
+
+
+def test_every_checkpoint_can_be_gone_back_to(reverb_backend, tmp_path):
+  """A server keeps its newest one only; ours hold each what they need."""
+  server_path = str(tmp_path / 'server')
+  table = _pairs()
+  replay = reverb_backend.replay([table], path=server_path)
+  saved = []
+  for i in range(3):
+    _fill(replay, 2, start=10 * i)
+    saved.append(str(tmp_path / f'checkpoint-{i}'))
+    os.makedirs(saved[-1])
+    replay.save(saved[-1])
+  assert len(os.listdir(server_path)) == 1
+  for i in (1, 0, 2):
+    next_path = str(tmp_path / f'next-{i}')
+    reverb_replay.prepare_restore(saved[i], next_path)
+    again = reverb_backend.replay([table], path=next_path)
+    assert again.sizes()['replay'][0] == 2 * (i + 1)
+    # What the new server writes leaves the old checkpoints alone.
+    _fill(again, 1)
+    os.makedirs(str(tmp_path / f'after-{i}'))
+    again.save(str(tmp_path / f'after-{i}'))
+
+
+def test_a_new_run_starts_with_an_empty_server(reverb_backend, tmp_path):
+  path = str(tmp_path / 'server')
+  replay = reverb_backend.replay([_pairs()], path=path)
+  _fill(replay, 3)
+  os.makedirs(str(tmp_path / 'checkpoint'))
+  replay.save(str(tmp_path / 'checkpoint'))
+  for nothing_saved in (None, str(tmp_path / 'not there')):
+    reverb_replay.prepare_restore(nothing_saved, path)
+    assert not os.path.exists(path) or not os.listdir(path)
+  assert reverb_backend.replay([_pairs()], path=path).sizes()['replay'][0] == 0
+
+
+def test_a_checkpoint_in_a_folder_that_is_not_to_be_seen_is_an_error(tmp_path):
+  class Client:
+    """Of a server on another host."""
+
+    def checkpoint(self):
+      return '/on/another/host/2023-01-01'
+
+  codec = packing.Codec.of(testing.SPEC, [items.Items(2)])
+  replay = reverb_replay.ReverbReplay(Client(), codec, [_pairs()])  # type: ignore[arg-type]
+  with pytest.raises(errors.UserError, match='/on/another/host/2023-01-01, which is not to be seen'):
+    replay.save(str(tmp_path))
+
+
+# --- Threads ---
+
+
+def test_a_failure_to_write_priorities_reaches_the_learner(reverb_backend):
+  """The thread that writes them is gone then; nobody may wait for it."""
+  table = _pairs(tables.Prioritized(1.0))
+  replay = reverb_backend.replay([table])
+  _fill(replay, 3)
+  reader = replay.reader(table, 2)
+  read = testing.read(reader)
+  with pytest.raises(ValueError, match='Priority must not be negative'):
+    for _ in range(200):
+      reader.write_priorities(read, np.array([-1.0, 1.0]))
+      time.sleep(0.01)
+
+
+def test_a_failure_to_read_reaches_the_learner(reverb_backend):
+  replay = reverb_backend.replay([_pairs()])
+  _fill(replay, 3)
+  sequences = tables.Table(items.Items(5), tables.min_size(1), 100)  # Not what the server has under this name.
+  reader = replay.reader(sequences, 2)
+  with pytest.raises(Exception, match='(?i)shape|compatible|incompatible'):
+    for _ in range(50):
+      reader.read(0.2, 0)
+
+
+def test_reading_gives_up_after_its_time(reverb_backend):
+  reader = reverb_backend.replay([_pairs()]).reader(_pairs(), 2)
+  started = time.monotonic()
+  blocked = reader.read(0.2, 0)
+  assert isinstance(blocked, core.Blocked) and "'replay'" in blocked.reason and not blocked.idle
+  assert 0.15 < time.monotonic() - started < 5
+
+
+# --- Writers ---
+
+
+def test_a_writer_of_whole_episodes_forgets_those_that_are_sent(reverb_backend):
+  table = tables.Table(items.Items(None), tables.min_size(1), 5)
+  replay = reverb_backend.replay([table])
+  feed = testing.Feed(replay.writer(), replay.codec)
+  for length in (3, 5, 2, 4):
+    for step in testing.stream([length]):
+      assert feed.writer.flush(10.0) is None  # As an actor asks before each row.
+      feed([step])
+    assert len(feed.writer._writer.history['rest']) == length + 1
+  assert feed.settle() is None
+  assert feed.writer._writer.episode_steps == 0
+  assert replay.sizes()['replay'][0] == 4
+
+
+def test_a_writer_of_whole_episodes_is_held_between_them(reverb_backend):
+  table = tables.queue(items.Items(None), 2)
+  replay = reverb_backend.replay([table])
+  feed = testing.Feed(replay.writer(), replay.codec)
+  written = 0
+  while feed.writer.flush(1.0) is None and written < 10:
+    feed(testing.stream([2], start=100 * written))
+    written += 1
+  assert written == 3  # Two in the queue, and one on its way.
+  reader = replay.reader(table, 1)
+  got = [testing.numbers(testing.unpack(replay.codec, testing.read(reader))[0])[0] for _ in range(3)]
+  assert got == [0, 100, 200]
+  assert feed.writer.flush(10.0) is None
