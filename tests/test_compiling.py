@@ -127,12 +127,22 @@ def test_what_was_read_stays_as_it_was(change):
   assert values.read()[0].any()
 
 
-def test_what_was_written_stays_when_its_source_changes():
-  variable = tf.Variable(np.zeros(1000, np.float32))
-  new = np.ones(1000, np.float32)
-  compiling.Values([variable]).write([new])
+def _aligned():
+  """An array that TensorFlow would take over without a copy."""
+  memory = np.zeros(1064, np.float32)
+  start = (-memory.ctypes.data % 64) // 4
+  return memory[start : start + 1000]
+
+
+def test_what_was_written_and_its_source_change_apart():
+  variables = [tf.Variable(np.zeros(1000, np.float32)) for _ in range(2)]
+  new = _aligned()
+  for variable in variables:
+    compiling.Values([variable]).write([new])
   new[:] = 7
-  assert variable.numpy().tolist() == [1] * 1000
+  variables[0].assign_add(tf.ones(1000))
+  assert set(new.tolist()) == {7}
+  assert [set(variable.numpy().tolist()) for variable in variables] == [{1}, {0}]
 
 
 def test_there_may_be_no_variables():

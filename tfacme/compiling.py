@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, List, Optional, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -75,5 +76,6 @@ class Values:
     return [value.numpy() for value in self._read.flat([])]
 
   def write(self, values: Sequence[Any]) -> None:
-    """Assigns new values."""
-    self._write.flat(values)
+    """Assigns copies of new values."""
+    # A variable may take over the memory of the array that it is given, and would change it with its own value.
+    self._write.flat([np.array(value) for value in values])

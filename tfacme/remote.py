@@ -7,17 +7,15 @@ stop of the run ends it.
 
 from __future__ import annotations
 
+import ctypes
 import pickle
 import time
-from typing import Any, Callable, List
+from typing import Any, Callable
 
 import cloudpickle
 
 _LIMIT_SECONDS = 300.0  # A learner that is being traced, or that saves a large replay, takes its time.
 _POLL_SECONDS = 0.05  # between looks at whether the run stops
-
-# The destructor of a Courier client waits, without end, for a call to a server that is gone: so none is destroyed.
-_clients: List[Any] = []
 
 
 class Stopped(Exception):
@@ -83,7 +81,8 @@ class Remote:
   """The client's side: an object in another node. Its methods are called as if it were here."""
 
   def __init__(self, client: Any, name: str, stopping: Callable[[], bool]):
-    _clients.append(client)
+    # The destructor of a Courier client waits, without end, for a call to a server that is gone: so it is never called.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
     self._client = client
     self._name = name
     self._stopping = stopping

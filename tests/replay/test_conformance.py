@@ -534,3 +534,46 @@ def test_an_empty_replay_can_be_saved(backend, tmp_path):
   assert replay.sizes() == {'replay': (0, 10_000)}
   _fill(replay, 2)
   assert len(testing.drain(replay.reader(table, 1), 2)) == 2
+
+
+# --- What a run asks at its end ---
+
+
+def test_a_reader_is_exhausted_when_there_is_nothing_more_to_read(backend):
+  table = _queue(items.Items(2))
+  replay = backend.replay([table])
+  reader = replay.reader(table, 1)
+  assert reader.exhausted()
+  _fill(replay, 3)
+  assert not reader.exhausted()
+  for _ in range(3):
+    testing.read(reader)
+  assert testing.starved(reader)
+  assert reader.exhausted()
+
+
+@pytest.mark.parametrize('start', ['new', 'restored'])
+def test_a_reader_is_exhausted_where_the_rate_limiter_stops_it(backend, start, tmp_path):
+  table = _pairs(limiter=tables.sample_to_insert_ratio(2.0, 3, 4.0))  # Five inserts allow eight samples.
+  replay = backend.replay([table])
+  if start == 'restored':
+    replay = backend.saved_and_restored([table], lambda first: _fill(first, 5), str(tmp_path))
+  else:
+    _fill(replay, 5)
+  reader = replay.reader(table, 1)
+  assert not reader.exhausted()
+  for _ in range(8):
+    testing.read(reader)
+  assert testing.starved(reader)
+  assert reader.exhausted()
+
+
+def test_items_inserted_and_sampled_are_counted(backend):
+  tabled = _pairs(tables.Fifo(), max_size=4, max_times_sampled=1)
+  replay = backend.replay([tabled])
+  assert replay.counts() == {'replay': (0, 0)}
+  _fill(replay, 6)
+  assert replay.counts() == {'replay': (6, 0)}
+  reader = replay.reader(tabled, 2)
+  testing.drain(reader, 2)
+  assert replay.counts() == {'replay': (6, 4)}

@@ -341,7 +341,7 @@ def test_checking_reaches_every_data_set():
       'b': _mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('replay', 1), 0.5)]),
     }
   )
-  readers.check(source, [_table()], experiments)
+  readers.check(source, [_table()], experiments, testing.SPEC)
   assert (own.checked, experiments.checked) == (1, 1)
 
 
@@ -365,5 +365,39 @@ def test_what_cannot_be_read_is_refused_wherever_it_stands(source, message, wrap
     'together': sources.Together({'a': sources.Sample('queue', 1), 'b': source}),
   }[wrap]
   with pytest.raises(errors.UserError, match=message) as caught:
-    readers.check(wrapped, [tables.queue(PAIRS, 8)], None)
+    readers.check(wrapped, [tables.queue(PAIRS, 8)], None, testing.SPEC)
   assert str(caught.value).count('\n') == 0
+
+
+def test_replay_without_actors_is_refused():
+  with pytest.raises(errors.UserError, match='learns from replay, and a run from recorded data has none'):
+    readers.check(sources.Sample('replay', 2), [], Recorded([1]), testing.SPEC)
+
+
+def test_data_of_another_spec_is_refused_before_a_run():
+  dataset = Recorded([3], spec=testing.SPEC._replace(reward=dm_specs.Array((2,), np.float32)))
+  with pytest.raises(errors.UserError, match='does not fit the environment: its reward is'):
+    readers.check(sources.Data(PAIRS, 2), [_table()], dataset, testing.SPEC)
+
+
+# --- Exhausted ---
+
+
+def test_sources_are_exhausted_when_one_of_their_tables_is():
+  described = [_table('a', tables.Fifo()), tables.queue(PAIRS, 100, 'b')]
+  room = _room(Recorded(LENGTHS), described)
+  _fill(room, 5)
+  data = readers.open_source(sources.Data(PAIRS, 2), room)
+  endless = readers.open_source(sources.Map(_rewards_of_seven, sources.Sample('a', 2)), room)
+  both = readers.open_source(sources.Together({'a': sources.Sample('a', 2), 'b': sources.Sample('b', 2)}), room)
+  mixed = readers.open_source(_mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('b', 1), 0.5)], 2), room)
+  opened = (data, endless, both, mixed)
+  assert [source.exhausted() for source in opened] == [False] * 4
+  _read(both)
+  assert [source.exhausted() for source in opened] == [False] * 4
+  _read(both)  # One item of five is left in 'b'.
+  assert [source.exhausted() for source in opened] == [False, False, True, False]
+  _read(mixed)
+  assert [source.exhausted() for source in opened] == [False, False, True, True]
+  _fill(room, 2)
+  assert [source.exhausted() for source in opened] == [False] * 4

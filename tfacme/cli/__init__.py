@@ -32,7 +32,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def entry() -> NoReturn:
   """The `tfacme` command as a process of its own."""
-  guarding.leave(main())
+  guarding.leave(main)
 
 
 def page(experiment: Callable[[int], experiments.Experiment], arguments: Optional[Sequence[str]] = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Any, Callable, NoReturn
 
 from tfacme import errors, launching
@@ -34,8 +35,15 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
   return 0
 
 
-def leave(code: int) -> NoReturn:
-  """Ends the process without the libraries' own tear-down, in which threads of theirs may hang."""
+def leave(command: Callable[[], int]) -> NoReturn:
+  """Ends the process with a command's exit code, without the libraries' own tear-down, in which threads may hang."""
+  try:
+    code = command()
+  except SystemExit as request:
+    code = request.code if isinstance(request.code, int) else 0
+  except BaseException:
+    traceback.print_exc()
+    code = _FAILED
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(code)

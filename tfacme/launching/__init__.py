@@ -55,4 +55,4 @@ def main(experiment: Callable[..., Any]) -> NoReturn:
   """The command line of a user's page: runs `experiment(seed)` as the options say."""
   from tfacme import cli
 
-  cli.guarding.leave(cli.page(experiment))
+  cli.guarding.leave(lambda: cli.page(experiment))
