@@ -3,7 +3,7 @@
     python benchmarks/loop.py [--steps 6000] [--repeats 5]
 
 The bare parts are the environment with nothing around it, the policy and the learning step, each compiled and called in
-the cheapest public way on inputs that are there already. The loop does all that, at the same ratio of learning to
+the cheapest public way on inputs that are there already; they take turns at the loop's ratio. The loop does all that, at the same ratio of learning to
 acting, and replay, counting, logging, variables and the graph's scheduling besides. Loop and parts alternate within one
 process, so that what else the machine does falls on both.
 """
@@ -87,18 +87,17 @@ def bare_parts() -> Dict[str, Callable[[], Any]]:
     nets = plan.experiment.networks(plan.spec)
     policy, update = builder.policy(nets, plan.spec, False), builder.update(nets, plan.spec)
   observation = tf.zeros([1, *plan.spec.observations.shape])
-  numbers = tf.zeros([3], tf.int64)
+  numbers = tf.zeros([4], tf.int64)
   act = compiling.Compiled(
     acting.policy_step(policy, np.zeros(1, np.int32), 1),
-    [tf.TensorSpec(observation.shape), (), tf.TensorSpec([1], tf.bool), tf.TensorSpec([3], tf.int64)],
+    [tf.TensorSpec(observation.shape), (), tf.TensorSpec([4], tf.int64)],
   )
-  first = tf.zeros([1], tf.bool)
   batch = _batch(plan)
   learn = compiling.Compiled(update, [tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), batch)])
   flat = tf.nest.flatten(batch)
   return {
     'environment': step_environment,
-    'policy': lambda: act.flat([observation, first, numbers]),
+    'policy': lambda: act.flat([observation, numbers]),
     'learner': lambda: learn.flat(flat),
   }
 
@@ -114,23 +113,36 @@ def _batch(plan: program.Plan) -> Any:
   return source.unpack(tf.nest.map_structure(tf.constant, source.read(0.0, 0).packed))
 
 
-def seconds_each(function: Callable[[], Any]) -> float:
-  """Seconds of one call, over many."""
-  begun = time.perf_counter()
-  for _ in range(_CALLS):
-    function()
-  return (time.perf_counter() - begun) / _CALLS
+def bare_seconds(parts: Dict[str, Callable[[], Any]], steps: int, ratio: float) -> Dict[str, float]:
+  """Seconds of one call of each part, when they take turns as in the loop.
+
+  In a loop by itself each part would find its code and data in the processor's caches, as it never does in a run.
+  """
+  spent, calls = dict.fromkeys(parts, 0.0), dict.fromkeys(parts, 0)
+  owed = 0.0
+  for _ in range(steps):
+    owed += ratio
+    for name, function in parts.items():
+      if name == 'learner':
+        if owed < 1.0:
+          continue
+        owed -= 1.0
+      begun = time.perf_counter()
+      function()
+      spent[name] += time.perf_counter() - begun
+      calls[name] += 1
+  return {name: spent[name] / calls[name] for name in parts}
 
 
 def main(options: Options) -> None:
   """Measures and prints."""
   parts = bare_parts()
-  for function in parts.values():
-    seconds_each(function)
+  _, ratio = loop_seconds(options.steps)
+  bare_seconds(parts, _CALLS, ratio)
   rows = []
   for _ in range(options.repeats):
-    bare = {name: seconds_each(function) for name, function in parts.items()}
     loop, ratio = loop_seconds(options.steps)
+    bare = bare_seconds(parts, options.steps, ratio)
     total = bare['environment'] + bare['policy'] + ratio * bare['learner']
     rows.append({**bare, 'learner_steps_per_step': ratio, 'sum': total, 'loop': loop, 'loop_to_sum': loop / total})
   median = {name: statistics.median(row[name] for row in rows) for name in rows[0]}

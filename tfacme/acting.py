@@ -20,8 +20,6 @@ class PolicyActor:
     slots = len(parts.environments)
     initial = parts.policy.initial_state(slots)
     self._stateful = bool(tf.nest.flatten(initial))
-    self._seed = parts.seed
-    self._calls = 0
     index = parts.first_index + np.arange(slots, dtype=np.int32)
     observation = parts.environment_spec.observations
     act = policy_step(parts.policy, index, parts.slots)
@@ -30,10 +28,11 @@ class PolicyActor:
       [
         compiling.tensor_specs(observation, slots),
         tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
-        tf.TensorSpec([slots], tf.bool),
-        tf.TensorSpec([3], tf.int64),
+        tf.TensorSpec([3 + slots], tf.int64),
       ],
     )
+    self._numbers = np.zeros(3 + slots, np.int64)
+    self._numbers[0] = parts.seed
     self._state = tf.nest.flatten(initial)
     # Where actions, extras and state lie among the flat outputs, counted once: packing nests costs more than the call.
     self._single = isinstance(self._act.outputs[0], tf.TensorSpec) and self._act.outputs[1] == ()
@@ -49,10 +48,12 @@ class PolicyActor:
 
   def act(self, observation: core.Nest, first: Any, steps: int) -> Tuple[core.Nest, core.Nest]:
     """Actions and extras [N, ...] for observations [N, ...]; where `first` [N], the policy's state starts anew."""
-    self._calls += 1
-    numbers = np.array([self._seed, self._calls, steps], np.int64)
+    numbers = self._numbers
+    numbers[1] += 1
+    numbers[2] = steps
+    numbers[3:] = first
     leaves = [observation] if isinstance(observation, np.ndarray) else tree.flatten(observation)
-    outputs = self._act.flat([*leaves, *self._state, first, numbers])
+    outputs = self._act.flat([*leaves, *self._state, numbers])
     if self._stateful:
       self._state = outputs[-len(self._state) :]
     if self._single:
@@ -62,10 +63,15 @@ class PolicyActor:
 
 
 def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
-  """The function of one call: (observation, state, first [B], (seed, calls, steps)) -> (actions, extras, state)."""
+  """The function of one call: (observation, state, numbers) -> (actions, extras, state).
 
-  def step(observation: core.Nest, state: core.Nest, first: tf.Tensor, numbers: tf.Tensor):
+  Its numbers, int64 [3 + B], are the seed, how many calls there were, the steps of the run, and for each slot whether an
+  episode begins: one input costs a small network's call less than four.
+  """
+
+  def step(observation: core.Nest, state: core.Nest, numbers: tf.Tensor):
     if tf.nest.flatten(state):
+      first = tf.cast(numbers[3:], tf.bool)
       initial = policy.initial_state(len(index))
       state = tf.nest.map_structure(lambda fresh, old: _where(first, fresh, old), initial, state)
     context = core.Context(
@@ -92,8 +98,7 @@ def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
     [
       compiling.tensor_specs(spec.observations, 1),
       tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
-      tf.TensorSpec([1], tf.bool),
-      tf.TensorSpec([3], tf.int64),
+      tf.TensorSpec([4], tf.int64),
     ],
   )
   return tf.nest.map_structure(lambda s: dm_specs.Array(s.shape[1:].as_list(), s.dtype.as_numpy_dtype), step.outputs[1])

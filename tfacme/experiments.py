@@ -63,7 +63,7 @@ class Layout:
   slots: int = 1
   evaluators: int = 1
   threads: int = 1
-  variable_period: int = 1
+  variable_period: int = 10
   updates_per_call: int = 1
 
   def __post_init__(self):

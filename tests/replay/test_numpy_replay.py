@@ -160,6 +160,16 @@ def test_a_used_replay_can_go_back(tmp_path):
   assert _live(replay) == 5
 
 
+def test_only_what_it_wrote_itself_can_be_restored(tmp_path):
+  replay = _replay([_free()])
+  for name in ('numpy', 'other'):
+    (tmp_path / name).mkdir()
+  replay.save(str(tmp_path / 'numpy'))
+  assert replay.can_restore(str(tmp_path / 'numpy'))
+  assert replay.can_restore(str(tmp_path / 'nothing was saved'))
+  assert not replay.can_restore(str(tmp_path / 'other'))  # As a server leaves it.
+
+
 def test_keys_are_not_given_twice_across_a_restart(tmp_path):
   table = _free(sampler=tables.Fifo(), max_times_sampled=1)
   replay = _replay([table])
@@ -215,6 +225,26 @@ def test_memory_stays_bounded_over_many_evictions(rule, remover):
     assert _live(replay) <= 10 * longest + 2 * longest
   assert replay.sizes() == {'replay': (10, 10)}
   assert len(replay._store.columns['rest']) == 1024  # It never grew: 3,200 rows went through it.
+
+
+@pytest.mark.parametrize('rule', [items.Items(4), items.Items(5, period=2), items.Items(None)])
+def test_items_stay_right_while_others_come_and_go(rule):
+  """A padded item names its last row more than once, and that row may be freed only once."""
+  table = _free(rule, max_size=3)
+  replay = _replay([table])
+  feed = testing.Feed(replay.writer(), replay.codec)
+  random = np.random.default_rng(0)
+  rows = []
+  for _ in range(60):
+    episode = testing.stream([int(random.integers(1, 8))], start=len(rows))
+    rows += episode
+    feed(episode)
+    state = replay.state()
+    steps, _ = replay.codec.views({n[len('rows/') :]: c for n, c in state.items() if n.startswith('rows/')})
+    held = np.split(steps.extras['number'][state['numbers']], np.cumsum(state['replay/lengths'])[:-1])
+    wanted = [testing.numbers(item) for item in items.cut(rows, rule)[-3:]]
+    assert [item.tolist() for item in held] == wanted
+    assert _live(replay) == len({number for item in wanted for number in item})
 
 
 def test_rows_of_worn_out_items_are_freed():

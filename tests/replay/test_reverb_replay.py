@@ -84,7 +84,7 @@ def test_a_failure_to_write_priorities_reaches_the_learner(reverb_backend):
   read = testing.read(reader)
   with pytest.raises(ValueError, match='Priority must not be negative'):
     for _ in range(200):
-      reader.write_priorities(read, np.array([-1.0, 1.0]))
+      reader.write_priorities(read, np.array([-1.0, -1.0]))  # Both, since they may be one item.
       time.sleep(0.01)
 
 

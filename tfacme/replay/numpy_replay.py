@@ -90,6 +90,7 @@ class NumpyTable:
   def __init__(self, table: tables.Table, store: RowStore, seed: int):
     self.table = table
     self._store = store
+    self._which = store.codec.which(table.items)
     self._random = np.random.default_rng(seed)
     self._clear()
 
@@ -237,8 +238,7 @@ class NumpyTable:
       longest = max(map(len, items))
       # The row of the final observation is the padding too.
       rows = np.stack([np.pad(item, (0, longest - len(item)), mode='edge') for item in items])
-    which = self._store.codec.which(self.table.items)
-    return {n: column.take(packing.select(rows, which[n]), axis=0) for n, column in self._store.columns.items()}
+    return {n: column.take(packing.select(rows, self._which[n]), axis=0) for n, column in self._store.columns.items()}
 
   def _count(self, positions: np.ndarray) -> None:
     """Counts samples, and removes the items that were sampled often enough."""

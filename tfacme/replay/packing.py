@@ -23,16 +23,10 @@ class _Leaf(NamedTuple):
   """Where a leaf lies in a packed row."""
 
   offset: int  # bytes
+  end: int  # bytes
+  size: int  # numbers
   shape: Tuple[int, ...]
   dtype: np.dtype
-
-  @property
-  def size(self) -> int:
-    return int(np.prod(self.shape, dtype=np.int64))
-
-  @property
-  def end(self) -> int:
-    return self.offset + self.size * self.dtype.itemsize
 
 
 class Layout:
@@ -54,7 +48,8 @@ class Layout:
         self._groups[-1].append(i)
       else:
         self._groups.append([i])
-      self._leaves[i] = _Leaf(offset, shape, dtype)
+      size = int(np.prod(shape, dtype=np.int64))
+      self._leaves[i] = _Leaf(offset, offset + size * dtype.itemsize, size, shape, dtype)
       offset = self._leaves[i].end
     self.bytes = max(_ALIGNMENT, -(-offset // _ALIGNMENT) * _ALIGNMENT)
 
@@ -107,6 +102,7 @@ INFO = Layout(
     'source': np.zeros((), np.int32),
   }
 )
+_INFO_NAMES = ('key', 'now', 'probability', 'source', 'table_size')  # in the order of the flattened nest
 
 
 class Codec:
@@ -194,7 +190,7 @@ def select(rows: np.ndarray, which: str) -> np.ndarray:
 def pack_info(batch_size: int, now: int, **facts: Any) -> np.ndarray:
   """Packed infos [B, bytes]; the facts are arrays [B] or numbers; see `core.Info`."""
   packed = np.zeros((batch_size, INFO.bytes), np.uint8)
-  views = INFO.views(packed)
+  views = dict(zip(_INFO_NAMES, INFO.flat_views(packed)))
   views['now'][:] = now
   for name, fact in facts.items():
     views[name][:] = fact

@@ -51,7 +51,8 @@ class SumTree:
     blocks = np.searchsorted(ends, masses, side='right')
     sums = np.cumsum(self._weights[blocks], axis=1)
     # The two levels round differently: stay within the block's own sum, so that no weight of zero is found.
-    inside = np.clip(masses - ends[blocks] + self._sums[blocks], 0, np.nextafter(sums[:, -1], 0))
+    inside = np.minimum(masses - ends[blocks] + self._sums[blocks], np.nextafter(sums[:, -1], 0))
+    inside = np.maximum(inside, 0)  # Two plain calls cost a fifth of np.clip.
     return blocks * _BLOCK + (sums <= inside[:, None]).sum(axis=1)
 
   def _running(self) -> np.ndarray:
