@@ -65,8 +65,8 @@ class PolicyActor:
 def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
   """The function of one call: (observation, state, numbers) -> (actions, extras, state).
 
-  Its numbers, int64 [3 + B], are the seed, how many calls there were, the steps of the run, and for each slot whether an
-  episode begins: one input costs a small network's call less than four.
+  Its numbers, int64 [3 + B], are the seed, how many calls there were, the steps of the run, and for each slot whether
+  an episode begins: one input costs a small network's call less than four.
   """
 
   def step(observation: core.Nest, state: core.Nest, numbers: tf.Tensor):
