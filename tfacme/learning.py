@@ -74,7 +74,6 @@ class Learner:
     self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
     self._reading = threading.Lock()  # And saved when all that was read has been learned from.
     self._started = (parts.clock(), 0)
-    self._exhausted = False
     self._done = False
     self.tally.join(['learner_steps'])
 
@@ -201,9 +200,8 @@ class Learner:
     """Blocked; or done, if the actors are and have sent all they had."""
     finished = self.tally.phase > 0
     self.tally.report()
-    # Twice, since what a reader has fetched may come just after the table says that there is nothing more.
-    was, self._exhausted = self._exhausted, finished and self._source.exhausted()
-    return self._finish() if was and self._exhausted and not self._parts.budgeted else blocked
+    drained = finished and not self._parts.budgeted and self._source.exhausted()
+    return self._finish() if drained else blocked
 
   def _finish(self) -> core.Outcome:
     self.tally.report(finished=True)

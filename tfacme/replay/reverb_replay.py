@@ -298,6 +298,7 @@ class ReverbReader:
     self._priorities: queue.Queue = queue.Queue(maxsize=4)
     self._failed: Optional[BaseException] = None  # why priorities are no longer written
     self._started = False
+    self._dry = False  # whether there was no more to sample when it was last asked
 
   def read(self, wait: float, now: int) -> Union[_Read, core.Blocked]:
     """A batch, or what it waits for after `wait` seconds."""
@@ -311,6 +312,7 @@ class ReverbReader:
       return core.Blocked(f'the actors to insert into {self._table.name!r} (the rate limiter holds samples)')
     if isinstance(info, BaseException):
       raise info
+    self._dry = False
     keys = np.asarray(info.key).reshape(self._batch_size)
     facts = {'probability': info.probability, 'table_size': info.table_size}
     packed = packing.pack_info(
@@ -320,13 +322,13 @@ class ReverbReader:
 
   def exhausted(self) -> bool:
     """Whether the server allows no more samples; one that is slow to give them does not count."""
-    if not self._read.empty():
-      return False
     try:
       info = self._client.server_info(timeout=10)[self._table.name]
     except reverb.errors.DeadlineExceededError:
       return False
-    return not self._table.limiter.can_sample(*_counted(info), info.current_size)
+    # Asked twice without a batch in between, since the last samples may be on their way while the table has no more.
+    was, self._dry = self._dry, not self._table.limiter.can_sample(*_counted(info), info.current_size)
+    return was and self._dry and self._read.empty()
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Gives the items of a batch new priorities [B], a little later."""
