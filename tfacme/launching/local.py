@@ -292,6 +292,6 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
 def _wait_for_stop(pipe: Any, event: threading.Event) -> None:
   try:
     pipe.recv()
-  except (EOFError, OSError):  # The launcher is gone.
-    pass
+  except (EOFError, OSError):
+    os._exit(1)  # The launcher is gone, and nobody would tell the nodes in which order to stop.
   event.set()
