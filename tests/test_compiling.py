@@ -107,7 +107,7 @@ def _variables():
 def test_values_are_read_and_written_in_order():
   variables = _variables()
   values = compiling.Values(variables)
-  assert [value.tolist() for value in values.read()] == [[1, 2], 3, [[True]]]
+  assert [value.numpy().tolist() for value in values.read()] == [[1, 2], 3, [[True]]]
   values.write([np.float32([5, 6]), np.int64(7), np.array([[False]])])
   assert [variable.numpy().tolist() for variable in variables] == [[5, 6], 7, [[False]]]
 
@@ -123,8 +123,8 @@ def test_what_was_read_stays_as_it_was(change):
     variable.scatter_nd_update([[0]], [1.0])
   else:
     getattr(variable, change)(tf.ones(1000))
-  assert not before.any()
-  assert values.read()[0].any()
+  assert not before.numpy().any()
+  assert values.read()[0].numpy().any()
 
 
 def _aligned():
@@ -143,6 +143,20 @@ def test_what_was_written_and_its_source_change_apart():
   variables[0].assign_add(tf.ones(1000))
   assert set(new.tolist()) == {7}
   assert [set(variable.numpy().tolist()) for variable in variables] == [{1}, {0}]
+
+
+@pytest.mark.parametrize('change', ['assign_add', 'scatter'])
+def test_what_was_passed_on_and_its_source_change_apart(change):
+  source, target = (tf.Variable(np.zeros(1000, np.float32)) for _ in range(2))
+  read = compiling.Values([source]).read()
+  compiling.Values([target]).write(read)
+  for variable in (source, target):
+    if change == 'scatter':
+      variable.scatter_nd_update([[0]], [1.0])
+    else:
+      variable.assign_add(tf.ones(1000))
+    assert not read[0].numpy().any()
+  assert source.numpy()[0] == target.numpy()[0] == 1
 
 
 def test_there_may_be_no_variables():

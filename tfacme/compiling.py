@@ -72,10 +72,10 @@ class Values:
     self._write = Compiled(write, [specs])
 
   def read(self) -> List[Any]:
-    """The values, as numpy arrays that later writes don't touch."""
-    return [value.numpy() for value in self._read.flat([])]
+    """The values, as tensors: later writes don't touch them, and to write them elsewhere costs no conversion."""
+    return self._read.flat([])
 
   def write(self, values: Sequence[Any]) -> None:
-    """Assigns copies of new values."""
-    # A variable may take over the memory of the array that it is given, and would change it with its own value.
-    self._write.flat([np.array(value) for value in values])
+    """Assigns new values; copies of them if they are arrays."""
+    # A variable may take over the memory of an array that it is given, and would change it with its own value.
+    self._write.flat([value if tf.is_tensor(value) else np.array(value) for value in values])

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
+import tree
 
 from tfacme import checkpoints, compiling, core, counting, errors, variables
 from tfacme.loggers import Logger
@@ -68,7 +69,7 @@ class Learner:
     self._direct: Optional[Callable[[Any], core.UpdateOutput]] = None
     published = variables.published_variables(parts.update.published)
     self._published = {name: compiling.Values(own) for name, own in published.items()}
-    self._snapshots: Dict[str, Tuple[int, List[np.ndarray]]] = {}
+    self._snapshots: Dict[str, Tuple[int, List[tf.Tensor]]] = {}
     self._steps = 0
     self._batches: List[Opened] = []
     self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
@@ -104,7 +105,7 @@ class Learner:
         self._batches.append(read)
       batches, self._batches = self._batches, []
       with self._lock:
-        finite, metrics, *priorities = self._compiled.flat(tf.nest.flatten([batch.packed for batch in batches]))
+        finite, metrics, *priorities = self._compiled.flat(tree.flatten([batch.packed for batch in batches]))
         self._steps += count
     self._after(batches, finite, metrics, priorities)
     return core.Progress.DID
@@ -118,7 +119,7 @@ class Learner:
       self._steps += 1
     return output
 
-  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[np.ndarray]]]]:
+  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[tf.Tensor]]]]:
     """See `core.VariableSource`."""
     with self._lock:
       if self._steps <= newer_than:
@@ -209,7 +210,7 @@ class Learner:
     self._done = True
     return core.Progress.DONE
 
-  def _snapshot(self, name: str) -> List[np.ndarray]:
+  def _snapshot(self, name: str) -> List[tf.Tensor]:
     version, values = self._snapshots.get(name, (-1, []))
     if version != self._steps:
       values = self._published[name].read()
