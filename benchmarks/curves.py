@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -50,7 +51,9 @@ def main(options: Options) -> None:
     command = [sys.executable, options.page, '--seed', str(seed), '--workdir', str(run)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shutil.copy(run / 'logs' / 'evaluator.csv', out / f'seed{seed}.csv')
-    shutil.copy(run / 'experiment.json', out / f'seed{seed}.json')
+    description = json.loads((run / 'experiment.json').read_text())
+    description.pop('command')  # It names folders of this machine; the page and the seed say the same.
+    (out / f'seed{seed}.json').write_text(json.dumps(description, indent=2) + '\n')
     last = loggers.read(os.fspath(run / 'logs' / 'evaluator.csv'))[-1]
     finals.append({'seed': seed, **{name: last[name] for name in last if name.startswith(('actor_steps', 'episode'))}})
     print(f'seed {seed}: return {float(last["episode_return"]):.1f} at step {last["actor_steps"]}', flush=True)
