@@ -19,8 +19,13 @@ def start_server() -> None:
   from multiprocessing import forkserver
 
   multiprocessing.set_forkserver_preload(['tfacme.launching.preload'])
-  with _without_main():
-    forkserver.ensure_running()
+  # It ignores Ctrl-C only once it has imported all; a blocked signal is inherited, so it does not hear of it before.
+  blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+  try:
+    with _without_main():
+      forkserver.ensure_running()
+  finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def start_process(target: Callable[..., None], args: Tuple[Any, ...], name: str) -> multiprocessing.process.BaseProcess:
