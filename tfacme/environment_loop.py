@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Any, Callable, List, Optional, Sequence, Set
+from typing import Any, Callable, Optional, Sequence, Set
 
 import dm_env
 import numpy as np
@@ -264,8 +264,3 @@ def _taker(spec: core.Nest) -> Callable[[core.Nest, int], Any]:
   if hasattr(spec, 'shape'):
     return lambda actions, slot: actions[slot].copy() if actions.ndim > 1 else actions[slot]
   return lambda actions, slot: tree.map_structure(lambda leaf: leaf[slot].copy(), actions)
-
-
-def make_environments(make: Callable[[int], dm_env.Environment], seeds: Sequence[int]) -> List[dm_env.Environment]:
-  """An environment for each seed."""
-  return [make(seed) for seed in seeds]

@@ -53,8 +53,3 @@ def zeros(spec: core.Nest) -> core.Nest:
 def is_discrete(spec: Any) -> bool:
   """Whether an action spec is a single choice among n actions."""
   return isinstance(spec, dm_specs.DiscreteArray)
-
-
-def is_continuous(spec: Any) -> bool:
-  """Whether an action spec is a single vector of bounded real numbers."""
-  return isinstance(spec, dm_specs.BoundedArray) and np.issubdtype(spec.dtype, np.floating)
