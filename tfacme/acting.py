@@ -9,7 +9,7 @@ import tensorflow as tf
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import compiling, core, specs
+from tfacme import compiling, core, memory, specs
 
 
 class PolicyActor:
@@ -21,17 +21,15 @@ class PolicyActor:
     initial = parts.policy.initial_state(slots)
     self._stateful = bool(tf.nest.flatten(initial))
     index = parts.first_index + np.arange(slots, dtype=np.int32)
-    observation = parts.environment_spec.observations
-    act = policy_step(parts.policy, index, parts.slots)
-    self._act = compiling.Compiled(
-      act,
-      [
-        compiling.tensor_specs(observation, slots),
-        tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
-        tf.TensorSpec([3 + slots], tf.int64),
-      ],
-    )
-    self._numbers = np.zeros(3 + slots, np.int64)
+    observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
+    numbers = tf.TensorSpec([3 + slots], tf.int64)
+    states = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
+    self._act = compiling.Compiled(policy_step(parts.policy, index, parts.slots), [observation, states, numbers])
+    # The inputs of each call lie in the same memory, so that a call converts nothing.
+    staged = [memory.aligned_empty(s.shape, s.dtype.as_numpy_dtype) for s in [*tf.nest.flatten(observation), numbers]]
+    *self._staged, self._numbers = staged
+    *self._observation, self._given_numbers = map(memory.as_input, staged)
+    self._numbers[:] = 0
     self._numbers[0] = parts.seed
     self._state = tf.nest.flatten(initial)
     # Where actions, extras and state lie among the flat outputs, counted once: packing nests costs more than the call.
@@ -53,7 +51,11 @@ class PolicyActor:
     numbers[2] = steps
     numbers[3:] = first
     leaves = [observation] if isinstance(observation, np.ndarray) else tree.flatten(observation)
-    outputs = self._act.flat([*leaves, *self._state, numbers])
+    for staged, leaf in zip(self._staged, leaves):
+      if leaf.shape != staged.shape:  # An assignment would broadcast it.
+        raise ValueError(f'An observation of shape {leaf.shape} was given to a policy that takes {staged.shape}.')
+      staged[...] = leaf
+    outputs = self._act.flat([*self._observation, *self._state, self._given_numbers])
     if self._stateful:
       self._state = outputs[-len(self._state) :]
     if self._single:
@@ -74,6 +76,8 @@ def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
       first = tf.cast(numbers[3:], tf.bool)
       initial = policy.initial_state(len(index))
       state = tf.nest.map_structure(lambda fresh, old: _where(first, fresh, old), initial, state)
+      # A state may hold on to an observation, whose memory is written again before the next call.
+      observation = tf.nest.map_structure(lambda leaf: tf.raw_ops.DeepCopy(x=leaf), observation)
     context = core.Context(
       seed=tf.cast(numbers[:2], tf.int32),
       steps=numbers[2],

@@ -78,4 +78,4 @@ class Values:
   def write(self, values: Sequence[Any]) -> None:
     """Assigns new values; copies of them if they are arrays."""
     # A variable may take over the memory of an array that it is given, and would change it with its own value.
-    self._write.flat([value if tf.is_tensor(value) else np.array(value) for value in values])
+    self._write.flat([value if isinstance(value, tf.Tensor) else np.array(value) for value in values])

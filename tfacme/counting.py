@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
 
 from tfacme import checkpoints
 
@@ -73,7 +73,8 @@ class Counter:
     self._finished: set[str] = set()
     self._notes: Dict[str, Dict[str, Any]] = {}
     self._blocked_since: Dict[str, float] = {}
-    self._news: Optional[Tuple[Dict[str, int], int]] = None  # (totals, phase), if they are up to date
+    self._totals: Dict[str, int] = {}  # of all nodes; a new dict at each change, since reports have given it away
+    self._phase = self._find_phase()
     self._lock = threading.Lock()
 
   def join(self, node: str) -> Dict[str, int]:
@@ -82,7 +83,7 @@ class Counter:
       counts = self._counts.setdefault(node, {})
       self._granted[node] = counts.get(self._unit, 0)
       self._finished.discard(node)
-      self._news = None
+      self._phase = self._find_phase()
       return dict(counts)
 
   def report(
@@ -96,33 +97,33 @@ class Counter:
     """See `CounterClient.report`."""
     with self._lock:
       mine = self._counts.setdefault(node, {})
-      if counts != mine:
+      if counts != mine:  # Most reports tell nothing new, and in a run in one thread they come at every step.
+        totals = dict(self._totals)
+        for name, count in counts.items():
+          totals[name] = totals.get(name, 0) + count - mine.get(name, 0)
         mine.update(counts)
-        self._news = None
+        self._totals = totals
       if claim is not None:
         self._grant(node, claim)
       if notes:
         self._note(node, notes)
       if finished:
         self._finished.add(node)
-        self._news = None
-      if self._news is None:  # Most reports tell nothing new, and come at every step in a run in one thread.
-        self._news = (self._totals(), self._phase())
-      return Report(self._granted.get(node, 0), *self._news)
+        self._phase = self._find_phase()
+      return Report(self._granted.get(node, 0), self._totals, self._phase)
 
   def status(self) -> Dict[str, Any]:
     """All that a display shows, as plain values."""
     now = time.monotonic()
     with self._lock:
-      totals = self._totals()
       for node, since in self._blocked_since.items():
         self._notes[node]['blocked_seconds'] = now - since
       return {
         'unit': self._unit,
-        'steps': totals.get(self._unit, 0),
+        'steps': self._totals.get(self._unit, 0),
         'budget': self._budget,
-        'totals': totals,
-        'phase': self._phase(),
+        'totals': self._totals,
+        'phase': self._phase,
         'notes': {node: dict(notes) for node, notes in self._notes.items()},
       }
 
@@ -139,7 +140,10 @@ class Counter:
     with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
       self._counts = json.load(file)
     self._granted = {node: own.get(self._unit, 0) for node, own in self._counts.items()}
-    self._news = None
+    self._totals = {}
+    for own in self._counts.values():
+      for name, count in own.items():
+        self._totals[name] = self._totals.get(name, 0) + count
     return checkpoints.digest(self._counts)
 
   def _grant(self, node: str, claim: int) -> None:
@@ -153,14 +157,7 @@ class Counter:
       self._blocked_since[node] = time.monotonic()
     mine.update(notes)
 
-  def _totals(self) -> Dict[str, int]:
-    totals: Dict[str, int] = {}
-    for counts in self._counts.values():
-      for name, count in counts.items():
-        totals[name] = totals.get(name, 0) + count
-    return totals
-
-  def _phase(self) -> int:
+  def _find_phase(self) -> int:
     for number, names in enumerate(self._phases):
       if not names <= self._finished:
         return number
@@ -217,10 +214,10 @@ class Tally:
     self._granted, self._totals, self.phase = report
     self.notes = {}
 
-  def settle(self) -> None:
-    """Tells the counter what was counted, if that costs nothing; else it waits for the next claim."""
+  def settle(self, unit: str, most: int) -> None:
+    """Tells the counter what was counted and claims the next `most` steps, if that costs nothing; else it all waits."""
     if self.prompt:
-      self.report()
+      self.report(claim=self.counts[unit] + most)
 
   def total(self, name: str) -> int:
     """A count of all nodes: what the counter last said, and what this node has counted since."""

@@ -142,7 +142,7 @@ class EnvironmentLoop:
     for slot in range(count):
       self._step(slot)
     self.tally.add(self._unit, count)
-    self.tally.settle()
+    self.tally.settle(self._unit, len(self._environments))
     if not (rows.finite() and _finite(self._returns)):  # A return has all rewards of its episode.
       self._explain()
     return core.Progress.DID

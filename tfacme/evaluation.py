@@ -166,7 +166,8 @@ class Evaluator:
     last = self.tally.phase >= counting.PHASES.index('evaluator')
     if self._playing is None:
       if not last and steps < self._next:
-        time.sleep(wait)
+        if wait:
+          time.sleep(wait)
         return core.Blocked('the next evaluation', idle=True)
       self._is_last, self._next = last, self._after(steps)
       self._begin()

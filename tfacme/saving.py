@@ -65,7 +65,8 @@ class Saver:
       self._save()
       self._next = self._after(self.tally.total(self._parts.unit))
       return core.Progress.DID
-    time.sleep(wait)
+    if wait:
+      time.sleep(wait)
     return core.Blocked('the next checkpoint', idle=True)
 
   def interrupt(self) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
 import tensorflow as tf
 
@@ -29,10 +28,10 @@ class VariableClient:
     self._source = source
     self._names = [name]
     self._values = compiling.Values(module.variables)
-    self._shapes = [tuple(variable.shape) for variable in module.variables]
+    self._shapes: Optional[List[Any]] = [tuple(variable.shape) for variable in module.variables]
     self._period = period
     self._calls = 0
-    self._pending: Optional[concurrent.futures.Future] = None
+    self._pending: Any = None
     self.version = -1
 
   def update(self) -> None:
@@ -50,24 +49,39 @@ class VariableClient:
     self._pending = None
     self._take(begin(self._source, 'get', self._names, self.version))
 
-  def _take(self, pending: concurrent.futures.Future) -> None:
+  def _take(self, pending: Any) -> None:
     self._pending = None
     answer = pending.result()
     if answer is not None:
       self.version, (values,) = answer
-      shapes = [tuple(value.shape) for value in values]
-      if shapes != self._shapes:
-        raise ValueError(f'{self._names} has variables of shapes {shapes} in the learner, and {self._shapes} here.')
+      if self._shapes is not None:
+        self._check([tuple(value.shape) for value in values])
       self._values.write(values)
 
+  def _check(self, shapes: List[Any]) -> None:
+    """Holds the first values that come against the variables that take them."""
+    if shapes != self._shapes:
+      raise ValueError(f'{self._names} has variables of shapes {shapes} in the learner, and {self._shapes} here.')
+    self._shapes = None
 
-def begin(target: Any, method: str, *args: Any) -> concurrent.futures.Future:
+
+class _Answered(NamedTuple):
+  """The answer of a call that is over, with the two methods of a future that are used."""
+
+  value: Any
+
+  def done(self) -> bool:
+    return True
+
+  def result(self) -> Any:
+    return self.value
+
+
+def begin(target: Any, method: str, *args: Any) -> Any:
   """Calls a method, in another node without waiting for the answer, in this one at once."""
   if hasattr(target, 'begin'):
     return target.begin(method, *args)
-  future: concurrent.futures.Future = concurrent.futures.Future()
-  future.set_result(getattr(target, method)(*args))
-  return future
+  return _Answered(getattr(target, method)(*args))
 
 
 def published_variables(published: Mapping[str, Any]) -> Mapping[str, Sequence[tf.Variable]]:

@@ -125,7 +125,7 @@ def test_a_batch_in_the_graph_is_what_the_views_show(rule):
     view[...] = leaf
   version[:] = np.arange(12)
   rows = np.arange(12).reshape(3, 4)
-  batch = {n: column[packing.select(rows, codec.which(rule)[n])] for n, column in columns.items()}
+  batch = {n: packing.take(column, rows, codec.which(rule)[n]) for n, column in columns.items()}
   info = packing.pack_info(3, now=20, key=np.array([1, 2**64 - 1, 3], np.uint64), probability=0.25, table_size=7)
   unpack = tf.function(codec.batch, input_signature=codec.specs(rule, 3))
   got = unpack({n: tf.constant(column) for n, column in batch.items()}, tf.constant(info))

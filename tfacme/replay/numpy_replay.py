@@ -28,7 +28,7 @@ class RowStore:
   def __init__(self, codec: packing.Codec):
     self.codec = codec
     self.columns = codec.rows(_FIRST_CAPACITY)
-    self._holds = np.zeros(_FIRST_CAPACITY, np.int64)
+    self._holds = [0] * _FIRST_CAPACITY  # A list: to count a few rows in an array costs many times as much.
     self._free: List[int] = []
     self._used = 0
 
@@ -45,28 +45,25 @@ class RowStore:
     self._holds[number] = 1
     return number
 
-  def hold(self, numbers: np.ndarray) -> None:
-    """Holds rows once more; a number that comes twice counts once, here and in `release`."""
-    self._holds[numbers] += 1
+  def hold(self, numbers: Sequence[int]) -> None:
+    """Holds rows once more."""
+    holds = self._holds
+    for number in numbers:
+      holds[number] += 1
 
-  def release_one(self, number: int) -> None:
-    """Lets go of one row."""
-    self._holds[number] -= 1
-    if not self._holds[number]:
-      self._free.append(number)
-
-  def release(self, numbers: np.ndarray) -> None:
+  def release(self, numbers: Sequence[int]) -> None:
     """Lets go of rows; those that nobody holds are free."""
-    self._holds[numbers] -= 1
-    empty = numbers[self._holds[numbers] == 0]
-    if len(empty):
-      self._free.extend(dict.fromkeys(empty.tolist()))
+    holds = self._holds
+    for number in numbers:
+      holds[number] -= 1
+      if not holds[number]:
+        self._free.append(number)
 
   def replace(self, columns: streams.Columns) -> None:
     """Holds just these rows from now on, each of them by nobody yet."""
     self.columns = {name: np.array(column) for name, column in columns.items()}
     self._used = len(self.columns['rest'])
-    self._holds = np.zeros(self._used, np.int64)
+    self._holds = [0] * self._used
     self._free = []
 
   def _grow(self) -> None:
@@ -74,7 +71,7 @@ class RowStore:
     for name, rows in self.codec.rows(size).items():
       rows[: self._used] = self.columns[name]
       self.columns[name] = rows
-    self._holds = np.concatenate([self._holds, np.zeros(size - len(self._holds), np.int64)])
+    self._holds.extend([0] * (size - len(self._holds)))
 
 
 @dataclasses.dataclass
@@ -82,6 +79,7 @@ class _Read:
   columns: streams.Columns
   info: np.ndarray
   keys: np.ndarray
+  positions: np.ndarray  # where the items were
 
 
 class NumpyTable:
@@ -123,14 +121,14 @@ class NumpyTable:
     most = self.table.max_times_sampled
     return not most or self.size * most - int(self._times[: self.size].sum()) >= batch_size
 
-  def insert(self, rows: np.ndarray, priority: float = 1.0) -> None:
-    """Adds an item of these row numbers [T], and removes one if there are then too many."""
+  def insert(self, rows: Sequence[int], priority: float = 1.0) -> None:
+    """Adds an item of these row numbers, and removes one if there are then too many."""
     position, key = self.size, self.inserts
     if position == len(self._keys):
       self._grow()
     self._store.hold(rows)
     if self.table.items.length is None:
-      self._rows.append(rows)
+      self._rows.append(np.array(rows, np.int64))
     else:
       self._fixed[position] = rows
     self._keys[position], self._priorities[position], self._times[position] = key, priority, 0
@@ -145,18 +143,17 @@ class NumpyTable:
     if self.table.max_times_sampled and isinstance(self.table.sampler, (tables.Uniform, tables.Prioritized)):
       # One by one, since an item that was sampled often enough is no longer there for the rest of the batch.
       draws = [self._draw(1) for _ in range(batch_size)]
-      rows = [item for items, _ in draws for item in items]
-      facts = {name: np.array([drawn[name] for _, drawn in draws]).reshape(-1) for name in draws[0][1]}
+      rows = [item for items, _, _ in draws for item in items]
+      positions = np.concatenate([drawn for _, drawn, _ in draws])
+      facts = {name: np.array([drawn[name] for _, _, drawn in draws]).reshape(-1) for name in draws[0][2]}
     else:
-      rows, facts = self._draw(batch_size)
-    info = packing.pack_info(batch_size, now, source=0, **facts)
-    return _Read(self._gather(rows), info, facts['key'])
+      rows, positions, facts = self._draw(batch_size)
+    return _Read(self._gather(rows), packing.pack_info(batch_size, now, **facts), facts['key'], positions)
 
-  def set_priorities(self, keys: np.ndarray, priorities: np.ndarray) -> None:
-    """Gives items new priorities; those that are gone are passed over."""
-    there = [self._by_age.get(key, -1) for key in keys.tolist()]
-    positions = np.array(there, np.int64)
-    if min(there) < 0:
+  def set_priorities(self, keys: np.ndarray, positions: np.ndarray, priorities: np.ndarray) -> None:
+    """Gives the items of `keys` [B], which were at `positions` [B], new priorities; passes over those that are gone."""
+    if not (self._keys.take(positions) == keys).all() or positions.max() >= self.size:  # Some are gone or have moved.
+      positions = np.array([self._by_age.get(key, -1) for key in keys.tolist()], np.int64)
       positions, priorities = positions[positions >= 0], priorities[positions >= 0]
     self._priorities[positions] = priorities
     if self.table.prioritized:
@@ -176,7 +173,7 @@ class NumpyTable:
     self._clear()
     positions = state['positions']
     for i in np.argsort(positions).tolist():
-      self.insert(np.asarray(items[i]), float(state['priorities'][i]))
+      self.insert(items[i].tolist(), float(state['priorities'][i]))
     self._by_age = collections.OrderedDict(zip(state['keys'].tolist(), positions.tolist()))
     self._keys[positions], self._times[positions] = state['keys'], state['times']
     self.inserts, self.samples = (int(count) for count in state['counts'])
@@ -185,16 +182,18 @@ class NumpyTable:
   def _item(self, position: int) -> np.ndarray:
     return self._rows[position] if self.table.items.length is None else self._fixed[position].copy()  # type: ignore[return-value]
 
-  def _draw(self, count: int) -> Tuple[Sequence[np.ndarray], Dict[str, Any]]:
-    """Samples items and counts them: (the row numbers of each [count, T], what their info says)."""
+  def _draw(self, count: int) -> Tuple[Sequence[np.ndarray], np.ndarray, Dict[str, Any]]:
+    """Samples items and counts them: (the row numbers of each [count, T], their positions, what their info says)."""
     positions = self._choose(self.table.sampler, count)
     fixed = self.table.items.length is not None
-    rows: Any = self._fixed[positions] if fixed else [self._item(position) for position in positions.tolist()]
-    facts = {'key': self._keys[positions], 'probability': self._probability(positions), 'table_size': self.size}
+    rows: Any = (
+      self._fixed.take(positions, axis=0) if fixed else [self._item(position) for position in positions.tolist()]
+    )
+    facts = {'key': self._keys.take(positions), 'probability': self._probability(positions), 'table_size': self.size}
     self.samples += count
     if self.table.max_times_sampled:
       self._count(positions)
-    return rows, facts
+    return rows, positions, facts
 
   def _choose(self, selector: tables.Selector, count: int) -> np.ndarray:
     """Positions [count] as a selector picks them."""
@@ -223,9 +222,10 @@ class NumpyTable:
     assert isinstance(self.table.sampler, tables.Prioritized)
     changed = np.array(self._changed, np.int64)
     self._changed.clear()
-    priorities = np.where(changed < self.size, self._priorities[changed], 0.0)
+    priorities = self._priorities.take(changed)
     # An item of priority zero is never sampled, whatever the exponent: so it is in Reverb.
-    self._tree.set(changed, np.where(priorities > 0, priorities**self.table.sampler.exponent, 0.0))
+    there = (priorities > 0) & (changed < self.size)
+    self._tree.set(changed, priorities**self.table.sampler.exponent * there)
 
   def _probability(self, positions: np.ndarray) -> Union[float, np.ndarray]:
     if isinstance(self.table.sampler, tables.Prioritized) and self._tree.total:
@@ -238,7 +238,7 @@ class NumpyTable:
       longest = max(map(len, items))
       # The row of the final observation is the padding too.
       rows = np.stack([np.pad(item, (0, longest - len(item)), mode='edge') for item in items])
-    return {n: column.take(packing.select(rows, self._which[n]), axis=0) for n, column in self._store.columns.items()}
+    return {n: packing.take(column, rows, self._which[n]) for n, column in self._store.columns.items()}
 
   def _count(self, positions: np.ndarray) -> None:
     """Counts samples, and removes the items that were sampled often enough."""
@@ -249,7 +249,7 @@ class NumpyTable:
 
   def _remove(self, position: int) -> None:
     end = self.size - 1
-    self._store.release(self._item(position))
+    self._store.release(self._item(position).tolist())
     del self._by_age[int(self._keys[position])]
     if position != end:
       for array in (self._keys, self._priorities, self._times, self._fixed):
@@ -307,14 +307,14 @@ class NumpyWriter:
     for table, length, is_due in zip(self._tables, self._lengths, due):
       if is_due:
         rows = list(self._rows) if length is None else [self._rows[i] for i in range(-length, 0)]
-        table.insert(np.array(rows, np.int64))
+        table.insert(rows)
     while self._keep is not None and len(self._rows) > self._keep:
       self._drop()
 
   def _drop(self) -> None:
     number = self._rows.popleft()
     if not (self._rows and self._rows[0] == number):  # the last of a row that stands here more than once
-      self._store.release_one(number)
+      self._store.release([number])
 
 
 class NumpyReader:
@@ -338,7 +338,7 @@ class NumpyReader:
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Gives the items of a batch new priorities [B]."""
-    self._table.set_priorities(read.keys, priorities)
+    self._table.set_priorities(read.keys, read.positions, priorities)
 
 
 class NumpyReplay:

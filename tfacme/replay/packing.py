@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 import numpy as np
 import tree
 
-from tfacme import core, errors
+from tfacme import core, errors, memory
 from tfacme.replay.items import Items
 
 _ALIGNMENT = 8  # bytes; no leaf is wider
@@ -63,24 +63,34 @@ class Layout:
       rows[..., leaf.offset : leaf.end].view(leaf.dtype).reshape(rows.shape[:-1] + leaf.shape) for leaf in self._leaves
     ]
 
+  def record(self, names: Sequence[str]) -> np.dtype:
+    """The type of a row as a record of its leaves, by these names in the order of the flattened spec."""
+    fields = {name: (leaf.dtype, leaf.offset) for name, leaf in zip(names, self._leaves)}
+    return np.dtype(
+      {
+        'names': list(fields),
+        'formats': [dtype for dtype, _ in fields.values()],
+        'offsets': [offset for _, offset in fields.values()],
+        'itemsize': self.bytes,
+      }
+    )
+
   def unpack(self, rows: Any) -> core.Nest:
-    """The nest [B, T, *shape] that lies in a uint8 tensor [B, T, bytes], in a TensorFlow graph."""
+    """The nest [..., *shape] that lies in a uint8 tensor [..., bytes], in a TensorFlow graph."""
     import tensorflow as tf
 
-    lead = tf.shape(rows)[:-1]
+    lead = [size or tf.shape(rows)[axis] for axis, size in enumerate(rows.shape[:-1])]
     flat: List[Any] = [None] * len(self._leaves)
     for group in self._groups:
       leaves = [self._leaves[i] for i in group]
       values = _bitcast(rows[..., leaves[0].offset : leaves[-1].end], leaves[0].dtype, lead)
       parts = tf.split(values, [leaf.size for leaf in leaves], axis=-1) if len(group) > 1 else [values]
       for i, leaf, part in zip(group, leaves, parts):
-        flat[i] = tf.ensure_shape(
-          tf.reshape(part, tf.concat([lead, leaf.shape], 0)), rows.shape[:-1].concatenate(leaf.shape)
-        )
+        flat[i] = tf.reshape(part, [*lead, *leaf.shape])
     return tree.unflatten_as(self._spec, flat)
 
 
-def _bitcast(values: Any, dtype: np.dtype, lead: Any) -> Any:
+def _bitcast(values: Any, dtype: np.dtype, lead: Sequence[Any]) -> Any:
   """uint8 [..., n * itemsize] as [..., n] of a type."""
   import tensorflow as tf
 
@@ -89,7 +99,7 @@ def _bitcast(values: Any, dtype: np.dtype, lead: Any) -> Any:
   if dtype == np.uint8:
     return values
   if dtype.itemsize > 1:
-    values = tf.reshape(values, tf.concat([lead, [-1, dtype.itemsize]], 0))
+    values = tf.reshape(values, [*lead, -1, dtype.itemsize])
   return tf.bitcast(values, tf.as_dtype(dtype))
 
 
@@ -103,6 +113,7 @@ INFO = Layout(
   }
 )
 _INFO_NAMES = ('key', 'now', 'probability', 'source', 'table_size')  # in the order of the flattened nest
+_INFO_RECORD = INFO.record(_INFO_NAMES)
 
 
 class Codec:
@@ -161,7 +172,7 @@ class Codec:
     import tensorflow as tf
 
     steps, version = self._step({name: layout.unpack(columns[name]) for name, layout in self.columns.items()})
-    facts = tree.map_structure(lambda x: tf.squeeze(x, 1), INFO.unpack(info[:, None]))
+    facts = INFO.unpack(info)
     now = facts.pop('now')
     return core.Batch(
       steps=steps,
@@ -180,18 +191,20 @@ class Codec:
     return core.Step(observation=nests['observation'], **rest), version
 
 
-def select(rows: np.ndarray, which: str) -> np.ndarray:
-  """Those of the row numbers [B, T] that a column keeps ('all', 'ends' or 'first')."""
+def take(column: np.ndarray, rows: np.ndarray, which: str) -> np.ndarray:
+  """The rows [B, T, bytes] of a column, by their numbers [B, T]; those that it keeps ('all', 'ends' or 'first')."""
   if which == 'ends':
-    return rows[:, [0, -1]]
-  return rows[:, :1] if which == 'first' else rows
+    rows = rows.take([0, -1], axis=1)
+  elif which == 'first':
+    rows = rows[:, :1]
+  taken = memory.aligned_empty((*rows.shape, column.shape[1]), column.dtype)
+  return column.take(rows, axis=0, out=taken, mode='clip')  # The other modes make one more copy.
 
 
 def pack_info(batch_size: int, now: int, **facts: Any) -> np.ndarray:
-  """Packed infos [B, bytes]; the facts are arrays [B] or numbers; see `core.Info`."""
-  packed = np.zeros((batch_size, INFO.bytes), np.uint8)
-  views = dict(zip(_INFO_NAMES, INFO.flat_views(packed)))
-  views['now'][:] = now
-  for name, fact in facts.items():
-    views[name][:] = fact
+  """Packed infos [B, bytes]; the facts are arrays [B] or numbers, 0 where not given; see `core.Info`."""
+  packed = memory.aligned_empty((batch_size, INFO.bytes), np.uint8)
+  records = packed.view(_INFO_RECORD)[:, 0]
+  for name in _INFO_NAMES:
+    records[name] = facts.get(name, 0) if name != 'now' else now
   return packed

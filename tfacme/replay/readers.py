@@ -323,7 +323,7 @@ class DataReader:
       which = self.codec.which(self._source.items)
       for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
-        batch = {n: column.take(packing.select(chosen, which[n]), axis=0) for n, column in columns.items()}
+        batch = {n: packing.take(column, chosen, which[n]) for n, column in columns.items()}
         left = [batch] if not left else [{n: np.concatenate([left[0][n], batch[n]]) for n in batch}]
         if len(left[0]['rest']) >= batch_size:
           yield {n: column[:batch_size] for n, column in left[0].items()}, len(rows)

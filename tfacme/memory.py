@@ -1,0 +1,44 @@
+"""Arrays that TensorFlow reads where they lie.
+
+To convert an array costs a tenth of a small network's call, and the copy of a batch of images more than its gathering.
+An array whose memory is aligned as TensorFlow's own is handed over as it is instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+import numpy as np
+
+_ALIGNMENT = 64  # bytes; TensorFlow's kernels take it for granted
+
+
+def aligned_empty(shape: Sequence[int], dtype: Any) -> np.ndarray:
+  """An array of aligned memory, with anything in it."""
+  dtype = np.dtype(dtype)
+  size = dtype.itemsize
+  for length in shape:
+    size *= length
+  memory = np.empty(size + _ALIGNMENT, np.uint8)
+  start = -_address(memory) % _ALIGNMENT
+  return np.ndarray(tuple(shape), dtype, memory, start)
+
+
+def as_input(array: Any) -> Any:
+  """What a compiled function takes: a tensor in the array's own memory where that can be, else what it was given.
+
+  The tensor changes with the array. So an array is either not written again after this, or the function makes a copy
+  of whatever it keeps beyond the call.
+  """
+  import tensorflow as tf
+
+  # DLPack has no truth values, and TensorFlow takes no other order of bytes or axes.
+  if not isinstance(array, np.ndarray) or array.dtype.kind not in 'iuf' or not array.dtype.isnative:
+    return array
+  if _address(array) % _ALIGNMENT or not array.flags.carray:
+    return array
+  return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
+
+
+def _address(array: np.ndarray) -> int:
+  return array.__array_interface__['data'][0]
