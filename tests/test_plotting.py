@@ -9,10 +9,12 @@ from PIL import Image
 from tfacme import errors, loggers, plotting
 
 
-def make_run(folder, evaluations, episodes=(), agent='dqn', environment='bsuite:catch/0', unit='actor_steps'):
+def make_run(
+  folder, evaluations, episodes=(), agent='dqn', environment='bsuite:catch/0', unit='actor_steps', **settings
+):
   """A run's folder with evaluations [(steps, return)] and actors' episodes."""
   (folder / 'logs').mkdir(parents=True)
-  (folder / 'experiment.json').write_text(json.dumps({'agent': agent, 'environment': environment}))
+  (folder / 'experiment.json').write_text(json.dumps({'agent': agent, 'environment': environment, **settings}))
   counts = {'actor_steps': 0, 'learner_steps': 0}
   for name, rows in (('evaluator', evaluations), ('actor-0', episodes[::2]), ('actor-1', episodes[1::2])):
     logger = loggers.CSVLogger(folder / 'logs' / f'{name}.csv')
@@ -75,6 +77,20 @@ def test_pictures(tmp_path):
   plotting.learning_curve(runs[:1], tmp_path / 'new' / 'one.png')
   plotting.learning_curve(runs, tmp_path / 'all.png')
   assert Image.open(tmp_path / 'all.png').width > 1.5 * Image.open(tmp_path / 'new' / 'one.png').width
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(tmp_path):
+  def make(name, seed, n_step=1, launch='inline'):
+    return make_run(tmp_path / name, [(1, 1.0)], seed=seed, launch=launch, config={'n_step': n_step, 'gamma': 1})
+
+  runs = [make('a', 0), make('b', 1), make('c', 0, n_step=3), make('d', 0, launch='local_mt'), make('e', 1)]
+  lines = plotting._lines(runs)
+  assert [(line.label, len(line.runs), line.seeds) for line in lines] == [
+    ('dqn, n_step 1, launch inline', 3, 2),
+    ('dqn, n_step 3, launch inline', 1, 1),
+    ('dqn, n_step 1, launch local_mt', 1, 1),
+  ]
+  assert [line.label for line in plotting._lines(runs[:2])] == ['dqn']
 
 
 def test_errors_are_one_sentence(tmp_path):

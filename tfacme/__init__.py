@@ -10,11 +10,15 @@ runs in one thread, in one process, in many processes, or on many hosts.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import lazy_loader
 
 __version__ = '0.1.0'
+
+# TensorFlow reads this when it is imported; without it every process begins with notes on what it is compiled for.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 
 # TensorFlow takes seconds to import, so what needs it is imported when it is used.
 __getattr__, __dir__, __all__ = lazy_loader.attach(

@@ -156,7 +156,9 @@ class Display:
     status, totals = self._status, self._status['totals']
     facts = {'steps': f'{status["steps"]:,} of {status["budget"]:,} {_unit(status["unit"])}'}
     acting, learning, remaining = self._rates()
-    if remaining is not None:
+    if status['steps'] >= status['budget']:
+      facts['now'] = 'learns what is left, evaluates and saves'
+    elif remaining is not None:
       facts['time left'] = _duration(remaining)
     if self._returns:
       facts['return'] = f'{sum(self._returns) / len(self._returns):.2f}'

@@ -66,7 +66,9 @@ class LoadedPolicy:
 
   def __init__(self, path: str, seed: int = 0):
     if not os.path.exists(os.path.join(path, 'saved_model.pb')):
-      raise errors.UserError(f'There is no trained policy in {path}; a run writes one when it ends.')
+      raise errors.UserError(
+        f'There is no trained policy in {path}; a run writes one when it ends, and the same command lets it go on.'
+      )
     self._model = tf.saved_model.load(path)
     self._seed = seed
     self._calls = 0

@@ -13,6 +13,7 @@ from tfacme import errors, loggers
 
 _UNITS = {'actor_steps': 'environment steps', 'learner_steps': 'learner steps'}
 _COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
+_SETTINGS = ('config', 'networks', 'dataset', 'observers', 'layout', 'launch')
 _GRID_POINTS = 200
 _RESAMPLES = 2000
 _SMOOTHED_EPISODES = 20
@@ -28,11 +29,12 @@ class _Curve(NamedTuple):
 
 
 class _Line(NamedTuple):
-  """The runs of one agent in one environment."""
+  """The runs that differ in nothing but their seed."""
 
-  agent: str
+  label: str  # the agent, with the settings in which it differs from the other lines
   environment: str
   runs: Sequence[str]
+  seeds: int  # how many different ones
 
 
 def read_returns(run: str) -> Tuple[np.ndarray, np.ndarray]:
@@ -55,10 +57,11 @@ def read_returns(run: str) -> Tuple[np.ndarray, np.ndarray]:
 def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -> None:
   """Draws the return of runs against their steps.
 
-  The runs of one agent in one environment are seeds of the same experiment: they make one line, their mean, with a 95%
-  band from resampling the seeds (bootstrap). Between its evaluations a run is interpolated, and the line ends where the
-  shortest of its runs does, so that it is a mean of the same seeds everywhere. Each environment has axes of its own. A
-  single run is drawn before the returns of its actors' episodes, averaged over the last 20.
+  Runs that differ in nothing but their seed make one line, their mean, with a 95% band from resampling them
+  (bootstrap); if they differ in a number of the agent, the networks, the layout or the engine, each kind has a line,
+  named by that. Between its evaluations a run is interpolated, and the line ends where the shortest of its runs does,
+  so that it is a mean of the same seeds everywhere. Each environment has axes of its own. A single run is drawn before
+  the returns of its actors' episodes, averaged over the last 20.
 
   Args:
     runs: their folders.
@@ -70,11 +73,11 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
   """
   lines = _lines(runs)
   environments = list(dict.fromkeys(line.environment for line in lines))
-  agents = list(dict.fromkeys(line.agent for line in lines))
+  labels = list(dict.fromkeys(line.label for line in lines))
   figure = _figure(len(environments))
   for axes, environment in zip(figure.axes, environments):
     here = [line for line in lines if line.environment == environment]
-    units = [_draw(axes, line, _COLORS[agents.index(line.agent) % len(_COLORS)], alone=len(runs) == 1) for line in here]
+    units = [_draw(axes, line, _COLORS[labels.index(line.label) % len(_COLORS)], alone=len(runs) == 1) for line in here]
     _dress(axes, title or environment, units[0])
   _save(figure, out)
 
@@ -121,13 +124,42 @@ def _description(run: str) -> Dict[str, Any]:
 
 
 def _lines(runs: Sequence[str]) -> List[_Line]:
-  """The runs in groups of one agent and one environment, in the order in which they were given."""
-  groups: Dict[Tuple[str, str], List[str]] = {}
-  for run in runs:
-    description = _description(run)
+  """The runs in groups that differ in nothing but the seed, in the order in which they were given."""
+  descriptions = {run: _description(run) for run in runs}
+  settings = {run: _settings(description) for run, description in descriptions.items()}
+  groups: Dict[Tuple[str, str, str], List[str]] = {}
+  for run, description in descriptions.items():
     key = str(description.get('agent', 'agent')), str(description.get('environment', 'environment'))
-    groups.setdefault(key, []).append(run)
-  return [_Line(agent, environment, group) for (agent, environment), group in groups.items()]
+    groups.setdefault((*key, json.dumps(settings[run], sort_keys=True)), []).append(run)
+  lines = []
+  for (agent, environment, _), group in groups.items():
+    alike = [g[0] for (a, e, _), g in groups.items() if (a, e) == (agent, environment)]
+    label = ', '.join([agent, *_what_differs(settings[group[0]], [settings[run] for run in alike])])
+    seeds = {descriptions[run].get('seed', run) for run in group}
+    lines.append(_Line(label, environment, group, len(seeds)))
+  return lines
+
+
+def _settings(description: Dict[str, Any]) -> Dict[str, str]:
+  """All but the seed that makes one experiment another, flat: {'config.n_step': '5', ...}."""
+  flat: Dict[str, str] = {}
+
+  def add(name: str, value: Any) -> None:
+    if isinstance(value, dict):
+      for key, part in value.items():
+        add(f'{name}.{key}', part)
+    else:
+      flat[name] = str(value)
+
+  for name in _SETTINGS:
+    add(name, description.get(name))
+  return flat
+
+
+def _what_differs(mine: Dict[str, str], every: Sequence[Dict[str, str]]) -> List[str]:
+  """The settings of which there are several among `every`, as they are in `mine`."""
+  names = [name for name in mine if len({settings.get(name) for settings in every}) > 1]
+  return [f'{name.rpartition(".")[2]} {mine[name]}' for name in names]
 
 
 def _common(curves: Sequence[_Curve], where: str) -> Tuple[np.ndarray, np.ndarray]:
@@ -168,20 +200,20 @@ def _draw(axes: Any, line: _Line, color: str, alone: bool) -> str:
   unit = curves[0].unit
   if any(curve.unit != unit for curve in curves):
     raise errors.UserError(
-      f'Of the runs of {line.agent} on {line.environment} some count environment steps and some learner steps; plot '
+      f'Of the runs of {line.label} on {line.environment} some count environment steps and some learner steps; plot '
       'them apart.'
     )
   if alone:
     training = _training(line.runs[0])
     if training is not None and training.unit == unit and curves[0].evaluated:
       # Smoothed: single returns of a game that is won or lost are two bars at the top and the bottom.
-      label = f'{line.agent}, mean of {_SMOOTHED_EPISODES} training episodes'
+      label = f'{line.label}, mean of {_SMOOTHED_EPISODES} training episodes'
       axes.plot(training.steps, _smooth(training).returns, color=color, alpha=0.3, linewidth=1.0, label=label)
-  steps, returns = _common([_smooth(curve) for curve in curves], f'{line.agent} on {line.environment}')
+  steps, returns = _common([_smooth(curve) for curve in curves], f'{line.label} on {line.environment}')
   what = 'evaluations' if curves[0].evaluated else f'mean of {_SMOOTHED_EPISODES} training episodes'
-  label = f'{line.agent}, {what}'
+  label = f'{line.label}, {what}'
   if len(curves) > 1:
-    label += f', {len(curves)} seeds (mean, 95% band)'
+    label += f', {len(curves)} {"seeds" if line.seeds == len(curves) else "runs"} (mean, 95% band)'
     axes.fill_between(steps, *_band(returns), color=color, alpha=0.2, linewidth=0)
   marker = 'o' if len(steps) <= 30 else ''
   axes.plot(steps, returns.mean(axis=0), color=color, linewidth=1.8, marker=marker, markersize=3.5, label=label)

@@ -12,7 +12,7 @@ import platform
 import sys
 import tempfile
 from importlib import metadata
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import cloudpickle
 
@@ -20,6 +20,7 @@ from tfacme import (
   checkpoints,
   core,
   counting,
+  display,
   errors,
   evaluation,
   experiments,
@@ -31,6 +32,8 @@ from tfacme import (
   seeds,
 )
 from tfacme.replay import reverb_replay
+
+_Listener = Callable[[Dict[str, Any]], None]
 
 _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
@@ -83,7 +86,8 @@ def train(
   experiment: experiments.Experiment,
   workdir: Optional[str] = None,
   launch: str = 'inline',
-  on_status: Optional[Callable[[Dict[str, Any]], None]] = None,
+  progress: bool = True,
+  on_status: Optional[_Listener] = None,
 ) -> Run:
   """Runs an experiment to its end; goes on from the last checkpoint if the folder has one of the same experiment.
 
@@ -91,7 +95,8 @@ def train(
     experiment: what to run.
     workdir: the run's folder; None makes a temporary one.
     launch: 'inline', 'local_mt' or 'local_mp'.
-    on_status: is called now and then with what the counter knows; for a display.
+    progress: whether to show on standard output how it goes.
+    on_status: is called now and then with what the counter knows; for a display of your own.
 
   Raises:
     UserError: the experiment does not fit together, or the folder belongs to another one.
@@ -100,16 +105,37 @@ def train(
   """
   workdir = workdir or tempfile.mkdtemp(prefix='tfacme-')
   description = describe(experiment, launch)
-  _check_folder(workdir, description)
-  with _locked(workdir):
+  with _folder(workdir, description), _locked(workdir):
     checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
+    steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
+      if progress:
+        print(f'Nothing is left to do: the run in {workdir} has had its {steps:,} steps', flush=True)
       return Run(workdir)
     graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
     _write_description(workdir, description, experiment)
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
-    launching.launch(graph, launch, on_status)
+    if checkpoint and progress:
+      print(f'Going on from step {steps:,} of {workdir}', flush=True)
+    with _shown(progress, on_status) as listen:
+      launching.launch(graph, launch, listen)
   return Run(workdir)
+
+
+@contextlib.contextmanager
+def _shown(progress: bool, on_status: Optional[_Listener]) -> Iterator[Optional[_Listener]]:
+  """Gives what listens to the statuses of a run: a display, the caller, both, or None."""
+  if not progress:
+    yield on_status
+    return
+  with display.Display() as shown:
+
+    def listen(status: Dict[str, Any]) -> None:
+      shown.update(status)
+      if on_status is not None:
+        on_status(status)
+
+    yield listen
 
 
 @contextlib.contextmanager
@@ -173,6 +199,19 @@ def _name(part: Any) -> str:
   return f'{named.__module__}:{named.__qualname__}'
 
 
+@contextlib.contextmanager
+def _folder(workdir: str, description: Dict[str, Any]) -> Iterator[None]:
+  """Makes the run's folder, if it can be this run's; a mistake that is found later leaves no empty one behind."""
+  new = not os.path.exists(workdir)
+  try:
+    _check_folder(workdir, description)
+    yield
+  except errors.UserError:
+    if new and os.path.isdir(workdir) and not os.listdir(workdir):
+      os.rmdir(workdir)
+    raise
+
+
 def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
   try:
     os.makedirs(workdir, exist_ok=True)
@@ -183,11 +222,22 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
   if not os.path.exists(os.path.join(workdir, _DESCRIPTION)):
     return
   there = Run(workdir).description
-  other = [f'{key} {there.get(key)!r}' for key in _SAME if there.get(key) != description[key]]
-  if other:
-    raise errors.UserError(
-      f'The work directory {workdir} holds another experiment, with {_shorten(other[0])}; give another one.'
-    )
+  for key in _SAME:
+    difference = _difference(key, there.get(key), description[key])
+    if difference:
+      name, old, new = difference
+      raise errors.UserError(
+        f'The work directory {workdir} holds another experiment, with {name} {_shorten(repr(old))} where this one has '
+        f'{_shorten(repr(new))}; give another one.'
+      )
+
+
+def _difference(name: str, old: Any, new: Any) -> Optional[Tuple[str, Any, Any]]:
+  """The innermost name under which two nests of plain values differ, with both values; None if they are the same."""
+  if not (isinstance(old, dict) and isinstance(new, dict)):
+    return None if old == new else (name, old, new)
+  differences = (_difference(f'{name}.{key}', old.get(key), new.get(key)) for key in {**old, **new})
+  return next((difference for difference in differences if difference), None)
 
 
 def _shorten(text: str) -> str:

@@ -105,6 +105,8 @@ quiet=(--quiet)
 [[ ! -t 2 ]] || quiet=()  # a person who waits wants to see the downloads
 "$uv" pip sync ${quiet[@]+"${quiet[@]}"} --python $VENV/bin/python "$lock"
 # The lock holds the setuptools to build with, so nothing that is not locked is fetched for it.
-"$uv" pip install --quiet --python $VENV/bin/python --no-deps --no-build-isolation --editable .
+# Compatible: as a path. With a finder of its own a script in the folder above would import this checkout's folder.
+"$uv" pip install --quiet --python $VENV/bin/python --no-deps --no-build-isolation \
+  --config-settings editable_mode=compat --editable .
 touch "$VENV/.$1"
 echo "Installed in $((SECONDS - seconds)) s"

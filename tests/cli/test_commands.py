@@ -44,8 +44,7 @@ def calls(monkeypatch):
   """The calls of the public functions, none of which is made."""
   made = []
 
-  def train(experiment, workdir, launch, on_status):
-    assert callable(on_status)
+  def train(experiment, workdir, launch):
     made.append(('train', experiment, workdir, launch))
     logger = loggers.CSVLogger(f'{workdir}/logs/evaluator.csv')
     logger.write({'actor_steps': 1000, 'episode_return': 0.25, 'episode_return_standard_error': 0.125})
@@ -83,7 +82,9 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   assert (experiment.layout.actors, experiment.layout.slots, experiment.layout.threads) == (2, 3, 2)
   assert experiment.evaluation.episodes == 7 and not experiment.logging.tensorboard
   assert experiment.environment.id == 'bsuite:catch/0'
-  assert capsys.readouterr().out == (
+  first, last = capsys.readouterr().out.splitlines(keepends=True)
+  assert first.startswith('Starting')
+  assert last == (
     'Evaluation return 0.25 ± 0.12 (standard error) after 1,000 environment steps; '
     f'logs, checkpoints and policy are in {workdir}\n'
   )

@@ -36,7 +36,7 @@ def calls(monkeypatch):
   class Run:
     workdir = 'nowhere'
 
-  def train(experiment, workdir, launch, on_status):
+  def train(experiment, workdir, launch):
     made.append((experiment, workdir, launch))
     return Run()
 

@@ -2,8 +2,7 @@
 
 import functools
 
-import broken
-
+from tests.programs import broken
 from tfacme import launching
 
 if __name__ == '__main__':

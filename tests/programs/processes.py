@@ -30,7 +30,7 @@ class Command:
 
   def __init__(self, arguments: Sequence[str], cwd: Optional[os.PathLike] = None):
     self._mark = uuid.uuid4().hex
-    environment = {**os.environ, _MARK: self._mark, 'PYTHONPATH': str(HERE)}
+    environment = {**os.environ, _MARK: self._mark, 'PYTHONPATH': str(HERE.parents[1])}
     self.started = time.monotonic()
     self.process = subprocess.Popen(
       [sys.executable, *arguments],

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.programs import processes
+from tests.programs import broken, nan_learner, processes, raising_learner
 
 # Inline is the quickest to start; the other engines are the slow tier's.
 ENGINES = [
@@ -16,14 +16,18 @@ ENGINES = [
 ]
 _BREAKS = {
   'environment': (
-    ['-m', 'tfacme', 'train', 'dqn', '--env', 'broken:raising', '--steps', '50000'],
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:raising', '--steps', '50000'],
     'actor-0',
     'on fire',
   ),
-  'learner': (['raising_learner.py'], 'learner', 'the gradient fell off'),
-  'NaN in the loss': (['nan_learner.py'], 'learner', 'learner at learner step 100: loss is nan. Look at the rows'),
+  'learner': (['-m', raising_learner.__name__], 'learner', 'the gradient fell off'),
+  'NaN in the loss': (
+    ['-m', nan_learner.__name__],
+    'learner',
+    'learner at learner step 100: loss is nan. Look at the rows',
+  ),
   'NaN in an observation': (
-    ['-m', 'tfacme', 'train', 'dqn', '--env', 'broken:nan_observation', '--steps', '50000'],
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_observation', '--steps', '50000'],
     'actor-0',
     'actor-0 at its step 1000: slot 0: observation has nan. The environment gave that; look at',
   ),

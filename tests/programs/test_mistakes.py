@@ -34,15 +34,15 @@ _CATCH = ['train', 'dqn', '--env', 'bsuite:catch/0']
 )
 def test_a_wrong_option_is_one_line(arguments, says, tmp_path, capsys):
   _is_one_line(cli.main([*arguments, *(['--workdir', str(tmp_path / 'run')])]), says, capsys)
-  assert not os.path.exists(tmp_path / 'run' / 'logs')
+  assert not os.path.exists(tmp_path / 'run')
 
 
 def test_a_folder_of_another_experiment_is_refused(tmp_path, capsys):
   arguments = [*_CATCH, '--workdir', str(tmp_path), '--evaluation.every', '0']
   assert cli.main([*arguments, '--steps', '50']) == 0
   capsys.readouterr()
-  _is_one_line(cli.main([*arguments, '--seed', '1']), 'holds another experiment, with seed 0', capsys)
-  _is_one_line(cli.main([*arguments, '--config.n_step', '2']), 'holds another experiment, with config', capsys)
+  _is_one_line(cli.main([*arguments, '--seed', '1']), 'with seed 0 where this one has 1;', capsys)
+  _is_one_line(cli.main([*arguments, '--config.n_step', '2']), 'with config.n_step 3 where this one has 2;', capsys)
 
 
 def test_a_folder_that_can_not_be_written_is_refused(tmp_path, capsys):

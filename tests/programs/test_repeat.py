@@ -114,11 +114,21 @@ def test_a_killed_run_goes_on(engine, tmp_path):
   assert float(logs['evaluator.csv'][-1]['episode_return']) >= 0.9
 
 
-def test_a_run_that_is_complete_stays_as_it_is(tmp_path):
+def test_a_run_that_is_complete_stays_as_it_is(tmp_path, capsys):
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
   before = _rows(tmp_path)
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
   assert _rows(tmp_path) == before
+  assert 'Nothing is left to do' in capsys.readouterr().out
+
+
+def test_it_shows_how_it_goes_unless_told_not_to(tmp_path, capsys):
+  seen = []
+  tfacme.train(_experiment(steps=500), workdir=str(tmp_path / 'a'), on_status=seen.append)
+  shown = capsys.readouterr().out
+  assert '500 environment steps' in shown and seen[-1]['steps'] == 500
+  tfacme.train(_experiment(steps=500), workdir=str(tmp_path / 'b'), progress=False, on_status=seen.append)
+  assert capsys.readouterr().out == '' and len(seen) > 2
 
 
 def test_a_larger_budget_continues_a_run(tmp_path):

@@ -81,7 +81,9 @@ def _train(arguments: Sequence[str]) -> None:
   )
   budget = experiments.Budget(actor_steps=options.steps)
   environment = environments.factory(options.env)
-  running.warm_up(options.launch)  # Once all that can be checked is, and before this process imports TensorFlow.
+  # Once all that can be checked is, and before this process imports TensorFlow.
+  running.announce()
+  running.warm_up(options.launch)
   experiment = experiments.Experiment(
     builder=registry.builder(agent, options.config),
     environment=environment,

@@ -8,6 +8,11 @@ from typing import Any, List
 from tfacme import experiments, loggers
 
 
+def announce() -> None:
+  """Says that something happens, before some silent seconds."""
+  print('Starting: TensorFlow takes some seconds to import, and half a minute the first time', flush=True)
+
+
 def warm_up(launch: str) -> None:
   """Lets the processes of a run get ready while this one is busy importing and checking."""
   if launch == 'local_mp':
@@ -19,13 +24,8 @@ def warm_up(launch: str) -> None:
 def run(experiment: experiments.Experiment, workdir: str, launch: str) -> None:
   """Runs an experiment to its end and says in one line what came of it."""
   import tfacme  # pylint: disable=g-import-not-at-top
-  from tfacme import checkpoints, display  # pylint: disable=g-import-not-at-top
 
-  before = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
-  if before:
-    print(f'Going on from step {checkpoints.manifest(before)["steps"]:,} of {workdir}', flush=True)
-  with display.Display() as shown:
-    result = tfacme.train(experiment, workdir=workdir, launch=launch, on_status=shown.update)
+  result = tfacme.train(experiment, workdir=workdir, launch=launch)
   print(_report(result, experiment.budget))
 
 

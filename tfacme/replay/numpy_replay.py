@@ -324,12 +324,13 @@ class NumpyReader:
     self.codec = codec
     self._table = table
     self._batch_size = batch_size
+    self._blocked = core.Blocked(f'the actors to insert into {table.table.name!r} (the rate limiter holds samples)')
 
   def read(self, wait: float, now: int) -> Union[_Read, core.Blocked]:
     """A batch, or what it waits for; never waits."""
     del wait
     if not self._table.can_sample(self._batch_size):
-      return core.Blocked(f'the actors to insert into {self._table.table.name!r} (the rate limiter holds samples)')
+      return self._blocked
     return self._table.sample(self._batch_size, now)
 
   def exhausted(self) -> bool:
