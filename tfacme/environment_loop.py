@@ -109,6 +109,8 @@ class EnvironmentLoop:
     self._rows = Rows(parts.codec, slots)
     self._over = [True] * slots  # whose episode is over: the next step begins one
     self._returns = np.zeros((slots, *parts.spec.rewards.shape))
+    self._fine = True  # Whether all rewards were finite.
+    self._is_finite = _finite if parts.spec.rewards.shape else math.isfinite
     self._lengths = [0] * slots
     self._checked: Set[int] = set()  # slots whose environment has been held against its spec
     self._observers = [[make() for make in parts.observers] for _ in range(slots)]
@@ -143,7 +145,7 @@ class EnvironmentLoop:
       self._step(slot)
     self.tally.add(self._unit, count)
     self.tally.settle(self._unit, len(self._environments))
-    if not (rows.finite() and _finite(self._returns)):  # A return has all rewards of its episode.
+    if not (self._fine and rows.finite()):
       self._explain()
     return core.Progress.DID
 
@@ -169,6 +171,7 @@ class EnvironmentLoop:
     writer = self._writers[slot]
     writer.append(rows.columns[slot], False)
     self._returns[slot] += timestep.reward
+    self._fine = self._fine and self._is_finite(timestep.reward)
     self._lengths[slot] += 1
     rows.observe(slot, timestep.observation)
     rows.steps.first[slot] = False

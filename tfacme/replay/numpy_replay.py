@@ -152,7 +152,8 @@ class NumpyTable:
 
   def set_priorities(self, keys: np.ndarray, positions: np.ndarray, priorities: np.ndarray) -> None:
     """Gives the items of `keys` [B], which were at `positions` [B], new priorities; passes over those that are gone."""
-    if not (self._keys.take(positions) == keys).all() or positions.max() >= self.size:  # Some are gone or have moved.
+    moved = self._keys.take(positions) != keys
+    if np.logical_or.reduce(moved) or np.maximum.reduce(positions) >= self.size:  # Some may be gone.
       positions = np.array([self._by_age.get(key, -1) for key in keys.tolist()], np.int64)
       positions, priorities = positions[positions >= 0], priorities[positions >= 0]
     self._priorities[positions] = priorities

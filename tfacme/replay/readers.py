@@ -147,7 +147,7 @@ class _Leaf:
 
   def write_priorities(self, token: Any, priorities: Any) -> None:
     priorities = np.asarray(priorities)
-    if not (priorities >= 0).all():
+    if not np.minimum.reduce(priorities) >= 0:  # So it is with NaN.
       raise ValueError(f'Priorities have to be numbers of at least 0, and the update gave {priorities.min()}.')
     self._reader.write_priorities(token, priorities)
 

@@ -35,10 +35,10 @@ class SumTree:
     """Sets the weights [B] of positions [B]; of a position that comes twice, the last one counts."""
     if not len(positions):
       return
-    self._reserve(int(positions.max()) + 1)
+    self._reserve(int(np.maximum.reduce(positions)) + 1)  # A method would make a detour through Python.
     self._weights.ravel()[positions] = weights
     blocks = positions // _BLOCK
-    self._sums[blocks] = self._weights[blocks].sum(axis=1)
+    self._sums[blocks] = np.add.reduce(self._weights.take(blocks, axis=0), axis=1)
     self._ends = None
 
   def find(self, shares: np.ndarray) -> np.ndarray:
