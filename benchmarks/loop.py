@@ -2,10 +2,10 @@
 
     python benchmarks/loop.py [--steps 6000] [--repeats 5] [--hidden-sizes 64 64]
 
-The bare parts are the environment with nothing around it, the policy and the learning step, each compiled and called
-in the cheapest public way on inputs that are there already; they take turns at the loop's ratio. The loop does that and
-replay, counting, logging, variables and the graph's scheduling besides. Loop and parts alternate every 200 rounds in
-one process, so that what else the machine does falls on both.
+The bare parts are the environment as the experiment makes it, the policy and the learning step, each compiled and
+called in the cheapest public way on inputs that are there already; they take turns at the loop's ratio. The loop does
+that and replay, counting, logging, variables and the graph's scheduling besides. Loop and parts alternate every 200
+rounds in one process, so that what else the machine does falls on both.
 """
 
 from __future__ import annotations

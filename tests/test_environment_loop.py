@@ -73,7 +73,7 @@ def make_loop(environments, budget=100, logger=None):
       codec=codec,
       replay=replay,
       actor=Ones(),
-      tally=counting.Tally('actor-0', counter, prompt=True),
+      tally=counting.Tally('actor-0', counter),
       logger=Rows() if logger is None else logger,
       clock=lambda: 0.0,
     )

@@ -26,19 +26,19 @@ def make_run(
 
 def test_evaluations_are_read(tmp_path):
   run = make_run(tmp_path / 'a', [(100, 0.0), (200, 0.5)], [(10, -1.0)])
-  steps, returns = plotting.read_returns(run)
+  _, steps, returns, _ = plotting._read(run)
   assert steps.tolist() == [100, 200] and returns.tolist() == [0.0, 0.5]
 
 
 def test_recorded_data_counts_learner_steps(tmp_path):
   run = make_run(tmp_path / 'a', [(100, 0.0), (200, 0.5)], unit='learner_steps')
-  assert plotting.read_returns(run)[0].tolist() == [100, 200]
+  assert plotting._read(run).steps.tolist() == [100, 200]
   plotting.learning_curve([run], tmp_path / 'curve.png')
 
 
 def test_without_evaluations_the_actors_episodes_are_read(tmp_path):
   run = make_run(tmp_path / 'a', [], [(20, 1.0), (10, -1.0), (30, 0.0)])
-  steps, returns = plotting.read_returns(run)
+  _, steps, returns, _ = plotting._read(run)
   assert steps.tolist() == [10, 20, 30] and returns.tolist() == [-1.0, 1.0, 0.0]
   plotting.learning_curve([run], tmp_path / 'curve.png')
 
@@ -98,7 +98,7 @@ def test_errors_are_one_sentence(tmp_path):
     plotting.learning_curve([str(tmp_path / 'none')], tmp_path / 'a.png')
   run = make_run(tmp_path / 'a', [])
   with pytest.raises(errors.UserError, match='nothing to plot'):
-    plotting.read_returns(run)
+    plotting._read(run)
   run = make_run(tmp_path / 'b', [(1, 1.0)])
   with pytest.raises(errors.UserError, match='can not be written'):
     plotting.learning_curve([run], tmp_path / 'a.picture')

@@ -51,7 +51,7 @@ class PolicyActor:
     numbers[2] = steps
     numbers[3:] = first
     leaves = [observation] if isinstance(observation, np.ndarray) else tree.flatten(observation)
-    for staged, leaf in zip(self._staged, leaves):
+    for staged, leaf in zip(self._staged, leaves, strict=True):
       if leaf.shape != staged.shape:  # An assignment would broadcast it.
         raise ValueError(f'An observation of shape {leaf.shape} was given to a policy that takes {staged.shape}.')
       staged[...] = leaf

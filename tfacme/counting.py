@@ -28,7 +28,13 @@ class Report(NamedTuple):
 
 
 class CounterClient(Protocol):
-  """What nodes ask of the counter; every call may come twice and then counts once."""
+  """What nodes ask of the counter; every call may come twice and then counts once.
+
+  Attributes:
+    prompt: whether a call costs next to nothing, so that nodes tell it of every step.
+  """
+
+  prompt: bool
 
   def join(self, node: str) -> Dict[str, int]:
     """Begins again after a restart: gives back what the node had claimed and not used; returns its counts."""
@@ -56,6 +62,8 @@ class CounterClient(Protocol):
 
 class Counter:
   """Keeps the counts of all nodes; see `CounterClient`. Safe to call from several threads."""
+
+  prompt = True
 
   def __init__(self, budget: int, unit: str, phases: Sequence[Sequence[str]]):
     """Initializes the counter.
@@ -172,7 +180,6 @@ class Tally:
     node: its name.
     counter: the counter or a client of it.
     lease: how many steps it claims at a time: one call to the counter for so many steps.
-    prompt: whether it tells the counter of every step, since that is in this thread and costs nothing.
     counts: its own counts since the run began.
     phase: of the run, as the counter last said.
     notes: for a display; go out with the next report.
@@ -183,7 +190,6 @@ class Tally:
   lease: int = 1
   counts: Dict[str, int] = dataclasses.field(default_factory=dict)
   phase: int = 0
-  prompt: bool = False
   notes: Dict[str, Any] = dataclasses.field(default_factory=dict)
   _granted: int = 0
   _totals: Dict[str, int] = dataclasses.field(default_factory=dict)
@@ -216,7 +222,7 @@ class Tally:
 
   def settle(self, unit: str, most: int) -> None:
     """Tells the counter what was counted and claims the next `most` steps, if that costs nothing; else it all waits."""
-    if self.prompt:
+    if self.counter.prompt:
       self.report(claim=self.counts[unit] + most)
 
   def total(self, name: str) -> int:

@@ -64,18 +64,14 @@ class Rows:
     if len(self._observation) == 1 and isinstance(observation, np.ndarray):
       self._observation[0][slot] = observation
     else:
-      for leaf, value in zip(self._observation, tree.flatten(observation)):
+      for leaf, value in zip(self._observation, tree.flatten(observation), strict=True):
         leaf[slot] = value
 
   def act(self, actions: core.Nest, extras: core.Nest) -> None:
     """Puts down a_t and what the policy adds, of all slots."""
-    for leaf, value in zip(self._actions, [actions] if isinstance(actions, np.ndarray) else tree.flatten(actions)):
-      if leaf.shape != value.shape:  # An assignment would broadcast it.
-        raise ValueError(f'The policy gave actions of shape {value.shape}, and the environment takes {leaf.shape}.')
-      leaf[:] = value
+    _put('actions', self._actions, [actions] if isinstance(actions, np.ndarray) else tree.flatten(actions))
     if self._extras:
-      for leaf, value in zip(self._extras, tree.flatten(extras)):
-        leaf[:] = value
+      _put('extras', self._extras, tree.flatten(extras))
 
   def end(self, slot: int) -> None:
     """Makes a slot's row the one of the final observation: all else is zero."""
@@ -247,6 +243,14 @@ def episode_columns(episode_return: np.ndarray, length: float) -> dict[str, floa
   if np.ndim(episode_return):
     columns.update({f'episode_return_{i}': float(part) for i, part in enumerate(np.ravel(episode_return))})
   return columns
+
+
+def _put(what: str, leaves: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
+  """Writes what a policy gave into the rows."""
+  for leaf, value in zip(leaves, values, strict=True):
+    if leaf.shape != value.shape:  # An assignment would broadcast it.
+      raise ValueError(f'The policy gave {what} of shape {value.shape}, and the rows take {leaf.shape}.')
+    leaf[...] = value
 
 
 def _finite(values: np.ndarray) -> bool:

@@ -76,7 +76,8 @@ class LoadedPolicy:
 
   def __call__(self, observation: core.Nest) -> core.Nest:
     """The action for one observation."""
-    batch = tree.map_structure(lambda x: np.asarray(x)[None], observation)
+    # Copied, since a state may hold on to an observation, whose memory an environment may use again.
+    batch = tree.map_structure(lambda x: np.array(x)[None], observation)
     first = np.array([self._state is None])
     return tree.map_structure(lambda x: x[0], self.act(batch, first))
 

@@ -71,9 +71,10 @@ class Learner:
     self._published = {name: compiling.Values(own) for name, own in published.items()}
     self._snapshots: Dict[str, Tuple[int, List[tf.Tensor]]] = {}
     self._steps = 0
-    self._batches: List[Opened] = []
+    self._batches: List[Opened] = []  # read for the next call of the compiled function
+    self._before: Any = None  # where the source stood before it read them
     self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
-    self._reading = threading.Lock()  # And saved when all that was read has been learned from.
+    self._reading = threading.Lock()  # And saved when nobody is reading.
     self._started = (parts.clock(), 0)
     self._done = False
     self.tally.join(['learner_steps'])
@@ -98,6 +99,8 @@ class Learner:
     if not self._parts.paced and not self._parts.budgeted and self.tally.phase > 0:
       return self._finish()
     with self._reading:
+      if not self._batches:
+        self._before = self._source.state()
       while len(self._batches) < count:
         read = self._source.read(wait, self._steps)
         if isinstance(read, core.Blocked):
@@ -131,7 +134,8 @@ class Learner:
     """Writes the update's state, the count and the place in recorded data into the folder `path`."""
     with self._reading, self._lock:
       tf.train.Checkpoint(update=self._update).write(os.path.join(path, 'update'))
-      state = {'steps': self._steps, 'source': self._source.state()}
+      # What was read and not learned from yet is read again.
+      state = {'steps': self._steps, 'source': self._before if self._batches else self._source.state()}
       with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
         json.dump(state, file)
       return self._digest()
@@ -145,6 +149,7 @@ class Learner:
         state = json.load(file)
       self._steps = state['steps']
       self.tally.counts['learner_steps'] = self._steps
+      self.tally.report()
       self._source.set_state(state['source'])
       self._started = (self._parts.clock(), self._steps)
       return self._digest()
@@ -190,8 +195,9 @@ class Learner:
     if self._parts.replay is not None:
       counts = self._parts.replay.counts()
       for name, (size, most) in self._parts.replay.sizes().items():
+        inserted, sampled = counts.get(name, (0, 0))
         row[f'{name}_size'] = size
-        row[f'{name}_samples_per_insert'] = counts[name][1] / max(1, counts[name][0])
+        row[f'{name}_samples_per_insert'] = sampled / max(1, inserted)
         self.tally.notes.update(replay_size=size, replay_max=most)
     row['steps_per_second'] = (self._steps - self._started[1]) / max(now - self._started[0], 1e-9)
     row['timestamp'] = now

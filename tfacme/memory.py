@@ -1,7 +1,8 @@
 """Arrays that TensorFlow reads where they lie.
 
-To convert an array costs a tenth of a small network's call, and the copy of a batch of images more than its gathering.
-An array whose memory is aligned as TensorFlow's own is handed over as it is instead.
+An array that is given to a compiled function is converted, which for a small one costs as much as some operations of
+the network, and for a batch of images a copy. An array whose memory is aligned as TensorFlow's own is handed over as it
+is.
 """
 
 from __future__ import annotations

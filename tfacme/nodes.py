@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import launchpad as lp
 from launchpad import context as lp_context
+from launchpad.launch import worker_manager
 
 from tfacme import core, remote
 
@@ -242,3 +243,8 @@ def make_all(program: lp.Program, guard: Callable[[str, Callable[[], Any]], Any]
       make = functools.partial(node.factory, **{key: objects[link.node.name] for key, link in node.links.items()})
     objects[node.name] = guard(node.name, make)
   return objects
+
+
+def manage_thread(manager: Any) -> None:
+  """Makes `manager` the one that nodes which run in this thread ask whether to stop."""
+  worker_manager._WORKER_MANAGERS.manager = manager  # Launchpad sets it for its own launchers only.

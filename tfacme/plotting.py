@@ -37,23 +37,6 @@ class _Line(NamedTuple):
   seeds: int  # how many different ones
 
 
-def read_returns(run: str) -> Tuple[np.ndarray, np.ndarray]:
-  """How the return of a run grew.
-
-  Args:
-    run: the run's folder.
-
-  Returns:
-    The environment steps (learner steps, if it learned from recorded data), rising, and at each the mean return of an
-    evaluation. If there was none yet: the return of each episode of the actors.
-
-  Raises:
-    errors.UserError: if there is no run, or no episode of it has ended.
-  """
-  curve = _read(run)
-  return curve.steps, curve.returns
-
-
 def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -> None:
   """Draws the return of runs against their steps.
 

@@ -209,7 +209,7 @@ def build_learner(plan: Plan, counter: counting.CounterClient, replay: Any = Non
       logger=plan.logger('learner'),
       log_every=experiment.logging.learner_every,
       updates_per_call=experiment.layout.updates_per_call,
-      seed=plan.seed('learner'),
+      seed=plan.fresh_seed('learner'),
       budgeted=experiment.offline,
       paced=any(table.limiter.bounds_samples for table in plan.described),
       replay=replay,
@@ -254,7 +254,7 @@ def build_actor(plan: Plan, index: int, counter: counting.CounterClient, replay:
       codec=plan.codec,
       replay=replay,
       actor=actor,
-      tally=counting.Tally(name, counter, lease=_lease(experiment), prompt=isinstance(counter, counting.Counter)),
+      tally=counting.Tally(name, counter, lease=_lease(experiment)),
       logger=plan.logger(name),
       observers=experiment.observers,
     )
@@ -305,7 +305,7 @@ def build_saver(plan: Plan, counter: Any, learner: Any, replay: Any = None) -> s
   if plan.folder:
     if replay is not None and options.replay:
       parts['replay'] = replay.save
-    parts.update(learner=learner.save, counter=counter.save)  # The counter last: it is never behind the others.
+    parts.update(learner=learner.save, counter=counter.save)  # The counter last: actors count ahead of what is saved.
   return saving.Saver(
     saving.SaverParts(
       name='saver',

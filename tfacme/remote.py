@@ -78,7 +78,13 @@ class _Answer:
 
 
 class Remote:
-  """The client's side: an object in another node. Its methods are called as if it were here."""
+  """The client's side: an object in another node. Its methods are called as if it were here.
+
+  Attributes:
+    prompt: see `counting.CounterClient`.
+  """
+
+  prompt = False
 
   def __init__(self, client: Any, name: str, stopping: Callable[[], bool]):
     # The destructor of a Courier client waits, without end, for a call to a server that is gone: so it is never called.

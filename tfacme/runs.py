@@ -143,12 +143,13 @@ def _locked(workdir: str) -> Iterator[None]:
   """Keeps other processes from running in the folder; the system ends that with this process, however it ends."""
   handle = os.open(workdir, os.O_RDONLY)
   try:
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    try:
+      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise errors.UserError(
+        f'Another process runs in the work directory {workdir}; wait for it, or give another one.'
+      ) from None
     yield
-  except BlockingIOError:
-    raise errors.UserError(
-      f'Another process runs in the work directory {workdir}; wait for it, or give another one.'
-    ) from None
   finally:
     os.close(handle)
 

@@ -23,6 +23,8 @@ def value(schedule: Schedule, steps):
 
 def check(name: str, schedule: Schedule, low: float, high: float) -> None:
   """Raises a `UserError` unless all values of a schedule lie within the bounds."""
+  if not isinstance(schedule, (int, float)) and not (isinstance(schedule, tuple) and len(schedule) == 3):
+    raise errors.UserError(f'{name} is {schedule!r}, and has to be a number or (start, end, steps).')
   if isinstance(schedule, tuple):
     for end in schedule[:2]:
       errors.in_range(name, end, low=low, high=high)

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import dm_env
 import numpy as np
-import tree
 from dm_env import specs as dm_specs
 
 from tfacme import core
@@ -43,11 +42,6 @@ def step_spec(spec: EnvironmentSpec, extras: core.Nest = ()) -> core.Step:
     last=flag,
     extras=extras,
   )
-
-
-def zeros(spec: core.Nest) -> core.Nest:
-  """Arrays of zeros that look as a spec says."""
-  return tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), spec)
 
 
 def is_discrete(spec: Any) -> bool:

@@ -366,6 +366,8 @@ def test_limiters_stop_inserts_and_samples_where_reverbs_do(backend, limiter):
 
   feed([rows.pop(0)])  # From now on each row makes an item.
   offer()
+  if before == offered:  # The newest items wait in Reverb's writer until more come, or until the stream ends.
+    assert feed.settle() is None
   _wait_for_size(replay, before)
   if before < offered:
     blocked = feed.writer.flush(0.05, everything=backend.name == 'reverb')

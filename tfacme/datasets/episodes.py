@@ -9,7 +9,7 @@ import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, errors
+from tfacme import checkpoints, core, errors
 
 _SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
 
@@ -40,6 +40,11 @@ class Memory:
   """Episodes that lie in memory; see `memory`."""
 
   steps: Tuple[core.Step, ...]
+
+  @property
+  def id(self) -> str:
+    """Names the episodes by what is in them."""
+    return f'memory:{checkpoints.digest([tree.flatten(step) for step in self.steps])[:16]}'
 
   def episodes(self, seed: int) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed."""

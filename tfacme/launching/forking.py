@@ -1,4 +1,4 @@
-"""Node processes, forked from a server that has imported TensorFlow once: five times faster than to start them anew."""
+"""Node processes, forked from a server that has imported TensorFlow once, so that none of them has to."""
 
 from __future__ import annotations
 

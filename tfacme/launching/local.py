@@ -18,7 +18,6 @@ import cloudpickle
 import launchpad as lp
 import tensorflow as tf
 from absl import flags
-from launchpad.launch import worker_manager
 
 from tfacme import errors, nodes, remote
 from tfacme.launching import forking, quiet
@@ -207,7 +206,7 @@ class _ThreadTask:
     self._event.set()
 
   def _run(self) -> None:
-    worker_manager._WORKER_MANAGERS.manager = _Manager(self._event)
+    nodes.manage_thread(_Manager(self._event))
     try:
       self._node.run()
     except BaseException as error:
@@ -277,7 +276,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   signal.signal(signal.SIGTERM, signal.SIG_IGN)
   threading.Thread(target=_wait_for_stop, args=(pipe, event), name='stop', daemon=True).start()
-  worker_manager._WORKER_MANAGERS.manager = _Manager(event)
+  nodes.manage_thread(_Manager(event))
   flags.FLAGS.mark_as_parsed()
   code = 0
   with quiet.filtered_stderr():

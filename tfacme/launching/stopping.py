@@ -22,9 +22,6 @@ class StopRequest:
     self.signum: Optional[int] = None
     self._previous: Dict[int, Any] = {}
 
-  def __bool__(self) -> bool:
-    return self.signum is not None
-
   def __enter__(self) -> StopRequest:
     if threading.current_thread() is threading.main_thread():
       for signum in _SIGNALS:

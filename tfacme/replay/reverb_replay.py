@@ -94,7 +94,7 @@ class ReverbReplay:
     self._client = client
     self._tables = tuple(described)
     self._writers = 0
-    self._sizes: Dict[str, Tuple[int, int]] = {}
+    self._infos: Dict[str, Any] = {}
 
   def writer(self) -> streams.StreamWriter:
     """A writer for one stream."""
@@ -112,18 +112,20 @@ class ReverbReplay:
     return ReverbReader(self._client, self.codec, table, batch_size)
 
   def sizes(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items that it holds, items that it can hold)}; what was so last, if the server is busy."""
-    try:
-      infos = self._client.server_info(timeout=10)
-      self._sizes = {name: (info.current_size, info.max_size) for name, info in infos.items()}
-    except reverb.errors.DeadlineExceededError:
-      pass
-    return self._sizes
+    """{table: (items that it holds, items that it can hold)}."""
+    return {name: (info.current_size, info.max_size) for name, info in self._ask().items()}
 
   def counts(self) -> Dict[str, Tuple[int, int]]:
     """{table: (items inserted, items sampled)}, since the server started."""
-    infos = self._client.server_info(timeout=10)
-    return {name: _counted(info) for name, info in infos.items()}
+    return {name: _counted(info) for name, info in self._ask().items()}
+
+  def _ask(self) -> Dict[str, Any]:
+    """What the server says of its tables; what it said last, if it is busy."""
+    try:
+      self._infos = self._client.server_info(timeout=10)
+    except reverb.errors.DeadlineExceededError:
+      pass
+    return self._infos
 
   def _pending(self) -> int:
     """Items that each writer of this client may have on their way."""

@@ -202,6 +202,8 @@ def check_batch(table: Table, batch_size: int) -> None:
 
 def find(described: Sequence[Table], name: Optional[str]) -> Table:
   """The table of a name; None is the only one."""
+  if name is None and len(described) > 1:
+    raise errors.UserError(f'Name one of the replay tables {[t.name for t in described]}; there is more than one.')
   for table in described:
     if name in (None, table.name):
       return table

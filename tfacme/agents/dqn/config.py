@@ -29,7 +29,7 @@ class DQNConfig:
   """Rewards are clipped to this size, each before they are summed (1 on Atari: Mnih et al. 2015); inf clips none."""
 
   batch_size: int = 64
-  """Items of one learning step (32 in Mnih et al. 2015, 256 in Acme; 64 learns bsuite's catch at half Acme's cost)."""
+  """Items of one learning step (32 in Mnih et al. 2015, 256 in Acme)."""
 
   learning_rate: schedules.Schedule = 1e-3
   """Adam's step size, a schedule over learner steps (Acme's DQNConfig)."""

@@ -1,0 +1,117 @@
+"""The learner by itself: in a notebook, and what it saves of batches that it has read and not learned from yet."""
+
+import types
+
+import numpy as np
+import tensorflow as tf
+
+import tfacme
+from tfacme import core, counting, environments, learning
+from tfacme.agents import dqn
+from tfacme.replay import readers
+
+
+def test_it_learns_from_a_batch_of_your_own():
+  experiment = tfacme.Experiment(
+    builder=dqn.DQNBuilder(dqn.DQNConfig(n_step=1)),
+    networks=dqn.mlp_networks(hidden_sizes=(8,)),
+    environment=environments.factory('bsuite:catch/0'),
+    budget=tfacme.Budget(actor_steps=1),
+  )
+  learner = tfacme.make_learner(experiment)
+  rows = (4, 2)
+  steps = core.Step(
+    observation=np.ones((4, 2, 10, 5), np.float32),
+    action=np.zeros(rows, np.int32),
+    reward=np.ones(rows, np.float32),
+    discount=np.zeros(rows, np.float32),
+    first=np.zeros(rows, bool),
+    last=np.tile([False, True], (4, 1)),
+  )
+  info = core.Info(
+    key=np.zeros(4, np.uint64),
+    probability=np.full(4, 0.25, np.float32),
+    table_size=np.full(4, 4, np.int64),
+    age=np.zeros(4, np.int64),
+    source=np.zeros(4, np.int32),
+  )
+  batch = core.Batch(steps, 1.0 - steps.last.astype(np.float32), info)
+  losses = [float(learner.update(batch).metrics['loss']) for _ in range(200)]
+  assert learner.steps == 200
+  assert losses[-1] < 0.01 < losses[0]
+
+
+class Numbers:
+  """A source of 0, 1, 2, ...; before each number it waits once."""
+
+  def __init__(self):
+    self.next, self.waits = 0, False
+
+  def read(self, wait, now):
+    self.waits = not self.waits
+    if self.waits:
+      return core.Blocked('the next number')
+    self.next += 1
+    return readers.Opened(np.array([self.next - 1], np.int64), None)
+
+  def specs(self):
+    return tf.TensorSpec([1], tf.int64)
+
+  def unpack(self, packed):
+    return types.SimpleNamespace(number=packed, info=types.SimpleNamespace(age=packed))
+
+  def exhausted(self):
+    return False
+
+  def write_priorities(self, token, priorities):
+    raise AssertionError
+
+  def state(self):
+    return self.next
+
+  def set_state(self, state):
+    self.next = state
+
+
+class Sum(tf.Module):
+  """Learns the sum of the numbers."""
+
+  def __init__(self):
+    super().__init__()
+    self.sum = tf.Variable(0, dtype=tf.int64)
+    self.published = {}
+
+  def __call__(self, batch):
+    self.sum.assign_add(batch.number[0])
+    return core.UpdateOutput({'loss': tf.cast(self.sum, tf.float32)}, None)
+
+
+def make_learner():
+  update = Sum()
+  counter = counting.Counter(100, 'actor_steps', [['actor-0'], ['learner']])
+  parts = learning.LearnerParts(
+    name='learner',
+    update=update,
+    source=Numbers(),
+    tally=counting.Tally('learner', counter),
+    logger=types.SimpleNamespace(write=lambda row: None, close=lambda: None),
+    updates_per_call=3,
+  )
+  return update, learning.Learner(parts), counter
+
+
+def test_batches_that_were_read_for_a_call_that_never_came_are_read_again(tmp_path):
+  update, learner, counter = make_learner()
+  while learner.steps < 6:
+    learner.step(0.0)
+  for _ in range(3):
+    learner.step(0.0)
+  assert learner.steps == 6 and update.sum.numpy() == sum(range(6))
+  assert len(learner._batches) > 0
+  digest = learner.save(str(tmp_path))
+  other_update, other, counter = make_learner()
+  assert other.restore(str(tmp_path)) == digest
+  assert counter.status()['totals']['learner_steps'] == 6
+  while other.steps < 9:
+    other.step(0.0)
+  assert other_update.sum.numpy() == sum(range(9))
