@@ -72,19 +72,19 @@ def test_a_line_says_it_all(screen):
     'learning 50 steps, 25/s | loss 0.123 | replay 250 of 100,000 items | '
     'waiting learner for the limiter to allow a sample'
   )
-  assert lines[2] == '200 environment steps in 4 s (50/s), 50 learner steps, evaluation return 0.75.'
+  assert lines[2] == '200 environment steps, 4 s at 50/s, 50 learner steps, evaluation return 0.75.'
 
 
 def test_from_recorded_data(screen):
   lines = _run(screen, [status_at(step, unit='learner_steps', learner_steps=step) for step in (0, 500)], 5.0)
   assert lines[1] == '500 of 1,000 learner steps | time left 5 s | learning 500 steps, 100/s'
-  assert lines[2] == '500 learner steps in 10 s.'
+  assert lines[2] == '500 learner steps, 10 s.'
 
 
 def test_a_run_that_goes_on_counts_its_own_steps_for_its_speed(screen):
   lines = _run(screen, [status_at(500), status_at(600)], 1.0)
   assert 'acting 100 steps/s' in lines[1] and 'time left 4 s' in lines[1]
-  assert '(50/s)' in lines[-1]
+  assert 'at 50/s' in lines[-1]
 
 
 def test_a_stall_is_told_once(screen):
@@ -111,7 +111,7 @@ def test_on_a_terminal_it_redraws_in_place():
   text = output.getvalue()
   assert 20 <= text.count('progress') <= 60  # four a second over ten seconds
   assert text.count('waiting for 11 s for a sample') == 1
-  assert '━' in text and 'environment steps in 10 s' in text.splitlines()[-1]
+  assert '━' in text and 'environment steps, 10 s' in text.splitlines()[-1]
 
 
 def test_it_never_raises(screen, capsys):

@@ -165,9 +165,10 @@ class Display:
     evaluations = list(_notes(status, 'evaluation_return'))
     if evaluations:
       facts['evaluation'] = f'{evaluations[-1]:.2f}'
-    if status['unit'] == 'actor_steps':
-      facts['acting'] = f'{acting:,.0f} steps/s'
-    facts['learning'] = f'{totals.get("learner_steps", 0):,} steps, {learning:,.0f}/s'
+    if len(self._samples) > 1:  # Before there is a second one no rate is known.
+      if status['unit'] == 'actor_steps':
+        facts['acting'] = f'{acting:,.0f} steps/s'
+      facts['learning'] = f'{totals.get("learner_steps", 0):,} steps, {learning:,.0f}/s'
     for loss in _notes(status, 'loss'):
       facts['loss'] = f'{loss:.3g}'
     for size, most in zip(_notes(status, 'replay_size'), _notes(status, 'replay_max')):
@@ -185,7 +186,8 @@ class Display:
     if seconds <= 0:
       return 0.0, 0.0, None
     speed = (new.steps - old.steps) / seconds
-    remaining = (self._status['budget'] - new.steps) / speed if speed > 0 else None
+    # While nothing is learned yet the actors are several times as fast as they will be.
+    remaining = (self._status['budget'] - new.steps) / speed if speed > 0 and new.learner_steps else None
     return (new.actor_steps - old.actor_steps) / seconds, (new.learner_steps - old.learner_steps) / seconds, remaining
 
   def _line(self) -> str:
@@ -209,9 +211,9 @@ class Display:
     assert first is not None
     seconds = max(1e-9, self._clock() - first.seconds)
     totals = self._status['totals']
-    parts = [f'{self._status["steps"]:,} {_unit(self._status["unit"])} in {_duration(seconds)}']
+    parts = [f'{self._status["steps"]:,} {_unit(self._status["unit"])}, {_duration(seconds)}']
     if self._status['unit'] == 'actor_steps':
-      parts[0] += f' ({(last.steps - first.steps) / seconds:,.0f}/s)'
+      parts[0] += f' at {(last.steps - first.steps) / seconds:,.0f}/s'
       parts.append(f'{totals.get("learner_steps", 0):,} learner steps')
     evaluations = list(_notes(self._status, 'evaluation_return'))
     if evaluations:

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.metadata
 import json as json_lib
 import os
+import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import tyro
@@ -82,7 +83,7 @@ def _train(arguments: Sequence[str]) -> None:
   budget = experiments.Budget(actor_steps=options.steps)
   environment = environments.factory(options.env)
   # Once all that can be checked is, and before this process imports TensorFlow.
-  running.announce()
+  running.announce(sys.stdout)
   running.warm_up(options.launch)
   experiment = experiments.Experiment(
     builder=registry.builder(agent, options.config),
@@ -268,6 +269,8 @@ def _load_run(path: str) -> Any:
   # Looked at before TensorFlow is imported, so that a wrong path is told at once.
   if not os.path.isfile(os.path.join(path, 'experiment.json')):
     raise errors.UserError(f'There is no run in {path}: it has no experiment.json; give a folder of tfacme train.')
+  if sys.stderr.isatty():  # What a program reads of this command is its result alone.
+    running.announce(sys.stderr)
   import tfacme  # pylint: disable=g-import-not-at-top
 
   return tfacme.load_run(path)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any, List
+from typing import Any, List, TextIO
 
 from tfacme import experiments, loggers
 
 
-def announce() -> None:
+def announce(out: TextIO) -> None:
   """Says that something happens, before some silent seconds."""
-  print('Starting: TensorFlow takes some seconds to import, and half a minute the first time', flush=True)
+  print('Starting: TensorFlow takes some seconds to import, and half a minute the first time', file=out, flush=True)
 
 
 def warm_up(launch: str) -> None:

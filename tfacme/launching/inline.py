@@ -32,6 +32,7 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
       on_status(objects['counter'].status())
     if stop.signum is not None:
       objects['saver'].interrupt()
+      on_status(objects['counter'].status())
       raise Interrupted(stop.signum)
     if not did:
       # The end of a phase is heard in the round after it.
