@@ -44,6 +44,7 @@ def leave(command: Callable[[], int]) -> NoReturn:
   except BaseException:
     traceback.print_exc()
     code = _FAILED
+  launching.cool_down()
   sys.stdout.flush()
   sys.stderr.flush()
   os._exit(code)

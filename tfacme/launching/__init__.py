@@ -7,13 +7,24 @@ thread, `local_mp` a process. Importing this costs nothing: an engine imports wh
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import Any, Callable, Dict, NoReturn, Optional
 
 from tfacme import errors
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 
-__all__ = ['ENGINES', 'DeadlockError', 'Interrupted', 'NodeFailed', 'StopRequest', 'launch', 'main', 'warm_up']
+__all__ = [
+  'ENGINES',
+  'DeadlockError',
+  'Interrupted',
+  'NodeFailed',
+  'StopRequest',
+  'cool_down',
+  'launch',
+  'main',
+  'warm_up',
+]
 
 # name -> (module, function)
 ENGINES = {
@@ -49,6 +60,13 @@ def warm_up() -> None:
   from tfacme.launching import forking
 
   forking.start_server()
+
+
+def cool_down() -> None:
+  """Ends the process that `warm_up` started, if it was called."""
+  forking = sys.modules.get('tfacme.launching.forking')
+  if forking is not None:
+    forking.stop_server()
 
 
 def main(experiment: Callable[..., Any]) -> NoReturn:

@@ -28,6 +28,16 @@ def start_server() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
+def stop_server() -> None:
+  """Ends the server, if there is one, and waits until it is gone: it would outlive this process by a moment."""
+  from multiprocessing import forkserver
+
+  server = forkserver._forkserver  # In public there is only the end of this process, which does not wait.
+  if server._forkserver_pid is not None:
+    os.kill(server._forkserver_pid, signal.SIGKILL)  # It may be importing, and would not listen for seconds.
+    server._stop()
+
+
 def start_process(target: Callable[..., None], args: Tuple[Any, ...], name: str) -> multiprocessing.process.BaseProcess:
   """Forks a process that calls a module's function."""
   start_server()
