@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import checkpoints, compiling, core, counting, errors, memory, variables
+from tfacme import checkpoints, compiling, core, counting, errors, variables
 from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
 
@@ -107,7 +107,7 @@ class Learner:
           return self._wait_for_data(read)
         self._batches.append(read)
       batches, self._batches = self._batches, []
-      inputs = [memory.as_input(array) for array in tree.flatten([batch.packed for batch in batches])]
+      inputs = tree.flatten([batch.packed for batch in batches])
       with self._lock:
         finite, metrics, *priorities = self._compiled.flat(inputs)
         self._steps += count

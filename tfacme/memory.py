@@ -1,8 +1,7 @@
 """Arrays that TensorFlow reads where they lie.
 
 An array that is given to a compiled function is converted, which for a small one costs as much as some operations of
-the network, and for a batch of images a copy. An array whose memory is aligned as TensorFlow's own is handed over as it
-is.
+the network. An array whose memory is aligned as TensorFlow's own can be handed over as it is.
 """
 
 from __future__ import annotations
@@ -25,16 +24,17 @@ def aligned_empty(shape: Sequence[int], dtype: Any) -> np.ndarray:
   return np.ndarray(tuple(shape), dtype, memory, start)
 
 
-def as_input(array: Any) -> Any:
-  """What a compiled function takes: a tensor in the array's own memory where that can be, else what it was given.
+def as_input(array: np.ndarray) -> Any:
+  """What a compiled function takes: a tensor in the array's own memory where that can be, else the array.
 
-  The tensor changes with the array. So an array is either not written again after this, or the function makes a copy
-  of whatever it keeps beyond the call.
+  The tensor changes with the array, so the function makes a copy of whatever it keeps beyond the call. This is for
+  memory that is written again and again, as a policy's inputs are. It is not for a batch that is given away once: to
+  free such tensors while signals come in destroyed the heap (TensorFlow 2.12, numpy 1.24).
   """
   import tensorflow as tf
 
   # DLPack has no truth values, and TensorFlow takes no other order of bytes or axes.
-  if not isinstance(array, np.ndarray) or array.dtype.kind not in 'iuf' or not array.dtype.isnative:
+  if array.dtype.kind not in 'iuf' or not array.dtype.isnative:
     return array
   if _address(array) % _ALIGNMENT or not array.flags.carray:
     return array

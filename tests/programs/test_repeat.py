@@ -135,3 +135,27 @@ def test_a_larger_budget_continues_a_run(tmp_path):
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
   tfacme.train(_experiment(steps=1000), workdir=str(tmp_path))
   assert _rows(tmp_path)['evaluator.csv'][-1]['actor_steps'] == '1000'
+
+
+_UNDER_SIGNALS = """
+import os, signal, sys
+import tfacme
+from tests.programs import test_repeat
+
+came = []
+signal.signal(signal.SIGALRM, lambda *unused: came.append(1))
+signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
+tfacme.train(test_repeat._experiment(steps=2500), workdir=sys.argv[1], progress=False)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(len(came), flush=True)
+os._exit(0)
+"""
+
+
+def test_signals_leave_a_run_as_it_is(tmp_path):
+  # Once they did not: memory that was shared between TensorFlow and numpy was freed while it was in use.
+  tfacme.train(_experiment(steps=2500), workdir=str(tmp_path / 'quiet'), progress=False)
+  ended = processes.Command(['-c', _UNDER_SIGNALS, str(tmp_path / 'signals')]).wait(200)
+  assert ended.code == 0, ended.err
+  assert int(ended.out) > 500
+  assert _rows(tmp_path / 'quiet') == _rows(tmp_path / 'signals')

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 import numpy as np
 import tree
 
-from tfacme import core, errors, memory
+from tfacme import core, errors
 from tfacme.replay.items import Items
 
 _ALIGNMENT = 8  # bytes; no leaf is wider
@@ -197,14 +197,13 @@ def take(column: np.ndarray, rows: np.ndarray, which: str) -> np.ndarray:
     rows = rows.take([0, -1], axis=1)
   elif which == 'first':
     rows = rows[:, :1]
-  taken = memory.aligned_empty((*rows.shape, column.shape[1]), column.dtype)
-  return column.take(rows, axis=0, out=taken, mode='clip')  # The other modes make one more copy.
+  return column.take(rows, axis=0)
 
 
 def pack_info(batch_size: int, now: int, **facts: Any) -> np.ndarray:
   """Packed infos [B, bytes]; the facts are arrays [B] or numbers, 0 where not given; see `core.Info`."""
-  packed = memory.aligned_empty((batch_size, INFO.bytes), np.uint8)
-  records = packed.view(_INFO_RECORD)[:, 0]
-  for name in _INFO_NAMES:
-    records[name] = facts.get(name, 0) if name != 'now' else now
-  return packed
+  records = np.zeros(batch_size, _INFO_RECORD)
+  records['now'] = now
+  for name, fact in facts.items():
+    records[name] = fact
+  return records.view(np.uint8).reshape(batch_size, INFO.bytes)
