@@ -105,7 +105,7 @@ class EnvironmentLoop:
     self._rows = Rows(parts.codec, slots)
     self._over = [True] * slots  # whose episode is over: the next step begins one
     self._returns = np.zeros((slots, *parts.spec.rewards.shape))
-    self._fine = True  # Whether all rewards were finite.
+    self._fine = True  # whether all rewards were finite
     self._is_finite = _finite if parts.spec.rewards.shape else math.isfinite
     self._lengths = [0] * slots
     self._checked: Set[int] = set()  # slots whose environment has been held against its spec

@@ -41,8 +41,14 @@ def test_a_folder_of_another_experiment_is_refused(tmp_path, capsys):
   arguments = [*_CATCH, '--workdir', str(tmp_path), '--evaluation.every', '0']
   assert cli.main([*arguments, '--steps', '50']) == 0
   capsys.readouterr()
-  _is_one_line(cli.main([*arguments, '--seed', '1']), 'with seed 0 where this one has 1;', capsys)
-  _is_one_line(cli.main([*arguments, '--config.n_step', '2']), 'with config.n_step 3 where this one has 2;', capsys)
+  _is_one_line(
+    cli.main([*arguments, '--seed', '1']), 'holds another experiment, with seed 0 where this one has 1;', capsys
+  )
+  _is_one_line(
+    cli.main([*arguments, '--config.n_step', '2']),
+    'holds another experiment, with config.n_step 3 where this one has 2;',
+    capsys,
+  )
 
 
 def test_a_folder_that_can_not_be_written_is_refused(tmp_path, capsys):
