@@ -213,6 +213,21 @@ def test_totals_hold_what_was_counted_since_the_last_report():
   assert a.total('never counted') == 0
 
 
+@pytest.mark.parametrize('prompt', [True, False])
+def test_hearing_tells_what_is_new_and_else_only_listens(prompt):
+  counter = _counter(phases=[['b']])
+  counter.prompt = prompt
+  tally, other = _tally(counter, 'a'), _tally(counter, 'b')
+  tally.add(STEPS, 3)
+  tally.notes['loss'] = 1
+  tally.hear()
+  assert counter.status()['steps'] == 3 and counter.status()['notes'] == {'a': {'loss': 1}}
+  other.add(STEPS, 2)
+  other.report(finished=True)
+  tally.hear()
+  assert (tally.total(STEPS), tally.phase) == (5, 1)
+
+
 def test_notes_go_out_once_and_stay_in_the_status():
   counter = _counter()
   watched = Watched(counter)

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from tfacme import checkpoints
 
@@ -32,9 +32,13 @@ class CounterClient(Protocol):
 
   Attributes:
     prompt: whether a call costs next to nothing, so that nodes tell it of every step.
+    news: of a prompt one, the newest totals and the phase, as in `Report`.
   """
 
   prompt: bool
+
+  @property
+  def news(self) -> Tuple[Dict[str, int], int]: ...
 
   def join(self, node: str) -> Dict[str, int]:
     """Begins again after a restart: gives back what the node had claimed and not used; returns its counts."""
@@ -119,6 +123,12 @@ class Counter:
         self._finished.add(node)
         self._phase = self._find_phase()
       return Report(self._granted.get(node, 0), self._totals, self._phase)
+
+  @property
+  def news(self) -> Tuple[Dict[str, int], int]:
+    """See `CounterClient`."""
+    phase = self._phase  # First: no phase may be told with totals that are older than it.
+    return self._totals, phase
 
   def status(self) -> Dict[str, Any]:
     """All that a display shows, as plain values."""
@@ -219,6 +229,13 @@ class Tally:
     report = self.counter.report(self.node, self._reported, claim, self.notes, finished)
     self._granted, self._totals, self.phase = report
     self.notes = {}
+
+  def hear(self) -> None:
+    """Hears the newest totals, and tells the counter only what it does not know yet."""
+    if self.counter.prompt and not self.notes and self.counts == self._reported:
+      self._totals, self.phase = self.counter.news
+    else:
+      self.report()
 
   def settle(self, unit: str, most: int) -> None:
     """Tells the counter what was counted and claims the next `most` steps, if that costs nothing; else it all waits."""

@@ -161,7 +161,7 @@ class Evaluator:
     """Plays a piece of an evaluation if one is due."""
     if self._done:
       return core.Progress.DONE
-    self.tally.report()
+    self.tally.hear()
     steps = self.tally.total(self._parts.unit)
     last = self.tally.phase >= counting.PHASES.index('evaluator')
     if self._playing is None:

@@ -207,7 +207,7 @@ class Learner:
   def _wait_for_data(self, blocked: core.Blocked) -> core.Outcome:
     """Blocked; or done, if the actors are and have sent all they had."""
     finished = self.tally.phase > 0
-    self.tally.report()
+    self.tally.hear()
     drained = finished and not self._parts.budgeted and self._source.exhausted()
     return self._finish() if drained else blocked
 

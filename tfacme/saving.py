@@ -54,7 +54,7 @@ class Saver:
     """Writes a checkpoint if one is due."""
     if self._done:
       return core.Progress.DONE
-    self.tally.report()
+    self.tally.hear()
     if self.tally.phase >= counting.PHASES.index('saver'):
       self._parts.leave()
       self._save(complete=True)
