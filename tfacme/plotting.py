@@ -67,7 +67,7 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
 
 def _read(run: str) -> _Curve:
   """The evaluations of a run, or its actors' episodes."""
-  _description(run)  # A folder without one is no run.
+  _description(run)  # Says so if the folder is no run.
   rows = loggers.read(os.path.join(run, 'logs', 'evaluator.csv'))
   if rows:
     return _curve(rows, evaluated=True)
@@ -100,6 +100,8 @@ def _description(run: str) -> Dict[str, Any]:
     with open(path, encoding='utf-8') as file:
       return json.load(file)
   except (FileNotFoundError, NotADirectoryError):
+    if os.path.isdir(os.path.join(run, 'logs')):  # Of a program that Launchpad ran by itself.
+      return {}
     message = f'There is no run in {run}: it has no experiment.json; give a folder of tfacme train.'
     raise errors.UserError(message) from None
   except ValueError as error:

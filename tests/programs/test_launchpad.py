@@ -37,14 +37,15 @@ def test_plain_launchpad_runs_it_to_the_end(tmp_path):
   script = tmp_path / 'script.py'
   script.write_text(_SCRIPT)
   run = tmp_path / 'run'
-  subprocess.run([sys.executable, str(script), str(run)], timeout=200, capture_output=True)
+  done = subprocess.run([sys.executable, str(script), str(run)], timeout=200, capture_output=True, text=True)
+  assert 'Traceback' not in done.stderr, done.stderr[-5000:]  # Launchpad's own exit code says nothing.
   lines = (run / 'logs' / 'evaluator.csv').read_text().splitlines()
   last = dict(zip(lines[0].split(','), lines[-1].split(',')))
   assert last['actor_steps'] == '1000'
   (checkpoint,) = [path for path in (run / 'checkpoints').iterdir() if path.name.isdigit()]
   counts = json.loads((checkpoint / 'counter' / 'counter.json').read_text())
   assert sum(own.get('actor_steps', 0) for own in counts.values()) == 1000
-  assert (run / 'policy' / 'saved_model.pb').exists()
+  assert (run / 'policy' / 'saved_model.pb').exists() and (run / 'learning_curve.png').exists()
 
 
 def test_the_graph_says_what_it_is_made_of():
