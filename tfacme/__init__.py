@@ -19,6 +19,8 @@ __version__ = '0.1.0'
 
 # TensorFlow reads this when it is imported; without it every process begins with notes on what it is compiled for.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+# The package sets it by itself, but too late if a library imports a part of it first: threads then make graph tensors.
+os.environ.setdefault('TF2_BEHAVIOR', '1')
 
 # TensorFlow takes seconds to import, so what needs it is imported when it is used.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
