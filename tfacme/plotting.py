@@ -67,7 +67,6 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
 
 def _read(run: str) -> _Curve:
   """The evaluations of a run, or its actors' episodes."""
-  _description(run)  # Says so if the folder is no run.
   rows = loggers.read(os.path.join(run, 'logs', 'evaluator.csv'))
   if rows:
     return _curve(rows, evaluated=True)
