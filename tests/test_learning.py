@@ -1,5 +1,7 @@
 """The learner by itself: in a notebook, and what it saves of batches that it has read and not learned from yet."""
 
+import threading
+import time
 import types
 
 import numpy as np
@@ -98,6 +100,27 @@ def make_learner():
     updates_per_call=3,
   )
   return update, learning.Learner(parts), counter
+
+
+def test_a_save_comes_between_two_waits_for_data(monkeypatch, tmp_path):
+  _, learner, _ = make_learner()
+  monkeypatch.setattr(learner._source, 'read', lambda wait, now: time.sleep(wait) or core.Blocked('data'))
+  stop = threading.Event()
+
+  def wait_for_data():
+    while not stop.is_set():
+      learner.step(0.05)
+
+  waiting = threading.Thread(target=wait_for_data, daemon=True)
+  waiting.start()
+  begun = time.monotonic()
+  for i in range(10):
+    (tmp_path / str(i)).mkdir()
+    learner.save(str(tmp_path / str(i)))
+  took = time.monotonic() - begun
+  stop.set()
+  waiting.join()
+  assert took < 10  # Each waits for one read at most, and writes a small file.
 
 
 def test_batches_that_were_read_for_a_call_that_never_came_are_read_again(tmp_path):

@@ -142,6 +142,10 @@ class Worker(Protocol):
     """Does one piece of work; waits at most about `wait` seconds (0: not at all) for what it needs."""
     ...
 
+  def close(self) -> None:
+    """Lets go of environments and files; comes when it is done or the run ends, and may come twice."""
+    ...
+
 
 class Actor(Protocol):
   """Chooses the actions of N slots by one call. `acting.PolicyActor` is the one that almost all agents use."""

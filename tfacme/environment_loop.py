@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Any, Callable, Optional, Sequence, Set
+from typing import Any, Callable, List, Optional, Sequence, Set
 
 import dm_env
 import numpy as np
@@ -145,6 +145,11 @@ class EnvironmentLoop:
       self._explain()
     return core.Progress.DID
 
+  def close(self) -> None:
+    """See `core.Worker`."""
+    self._parts.logger.close()
+    close_all(self._environments)
+
   def _begin(self, slot: int) -> None:
     timestep = self._environments[slot].reset()
     if slot not in self._checked:
@@ -206,10 +211,8 @@ class EnvironmentLoop:
       if blocked is not None:
         return blocked
     self.tally.report(finished=True)
-    self._parts.logger.close()
-    for environment in self._environments:
-      environment.close()
     self._done = True
+    self.close()
     return core.Progress.DONE
 
   def _explain(self) -> None:
@@ -224,6 +227,12 @@ class EnvironmentLoop:
       f'{self.name} at its step {self.tally.counts[self._unit]}: {"; ".join(where)}. '
       'The environment gave that; look at its simulation, at the bounds of the actions it is given, and at its rewards.'
     )
+
+
+def close_all(environments: List[dm_env.Environment]) -> None:
+  """Closes environments, each of them once."""
+  while environments:
+    environments.pop().close()
 
 
 def check_observation(spec: specs.EnvironmentSpec, observation: core.Nest) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import tree
 
 from tfacme import core, counting, errors
-from tfacme.environment_loop import episode_columns
+from tfacme.environment_loop import close_all, episode_columns
 from tfacme.loggers import Logger
 from tfacme.variables import VariableClient
 
@@ -151,6 +151,7 @@ class Evaluator:
     self._parts = parts
     self.tally = parts.tally
     self._done = False
+    self._environments = list(parts.environments)
     self._playing: Optional[Iterator[Optional[Result]]] = None
     self._is_last = False  # whether what it plays is on the final variables
     self._started = (0.0, 0)  # seconds, actor steps
@@ -193,7 +194,7 @@ class Evaluator:
     def act(observation: core.Nest, first: np.ndarray) -> core.Nest:
       return parts.actor.act(observation, first, steps)[0]
 
-    self._playing = play(parts.environments, act, parts.episodes)
+    self._playing = play(self._environments, act, parts.episodes)
 
   def _log(self, result: Result) -> None:
     parts = self._parts
@@ -221,8 +222,11 @@ class Evaluator:
 
   def _finish(self) -> core.Outcome:
     self.tally.report(finished=True)
-    self._parts.logger.close()
-    for environment in self._parts.environments:
-      environment.close()
     self._done = True
+    self.close()
     return core.Progress.DONE
+
+  def close(self) -> None:
+    """See `core.Worker`."""
+    self._parts.logger.close()
+    close_all(self._environments)

@@ -74,7 +74,7 @@ class Learner:
     self._batches: List[Opened] = []  # read for the next call of the compiled function
     self._before: Any = None  # where the source stood before it read them
     self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
-    self._reading = threading.Lock()  # And saved when nobody is reading.
+    self._reading = _FairLock()  # And saved when nobody is reading.
     self._started = (parts.clock(), 0)
     self._done = False
     self.tally.join(['learner_steps'])
@@ -154,6 +154,10 @@ class Learner:
       self._started = (self._parts.clock(), self._steps)
       return self._digest()
 
+  def close(self) -> None:
+    """See `core.Worker`."""
+    self._parts.logger.close()
+
   def _call(self, packed: Sequence[Any]) -> Tuple[Any, ...]:
     """The compiled function: batches as bytes -> (all is finite, metrics [M], priorities of each batch ...)."""
     batches = [self._source.unpack(batch) for batch in packed]
@@ -213,8 +217,8 @@ class Learner:
 
   def _finish(self) -> core.Outcome:
     self.tally.report(finished=True)
-    self._parts.logger.close()
     self._done = True
+    self.close()
     return core.Progress.DONE
 
   def _snapshot(self, name: str) -> List[tf.Tensor]:
@@ -234,6 +238,20 @@ class Learner:
       f'rows before it in logs/{self.name}.csv: a loss that grew points to the learning rate or to missing gradient '
       'clipping, one that did not to a reward or an observation far out of range.'
     )
+
+
+class _FairLock:
+  """A lock that its last holder can't take again while somebody else waits for it."""
+
+  def __init__(self):
+    self._next, self._held = threading.Lock(), threading.Lock()
+
+  def __enter__(self):
+    with self._next:
+      self._held.acquire()
+
+  def __exit__(self, *error: Any):
+    self._held.release()
 
 
 def saved_steps(path: str) -> int:

@@ -6,6 +6,7 @@ addresses and call the function that runs it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import time
@@ -126,6 +127,17 @@ class ReplayNode(lp.ReverbNode):
 Node = Union[TaskNode, ReplayNode]
 
 
+def close(worker: Any) -> None:
+  """Closes a worker at the end of a run, however it ends; does nothing if it is none, or is closed already.
+
+  A worker that comes to its own end closes itself, and a failure there is the run's. Here it would only hide what the
+  run ended of.
+  """
+  if hasattr(worker, 'close'):
+    with contextlib.suppress(Exception):
+      worker.close()
+
+
 def _remote_client(name: str, client: Any, stopping: Callable[[], bool]) -> remote.Remote:
   return remote.Remote(client, name, stopping)
 
@@ -168,6 +180,7 @@ class Host:
     except remote.Stopped:
       pass
     finally:
+      close(self._object)
       self._server.Stop()
       self._server.Join()
 

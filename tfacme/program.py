@@ -141,6 +141,14 @@ def make_plan(
   if not experiment.offline and not described:
     raise errors.UserError('This agent has no replay tables: it learns from recorded data; give it a dataset.')
   tables.check(described, layout.slots)
+  late = [table for table in described if not experiment.offline and table.limiter.min_size > experiment.budget.steps]
+  for table in late:
+    logging.warning(
+      'Nothing will be learned: %r is sampled from %g items on, and the run ends after %d steps.',
+      table.name,
+      table.limiter.min_size,
+      experiment.budget.steps,
+    )
   step_spec = specs.step_spec(spec, extras)
   readers.check(source, () if experiment.offline else described, experiment.dataset, step_spec)
   return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint)

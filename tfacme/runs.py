@@ -12,7 +12,7 @@ import platform
 import sys
 import tempfile
 from importlib import metadata
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import cloudpickle
 
@@ -21,6 +21,7 @@ from tfacme import (
   core,
   counting,
   display,
+  environment_loop,
   errors,
   evaluation,
   experiments,
@@ -63,7 +64,10 @@ class Run:
     policy = self.policy(seed)
     slots = min(episodes, 10)
     environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]
-    return evaluation.run_episodes(environments, policy.act, episodes)
+    try:
+      return evaluation.run_episodes(environments, policy.act, episodes)
+    finally:
+      environment_loop.close_all(environments)
 
   def policy(self, seed: int = 0) -> export.LoadedPolicy:
     """The trained policy."""
@@ -184,20 +188,29 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
       **{package: metadata.version(package) for package in _PACKAGES},
     },
   }
-  return json.loads(json.dumps(description, default=str))
+  return json.loads(json.dumps(description, default=_name))
 
 
 def _name(part: Any) -> str:
-  """What a part is called: its id, its dataclass with all fields, or the name of a function or of a class."""
+  """What a part is called, the same in every process: its id, or its type or function with what it was made from."""
   if hasattr(part, 'id'):
-    wrappers = ''.join(f' {_name(wrapper)}' for wrapper in getattr(part, 'wrappers', ()))
-    return f'{part.id}{wrappers}'
-  if dataclasses.is_dataclass(part):
-    return repr(part)
+    return ' '.join([part.id, *map(_name, getattr(part, 'wrappers', ()))])
   if isinstance(part, functools.partial):
-    return f'{_name(part.func)}{part.args}{part.keywords}'
-  named = part if hasattr(part, '__qualname__') else type(part)
-  return f'{named.__module__}:{named.__qualname__}'
+    return f'{_name(part.func)}({_list(part.args, part.keywords)})'
+  if isinstance(part, Mapping):
+    return f'{{{_list((), part)}}}'
+  if isinstance(part, (list, tuple)):
+    return f'({_list(part, {})})'
+  if dataclasses.is_dataclass(part) and not isinstance(part, type):
+    return f'{type(part).__qualname__}({_list((), vars(part))})'
+  if callable(part) or type(part).__repr__ is object.__repr__:
+    named = part if hasattr(part, '__qualname__') else type(part)
+    return f'{named.__module__}:{named.__qualname__}'
+  return repr(part)
+
+
+def _list(parts: Sequence[Any], named: Mapping[Any, Any]) -> str:
+  return ', '.join([*map(_name, parts), *(f'{name}={_name(part)}' for name, part in named.items())])
 
 
 @contextlib.contextmanager

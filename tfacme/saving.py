@@ -75,6 +75,9 @@ class Saver:
       self.tally.report()
       self._save()
 
+  def close(self) -> None:
+    """See `core.Worker`; it holds nothing open."""
+
   def _after(self, steps: int) -> float:
     due = (steps // self._parts.every + 1) * self._parts.every if self._parts.every else math.inf
     return due if due < self._parts.budget else math.inf  # The one at the end is written anyway.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import uuid
+
 import numpy as np
 import tensorflow as tf
 from bsuite.environments import catch
@@ -35,6 +39,48 @@ class _Raising(_Counting):
 class _NaN(_Counting):
   def spoil(self, timestep):
     return timestep._replace(observation=np.full_like(timestep.observation, np.nan))
+
+
+class _Exiting(_Counting):
+  def spoil(self, timestep):
+    sys.exit('the plant is closed')
+
+
+class _Vanishing(_Counting):
+  def spoil(self, timestep):
+    os._exit(0)
+
+
+def exiting(seed):
+  """Ends its process at step 1,000, as a script does."""
+  return _Exiting(seed)
+
+
+def vanishing(seed):
+  """Ends its process at step 1,000 as a C library may, without an exception and with exit code 0."""
+  return _Vanishing(seed)
+
+
+class _Closing(_Counting):
+  """Leaves a file behind when it is closed."""
+
+  def close(self):
+    with open(os.path.join(os.environ['TFACME_TEST_CLOSED'], uuid.uuid4().hex), 'x', encoding='utf-8'):
+      pass
+
+
+class _RaisingAndClosing(_Closing, _Raising):
+  pass
+
+
+def closing(seed):
+  """Leaves a file in the folder TFACME_TEST_CLOSED when it is closed."""
+  return _Closing(seed)
+
+
+def raising_and_closing(seed):
+  """The same, and raises at step 1,000."""
+  return _RaisingAndClosing(seed)
 
 
 def raising(seed):

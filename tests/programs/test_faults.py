@@ -20,6 +20,11 @@ _BREAKS = {
     'actor-0',
     'on fire',
   ),
+  'an environment that exits': (
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:exiting', '--steps', '50000'],
+    'actor-0',
+    'SystemExit: the plant is closed',
+  ),
   'learner': (['-m', raising_learner.__name__], 'learner', 'the gradient fell off'),
   'NaN in the loss': (
     ['-m', nan_learner.__name__],
@@ -57,6 +62,34 @@ def test_a_node_process_that_is_killed_ends_the_run(node, tmp_path):
   assert ended.code == 1
   assert ended.err.strip() == f'tfacme: The node {node} failed:\nIt was killed by SIGKILL.'
   assert not ended.left
+
+
+@pytest.mark.slow
+def test_a_node_process_that_ends_by_itself_ends_the_run(tmp_path):
+  arguments = ['--env', f'{broken.__name__}:vanishing', '--launch', 'local_mp', '--workdir', str(tmp_path)]
+  ended = processes.tfacme('train', 'dqn', *arguments, '--steps', '50000').wait(100)
+  assert ended.code == 1
+  assert ended.err.strip() == ('tfacme: The node actor-0 failed:\nIt ended with exit code 0 before its work was done.')
+  assert not ended.left
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('environment', ['closing', 'raising_and_closing'])
+def test_environments_are_closed_however_a_run_ends(environment, engine, tmp_path, monkeypatch):
+  closed = tmp_path / 'closed'
+  closed.mkdir()
+  monkeypatch.setenv('TFACME_TEST_CLOSED', str(closed))
+  run = tmp_path / 'run'
+  arguments = ['--env', f'{broken.__name__}:{environment}', '--launch', engine, '--workdir', str(run)]
+  arguments += ['--checkpointing.every', '0', '--evaluation.every', '0', '--evaluation.episodes', '1']
+  command = processes.tfacme('train', 'dqn', *arguments, '--steps', '10000000')
+  if environment == 'closing':
+    command.wait_for(run / 'logs' / 'learner.csv', 2)
+    command.process.terminate()
+  ended = command.wait(100)
+  assert ended.code == (143 if environment == 'closing' else 1)
+  # The one that tells the spec, the actor's and the evaluator's.
+  assert len(os.listdir(closed)) == 3
 
 
 @pytest.mark.parametrize('engine', ENGINES)

@@ -270,7 +270,10 @@ def test_the_parts_of_a_mix_make_up_the_batch(shares, batch_size, sizes):
   [
     (lambda: _mix([(sources.Sample('a', 1), 0.5), (sources.Sample('b', 1), 0.4)]), 'add up to 0.9, and have to'),
     (lambda: sources.Mix({}, 5), 'add up to 0'),
-    (lambda: _mix([(sources.Sample('a', 1), 0.01), (sources.Sample('b', 1), 0.99)]).parts, 'batch_size is 0'),
+    (
+      lambda: _mix([(sources.Sample('a', 1), 0.01), (sources.Sample('b', 1), 0.99)]),
+      'a part without an item; make the batch larger',
+    ),
     (lambda: sources.Sample('a', 0), 'batch_size is 0'),
     (lambda: sources.Data(PAIRS, -1), 'batch_size is -1'),
     (lambda: sources.Data(PAIRS, 1, shuffle_episodes=0), 'shuffle_episodes is 0'),
@@ -279,6 +282,13 @@ def test_the_parts_of_a_mix_make_up_the_batch(shares, batch_size, sizes):
 def test_sources_that_make_no_sense_are_refused(make, message):
   with pytest.raises(errors.UserError, match=message):
     make()
+
+
+def test_a_mix_of_items_with_different_rows_is_refused():
+  mix = _mix([(sources.Data(items.Items(2), 1), 0.5), (sources.Data(items.Items(3, once=['a']), 1), 0.5)], 8)
+  room = _room(Recorded(LENGTHS), [])
+  with pytest.raises(errors.UserError, match=r"parts of a Mix have different items: .* \(3, 'all', \('a',\)\)"):
+    readers.check(mix, [], room.dataset, room.step_spec)
 
 
 def test_a_part_that_was_read_waits_for_the_others_and_is_not_lost():

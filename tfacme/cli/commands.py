@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json as json_lib
@@ -177,10 +178,10 @@ def _watch(arguments: Sequence[str]) -> None:
   import tfacme  # pylint: disable=g-import-not-at-top
   from tfacme import watching  # pylint: disable=g-import-not-at-top
 
-  environment = _load_run(options.run).environment(options.seed)
-  returns = watching.watch(
-    tfacme.load_policy(options.run), environment, options.out, options.episodes, options.max_frames
-  )
+  with contextlib.closing(_load_run(options.run).environment(options.seed)) as environment:
+    returns = watching.watch(
+      tfacme.load_policy(options.run), environment, options.out, options.episodes, options.max_frames
+    )
   shown = ', '.join(f'{value:g}' for value in returns)
   print(f'{"An episode" if len(returns) == 1 else "Episodes"} with return {shown}: {options.out}')
 

@@ -35,12 +35,20 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
   return 0
 
 
+def _code_of(request: SystemExit) -> int:
+  """The exit code that Python itself would end with; a text is a complaint."""
+  if request.code is None or isinstance(request.code, int):
+    return request.code or 0
+  print(request.code, file=sys.stderr)
+  return _FAILED
+
+
 def leave(command: Callable[[], int]) -> NoReturn:
   """Ends the process with a command's exit code, without the libraries' own tear-down, in which threads may hang."""
   try:
     code = command()
   except SystemExit as request:
-    code = request.code if isinstance(request.code, int) else 0
+    code = _code_of(request)
   except BaseException:
     traceback.print_exc()
     code = _FAILED

@@ -7,6 +7,7 @@ so a run is a function of its seed. If everyone in a round is blocked, nobody wi
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -24,6 +25,18 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
   """Runs a program to its end; see `launching.launch`."""
   objects = nodes.make_all(program, _guard)
   workers = [(n.name, objects[n.name]) for n in _in_order(program) if hasattr(objects[n.name], 'step')]
+  with contextlib.ExitStack() as closing:
+    for _, worker in workers:
+      closing.callback(nodes.close, worker)
+    _run_rounds(workers, objects, on_status, stop)
+
+
+def _run_rounds(
+  workers: List[Tuple[str, Any]],
+  objects: Dict[str, Any],
+  on_status: Callable[[Dict[str, Any]], None],
+  stop: StopRequest,
+) -> None:
   phase, rounds = 0, 0
   while workers:
     workers, blocked, did = _round(workers, stop)
@@ -52,7 +65,7 @@ def _round(workers: List[Tuple[str, Any]], stop: StopRequest) -> Tuple[List[Tupl
         outcome = worker.step(0.0)
     except errors.UserError:
       raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
       raise NodeFailed(name, traceback.format_exc()) from error
     if outcome is core.Progress.DONE:
       continue
@@ -68,7 +81,7 @@ def _guard(name: str, make: Callable[[], Any]) -> Any:
     return make()
   except errors.UserError:
     raise
-  except Exception as error:
+  except (Exception, SystemExit) as error:
     raise NodeFailed(name, traceback.format_exc()) from error
 
 

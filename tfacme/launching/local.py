@@ -229,11 +229,13 @@ class _ProcessTask:
     self._process = forking.start_process(_run_node, (packed, node.name, node.threads, theirs), node.name)
     theirs.close()
     self._failure: Optional[Failure] = None
+    self._read_end = False
 
   @property
   def failure(self) -> Optional[Failure]:
-    if self._failure is None and not self._process.is_alive() and self._process.exitcode:
+    if not self._read_end and not self._process.is_alive():
       self._failure = self._read()
+      self._read_end = True
     return self._failure
 
   def running(self) -> bool:
@@ -249,7 +251,8 @@ class _ProcessTask:
     self._process.kill()
     self._process.join()
 
-  def _read(self) -> Failure:
+  def _read(self) -> Optional[Failure]:
+    """What its last message says: how it failed, or None if it has done its work."""
     try:
       if self._pipe.poll():
         return self._pipe.recv()
@@ -258,7 +261,9 @@ class _ProcessTask:
     code = self._process.exitcode
     assert code is not None
     return Failure(
-      f'It was killed by {signal.Signals(-code).name}.' if code < 0 else f'It ended with exit code {code}.'
+      f'It was killed by {signal.Signals(-code).name}.'
+      if code < 0
+      else f'It ended with exit code {code} before its work was done.'
     )
 
 
@@ -282,6 +287,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   with quiet.filtered_stderr():
     try:
       cloudpickle.loads(packed)()
+      pipe.send(None)
     except BaseException as error:
       pipe.send(_failure(error))
       code = 1

@@ -40,6 +40,7 @@ class Items:
     elif (self.period, self.observations, self.end) != (1, 'all', 'pad'):
       raise errors.UserError('Items of whole episodes (length None) have no period, ends or end of their own.')
     errors.in_range('The period of items', self.period, low=1)
+    object.__setattr__(self, 'once', tuple(self.once))  # so that items are hashable, whatever was given
 
 
 class Cursor:

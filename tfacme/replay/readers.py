@@ -122,6 +122,22 @@ def check(source: sources.Source, described: Sequence[tables.Table], dataset: An
   else:
     for part in source.parts if isinstance(source, sources.Mix) else source.sources.values():
       check(part, described, dataset, step_spec)
+    if isinstance(source, sources.Mix):
+      _check_alike(
+        [
+          part.items if isinstance(part, sources.Data) else tables.find(described, part.table).items
+          for part in source.parts
+        ]
+      )
+
+
+def _check_alike(items: Sequence[Items]) -> None:
+  """Raises a `UserError` if items of several sources don't have the same rows, so that no batch can hold them all."""
+  kept = [(rule.length, rule.observations, rule.once) for rule in items]
+  if len(set(kept)) > 1:
+    raise errors.UserError(
+      f'The parts of a Mix have different items: (length, observations, once) are {kept}; give them the same.'
+    )
 
 
 class _Leaf:

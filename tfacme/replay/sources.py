@@ -12,7 +12,7 @@ expression, not a class of learner. These are descriptions, which can be pickled
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Mapping, Optional, Union
+from typing import Any, Callable, List, Mapping, Optional, Union
 
 from tfacme import core, errors
 from tfacme.replay.items import Items
@@ -73,13 +73,21 @@ class Mix:
   def __post_init__(self):
     if abs(sum(self.shares.values()) - 1) > 1e-6:
       raise errors.UserError(f'The shares of a Mix add up to {sum(self.shares.values()):g}, and have to add up to 1.')
+    if min(self._sizes) < 1:
+      raise errors.UserError(
+        f'A Mix of {self.batch_size} items with the shares {list(self.shares.values())} leaves a part without an item; '
+        'make the batch larger.'
+      )
 
   @property
   def parts(self) -> tuple[Union[Sample, Data], ...]:
     """The sources, each with its part of the batch; the last takes what rounding leaves."""
+    return tuple(dataclasses.replace(part, batch_size=size) for part, size in zip(self.shares, self._sizes))
+
+  @property
+  def _sizes(self) -> List[int]:
     sizes = [round(share * self.batch_size) for share in self.shares.values()]
-    sizes[-1] = self.batch_size - sum(sizes[:-1])
-    return tuple(dataclasses.replace(part, batch_size=size) for part, size in zip(self.shares, sizes))
+    return [*sizes[:-1], self.batch_size - sum(sizes[:-1])]
 
 
 @dataclasses.dataclass(frozen=True)
