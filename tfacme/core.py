@@ -182,6 +182,7 @@ class Builder:
   """How an agent is put together from its parts. The first five methods are enough for most agents."""
 
   config: Any  # A dataclass: every number of the agent.
+  variable_period = 10  # An actor asks for newer variables every so many rounds of its slots.
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` if this agent can't learn in an environment of this kind."""

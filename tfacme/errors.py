@@ -34,6 +34,12 @@ def in_range(
     raise UserError(f'{name} is {value}, and has to be at most {high}.')
 
 
+def at_least(name: str, value: float, other: str, bound: float) -> None:
+  """Raises a `UserError` unless a setting's value is at least that of another one."""
+  if value < bound:
+    raise UserError(f'{name} is {value}, and has to be at least {other}, {bound}.')
+
+
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:
   """The error for a name that does not exist, with the nearest names that do."""
   near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)

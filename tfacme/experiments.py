@@ -55,7 +55,7 @@ class Layout:
     slots: environments of each actor; one call of the policy serves all of them.
     evaluators: number of evaluator nodes (0 or 1).
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
-    variable_period: an actor asks for newer variables every so many rounds of its slots.
+    variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes.
   """
 
@@ -63,11 +63,13 @@ class Layout:
   slots: int = 1
   evaluators: int = 1
   threads: int = 1
-  variable_period: int = 10
+  variable_period: Optional[int] = None
   updates_per_call: int = 1
 
   def __post_init__(self):
-    for name in ('actors', 'slots', 'variable_period', 'updates_per_call'):
+    if self.variable_period is not None:
+      errors.in_range('variable_period', self.variable_period, low=1)
+    for name in ('actors', 'slots', 'updates_per_call'):
       errors.in_range(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name), low=1)
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
     errors.in_range('threads', self.threads, low=0)

@@ -232,7 +232,7 @@ def _actor(plan: Plan, learner: Any, environments: List[Any], index: int, is_eva
   builder, layout = plan.experiment.builder, plan.experiment.layout
   policy = builder.policy(plan.networks(), plan.spec, is_evaluation)
   acting.extras_spec(policy, plan.spec)  # Calls it once, so that its variables exist.
-  client = variables.VariableClient(learner, 'policy', policy, layout.variable_period)
+  client = variables.VariableClient(learner, 'policy', policy, layout.variable_period or builder.variable_period)
   parts = core.ActorParts(
     policy=policy,
     environments=environments,

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import dm_env
 import numpy as np
+import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core
+from tfacme import core, errors
 
 
 class EnvironmentSpec(NamedTuple):
@@ -42,6 +43,34 @@ def step_spec(spec: EnvironmentSpec, extras: core.Nest = ()) -> core.Step:
     last=flag,
     extras=extras,
   )
+
+
+def describe(action_spec: Any) -> str:
+  """An action spec in words, for an agent that can't act in it."""
+  if isinstance(action_spec, dm_specs.DiscreteArray):
+    return f'a discrete action with {action_spec.num_values} values'
+  if isinstance(action_spec, dm_specs.Array):
+    return f'actions of shape {action_spec.shape} and type {action_spec.dtype}'
+  return f'a nest of {len(tree.flatten(action_spec))} actions'
+
+
+def is_continuous(spec: Any) -> bool:
+  """Whether an action spec is a single vector of real numbers with at least one part."""
+  return isinstance(spec, dm_specs.Array) and spec.dtype.kind == 'f' and len(spec.shape) == 1 and spec.shape[0] > 0
+
+
+def check_bounded_vector(agent: str, spec: Any) -> None:
+  """Raises a `UserError` unless an action spec is a vector of real numbers between finite bounds."""
+  if not is_continuous(spec):
+    raise errors.UserError(f'{agent} needs a vector of continuous actions, and this environment has {describe(spec)}.')
+  if not isinstance(spec, dm_specs.BoundedArray):
+    raise errors.UserError(f'{agent} needs actions with bounds, and this environment gives none for {describe(spec)}.')
+  low, high = np.broadcast_to(spec.minimum, spec.shape), np.broadcast_to(spec.maximum, spec.shape)
+  if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
+    raise errors.UserError(
+      f'{agent} needs actions with finite bounds, the lower below the upper, and this environment has {low.tolist()} '
+      f'to {high.tolist()}.'
+    )
 
 
 def is_discrete(spec: Any) -> bool:

@@ -15,18 +15,18 @@ class Update(tf.Module):
 
   def __init__(self, agent):
     super().__init__()
-    self._agent, self._optimizer = agent, snt.optimizers.Adam(0.01)
+    self._agent = agent
     self._discriminator = snt.nets.MLP([16, 1])  # from an observation and an action to the logit of the expert
     networks.create_variables(self._discriminator, tf.TensorSpec([5]))
-    networks.create_slots(self._optimizer, self._discriminator.trainable_variables)
+    self._optimizer = networks.Adam(self._discriminator.trainable_variables, 0.01)
     self.published = agent.published
 
   def __call__(self, batch):
-    agent, expert, variables = batch['agent'], batch['expert'], self._discriminator.trainable_variables
+    agent, expert = batch['agent'], batch['expert']
     with tf.GradientTape() as tape:
       agent_cost, expert_cost = tf.nn.softplus(self._logits(agent)), tf.nn.softplus(-self._logits(expert))
       loss = tf.reduce_mean(agent.mask * agent_cost) + tf.reduce_mean(expert.mask * expert_cost)
-    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     # -log(1 - D) is the cost of the agent's rows and their reward in one.
     output = self._agent(agent._replace(steps=agent.steps._replace(reward=tf.stop_gradient(agent_cost))))
     return core.UpdateOutput({**output.metrics, 'discriminator_loss': loss}, {'agent': output.priorities})
@@ -41,7 +41,7 @@ class Builder(core.Builder):
 
   def __init__(self, agent, demonstrations):
     self._agent, self._demonstrations = agent, demonstrations
-    for name in ('config', 'check', 'checks_networks', 'tables', 'policy', 'actor'):
+    for name in ('config', 'variable_period', 'check', 'checks_networks', 'tables', 'policy', 'actor'):
       setattr(self, name, getattr(agent, name))
 
   def source(self):

@@ -1,6 +1,5 @@
 """Offline: behaviour cloning from an RLDS folder, of an expert who makes mistakes."""
 
-import sonnet as snt
 import tensorflow as tf
 
 import tfacme
@@ -14,17 +13,15 @@ class Update(tf.Module):
 
   def __init__(self, layer):
     super().__init__()
-    self._layer, self._optimizer = layer, snt.optimizers.Adam(0.02)
-    networks.create_slots(self._optimizer, layer.trainable_variables)
+    self._layer, self._optimizer = layer, networks.Adam(layer.trainable_variables, 0.02)
     self.published = {'policy': layer}
 
   def __call__(self, batch):
-    variables = self._layer.trainable_variables
     with tf.GradientTape() as tape:
       logits = self._layer(batch.steps.observation)[..., :2]
       surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(batch.steps.action, logits)
       loss = tf.reduce_sum(batch.mask * surprise) / tf.reduce_sum(batch.mask)
-    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     return core.UpdateOutput({'loss': loss})
 
 

@@ -2,7 +2,6 @@
 
 import functools
 
-import sonnet as snt
 import tensorflow as tf
 
 import tfacme
@@ -32,12 +31,11 @@ class Update(tf.Module):
 
   def __init__(self, layer):
     super().__init__()
-    self._layer, self._optimizer = layer, snt.optimizers.Adam(0.02)
-    networks.create_slots(self._optimizer, layer.trainable_variables)
+    self._layer, self._optimizer = layer, networks.Adam(layer.trainable_variables, 0.02)
     self.published = {'policy': layer}
 
   def __call__(self, batch):
-    steps, variables = batch.steps, self._layer.trainable_variables
+    steps = batch.steps
     surprise = functools.partial(tf.nn.sparse_softmax_cross_entropy_with_logits, steps.action)
     with tf.GradientTape() as tape:
       logits, values = tf.split(self._layer(steps.observation), [2, 1], axis=2)
@@ -51,7 +49,7 @@ class Update(tf.Module):
       ratio = tf.exp(surprise(steps.extras['logits']) - surprise(logits))
       weight = batch.mask * tf.stop_gradient(tf.minimum(ratio, 1.0))
       loss = tf.reduce_mean(weight * (tf.stop_gradient(advantage) * surprise(logits) + advantage**2))
-    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     return core.UpdateOutput({'loss': loss})
 
 

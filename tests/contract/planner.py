@@ -3,7 +3,6 @@
 import copy
 
 import numpy as np
-import sonnet as snt
 import tensorflow as tf
 
 import tfacme
@@ -38,18 +37,17 @@ class Update(tf.Module):
 
   def __init__(self, layer):
     super().__init__()
-    self._layer, self._optimizer = layer, snt.optimizers.Adam(0.01)
-    networks.create_slots(self._optimizer, layer.trainable_variables)
+    self._layer, self._optimizer = layer, networks.Adam(layer.trainable_variables, 0.01)
     self.published = {'policy': layer}
 
   def __call__(self, batch):
-    steps, variables = batch.steps, self._layer.trainable_variables
+    steps = batch.steps
     with tf.GradientTape() as tape:
       logits, values = tf.split(self._layer(steps.observation), [2, 1], axis=2)
       target = steps.reward[:, 0] + 0.9 * steps.discount[:, 0] * values[:, 1, 0]
       surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(steps.action[:, 0], logits[:, 0])
       loss = tf.reduce_mean((tf.stop_gradient(target) - values[:, 0, 0]) ** 2 + surprise)
-    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     return core.UpdateOutput({'loss': loss})
 
 

@@ -1,6 +1,5 @@
 """Recurrent: Q-learning from padded sequences, with stored states that are burned in."""
 
-import sonnet as snt
 import tensorflow as tf
 
 import tfacme
@@ -28,19 +27,18 @@ class Update(tf.Module):
 
   def __init__(self, network):
     super().__init__()
-    self._network, self._optimizer, self._burn_in = network, snt.optimizers.Adam(0.005), 1
-    networks.create_slots(self._optimizer, network.trainable_variables)
+    self._network, self._optimizer, self._burn_in = network, networks.Adam(network.trainable_variables, 0.005), 1
     self.published = {'policy': network}
 
   def __call__(self, batch):
-    steps, variables = batch.steps, self._network.trainable_variables
+    steps = batch.steps
     weight = batch.mask * tf.cast(steps.first[:, :1] | (tf.range(batch.mask.shape[1]) >= self._burn_in), tf.float32)
     with tf.GradientTape() as tape:
       values = self._unroll(steps)
       target = steps.reward[:, :-1] + 0.5 * steps.discount[:, :-1] * tf.reduce_max(values, axis=2)[:, 1:]
       errors = tf.stop_gradient(target) - tf.gather(values, steps.action, batch_dims=2)[:, :-1]
       loss = tf.reduce_mean(weight[:, :-1] * errors**2)
-    self._optimizer.apply(tape.gradient(loss, variables), variables)
+    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     return core.UpdateOutput({'loss': loss})
 
   def _unroll(self, steps):

@@ -104,13 +104,3 @@ def test_the_module_does_not_run():
   runs = tf.Variable(0)
   networks.create_variables(lambda x: runs.assign_add(1) + 0 * tf.cast(x[0, 0], tf.int32), _OBSERVATION)
   assert runs.numpy() == 0
-
-
-def test_slots_are_created_without_a_step():
-  module, optimizer = snt.Linear(3), snt.optimizers.Adam(0.1)
-  networks.create_variables(module, _OBSERVATION)
-  before = module.w.numpy()
-  networks.create_slots(optimizer, module.trainable_variables)
-  assert optimizer.step.numpy() == 0
-  assert [m.shape for m in optimizer.m] == [v.shape for v in module.trainable_variables]
-  np.testing.assert_array_equal(module.w, before)

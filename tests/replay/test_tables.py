@@ -301,3 +301,16 @@ def test_reverb_takes_every_kind_of_table():
   ]
   made = reverb_replay.reverb_tables(described, CODEC)
   assert [table.name for table in made] == [table.name for table in described]
+
+
+@pytest.mark.parametrize('samples_per_insert', [0.25, 0.5, 1.0, 3.5, 32.0])
+@pytest.mark.parametrize('min_size', [1, 100])
+@pytest.mark.parametrize('batch_size', [1, 256])
+def test_a_tolerant_ratio_always_has_room_for_a_batch(samples_per_insert, min_size, batch_size):
+  limiter = tables.tolerant_ratio(samples_per_insert, 0.0, min_size, batch_size)
+  assert limiter.high - limiter.low >= 2 * batch_size
+
+
+def test_the_tolerance_is_a_share_of_the_first_samples():
+  limiter = tables.tolerant_ratio(8.0, 0.1, min_size=1_000, batch_size=32)
+  assert (limiter.low, limiter.high) == (8.0 * 1_000 - 800, 8.0 * 1_000 + 800)

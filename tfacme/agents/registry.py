@@ -11,6 +11,7 @@ from tfacme import core, errors, specs
 # Each agent's package `tfacme.agents.NAME` exports `Config`, `Builder` and `default_networks`.
 _AGENTS = {
   'dqn': 'double Q-learning, n-step returns, prioritized replay; discrete actions (Mnih et al. 2015)',
+  'sac': 'soft actor-critic, twin critics, learned temperature; continuous actions (Haarnoja et al. 2018)',
 }
 
 

@@ -1,20 +1,64 @@
-"""The state of Sonnet's optimizers."""
+"""Optimizers: a step, with its schedule and its clipping, that can be saved before it is first taken."""
 
 from __future__ import annotations
 
-from typing import Sequence
+import math
+from typing import Optional, Sequence
 
 import sonnet as snt
 import tensorflow as tf
 
+from tfacme import schedules
 
-def create_slots(optimizer: snt.Optimizer, parameters: Sequence[tf.Variable]) -> None:
-  """Creates the variables of an optimizer, so that they can be saved and restored before its first step.
 
-  Args:
-    optimizer: creates its variables (Adam's moments) when it is first applied.
-    parameters: what it is going to be applied to.
+class Adam(tf.Module):
+  """Adam along a clipped gradient, with a step size that may change (Kingma & Ba 2015, algorithm 1).
+
+  Attributes:
+    parameters: what it moves.
+    steps: how many steps it has taken, int64 [].
+    learning_rate: of its last step, float32 [].
   """
+
+  def __init__(
+    self,
+    parameters: Sequence[tf.Variable],
+    learning_rate: schedules.Schedule,
+    epsilon: float = 1e-8,
+    max_gradient_norm: float = math.inf,
+    name: Optional[str] = None,
+  ):
+    """Initializes the optimizer and its moments.
+
+    Args:
+      parameters: what it moves.
+      learning_rate: a schedule over its own steps.
+      epsilon: added to the root of the second moment.
+      max_gradient_norm: gradients of a larger global norm are scaled down to it; inf scales none.
+      name: of the module.
+    """
+    super().__init__(name=name)
+    self.parameters = list(parameters)
+    self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='steps')
+    self.learning_rate = tf.Variable(0.0, trainable=False, name='learning_rate')
+    self._schedule = learning_rate
+    self._max_gradient_norm = max_gradient_norm
+    self._optimizer = snt.optimizers.Adam(self.learning_rate, epsilon=epsilon)
+    _create_slots(self._optimizer, self.parameters)
+
+  def apply(self, gradients: Sequence[Optional[tf.Tensor]]) -> tf.Tensor:
+    """Takes a step along the gradients of `parameters`; returns the global norm that they had, []."""
+    norm = tf.linalg.global_norm(gradients)
+    if math.isfinite(self._max_gradient_norm):
+      gradients, _ = tf.clip_by_global_norm(gradients, self._max_gradient_norm, use_norm=norm)
+    self.learning_rate.assign(schedules.value(self._schedule, self.steps))
+    self._optimizer.apply(gradients, self.parameters)
+    self.steps.assign_add(1)
+    return norm
+
+
+def _create_slots(optimizer: snt.Optimizer, parameters: Sequence[tf.Variable]) -> None:
+  """Creates the moments, which Sonnet creates at the first step, so that they can be saved and restored before it."""
 
   @tf.function(autograph=False)
   def trace():

@@ -14,12 +14,12 @@ import contextlib
 import contextvars
 import itertools
 import secrets
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Callable, Iterator, Optional, Sequence
 
 import tensorflow as tf
 import tree
 
-from tfacme import seeds
+from tfacme import errors, seeds
 
 _seeds: contextvars.ContextVar[Optional[Iterator[int]]] = contextvars.ContextVar('variable_seeds', default=None)
 
@@ -32,6 +32,12 @@ def seeded(seed: int) -> Iterator[None]:
     yield
   finally:
     _seeds.reset(token)
+
+
+def next_seed() -> int:
+  """The next seed within `seeded`, for an update that draws random numbers; outside of it, one by chance."""
+  stream = _seeds.get()
+  return secrets.randbits(31) if stream is None else next(stream)
 
 
 def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
@@ -48,8 +54,7 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
   Returns:
     What the module returns, as a nest of `tf.TensorSpec` of batch size 1.
   """
-  stream = _seeds.get()
-  seed = secrets.randbits(31) if stream is None else next(stream)
+  seed = next_seed()
   outputs = []
 
   @tf.function(autograph=False)
@@ -60,6 +65,21 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
 
   trace.get_concrete_function()
   return outputs[-1]
+
+
+def check_output(what: str, output: Any, shape: Sequence[int], meaning: str) -> None:
+  """Raises a `UserError` unless a module's output has a shape that its agent can use.
+
+  Args:
+    what: 'The Q network of DQN'.
+    output: a `tf.TensorSpec` of batch size 1, or whatever `create_variables` returned for another module.
+    shape: that it has to have for each observation.
+    meaning: what the module has to return, as in '3 values, one for each action'.
+  """
+  found = getattr(output, 'shape', None)
+  if found != (1, *shape):
+    words = 'no single tensor' if found is None else f'{found[1:]} for each observation'
+    raise errors.UserError(f'{what} returns {words}, and has to return {meaning}.')
 
 
 def _spec(output: Any) -> tf.TensorSpec:

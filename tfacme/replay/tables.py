@@ -164,6 +164,20 @@ def queue(items: Items, size: int, name: str = 'queue') -> Table:
   return Table(items, queue_limiter(size), max_size=max_size, name=name, sampler=Fifo(), max_times_sampled=1)
 
 
+def tolerant_ratio(samples_per_insert: float, tolerance: float, min_size: int, batch_size: int) -> Limiter:
+  """Lets the learner take `samples_per_insert` of each item, once there are `min_size`.
+
+  Args:
+    samples_per_insert: samples for each item inserted.
+    tolerance: how far the two may run apart, as a share of samples_per_insert * min_size.
+    min_size: items before the first sample.
+    batch_size: samples of one learning step.
+  """
+  # The limiter needs room for one insert and one sample, and a learning step takes a whole batch at once.
+  buffer = max(tolerance * samples_per_insert * min_size, samples_per_insert, float(batch_size))
+  return sample_to_insert_ratio(samples_per_insert, min_size, buffer)
+
+
 def check(described: Sequence[Table], slots: int) -> None:
   """Raises a `UserError` if these tables can't be fed by one stream a slot, or would stop each other."""
   names = [table.name for table in described]

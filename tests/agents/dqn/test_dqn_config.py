@@ -10,7 +10,6 @@ import pytest
 from tfacme import errors
 from tfacme.agents import registry
 from tfacme.agents.dqn import config as config_lib
-from tfacme.replay import tables
 
 
 @pytest.mark.parametrize(
@@ -40,20 +39,6 @@ def test_a_value_out_of_range_is_named(changes, message):
   with pytest.raises(errors.UserError) as error:
     config_lib.DQNConfig(**changes)
   assert str(error.value) == message
-
-
-@pytest.mark.parametrize('samples_per_insert', [0.25, 0.5, 1.0, 3.5, 32.0])
-@pytest.mark.parametrize('min_replay_size', [1, 100])
-@pytest.mark.parametrize('batch_size', [1, 256])
-def test_the_rate_limiter_always_has_room(samples_per_insert, min_replay_size, batch_size):
-  config = config_lib.DQNConfig(
-    samples_per_insert=samples_per_insert,
-    min_replay_size=min_replay_size,
-    batch_size=batch_size,
-    samples_per_insert_tolerance=0.0,
-  )
-  tables.sample_to_insert_ratio(samples_per_insert, min_replay_size, config.error_buffer)
-  assert config.error_buffer >= batch_size
 
 
 def test_it_can_be_pickled():

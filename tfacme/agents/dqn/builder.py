@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
-
-import tree
-from dm_env import specs as dm_specs
+from typing import Sequence
 
 from tfacme import core, errors, specs
 from tfacme.agents.dqn.config import DQNConfig
@@ -30,12 +27,16 @@ class DQNBuilder(core.Builder):
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action."""
     if not specs.is_discrete(spec.actions):
-      raise errors.UserError(f'DQN needs a single discrete action, and this environment has {_describe(spec.actions)}.')
+      raise errors.UserError(
+        f'DQN needs a single discrete action, and this environment has {specs.describe(spec.actions)}.'
+      )
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of n-step transitions."""
     config = self.config
-    limiter = tables.sample_to_insert_ratio(config.samples_per_insert, config.min_replay_size, config.error_buffer)
+    limiter = tables.tolerant_ratio(
+      config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
+    )
     sampler = tables.Prioritized(config.priority_exponent) if config.priority_exponent else tables.Uniform()
     items = Items(length=config.n_step + 1, observations='ends')
     return [tables.Table(items, limiter, config.max_replay_size, sampler=sampler)]
@@ -58,19 +59,7 @@ class DQNBuilder(core.Builder):
     """Raises a `UserError` unless the network gives one value for each action; creates its variables if need be."""
     output = seeding.create_variables(networks.q, spec.observations)
     actions = spec.actions.num_values
-    shape = getattr(output, 'shape', None)
-    if shape != (1, actions):
-      found = f'{shape[1:]} for each observation' if shape else 'no single tensor'
-      raise errors.UserError(
-        f'The Q network of DQN returns {found}, and has to return {actions} values, one for each action.'
-      )
-
-
-def _describe(action_spec: Any) -> str:
-  """Actions that are not a single discrete one, in words."""
-  if isinstance(action_spec, dm_specs.Array):
-    return f'actions of shape {action_spec.shape} and type {action_spec.dtype}'
-  return f'a nest of {len(tree.flatten(action_spec))} actions'
+    seeding.check_output('The Q network of DQN', output, (actions,), f'{actions} values, one for each action')
 
 
 Builder = DQNBuilder

@@ -97,10 +97,7 @@ class DQNConfig:
       errors.in_range(name, getattr(self, name), low=0)
     for name, high in (('learning_rate', math.inf), ('epsilon', 1), ('importance_exponent', 1)):
       schedules.check(name, getattr(self, name), low=0, high=high)
-    if self.max_replay_size < self.min_replay_size:
-      raise errors.UserError(
-        f'max_replay_size is {self.max_replay_size}, and has to be at least min_replay_size, {self.min_replay_size}.'
-      )
+    errors.at_least('max_replay_size', self.max_replay_size, 'min_replay_size', self.min_replay_size)
     self._check_target_update()
 
   def _check_target_update(self):
@@ -111,13 +108,6 @@ class DQNConfig:
       errors.in_range('target_update_period', period, low=1)
     if rate is not None:
       errors.in_range('target_update_rate', rate, above=0, high=1)
-
-  @property
-  def error_buffer(self) -> float:
-    """By how many samples the learner and the actors may run apart."""
-    # The rate limiter needs room for one insert and one sample, and a learning step takes a whole batch at once.
-    tolerated = self.samples_per_insert_tolerance * self.samples_per_insert * self.min_replay_size
-    return max(tolerated, self.samples_per_insert, float(self.batch_size))
 
 
 Config = DQNConfig

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 
-import sonnet as snt
 import tensorflow as tf
 
 from tfacme import core, networks, schedules
@@ -26,10 +25,9 @@ class DQNUpdate(tf.Module):
     self._config = config
     self._online = dqn_networks.q
     self._target = copy.deepcopy(dqn_networks.q)
-    self._learning_rate = tf.Variable(0.0, trainable=False, name='learning_rate')
-    self._optimizer = snt.optimizers.Adam(self._learning_rate, epsilon=config.adam_epsilon)
-    networks.create_slots(self._optimizer, self._online.trainable_variables)
-    self._steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='steps')
+    self._optimizer = networks.Adam(
+      self._online.trainable_variables, config.learning_rate, config.adam_epsilon, config.max_gradient_norm
+    )
     self.published = {'policy': self._online}
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
@@ -45,18 +43,14 @@ class DQNUpdate(tf.Module):
 
     # The loss: the Huber size of the errors, weighted against the bias of prioritized sampling.
     weights = self._weights(batch.info)
-    parameters = self._online.trainable_variables
     with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(parameters)
+      tape.watch(self._optimizer.parameters)
       q = self._online(observation)
       errors = values.double_q_learning(q, batch.steps.action[:, 0], returns, discount, target_q, selector_q)
       loss = tf.reduce_mean(weights * values.huber(errors, config.huber_delta))
 
     # The step: Adam along the clipped gradient, and then the target follows.
-    gradients, norm = self._clip(tape.gradient(loss, parameters))
-    self._learning_rate.assign(schedules.value(config.learning_rate, self._steps))
-    self._optimizer.apply(gradients, parameters)
-    self._steps.assign_add(1)
+    norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     self._update_target()
 
     priorities = tf.abs(errors) + config.priority_offset
@@ -65,7 +59,7 @@ class DQNUpdate(tf.Module):
       'q': tf.reduce_mean(q),
       'td_error': tf.reduce_mean(tf.abs(errors)),
       'gradient_norm': norm,
-      'learning_rate': self._learning_rate.read_value(),
+      'learning_rate': self._optimizer.learning_rate.read_value(),
     }
     return core.UpdateOutput(metrics, priorities if config.priority_exponent else None)
 
@@ -80,26 +74,14 @@ class DQNUpdate(tf.Module):
     """The importance weights [B] of prioritized sampling, or 1."""
     if not self._config.priority_exponent:
       return 1.0
-    exponent = schedules.value(self._config.importance_exponent, self._steps)
+    exponent = schedules.value(self._config.importance_exponent, self._optimizer.steps)
     return values.importance_weights(info.probability, info.table_size, exponent)
-
-  def _clip(self, gradients):
-    """The gradients, of global norm `max_gradient_norm` at most, and the norm that they had."""
-    norm = tf.linalg.global_norm(gradients)
-    if math.isfinite(self._config.max_gradient_norm):
-      gradients, _ = tf.clip_by_global_norm(gradients, self._config.max_gradient_norm, use_norm=norm)
-    return gradients, norm
 
   def _update_target(self):
     """A copy every so many steps, or a part of the way in each."""
-    pairs = list(zip(self._target.variables, self._online.variables))
-    rate, period = self._config.target_update_rate, self._config.target_update_period
-    if rate is not None:
-      for target, online in pairs:
-        target.assign_add(rate * (online - target))
-      return
-
-    # A choice of values, not of branches: a graph without branches runs in one thread, which is faster for small ones.
-    due = tf.equal(self._steps % period, 0)
-    for target, online in pairs:
-      target.assign(tf.where(due, online, target))
+    config = self._config
+    if config.target_update_rate is not None:
+      networks.follow(self._target, self._online, config.target_update_rate)
+    else:
+      assert config.target_update_period is not None
+      networks.copy_every(self._target, self._online, config.target_update_period, self._optimizer.steps)

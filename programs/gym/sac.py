@@ -1,0 +1,29 @@
+"""SAC on the classic control tasks of Gymnasium: `python programs/gym/sac.py --seed 1`."""
+
+import tfacme
+from tfacme import environments, launching
+from tfacme.agents import sac
+
+
+def experiment(seed: int = 0) -> tfacme.Experiment:
+  """Pendulum-v1, whose returns end near -150; from where it starts decides between 0 and -400."""
+  config = sac.SACConfig(
+    # A small task: larger steps than on MuJoCo, and learning almost from the start (as in RL Baselines3 Zoo).
+    policy_learning_rate=1e-3,
+    critic_learning_rate=1e-3,
+    temperature_learning_rate=1e-3,
+    random_steps=500,
+    min_replay_size=500,
+  )
+  return tfacme.Experiment(
+    builder=sac.SACBuilder(config),
+    networks=sac.default_networks(hidden_sizes=(256, 256)),
+    environment=environments.factory('gym:Pendulum-v1'),
+    budget=tfacme.Budget(actor_steps=20_000),
+    evaluation=tfacme.Evaluation(episodes=20),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  launching.main(experiment)

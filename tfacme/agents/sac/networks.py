@@ -1,0 +1,54 @@
+"""The networks of SAC, and the default way to make them from an environment's spec."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Optional, Sequence
+
+import numpy as np
+import sonnet as snt
+
+from tfacme import networks, specs
+
+
+@dataclasses.dataclass(frozen=True)
+class SACNetworks:
+  """What SAC learns. Actions are on the scale from -1 to 1.
+
+  Attributes:
+    policy: a module from a nest of observations [B, ...] to a `networks.TanhGaussian` [B, D].
+    critics: modules from such observations and actions [B, D] to values [B]; two in the paper.
+  """
+
+  policy: snt.Module
+  critics: Sequence[snt.Module]
+
+
+@dataclasses.dataclass(frozen=True)
+class default_networks:  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
+  """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
+
+  Attributes:
+    hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (256, 256) if not, as in
+      the paper.
+    activation: after each fully connected layer.
+    critics: how many there are.
+  """
+
+  hidden_sizes: Optional[Sequence[int]] = None
+  activation: networks.Activation = 'relu'
+  critics: int = 2
+
+  def __call__(self, spec: specs.EnvironmentSpec) -> SACNetworks:
+    """The networks, with their variables."""
+    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation)
+    head = networks.TanhGaussianHead(int(np.prod(spec.actions.shape)))
+    made = SACNetworks(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])
+    networks.create_variables(made.policy, spec.observations)
+    for critic in made.critics:
+      networks.create_variables(critic, spec.observations, spec.actions)
+    return made
+
+  def _critic(self, spec: specs.EnvironmentSpec) -> snt.Module:
+    both = [spec.observations, spec.actions]
+    return networks.Critic(networks.default_torso(both, self.hidden_sizes, self.activation))

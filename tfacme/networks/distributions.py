@@ -1,0 +1,104 @@
+"""Distributions of actions: what a policy's network returns, for acting, learning and evaluating.
+
+They are written out, since a whole package of distributions takes two seconds to import, which every command would pay.
+Each is a named tuple of tensors; `noise` is drawn by whoever samples, so that a sample is a function.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple, Tuple
+
+import tensorflow as tf
+from dm_env import specs as dm_specs
+
+_HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class Categorical(NamedTuple):
+  """A choice among A actions."""
+
+  logits: tf.Tensor  # [..., A]
+
+  def mode(self) -> tf.Tensor:
+    """The likeliest action, int32 [...]."""
+    return tf.argmax(self.logits, axis=-1, output_type=tf.int32)
+
+  def sample(self, seed: tf.Tensor) -> tf.Tensor:
+    """An action, int32 [...]; `seed` int32 [2], as of a stateless operation."""
+    uniform = tf.random.stateless_uniform(tf.shape(self.logits), seed, minval=1e-30)
+    return tf.argmax(self.logits - tf.math.log(-tf.math.log(uniform)), axis=-1, output_type=tf.int32)  # Gumbel's trick.
+
+  def log_prob(self, action: tf.Tensor) -> tf.Tensor:
+    """The logarithm of the probability of actions [...], [...]."""
+    return -tf.nn.sparse_softmax_cross_entropy_with_logits(action, self.logits)
+
+  def entropy(self) -> tf.Tensor:
+    """In nats, [...]."""
+    log_probs = tf.nn.log_softmax(self.logits)
+    return -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
+
+
+class Gaussian(NamedTuple):
+  """Independent normal distributions of D numbers."""
+
+  mean: tf.Tensor  # [..., D]
+  log_std: tf.Tensor  # [..., D]
+
+  def mode(self) -> tf.Tensor:
+    """The mean, [..., D]."""
+    return self.mean
+
+  def sample(self, seed: tf.Tensor) -> tf.Tensor:
+    """A vector [..., D], through which gradients flow; `seed` int32 [2], as of a stateless operation."""
+    return self.mean + tf.exp(self.log_std) * tf.random.stateless_normal(tf.shape(self.mean), seed)
+
+  def log_prob(self, action: tf.Tensor) -> tf.Tensor:
+    """The logarithm of the density of vectors [..., D], [...]."""
+    deviation = (action - self.mean) * tf.exp(-self.log_std)
+    return tf.reduce_sum(-0.5 * deviation**2 - self.log_std - _HALF_LOG_TWO_PI, axis=-1)
+
+  def entropy(self) -> tf.Tensor:
+    """In nats, [...]."""
+    return tf.reduce_sum(self.log_std + 0.5 + _HALF_LOG_TWO_PI, axis=-1)
+
+
+class TanhGaussian(NamedTuple):
+  """The hyperbolic tangent of a `Gaussian`: vectors in (-1, 1)^D (Haarnoja et al. 2018b, appendix C)."""
+
+  mean: tf.Tensor  # [..., D], before the tangent
+  log_std: tf.Tensor  # [..., D]
+
+  def mode(self) -> tf.Tensor:
+    """The tangent of the mean, [..., D]; the density may be higher elsewhere."""
+    return tf.tanh(self.mean)
+
+  def sample(self, seed: tf.Tensor) -> tf.Tensor:
+    """A vector [..., D], through which gradients flow; `seed` int32 [2], as of a stateless operation."""
+    return self.sample_and_log_prob(seed)[0]
+
+  def sample_and_log_prob(self, seed: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
+    """A sample [..., D] and the logarithm of its density [...]; the tangent is never inverted, so it is exact."""
+    gaussian = Gaussian(self.mean, self.log_std)
+    before = gaussian.sample(seed)
+    # log(1 - tanh(u)^2), equation 21, in a form that does not round to log(0).
+    squeezed = 2.0 * (math.log(2.0) - before - tf.nn.softplus(-2.0 * before))
+    return tf.tanh(before), gaussian.log_prob(before) - tf.reduce_sum(squeezed, axis=-1)
+
+  def log_prob(self, action: tf.Tensor) -> tf.Tensor:
+    """The logarithm of the density of vectors [..., D] in [-1, 1]^D; at the ends, of the nearest inside."""
+    inside = tf.clip_by_value(action, -1.0 + 1e-6, 1.0 - 1e-6)
+    squeezed = tf.math.log1p(-(inside**2))
+    return Gaussian(self.mean, self.log_std).log_prob(tf.atanh(inside)) - tf.reduce_sum(squeezed, axis=-1)
+
+
+def to_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
+  """Actions [..., D] in [-1, 1] as the environment takes them: -1 is the lowest and 1 the highest."""
+  low, high = tf.constant(spec.minimum, tf.float32), tf.constant(spec.maximum, tf.float32)
+  return tf.cast(low + (action + 1.0) * 0.5 * (high - low), tf.as_dtype(spec.dtype))
+
+
+def from_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
+  """An environment's actions [..., D] on the scale from -1 to 1."""
+  low, high = tf.constant(spec.minimum, tf.float32), tf.constant(spec.maximum, tf.float32)
+  return 2.0 * (tf.cast(action, tf.float32) - low) / (high - low) - 1.0
