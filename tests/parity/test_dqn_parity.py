@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
+from tests.parity import references
 from tfacme import core, networks, specs
 from tfacme.agents import dqn
 
@@ -45,9 +46,9 @@ class _Reference:
   """The same algorithm, on a list of weights in the order of `update.published['policy'].variables`."""
 
   def __init__(self, weights, config, duelling):
-    self.config, self.duelling, self.t = config, duelling, 0
+    self.config, self.duelling = config, duelling
     self.online, self.target = weights, weights
-    self.m, self.v = ([np.zeros_like(w) for w in weights] for _ in range(2))
+    self.adam = references.Adam(weights, config.learning_rate, config.adam_epsilon, config.max_gradient_norm)
 
   def q(self, weights, x):
     """The bias comes before the matrix in each layer; the heads follow or precede the torso by their names."""
@@ -89,28 +90,17 @@ class _Reference:
     c = self.config
     importance = np.ones(_BATCH)
     if c.priority_exponent:
-      importance = (batch.info.table_size * batch.info.probability) ** -_at(c.importance_exponent, self.t)
+      importance = (batch.info.table_size * batch.info.probability) ** -references.at(
+        c.importance_exponent, self.adam.t
+      )
       importance = importance / importance.max()
     gradients, errors = jax.grad(self.loss, has_aux=True)(self.online, batch, self.targets(batch), importance)
-    norm = np.sqrt(sum(np.sum(np.square(g)) for g in gradients))
-    scale = min(1.0, c.max_gradient_norm / norm)
-    learning_rate, self.t = _at(c.learning_rate, self.t), self.t + 1
-    self.m = [0.9 * m + 0.1 * g * scale for m, g in zip(self.m, gradients)]
-    self.v = [0.999 * v + 0.001 * (g * scale) ** 2 for v, g in zip(self.v, gradients)]
-    moments = [(m / (1 - 0.9**self.t), v / (1 - 0.999**self.t)) for m, v in zip(self.m, self.v)]
-    self.online = [w - learning_rate * m / (np.sqrt(v) + c.adam_epsilon) for w, (m, v) in zip(self.online, moments)]
+    self.online = self.adam.step(self.online, gradients)
     if c.target_update_rate is not None:
       self.target = [t + c.target_update_rate * (o - t) for t, o in zip(self.target, self.online)]
-    elif self.t % c.target_update_period == 0:
+    elif self.adam.t % c.target_update_period == 0:
       self.target = self.online
     return np.abs(errors) + c.priority_offset
-
-
-def _at(schedule, steps):
-  if not isinstance(schedule, tuple):
-    return schedule
-  start, end, length = schedule
-  return start + min(steps / length, 1) * (end - start)
 
 
 _CONFIGS = {
@@ -128,10 +118,7 @@ def test_the_next_weights_agree(name, duelling):
   with networks.seeded(0):
     update = dqn.DQNBuilder(config).update(dqn.mlp_networks((6, 5), duelling)(_SPEC), _SPEC)
   online = _ordered(update.published['policy'])
-  rng = np.random.RandomState(0)
-  for variable in online:
-    # Biases too are not zero, so that a mistake in them shows; the target starts where it was made.
-    variable.assign(variable + 0.1 * rng.randn(*variable.shape))
+  references.disturb(online)  # The target starts where it was made.
   reference = _Reference([variable.numpy() for variable in online], config, duelling)
   reference.target = [variable.numpy() for variable in _ordered(update._target)]
   compiled = tf.function(update)

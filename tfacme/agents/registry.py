@@ -11,6 +11,7 @@ from tfacme import core, errors, specs
 # Each agent's package `tfacme.agents.NAME` exports `Config`, `Builder` and `default_networks`.
 _AGENTS = {
   'dqn': 'double Q-learning, n-step returns, prioritized replay; discrete actions (Mnih et al. 2015)',
+  'ppo': 'clipped surrogate, generalized advantages; discrete or continuous actions (Schulman et al. 2017)',
   'sac': 'soft actor-critic, twin critics, learned temperature; continuous actions (Haarnoja et al. 2018)',
 }
 

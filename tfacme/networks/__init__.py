@@ -10,7 +10,11 @@ from tfacme.networks.heads import CategoricalHead as CategoricalHead
 from tfacme.networks.heads import DuellingHead as DuellingHead
 from tfacme.networks.heads import GaussianHead as GaussianHead
 from tfacme.networks.heads import TanhGaussianHead as TanhGaussianHead
+from tfacme.networks.heads import ValueHead as ValueHead
 from tfacme.networks.heads import q_head as q_head
+from tfacme.networks.normalization import Normalizer as Normalizer
+from tfacme.networks.normalization import ObservationNormalizer as ObservationNormalizer
+from tfacme.networks.normalization import update_normalizers as update_normalizers
 from tfacme.networks.optimizers import Adam as Adam
 from tfacme.networks.seeding import create_variables as create_variables
 from tfacme.networks.seeding import next_seed as next_seed
@@ -24,3 +28,4 @@ from tfacme.networks.torsos import MLPTorso as MLPTorso
 from tfacme.networks.torsos import SmallImageTorso as SmallImageTorso
 from tfacme.networks.torsos import default_torso as default_torso
 from tfacme.networks.torsos import flatten_observation as flatten_observation
+from tfacme.networks.torsos import has_image as has_image

@@ -87,3 +87,15 @@ class TanhGaussianHead(snt.Module):
     """The distribution, its mean and log_std [B, D]."""
     mean, log_std = tf.split(self._linear(features), 2, axis=-1)
     return distributions.TanhGaussian(mean, tf.clip_by_value(log_std, *self.LOG_STD))
+
+
+class ValueHead(snt.Module):
+  """From features [B, D] to a state's value [B]."""
+
+  def __init__(self, name: Optional[str] = None):
+    super().__init__(name)
+    self._value = snt.Linear(1, name='value')
+
+  def __call__(self, features: tf.Tensor) -> tf.Tensor:
+    """The values [B]."""
+    return self._value(features)[:, 0]

@@ -105,6 +105,11 @@ def image_torso(shape: Sequence[int]) -> Optional[snt.Module]:
   return next((torso() for torso in (AtariTorso, SmallImageTorso) if side >= torso.SMALLEST), None)
 
 
+def has_image(observation_spec: Any) -> bool:
+  """Whether an observation spec has an image that goes through convolutions."""
+  return any(image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec))
+
+
 def default_torso(
   observation_spec: Any, hidden_sizes: Optional[Sequence[int]] = None, activation: Activation = 'relu'
 ) -> snt.Module:
@@ -120,7 +125,7 @@ def default_torso(
   Returns:
     A module from a nest of observations [B, ...] to features [B, hidden_sizes[-1]].
   """
-  if any(image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec)):
+  if has_image(observation_spec):
     return MixedTorso(observation_spec, hidden_sizes or (512,), activation)
   return MLPTorso(hidden_sizes or (256, 256), activation)
 

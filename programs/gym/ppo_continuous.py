@@ -1,0 +1,36 @@
+"""PPO on the continuous tasks of Gymnasium: `python programs/gym/ppo_continuous.py --seed 1`."""
+
+import tfacme
+from tfacme import environments, launching
+from tfacme.agents import ppo
+
+_SLOTS = 4
+_ACTOR_STEPS = 150_000
+
+
+def experiment(seed: int = 0) -> tfacme.Experiment:
+  """Pendulum-v1, whose returns end near -150; from where it starts decides between 0 and -400."""
+  unroll_length, epochs, minibatches = 1024, 10, 64
+  steps = _ACTOR_STEPS // (_SLOTS * unroll_length) * epochs * minibatches  # of Adam
+  config = ppo.PPOConfig(
+    # An episode is 200 steps, and a swing a few dozens: values that look further ahead are only harder to learn.
+    discount=0.9,
+    unroll_length=unroll_length,
+    batch_size=_SLOTS,
+    epochs=epochs,
+    minibatches=minibatches,
+    learning_rate=(1e-3, 0.0, steps),  # or it forgets now and then, at the end too
+    normalize_values=True,
+  )
+  return tfacme.Experiment(
+    builder=ppo.PPOBuilder(config),
+    networks=ppo.default_networks(hidden_sizes=(64, 64), normalize_observations=True),
+    environment=environments.factory('gym:Pendulum-v1'),
+    budget=tfacme.Budget(actor_steps=_ACTOR_STEPS),
+    layout=tfacme.Layout(slots=_SLOTS),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  launching.main(experiment)

@@ -1,0 +1,68 @@
+"""How PPO is put together."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+from tfacme import core, specs
+from tfacme.agents.ppo.config import PPOConfig
+from tfacme.agents.ppo.networks import PPONetworks
+from tfacme.agents.ppo.policy import PPOPolicy
+from tfacme.agents.ppo.update import PPOUpdate
+from tfacme.networks import seeding
+from tfacme.replay import sources, tables
+from tfacme.replay.items import Items
+
+
+class PPOBuilder(core.Builder):
+  """PPO for environments with a single discrete action or a vector of bounded continuous ones.
+
+  Attributes:
+    config: its numbers.
+  """
+
+  variable_period = 1  # On-policy: the next segment is of the newest policy.
+
+  def __init__(self, config: PPOConfig = PPOConfig()):
+    self.config = config
+
+  def check(self, spec: specs.EnvironmentSpec) -> None:
+    """Raises a `UserError` unless there is a discrete action, or a vector of continuous ones with finite bounds."""
+    if not specs.is_discrete(spec.actions):
+      specs.check_bounded_vector('PPO (for actions that are not discrete)', spec.actions)
+
+  def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
+    """A queue of segments, which run on from one episode into the next, for one learning step and no more."""
+    config = self.config
+    segments = Items(length=config.unroll_length + 1, period=config.unroll_length, end='continue')
+    return [tables.queue(segments, config.batch_size)]
+
+  def source(self) -> sources.Source:
+    """Batches of its queue."""
+    return sources.Sample('queue', self.config.batch_size)
+
+  def policy(self, networks: PPONetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> PPOPolicy:
+    """A sample of the policy's distribution, or its mode."""
+    self.checks_networks(networks, spec)
+    return PPOPolicy(networks.policy, spec.actions, evaluation)
+
+  def update(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> PPOUpdate:
+    """Several epochs over a batch of segments."""
+    self.checks_networks(networks, spec)
+    return PPOUpdate(networks, self.config)
+
+  def checks_networks(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> None:
+    """Raises a `UserError` unless policy and values fit the environment; creates their variables if need be."""
+    distribution = seeding.create_variables(networks.policy, spec.observations)
+    if specs.is_discrete(spec.actions):
+      actions = spec.actions.num_values
+      logits = getattr(distribution, 'logits', None)
+      seeding.check_output('The policy network of PPO', logits, (actions,), f'a distribution of {actions} actions')
+    else:
+      mean = getattr(distribution, 'mean', None)
+      seeding.check_output('The policy network of PPO', mean, spec.actions.shape, 'a distribution of all actions')
+    value = seeding.create_variables(networks.value, spec.observations)
+    seeding.check_output('The value network of PPO', value, (), 'a single value')
+
+
+Builder = PPOBuilder

@@ -1,0 +1,61 @@
+"""The networks of PPO, and the default way to make them from an environment's spec."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Optional, Sequence
+
+import sonnet as snt
+
+from tfacme import networks, specs
+
+
+@dataclasses.dataclass(frozen=True)
+class PPONetworks:
+  """What PPO learns. Continuous actions are on the scale from -1 to 1, and may lie beyond.
+
+  Attributes:
+    policy: a module from a nest of observations [B, ...] to a `networks.Categorical` or a `networks.Gaussian` of B.
+    value: a module from such observations to values [B].
+  """
+
+  policy: snt.Module
+  value: Callable[[Any], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class default_networks:  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
+  """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
+
+  Attributes:
+    hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (64, 64) if not, as in
+      the paper.
+    activation: after each fully connected layer.
+    normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
+    initial_log_std: the logarithm of the standard deviation of continuous actions at first.
+  """
+
+  hidden_sizes: Optional[Sequence[int]] = None
+  activation: networks.Activation = 'tanh'
+  normalize_observations: bool = False
+  initial_log_std: float = 0.0
+
+  def __call__(self, spec: specs.EnvironmentSpec) -> PPONetworks:
+    """The networks, with their variables."""
+    first = [networks.ObservationNormalizer(spec.observations)] if self.normalize_observations else []
+    value = networks.ValueHead()
+    made = PPONetworks(
+      snt.Sequential([*first, self._torso(spec), self._head(spec)]), snt.Sequential([*first, self._torso(spec), value])
+    )
+    networks.create_variables(made.policy, spec.observations)
+    networks.create_variables(made.value, spec.observations)
+    return made
+
+  def _torso(self, spec: specs.EnvironmentSpec) -> snt.Module:
+    hidden_sizes = self.hidden_sizes or (None if networks.has_image(spec.observations) else (64, 64))
+    return networks.default_torso(spec.observations, hidden_sizes, self.activation)
+
+  def _head(self, spec: specs.EnvironmentSpec) -> snt.Module:
+    if specs.is_discrete(spec.actions):
+      return networks.CategoricalHead(spec.actions.num_values, scale=1e-4)
+    return networks.GaussianHead(spec.actions.shape[0], scale=1e-4, initial_log_std=self.initial_log_std)

@@ -1,0 +1,111 @@
+"""Running statistics, by which numbers are brought to mean 0 and standard deviation 1."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence
+
+import numpy as np
+import sonnet as snt
+import tensorflow as tf
+
+_SMALLEST_STD = 1e-4  # What hardly moves is not blown up.
+
+
+@snt.allow_empty_variables
+class Normalizer(snt.Module):
+  """The mean and the variance of all numbers seen so far, old ones counting less if a decay says so."""
+
+  def __init__(self, shape: Sequence[int], decay: float = 1.0, name: Optional[str] = None):
+    """Initializes the statistics.
+
+    Args:
+      shape: of what is normalized.
+      decay: what the weight of all that was seen before is multiplied by at each update; 1 forgets nothing.
+      name: of the module.
+    """
+    super().__init__(name)
+    self._decay = decay
+    self._count = tf.Variable(0.0, trainable=False, name='count')
+    self._mean = tf.Variable(tf.zeros(shape), trainable=False, name='mean')
+    self._variance = tf.Variable(tf.ones(shape), trainable=False, name='variance')
+
+  @property
+  def std(self) -> tf.Tensor:
+    """The standard deviation by which it divides, of the given shape; 1 at first."""
+    return tf.maximum(tf.sqrt(self._variance), _SMALLEST_STD)
+
+  def __call__(self, x: tf.Tensor) -> tf.Tensor:
+    """Normalizes x [..., *shape]."""
+    return (x - self._mean) / self.std
+
+  def inverse(self, x: tf.Tensor) -> tf.Tensor:
+    """From normalized numbers [..., *shape] to plain ones."""
+    return x * self.std + self._mean
+
+  def update(self, x: tf.Tensor, mask: tf.Tensor) -> None:
+    """Takes in x [N, *shape] where the mask, float [N], is 1 (Chan et al. 1979: how two samples' variances add up)."""
+    weights = tf.reshape(mask, [-1] + [1] * self._mean.shape.rank)
+    count = tf.reduce_sum(mask)
+    before = self._decay * self._count
+    total = tf.maximum(before + count, 1.0)
+    mean = tf.reduce_sum(weights * x, axis=0) / tf.maximum(count, 1.0)
+    variance = tf.reduce_sum(weights * (x - mean) ** 2, axis=0) / tf.maximum(count, 1.0)
+    between = (mean - self._mean) ** 2 * (before / total) * (count / total)
+    # Before anything was seen, the variance of 1 has no weight.
+    self._variance.assign(
+      tf.where(count > 0, (before * self._variance + count * variance) / total + between, self._variance)
+    )
+    self._mean.assign_add((mean - self._mean) * count / total)
+    self._count.assign(before + count)
+
+
+@snt.allow_empty_variables
+class ObservationNormalizer(snt.Module):
+  """Normalizes the real numbers of an observation; the first layer of a network. Images in bytes pass unchanged.
+
+  An update brings it up to date by `update_normalizers`; its variables are part of the network's, so an actor has the
+  statistics of the very version that it acts with.
+  """
+
+  def __init__(self, observation_spec: Any, limit: float = 10.0, name: Optional[str] = None):
+    """Initializes the statistics.
+
+    Args:
+      observation_spec: a nest of `dm_env` specs.
+      limit: normalized numbers are clipped to this size.
+      name: of the module.
+    """
+    super().__init__(name)
+    self._limit = limit
+    self._leaves = [
+      Normalizer(spec.shape) if np.issubdtype(spec.dtype, np.floating) else None
+      for spec in tf.nest.flatten(observation_spec)
+    ]
+
+  def __call__(self, observation: Any) -> Any:
+    """From a nest of observations [B, ...] to the same nest, normalized."""
+    leaves = [
+      leaf if normalizer is None else tf.clip_by_value(normalizer(leaf), -self._limit, self._limit)
+      for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation))
+    ]
+    return tf.nest.pack_sequence_as(observation, leaves)
+
+  def update(self, observation: Any, mask: tf.Tensor) -> None:
+    """Takes in a nest of observations [N, ...] where the mask, float [N], is 1."""
+    for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation)):
+      if normalizer is not None:
+        normalizer.update(leaf, mask)
+
+
+def update_normalizers(module: tf.Module, observation: Any, mask: tf.Tensor) -> None:
+  """Brings every `ObservationNormalizer` within a module up to date; for any agent's update, as its last line.
+
+  Args:
+    module: the update itself.
+    observation: a nest of observations [B, T, ...].
+    mask: float [B, T], 1 where they count.
+  """
+  flat = tf.nest.map_structure(lambda x: tf.reshape(x, [-1, *x.shape[2:]]), observation)
+  for part in module.submodules:
+    if isinstance(part, ObservationNormalizer):
+      part.update(flat, tf.reshape(mask, [-1]))
