@@ -1,0 +1,49 @@
+"""Every agent, as the command runs it, on every engine: it ends at its steps, has learned, and leaves a policy."""
+
+import cloudpickle
+import pytest
+
+import tfacme
+from tests.agents import tasks
+from tests.programs import processes
+from tests.programs.test_engines import ENGINES, rows
+from tfacme import environments, nodes
+from tfacme.agents import registry
+
+_REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
+_FEW = '--config.min_replay_size 100 --config.batch_size 16 --config.samples_per_insert 16'
+_COMMANDS = {
+  'dqn': f'--env bsuite:catch/0 --steps 600 {_FEW}',
+  'ppo': '--env bsuite:catch/0 --steps 600 --slots 2 --config.unroll_length 16 --config.batch_size 4',
+  'sac': f'--env {_REACH} --steps 600 {_FEW}',
+}
+_ENVIRONMENTS = {'sac': _REACH}
+
+
+def test_all_agents_are_here():
+  assert set(_COMMANDS) == set(registry.names())
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('agent', [name for name in _COMMANDS if name != 'dqn'])  # which has tests of its own
+def test_it_runs(agent, engine, tmp_path):
+  layout = f'--launch {engine} --actors {1 if engine == "inline" else 2} --workdir {tmp_path}'
+  ended = processes.run('train', agent, *_COMMANDS[agent].split(), *layout.split())
+  assert (ended.code, ended.err, ended.left) == (0, '', [])
+  last = rows(tmp_path / 'logs' / 'evaluator.csv')[-1]
+  assert int(last['actor_steps']) == 600
+  assert int(last['learner_steps']) > 0
+  evaluated = processes.run('evaluate', str(tmp_path), '--episodes', '2')
+  assert evaluated.code == 0, evaluated.err
+
+
+@pytest.mark.parametrize('agent', list(_COMMANDS))
+def test_its_nodes_travel(agent):
+  experiment = tfacme.Experiment(
+    builder=registry.builder(agent, registry.config_class(agent)()),
+    networks=registry.default_networks(agent),
+    environment=environments.factory(_ENVIRONMENTS.get(agent, 'bsuite:catch/0')),
+    budget=tfacme.Budget(actor_steps=10_000),
+  )
+  for node in nodes.of_program(tfacme.make_program(experiment)):
+    cloudpickle.loads(cloudpickle.dumps(node.run))
