@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -230,9 +231,10 @@ class EnvironmentLoop:
 
 
 def close_all(environments: List[dm_env.Environment]) -> None:
-  """Closes environments, each of them once."""
-  while environments:
-    environments.pop().close()
+  """Closes environments, each of them once; what one of them raises comes after the others are closed."""
+  with contextlib.ExitStack() as closing:
+    while environments:
+      closing.callback(environments.pop().close)
 
 
 def check_observation(spec: specs.EnvironmentSpec, observation: core.Nest) -> None:

@@ -134,7 +134,8 @@ class Learner:
     """Writes the update's state, the count and the place in recorded data into the folder `path`."""
     with self._reading, self._lock:
       tf.train.Checkpoint(update=self._update).write(os.path.join(path, 'update'))
-      # What was read and not learned from yet is read again.
+      # What was read of recorded data and not learned from yet is read again. Of a queue it is gone, as all that is on
+      # its way: a run that goes on acts anew, and learns from that.
       state = {'steps': self._steps, 'source': self._before if self._batches else self._source.state()}
       with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
         json.dump(state, file)

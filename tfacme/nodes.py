@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import threading
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
@@ -19,6 +20,7 @@ from launchpad.launch import worker_manager
 from tfacme import core, remote
 
 _WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
+_CLOSE_SECONDS = 1.0  # that a worker has to close its environments and files when it did not come to its own end
 _NOTE_SECONDS = 2.0  # for which a worker is blocked before the counter is told
 
 
@@ -131,11 +133,18 @@ def close(worker: Any) -> None:
   """Closes a worker at the end of a run, however it ends; does nothing if it is none, or is closed already.
 
   A worker that comes to its own end closes itself, and a failure there is the run's. Here it would only hide what the
-  run ended of.
+  run ended of, and so would an environment that never comes back, as one may whose simulator has died.
   """
-  if hasattr(worker, 'close'):
-    with contextlib.suppress(Exception):
+  if not hasattr(worker, 'close'):
+    return
+
+  def close_quietly():
+    with contextlib.suppress(Exception, SystemExit):
       worker.close()
+
+  closing = threading.Thread(target=close_quietly, name='close', daemon=True)
+  closing.start()
+  closing.join(_CLOSE_SECONDS)
 
 
 def _remote_client(name: str, client: Any, stopping: Callable[[], bool]) -> remote.Remote:

@@ -192,17 +192,24 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
 
 
 def _name(part: Any) -> str:
-  """What a part is called, the same in every process: its id, or its type or function with what it was made from."""
-  if hasattr(part, 'id'):
+  """What a part is called, the same in every process: its id, or its type or function with what it was made from.
+
+  Not all that tells two parts apart has a name: two lambdas of one function, or two objects of a plain class, are
+  called the same.
+  """
+  if isinstance(getattr(part, 'id', None), str):
     return ' '.join([part.id, *map(_name, getattr(part, 'wrappers', ()))])
   if isinstance(part, functools.partial):
     return f'{_name(part.func)}({_list(part.args, part.keywords)})'
   if isinstance(part, Mapping):
     return f'{{{_list((), part)}}}'
+  if isinstance(part, (set, frozenset)):
+    return f'{{{", ".join(sorted(map(_name, part)))}}}'
   if isinstance(part, (list, tuple)):
     return f'({_list(part, {})})'
   if dataclasses.is_dataclass(part) and not isinstance(part, type):
-    return f'{type(part).__qualname__}({_list((), vars(part))})'
+    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    return f'{type(part).__qualname__}({_list((), fields)})'
   if callable(part) or type(part).__repr__ is object.__repr__:
     named = part if hasattr(part, '__qualname__') else type(part)
     return f'{named.__module__}:{named.__qualname__}'

@@ -66,11 +66,19 @@ def check_bounded_vector(agent: str, spec: Any) -> None:
   if not isinstance(spec, dm_specs.BoundedArray):
     raise errors.UserError(f'{agent} needs actions with bounds, and this environment gives none for {describe(spec)}.')
   low, high = np.broadcast_to(spec.minimum, spec.shape), np.broadcast_to(spec.maximum, spec.shape)
-  if not (np.isfinite(low).all() and np.isfinite(high).all() and (low < high).all()):
+  with np.errstate(over='ignore', invalid='ignore'):
+    width = np.subtract(high, low, dtype=np.float32, casting='unsafe')
+  if not (np.isfinite(width).all() and (width > 0).all()):
     raise errors.UserError(
       f'{agent} needs actions with finite bounds, the lower below the upper, and this environment has {low.tolist()} '
       f'to {high.tolist()}.'
     )
+
+
+def check_discrete(agent: str, spec: Any) -> None:
+  """Raises a `UserError` unless an action spec is a single choice among n actions."""
+  if not is_discrete(spec):
+    raise errors.UserError(f'{agent} needs a single discrete action, and this environment has {describe(spec)}.')
 
 
 def is_discrete(spec: Any) -> bool:

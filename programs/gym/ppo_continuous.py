@@ -5,13 +5,12 @@ from tfacme import environments, launching
 from tfacme.agents import ppo
 
 _SLOTS = 4
-_ACTOR_STEPS = 150_000
 
 
-def experiment(seed: int = 0) -> tfacme.Experiment:
+def experiment(seed: int = 0, steps: int = 150_000) -> tfacme.Experiment:
   """Pendulum-v1, whose returns end near -150; from where it starts decides between 0 and -400."""
   unroll_length, epochs, minibatches = 1024, 10, 64
-  steps = _ACTOR_STEPS // (_SLOTS * unroll_length) * epochs * minibatches  # of Adam
+  adam_steps = max(1, steps // (_SLOTS * unroll_length)) * epochs * minibatches
   config = ppo.PPOConfig(
     # An episode is 200 steps, and a swing a few dozens: values that look further ahead are only harder to learn.
     discount=0.9,
@@ -19,14 +18,14 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
     batch_size=_SLOTS,
     epochs=epochs,
     minibatches=minibatches,
-    learning_rate=(1e-3, 0.0, steps),  # or it forgets now and then, at the end too
+    learning_rate=(1e-3, 0.0, adam_steps),  # or it forgets now and then, at the end too
     normalize_values=True,
   )
   return tfacme.Experiment(
     builder=ppo.PPOBuilder(config),
     networks=ppo.default_networks(hidden_sizes=(64, 64), normalize_observations=True),
     environment=environments.factory('gym:Pendulum-v1'),
-    budget=tfacme.Budget(actor_steps=_ACTOR_STEPS),
+    budget=tfacme.Budget(actor_steps=steps),
     layout=tfacme.Layout(slots=_SLOTS),
     seed=seed,
   )

@@ -74,7 +74,7 @@ def test_observations(lead):
   update.networks = [module, module]  # twice, and brought up to date once
   if len(lead) == 1:
     observation = tf.nest.map_structure(lambda x: x[:, tf.newaxis], observation)
-  networks.update_normalizers(update, observation, tf.ones(observation['speed'].shape))
+  networks.update_normalizers(update, observation)
   flat = tf.nest.map_structure(lambda x: tf.reshape(x, [6, *x.shape[2:]]), observation)
   found = module(flat).numpy()
   expected = np.clip((np.arange(6) - 2.5) / np.arange(6).std(), -1.5, 1.5)

@@ -35,6 +35,13 @@ def test_the_first_steps_by_hand():
   assert optimizer.learning_rate.numpy() == 0.5
 
 
+def test_a_parameter_that_two_networks_share_is_moved_once():
+  shared = tf.Variable([0.0])
+  optimizer = networks.Adam([shared, shared], 0.1, epsilon=1.0)
+  assert len(optimizer.parameters) == 1
+  assert optimizer.apply([tf.constant([3.0])]).numpy() == 3.0
+
+
 def test_no_norm_clips_nothing():
   parameter = tf.Variable([0.0])
   optimizer = networks.Adam([parameter], 0.1, epsilon=1.0, max_gradient_norm=math.inf)

@@ -32,7 +32,8 @@ def _batch(seed, actions):
     sample = rng.randint(0, 3, rows).astype(np.int32)
   else:
     sample = rng.randn(*rows, 2).astype(np.float32)
-  extras = {'sample': sample, 'log_prob': (-1.5 + 0.3 * rng.randn(*rows)).astype(np.float32)}
+  sample[last] = 0
+  extras = {'sample': sample, 'log_prob': np.where(last, -1e3, -1.5 + 0.3 * rng.randn(*rows)).astype(np.float32)}
   steps = core.Step(
     observation=(1.0 + 2.0 * rng.randn(*rows, _FEATURES)).astype(np.float32),
     action=np.clip(sample, -1, 1),
@@ -126,10 +127,9 @@ class _Reference:
 
   def loss(self, weights, part, clip):
     c = self.config
-    x, sample, old_log_prob, advantage, raw, target, mask = part
-    real = np.flatnonzero(mask)
+    x, sample, old_log_prob, advantage, raw, target = (values[part[-1] > 0] for values in part[:-1])
     if c.normalize_advantages:
-      advantage = (advantage - advantage[real].mean()) / (advantage[real].std() + 1e-8)
+      advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
     log_prob, entropy = self.log_prob_and_entropy(weights, x, sample)
     ratio = jnp.exp(log_prob - old_log_prob)
     surrogate = jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
@@ -139,7 +139,7 @@ class _Reference:
       near = raw + jnp.clip(value - raw, -c.value_clip, c.value_clip)
       errors = jnp.maximum(errors, (near - target) ** 2)
     loss = -surrogate + c.value_cost * 0.5 * errors - c.entropy_cost * entropy
-    return jnp.mean(loss[real])
+    return jnp.mean(loss)
 
 
 _CONFIGS = {

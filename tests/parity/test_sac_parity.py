@@ -115,11 +115,12 @@ def test_the_next_weights_agree(name):
   with networks.seeded(0):
     update = sac.SACBuilder(config).update(sac.default_networks((6, 5))(_SPEC), _SPEC)
   references.disturb(update.published['policy'].variables)
-  for critic in update._critics:
+  critics, targets = update._critics._critics, update._targets._critics
+  for critic in critics:
     references.disturb(critic.variables)
-  modules = [update.published['policy'], *update._critics, *update._targets]
-  policy, *critics = [[variable.numpy() for variable in _ordered(module)] for module in modules]
-  reference = _Reference(policy, critics[:2], critics[2:], config)
+  modules = [update.published['policy'], *critics, *targets]
+  policy, *values = [[variable.numpy() for variable in _ordered(module)] for module in modules]
+  reference = _Reference(policy, values[:2], values[2:], config)
   compiled = tf.function(update)
   for step in range(_STEPS):
     batch = _batch(step, config.n_step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import uuid
 
 import numpy as np
@@ -71,6 +72,17 @@ class _Closing(_Counting):
 
 class _RaisingAndClosing(_Closing, _Raising):
   pass
+
+
+class _RaisingAndNeverClosing(_Raising):
+  def close(self):
+    if self.steps:  # not the one that only tells the spec
+      time.sleep(1000)
+
+
+def raising_and_never_closing(seed):
+  """Raises at step 1,000, and does not come back when it is closed."""
+  return _RaisingAndNeverClosing(seed)
 
 
 def closing(seed):

@@ -38,8 +38,9 @@ def test_continue_runs_on_into_the_next_episode():
   assert _cut(items.Items(3, period=2, end='continue'), 3, 1, 1) == [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
 
 
-def test_continue_starts_no_item_at_a_final_row_and_keeps_the_period():
+def test_continue_leaves_out_only_what_holds_no_transition_and_keeps_the_period():
   assert _cut(items.Items(2, period=3, end='continue'), 3, 3) == [[0, 1], [6, 7]]  # Row 3 is final.
+  assert _cut(items.Items(3, period=3, end='continue'), 3, 3) == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_whole_episodes_wait_for_their_end():

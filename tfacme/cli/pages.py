@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import os
 import sys
-from typing import Any, Callable, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from tfacme import errors, experiments
 from tfacme.cli import options as options_lib
@@ -26,11 +27,11 @@ PageOptions.__doc__ = options_lib.docstring(
 )
 
 
-def run(page: Callable[[int], experiments.Experiment], arguments: Sequence[str]) -> None:
+def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -> None:
   """Runs the experiment of a page with the options of a command line.
 
   Args:
-    page: makes the experiment from a seed.
+    page: makes the experiment from a seed, and from the steps of the run if it has such a parameter.
     arguments: the command line.
 
   Raises:
@@ -39,7 +40,7 @@ def run(page: Callable[[int], experiments.Experiment], arguments: Sequence[str])
   # The page is asked for its experiment with the seed that is given, and only then it is known what its options
   # default to; what comes before all else is that other processes begin to import TensorFlow.
   running.warm_up(_peek(arguments, 'launch', 'inline'))
-  experiment = page(_seed(arguments))
+  experiment = page(*_given(page, arguments))
   options = parsing.parse(PageOptions, arguments, os.path.basename(sys.argv[0]), default=_defaults(experiment))
   experiment = dataclasses.replace(
     experiment,
@@ -64,12 +65,20 @@ def _defaults(experiment: experiments.Experiment) -> PageOptions:
   )
 
 
-def _seed(arguments: Sequence[str]) -> int:
-  text = _peek(arguments, 'seed', '0')
+def _given(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -> List[int]:
+  """The seed, and the steps if they are given and the page wants to know them (for schedules that end with the run)."""
+  given = [_number(arguments, 'seed', '0')]
+  if 'steps' in inspect.signature(page).parameters and _peek(arguments, 'steps', ''):
+    given.append(_number(arguments, 'steps', ''))
+  return given
+
+
+def _number(arguments: Sequence[str], name: str, default: str) -> int:
+  text = _peek(arguments, name, default)
   try:
     return int(text)
   except ValueError:
-    raise errors.UserError(f'--seed takes INT, and {text!r} is not that.') from None
+    raise errors.UserError(f'--{name} takes INT, and {text!r} is not that.') from None
 
 
 def _peek(arguments: Sequence[str], name: str, default: str) -> str:

@@ -36,6 +36,44 @@ def n_step_return(
   return returns, discount
 
 
+def n_step_targets(
+  rewards: tf.Tensor, discounts: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, n: int, gamma: float
+) -> tf.Tensor:
+  """The n-step return from every row of a sequence (Sutton & Barto 2018, 7.1); shorter where the sequence ends.
+
+  From row t it sums m rewards and takes the value of row t + m: m is n, or less if an episode or the sequence ends
+  before, in which case that is the value of the final observation there.
+
+  Args:
+    rewards: [B, T], r_{t+1} in row t.
+    discounts: [B, T], the environment's d_{t+1}.
+    values: [B, T + 1], of these rows and of one more.
+    mask: float [B, T], 1 where a row starts a real transition.
+    n: the most steps to sum over.
+    gamma: the agent's discount for each step.
+
+  Returns:
+    The returns [B, T]; of a row that starts no transition, its value.
+  """
+  factors, end = gamma * discounts, values[:, -1:]
+  targets = values
+  for _ in range(n):
+    onward = rewards + factors * targets[:, 1:]
+    targets = tf.concat([tf.where(mask > 0, onward, values[:, :-1]), end], axis=1)
+  return targets[:, :-1]
+
+
+def signed_hyperbolic(x: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
+  """Squashes values of any size: sign(x) (sqrt(|x| + 1) - 1) + epsilon x (Pohlen et al. 2018, proposition A.2)."""
+  return tf.sign(x) * (tf.sqrt(tf.abs(x) + 1.0) - 1.0) + epsilon * x
+
+
+def inverse_signed_hyperbolic(x: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
+  """The inverse of `signed_hyperbolic` (Pohlen et al. 2018, proposition A.2)."""
+  root = tf.sqrt(1.0 + 4.0 * epsilon * (tf.abs(x) + 1.0 + epsilon))
+  return tf.sign(x) * (((root - 1.0) / (2.0 * epsilon)) ** 2 - 1.0)
+
+
 def double_q_learning(
   q: tf.Tensor,
   action: tf.Tensor,

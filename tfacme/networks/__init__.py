@@ -1,14 +1,19 @@
 """Sonnet modules, and the creation of their variables from a seed."""
 
 from tfacme.networks.critics import Critic as Critic
+from tfacme.networks.critics import Ensemble as Ensemble
 from tfacme.networks.distributions import Categorical as Categorical
 from tfacme.networks.distributions import Gaussian as Gaussian
 from tfacme.networks.distributions import TanhGaussian as TanhGaussian
 from tfacme.networks.distributions import from_bounds as from_bounds
 from tfacme.networks.distributions import to_bounds as to_bounds
+from tfacme.networks.exploration import epsilon_greedy as epsilon_greedy
+from tfacme.networks.exploration import ladder as ladder
 from tfacme.networks.heads import CategoricalHead as CategoricalHead
 from tfacme.networks.heads import DuellingHead as DuellingHead
 from tfacme.networks.heads import GaussianHead as GaussianHead
+from tfacme.networks.heads import PolicyAndValue as PolicyAndValue
+from tfacme.networks.heads import PolicyAndValueHead as PolicyAndValueHead
 from tfacme.networks.heads import TanhGaussianHead as TanhGaussianHead
 from tfacme.networks.heads import ValueHead as ValueHead
 from tfacme.networks.heads import q_head as q_head
@@ -16,6 +21,9 @@ from tfacme.networks.normalization import Normalizer as Normalizer
 from tfacme.networks.normalization import ObservationNormalizer as ObservationNormalizer
 from tfacme.networks.normalization import update_normalizers as update_normalizers
 from tfacme.networks.optimizers import Adam as Adam
+from tfacme.networks.recurrent import Unrollable as Unrollable
+from tfacme.networks.recurrent import lstm as lstm
+from tfacme.networks.seeding import create_unrolled as create_unrolled
 from tfacme.networks.seeding import create_variables as create_variables
 from tfacme.networks.seeding import next_seed as next_seed
 from tfacme.networks.seeding import seeded as seeded

@@ -95,7 +95,8 @@ class TanhGaussian(NamedTuple):
 def to_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
   """Actions [..., D] in [-1, 1] as the environment takes them: -1 is the lowest and 1 the highest."""
   low, high = tf.constant(spec.minimum, tf.float32), tf.constant(spec.maximum, tf.float32)
-  return tf.cast(low + (action + 1.0) * 0.5 * (high - low), tf.as_dtype(spec.dtype))
+  scaled = tf.cast(low + (action + 1.0) * 0.5 * (high - low), tf.as_dtype(spec.dtype))
+  return tf.clip_by_value(scaled, spec.minimum, spec.maximum)  # It may be beyond by rounding.
 
 
 def from_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import NamedTuple, Optional
 
 import sonnet as snt
 import tensorflow as tf
@@ -50,6 +50,26 @@ class CategoricalHead(snt.Module):
   def __call__(self, features: tf.Tensor) -> distributions.Categorical:
     """The distribution, its logits [B, A]."""
     return distributions.Categorical(self._logits(features))
+
+
+class PolicyAndValue(NamedTuple):
+  """What a network with two heads returns."""
+
+  policy: distributions.Categorical
+  value: tf.Tensor  # [B]
+
+
+class PolicyAndValueHead(snt.Module):
+  """From features [B, D] to a distribution of a discrete action and a state's value."""
+
+  def __init__(self, num_actions: int, name: Optional[str] = None):
+    super().__init__(name)
+    self._policy = CategoricalHead(num_actions, name='policy')
+    self._value = ValueHead(name='value')
+
+  def __call__(self, features: tf.Tensor) -> PolicyAndValue:
+    """Both."""
+    return PolicyAndValue(self._policy(features), self._value(features))
 
 
 class GaussianHead(snt.Module):

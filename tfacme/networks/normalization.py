@@ -85,27 +85,26 @@ class ObservationNormalizer(snt.Module):
   def __call__(self, observation: Any) -> Any:
     """From a nest of observations [B, ...] to the same nest, normalized."""
     leaves = [
-      leaf if normalizer is None else tf.clip_by_value(normalizer(leaf), -self._limit, self._limit)
+      leaf if normalizer is None else tf.clip_by_value(normalizer(tf.cast(leaf, tf.float32)), -self._limit, self._limit)
       for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation))
     ]
     return tf.nest.pack_sequence_as(observation, leaves)
 
-  def update(self, observation: Any, mask: tf.Tensor) -> None:
-    """Takes in a nest of observations [N, ...] where the mask, float [N], is 1."""
+  def update(self, observation: Any) -> None:
+    """Takes in a nest of observations [N, ...]."""
     for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation)):
       if normalizer is not None:
-        normalizer.update(leaf, mask)
+        normalizer.update(tf.cast(leaf, tf.float32), tf.ones(tf.shape(leaf)[:1]))
 
 
-def update_normalizers(module: tf.Module, observation: Any, mask: tf.Tensor) -> None:
-  """Brings every `ObservationNormalizer` within a module up to date; for any agent's update, as its last line.
+def update_normalizers(module: tf.Module, observation: Any) -> None:
+  """Brings every `ObservationNormalizer` within a module up to date; for any agent's update, as its last step.
 
   Args:
     module: the update itself.
     observation: a nest of observations [B, T, ...].
-    mask: float [B, T], 1 where they count.
   """
   flat = tf.nest.map_structure(lambda x: tf.reshape(x, [-1, *x.shape[2:]]), observation)
   for part in module.submodules:
     if isinstance(part, ObservationNormalizer):
-      part.update(flat, tf.reshape(mask, [-1]))
+      part.update(flat)

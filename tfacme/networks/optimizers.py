@@ -38,7 +38,8 @@ class Adam(tf.Module):
       name: of the module.
     """
     super().__init__(name=name)
-    self.parameters = list(parameters)
+    # Once each, though two networks may share a part: it would take two steps otherwise.
+    self.parameters = list({id(parameter): parameter for parameter in parameters}.values())
     self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='steps')
     self.learning_rate = tf.Variable(0.0, trainable=False, name='learning_rate')
     self._schedule = learning_rate

@@ -14,7 +14,7 @@ import contextlib
 import contextvars
 import itertools
 import secrets
-from typing import Any, Callable, Iterator, Optional, Sequence
+from typing import Any, Callable, Iterator, Optional, Sequence, Type
 
 import tensorflow as tf
 import tree
@@ -67,6 +67,11 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
   return outputs[-1]
 
 
+def create_unrolled(network: Any, observation_spec: Any) -> Any:
+  """The same as `create_variables` for one step of a `networks.Unrollable` from its initial state."""
+  return create_variables(lambda observation: network(observation, network.initial_state(1))[0], observation_spec)
+
+
 def check_output(what: str, output: Any, shape: Sequence[int], meaning: str) -> None:
   """Raises a `UserError` unless a module's output has a shape that its agent can use.
 
@@ -78,8 +83,18 @@ def check_output(what: str, output: Any, shape: Sequence[int], meaning: str) -> 
   """
   found = getattr(output, 'shape', None)
   if found != (1, *shape):
-    words = 'no single tensor' if found is None else f'{found[1:]} for each observation'
+    words = f'a {type(output).__name__}' if found is None else f'{found[1:]} for each observation'
     raise errors.UserError(f'{what} returns {words}, and has to return {meaning}.')
+
+
+def check_distribution(what: str, output: Any, kind: Type[Any], shape: Sequence[int], meaning: str) -> None:
+  """Raises a `UserError` unless a module returns a distribution of one kind, all of whose tensors have this shape."""
+  if not isinstance(output, kind):
+    raise errors.UserError(
+      f'{what} returns a {type(output).__name__}, and has to return a networks.{kind.__name__}: {meaning}.'
+    )
+  for part in tf.nest.flatten(output):
+    check_output(what, part, shape, meaning)
 
 
 def _spec(output: Any) -> tf.TensorSpec:

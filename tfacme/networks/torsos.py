@@ -10,6 +10,8 @@ from typing import Any, Callable, Literal, Mapping, Optional, Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from tfacme.networks import normalization
+
 Activation = Literal['relu', 'elu', 'tanh', 'silu', 'gelu']
 
 _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -111,7 +113,10 @@ def has_image(observation_spec: Any) -> bool:
 
 
 def default_torso(
-  observation_spec: Any, hidden_sizes: Optional[Sequence[int]] = None, activation: Activation = 'relu'
+  observation_spec: Any,
+  hidden_sizes: Optional[Sequence[int]] = None,
+  activation: Activation = 'relu',
+  normalize: bool = False,
 ) -> snt.Module:
   """The torso that suits an observation spec.
 
@@ -121,10 +126,14 @@ def default_torso(
     hidden_sizes: of the fully connected layers; None is one of 512 (Mnih et al. 2015) where there is an image, and
       two of 256 elsewhere.
     activation: of the fully connected layers.
+    normalize: whether an `ObservationNormalizer` comes before them.
 
   Returns:
     A module from a nest of observations [B, ...] to features [B, hidden_sizes[-1]].
   """
+  if normalize:
+    torso = default_torso(observation_spec, hidden_sizes, activation)
+    return snt.Sequential([normalization.ObservationNormalizer(observation_spec), torso])
   if has_image(observation_spec):
     return MixedTorso(observation_spec, hidden_sizes or (512,), activation)
   return MLPTorso(hidden_sizes or (256, 256), activation)

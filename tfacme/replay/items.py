@@ -15,7 +15,7 @@ from tfacme import core, errors
 class Items:
   """Which rows make one item.
 
-  An item starts at every row whose number is a multiple of `period` and that starts a real transition. Rows are
+  An item starts at every row whose number is a multiple of `period`, if it then holds a real transition. Rows are
   numbered from the start of their episode, or from the start of the stream if items run on into the next episode.
 
   Attributes:
@@ -62,8 +62,9 @@ class Cursor:
       self._lasts.append(self._row)
     if self._row - self._start != items.length - 1:
       return False
-    start, self._start = self._start, self._start + items.period
-    real = start not in self._lasts
+    # Of its rows, all but the newest could start a transition.
+    real = sum(self._start <= row < self._row for row in self._lasts) < items.length - 1
+    self._start += items.period
     self._lasts = [row for row in self._lasts if row >= self._start]
     return real
 
@@ -99,7 +100,7 @@ def cut(steps: Sequence[core.Step], items: Items) -> List[core.Step]:
     ended = bool(rows[-1].last) and items.end == 'pad'
     for start in range(0, len(rows), items.period):
       item = rows[start : start + items.length]
-      if item[0].last or (len(item) < items.length and not ended):
+      if all(row.last for row in item[:-1]) or (len(item) < items.length and not ended):
         continue
       item += [rows[-1]] * (items.length - len(item))  # the row of the final observation is the padding too
       cut_items.append(_stack(item, items))
@@ -140,7 +141,10 @@ def index(last: np.ndarray, items: Items) -> np.ndarray:
   begin = np.concatenate([[0], ends[:-1] + 1])[np.searchsorted(ends, rows)]
   if items.end == 'continue':
     begin, end = np.zeros_like(rows), np.full_like(rows, len(last) - 1)
-  starts = rows[((rows - begin) % items.period == 0) & ~last]
+  starts = rows[(rows - begin) % items.period == 0]
   if items.end != 'pad':
     starts = starts[starts + items.length - 1 <= end[starts]]
+  transitions = np.concatenate([[0], np.cumsum(~last)])  # before each row
+  beyond = np.minimum(starts + items.length - 1, len(last))
+  starts = starts[transitions[beyond] > transitions[starts]] if items.end == 'continue' else starts[~last[starts]]
   return np.minimum(starts[:, None] + np.arange(items.length), end[starts][:, None])

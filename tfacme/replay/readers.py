@@ -7,6 +7,7 @@ import itertools
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Union
 
 import numpy as np
+import tree
 
 from tfacme import core, errors, seeds
 from tfacme.replay import packing, sources, streams, tables
@@ -123,21 +124,25 @@ def check(source: sources.Source, described: Sequence[tables.Table], dataset: An
     for part in source.parts if isinstance(source, sources.Mix) else source.sources.values():
       check(part, described, dataset, step_spec)
     if isinstance(source, sources.Mix):
-      _check_alike(
-        [
-          part.items if isinstance(part, sources.Data) else tables.find(described, part.table).items
-          for part in source.parts
-        ]
-      )
+      _check_alike([_rows(part, described, dataset, step_spec) for part in source.parts])
 
 
-def _check_alike(items: Sequence[Items]) -> None:
-  """Raises a `UserError` if items of several sources don't have the same rows, so that no batch can hold them all."""
-  kept = [(rule.length, rule.observations, rule.once) for rule in items]
-  if len(set(kept)) > 1:
-    raise errors.UserError(
-      f'The parts of a Mix have different items: (length, observations, once) are {kept}; give them the same.'
-    )
+def _rows(part: Any, described: Sequence[tables.Table], dataset: Any, step_spec: core.Step) -> Dict[str, Any]:
+  """What tells the rows of one source's items from those of another."""
+  if isinstance(part, sources.Data):
+    items, extras = part.items, (dataset if part.dataset is None else part.dataset).spec().extras
+  else:
+    items, extras = tables.find(described, part.table).items, step_spec.extras
+  shapes = {'/'.join(map(str, path)): (tuple(s.shape), str(s.dtype)) for path, s in tree.flatten_with_path(extras)}
+  return {'length': items.length, 'observations': items.observations, 'once': items.once, 'extras': shapes}
+
+
+def _check_alike(rows: Sequence[Dict[str, Any]]) -> None:
+  """Raises a `UserError` if the rows of several sources differ, so that no batch can hold items of all."""
+  for name in rows[0]:
+    found = [own[name] for own in rows]
+    if any(own != found[0] for own in found):
+      raise errors.UserError(f'The parts of a Mix have items with different {name}, {found}; give them the same.')
 
 
 class _Leaf:
@@ -382,16 +387,12 @@ def _grouped(episodes: Iterable[core.Step], size: int) -> Iterator[List[core.Ste
 
 
 def _write(steps: core.Step, episode: core.Step, rows: slice) -> None:
-  import tree
-
   for view, leaf in zip(tree.flatten(steps), tree.flatten(episode)):
     view[rows] = leaf
 
 
 def _as_recorded(step_spec: core.Step, recorded: core.Step) -> core.Step:
   """The environment's own spec with the extras that were recorded; whatever else differs is an error."""
-  import tree
-
   for name in ('observation', 'action', 'reward', 'discount'):
     ours, theirs = getattr(step_spec, name), getattr(recorded, name)
     shapes = [tree.map_structure(lambda s: (tuple(s.shape), np.dtype(s.dtype)), s) for s in (ours, theirs)]

@@ -40,7 +40,7 @@ def test_it_accepts_a_discrete_action():
   'q, found',
   [
     (snt.Sequential([snt.Flatten(), snt.Linear(4)]), '(4,) for each observation'),
-    (lambda observation: {'q': snt.flatten(observation)}, 'no single tensor'),
+    (lambda observation: {'q': snt.flatten(observation)}, 'a dict'),
   ],
 )
 def test_it_refuses_networks_that_do_not_fit(q, found):

@@ -58,7 +58,7 @@ def test_it_refuses_networks_that_do_not_fit():
   made, other = (ppo.default_networks((8,))(_spec(actions)) for actions in (_DISCRETE, dm_specs.DiscreteArray(4)))
   with pytest.raises(errors.UserError, match=r'policy network of PPO returns \(4,\) .* a distribution of 3 actions'):
     ppo.PPOBuilder().checks_networks(other, _spec())
-  with pytest.raises(errors.UserError, match=r'policy network of PPO returns no single tensor'):
+  with pytest.raises(errors.UserError, match='returns a Categorical, and has to return a networks.Gaussian'):
     ppo.PPOBuilder().checks_networks(made, _spec(_CONTINUOUS))
   with pytest.raises(errors.UserError, match=r'value network of PPO returns \(1,\) .* has to return a single value'):
     ppo.PPOBuilder().checks_networks(ppo.PPONetworks(made.policy, snt.Linear(1)), _spec())
@@ -115,6 +115,26 @@ def test_discrete_actions():
   np.testing.assert_array_equal(action, extras['sample'])
   np.testing.assert_allclose(np.bincount(action, minlength=3) / 1_000, [0.2, 0.8, 0.0], atol=0.05)
   assert np.all(_act(network, _DISCRETE, evaluation=True)[0] == 1)
+
+
+def test_the_ratios_are_1_where_the_policy_that_acted_learns():
+  # Through the normalizer, the bounds and the extras: what acts is what is compared with it.
+  config = ppo.PPOConfig(unroll_length=4, batch_size=8, epochs=1, minibatches=1)
+  spec = _spec(_CONTINUOUS)
+  made = ppo.default_networks((8,), normalize_observations=True)(spec)
+  builder = ppo.PPOBuilder(config)
+  policy, update = builder.policy(made, spec, evaluation=False), builder.update(made, spec)
+  rng = np.random.RandomState(0)
+  for step in range(3):
+    observation = tf.constant(5.0 + 3.0 * rng.randn(8, 5, 4), tf.float32)
+    context = core.Context(tf.constant([step, 0]), tf.constant(0, tf.int64), tf.range(40), tf.constant(40))
+    action, _, extras = policy(tf.reshape(observation, [40, 4]), (), context)
+    rows = tf.nest.map_structure(lambda x: tf.reshape(x, [8, 5, *x.shape[1:]]), (action, extras))
+    ones, none = tf.ones([8, 5]), tf.zeros([8, 5], tf.bool)
+    steps = core.Step(observation, rows[0], tf.constant(rng.randn(8, 5), tf.float32), ones, none, none, rows[1])
+    metrics = update(core.Batch(steps, ones, None)).metrics
+    np.testing.assert_allclose(metrics['kl'], 0.0, atol=1e-5)
+    assert metrics['clipped'] == 0.0 and metrics['gradient_norm'] > 0.0
 
 
 def _learned(environment, config, steps, seed=0, **networks_options):

@@ -44,7 +44,7 @@ def test_it_refuses_other_actions(actions, says):
 
 def test_it_refuses_networks_that_do_not_fit():
   made = sac.default_networks((8,))(_spec())
-  with pytest.raises(errors.UserError, match=r'policy network of SAC returns no single tensor'):
+  with pytest.raises(errors.UserError, match='returns a TensorSpec, and has to return a networks.TanhGaussian'):
     sac.SACBuilder().checks_networks(sac.SACNetworks(snt.Linear(2), made.critics), _spec())
   with pytest.raises(errors.UserError, match=r'critic of SAC returns \(3,\) for each .* has to return a single value'):
     critic = lambda observation, action: tf.tile(action[:, :1], [1, 3])

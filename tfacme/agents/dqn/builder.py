@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from tfacme import core, errors, specs
+from tfacme import core, specs
 from tfacme.agents.dqn.config import DQNConfig
 from tfacme.agents.dqn.networks import DQNNetworks
 from tfacme.agents.dqn.policy import DQNPolicy
@@ -26,10 +26,7 @@ class DQNBuilder(core.Builder):
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action."""
-    if not specs.is_discrete(spec.actions):
-      raise errors.UserError(
-        f'DQN needs a single discrete action, and this environment has {specs.describe(spec.actions)}.'
-      )
+    specs.check_discrete('DQN', spec.actions)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of n-step transitions."""

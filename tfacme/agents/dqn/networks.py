@@ -48,15 +48,17 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function, l
     hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (256, 256) if not.
     duelling: whether values are split into a state's and the actions' (Wang et al. 2016).
     activation: after each fully connected layer.
+    normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
   """
 
   hidden_sizes: Optional[Sequence[int]] = None
   duelling: bool = False
   activation: networks.Activation = 'relu'
+  normalize_observations: bool = False
 
   def __call__(self, spec: specs.EnvironmentSpec) -> DQNNetworks:
     """The networks, with their variables."""
-    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation)
+    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
     return _with_head(torso, spec, self.duelling)
 
 

@@ -8,7 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import core, schedules
+from tfacme import core, networks, schedules
 from tfacme.agents.dqn.config import DQNConfig
 
 
@@ -31,14 +31,7 @@ class DQNPolicy(tf.Module):
     self, observation: core.Nest, state: core.Nest, context: core.Context
   ) -> Tuple[tf.Tensor, core.Nest, core.Nest]:
     """From observations [B, ...] to actions [B]."""
-    q = self._q(observation)
-    shape = tf.shape(q)
-    # One column more than there are actions: it says who explores, and the rest ranks the actions at random.
-    noise = tf.random.stateless_uniform([shape[0], shape[1] + 1], context.seed)
-    explores = noise[:, -1:] < self._epsilon(context)
-    best = tf.equal(q, tf.reduce_max(q, axis=1, keepdims=True))
-    # Among the candidates, which are all actions or those of the highest value, each is as likely.
-    action = tf.argmax(tf.where(explores | best, noise[:, :-1], -1.0), axis=1, output_type=tf.int32)
+    action = networks.epsilon_greedy(self._q(observation), self._epsilon(context), context.seed)
     return tf.cast(action, self._dtype), state, ()
 
   def _epsilon(self, context: core.Context) -> tf.Tensor:
@@ -49,5 +42,4 @@ class DQNPolicy(tf.Module):
     epsilon = schedules.value(config.epsilon, context.steps)
     if not config.epsilon_ladder:
       return epsilon
-    rung = tf.cast(context.index, tf.float32) / tf.cast(tf.maximum(context.slots - 1, 1), tf.float32)
-    return (epsilon ** (1.0 + config.epsilon_ladder * rung))[:, tf.newaxis]  # Horgan et al. 2018, section 4.1.
+    return networks.ladder(epsilon, config.epsilon_ladder, context)

@@ -52,6 +52,7 @@ class DQNUpdate(tf.Module):
     # The step: Adam along the clipped gradient, and then the target follows.
     norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     self._update_target()
+    networks.update_normalizers(self, batch.steps.observation)
 
     priorities = tf.abs(errors) + config.priority_offset
     metrics = {

@@ -9,7 +9,7 @@ from tfacme.agents.ppo.config import PPOConfig
 from tfacme.agents.ppo.networks import PPONetworks
 from tfacme.agents.ppo.policy import PPOPolicy
 from tfacme.agents.ppo.update import PPOUpdate
-from tfacme.networks import seeding
+from tfacme.networks import distributions, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
@@ -53,14 +53,12 @@ class PPOBuilder(core.Builder):
 
   def checks_networks(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and values fit the environment; creates their variables if need be."""
-    distribution = seeding.create_variables(networks.policy, spec.observations)
-    if specs.is_discrete(spec.actions):
-      actions = spec.actions.num_values
-      logits = getattr(distribution, 'logits', None)
-      seeding.check_output('The policy network of PPO', logits, (actions,), f'a distribution of {actions} actions')
-    else:
-      mean = getattr(distribution, 'mean', None)
-      seeding.check_output('The policy network of PPO', mean, spec.actions.shape, 'a distribution of all actions')
+    output = seeding.create_variables(networks.policy, spec.observations)
+    discrete = specs.is_discrete(spec.actions)
+    kind = distributions.Categorical if discrete else distributions.Gaussian
+    shape = (spec.actions.num_values,) if discrete else spec.actions.shape
+    meaning = f'a distribution of {shape[0]} actions'
+    seeding.check_distribution('The policy network of PPO', output, kind, shape, meaning)
     value = seeding.create_variables(networks.value, spec.observations)
     seeding.check_output('The value network of PPO', value, (), 'a single value')
 

@@ -22,10 +22,10 @@ class PPOConfig:
   """How much of the errors of later steps an advantage takes in, in [0, 1] (Schulman et al. 2017, table 3)."""
 
   unroll_length: int = 128
-  """Steps of one segment of a slot's stream (Schulman et al. 2017, table 5: 128)."""
+  """Rows of one segment of a slot's stream: its steps, and the final observations among them (table 5: 128)."""
 
   batch_size: int = 8
-  """Segments of one learning step; with as many slots in all, each gives one (Schulman et al. 2017, table 5: 8)."""
+  """Segments of one learning step; as many as there are slots in all is usual (Schulman et al. 2017, table 5: 8)."""
 
   epochs: int = 10
   """How often a learning step goes over its segments (Schulman et al. 2017, table 3: 10)."""
@@ -74,16 +74,15 @@ class PPOConfig:
       errors.in_range(name, getattr(self, name), low=0)
     for name in ('learning_rate', 'clip'):
       schedules.check(name, getattr(self, name), low=0, high=math.inf)
-    if self.transitions % self.minibatches:
+    self.check_minibatches(self.batch_size * self.unroll_length)
+
+  def check_minibatches(self, transitions: int) -> None:
+    """Raises a `UserError` unless the minibatches divide the transitions of a learning step evenly."""
+    if transitions % self.minibatches:
       raise errors.UserError(
-        f'{self.minibatches} minibatches do not divide the {self.transitions} transitions of a learning step '
+        f'{self.minibatches} minibatches do not divide the {transitions} transitions of a learning step '
         '(batch_size * unroll_length) evenly.'
       )
-
-  @property
-  def transitions(self) -> int:
-    """Of one learning step."""
-    return self.batch_size * self.unroll_length
 
 
 Config = PPOConfig

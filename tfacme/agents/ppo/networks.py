@@ -42,10 +42,8 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> PPONetworks:
     """The networks, with their variables."""
-    first = [networks.ObservationNormalizer(spec.observations)] if self.normalize_observations else []
-    value = networks.ValueHead()
     made = PPONetworks(
-      snt.Sequential([*first, self._torso(spec), self._head(spec)]), snt.Sequential([*first, self._torso(spec), value])
+      snt.Sequential([self._torso(spec), self._head(spec)]), snt.Sequential([self._torso(spec), networks.ValueHead()])
     )
     networks.create_variables(made.policy, spec.observations)
     networks.create_variables(made.value, spec.observations)
@@ -53,7 +51,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def _torso(self, spec: specs.EnvironmentSpec) -> snt.Module:
     hidden_sizes = self.hidden_sizes or (None if networks.has_image(spec.observations) else (64, 64))
-    return networks.default_torso(spec.observations, hidden_sizes, self.activation)
+    return networks.default_torso(spec.observations, hidden_sizes, self.activation, self.normalize_observations)
 
   def _head(self, spec: specs.EnvironmentSpec) -> snt.Module:
     if specs.is_discrete(spec.actions):

@@ -49,7 +49,7 @@ class PPOUpdate(tf.Module):
     """Learns from items of unroll_length + 1 rows: observations [B, T + 1, ...]."""
     transitions = self._transitions(batch)
     metrics = self._epochs(transitions)
-    networks.update_normalizers(self, batch.steps.observation, tf.ones_like(batch.mask))
+    networks.update_normalizers(self, batch.steps.observation)
     metrics.update(value=policy_gradient.masked_mean(transitions.value, transitions.mask))
     return core.UpdateOutput(metrics)
 
@@ -78,12 +78,14 @@ class PPOUpdate(tf.Module):
   def _epochs(self, transitions: _Transitions) -> Dict[str, tf.Tensor]:
     """Goes over the transitions in a new order in each epoch; the mean metrics of the last one."""
     config = self._config
-    size = config.transitions // config.minibatches
+    count = transitions.mask.shape[0]
+    config.check_minibatches(count)
+    size = count // config.minibatches
 
     def epoch(number: tf.Tensor, metrics: tf.Tensor):
       del metrics
       seed = tf.stack([tf.constant(self._seed), tf.cast(self._optimizer.steps, tf.int32)])
-      order = tf.random.experimental.stateless_shuffle(tf.range(config.transitions), seed)
+      order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
       _, sums = tf.while_loop(
         lambda part, sums: part < config.minibatches,
         lambda part, sums: (part + 1, sums + self._step(transitions, order[part * size : (part + 1) * size])),
@@ -109,6 +111,7 @@ class PPOUpdate(tf.Module):
       tape.watch(self._optimizer.parameters)
       distribution = self._policy(part.observation)
       log_ratio = distribution.log_prob(part.sample) - part.log_prob
+      log_ratio = tf.where(part.mask > 0, log_ratio, 0.0)  # Before any power of it: what is masked may be huge.
       policy_loss = -mean(policy_gradient.clipped_surrogate(log_ratio, advantage, clip))  # Equation 7.
       value_loss = 0.5 * mean(self._value_errors(part))
       entropy = mean(distribution.entropy())

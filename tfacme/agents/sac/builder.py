@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Sequence
 
-from tfacme import core, specs
+from tfacme import core, errors, specs
 from tfacme.agents.sac.config import SACConfig
 from tfacme.agents.sac.networks import SACNetworks
 from tfacme.agents.sac.policy import SACPolicy
 from tfacme.agents.sac.update import SACUpdate
-from tfacme.networks import seeding
+from tfacme.networks import distributions, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
@@ -54,8 +54,11 @@ class SACBuilder(core.Builder):
 
   def checks_networks(self, networks: SACNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and critics fit the actions; creates their variables if need be."""
-    mean = getattr(seeding.create_variables(networks.policy, spec.observations), 'mean', None)
-    seeding.check_output('The policy network of SAC', mean, spec.actions.shape, 'a distribution of all actions')
+    if not networks.critics:
+      raise errors.UserError('SAC needs at least one critic, and these networks have none.')
+    output, shape = seeding.create_variables(networks.policy, spec.observations), spec.actions.shape
+    meaning = f'a distribution of {shape[0]} actions'
+    seeding.check_distribution('The policy network of SAC', output, distributions.TanhGaussian, shape, meaning)
     for critic in networks.critics:
       value = seeding.create_variables(critic, spec.observations, spec.actions)
       seeding.check_output('A critic of SAC', value, (), 'a single value')

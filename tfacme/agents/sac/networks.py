@@ -33,15 +33,17 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
       the paper.
     activation: after each fully connected layer.
     critics: how many there are.
+    normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
   """
 
   hidden_sizes: Optional[Sequence[int]] = None
   activation: networks.Activation = 'relu'
   critics: int = 2
+  normalize_observations: bool = False
 
   def __call__(self, spec: specs.EnvironmentSpec) -> SACNetworks:
     """The networks, with their variables."""
-    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation)
+    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
     head = networks.TanhGaussianHead(int(np.prod(spec.actions.shape)))
     made = SACNetworks(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])
     networks.create_variables(made.policy, spec.observations)
@@ -51,4 +53,5 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def _critic(self, spec: specs.EnvironmentSpec) -> snt.Module:
     both = [spec.observations, spec.actions]
-    return networks.Critic(networks.default_torso(both, self.hidden_sizes, self.activation))
+    normalizer = networks.ObservationNormalizer(spec.observations) if self.normalize_observations else None
+    return networks.Critic(networks.default_torso(both, self.hidden_sizes, self.activation), normalizer)

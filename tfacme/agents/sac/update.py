@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any, List, Sequence
+from typing import Any, Sequence
 
 import numpy as np
-import sonnet as snt
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
@@ -29,14 +28,13 @@ class SACUpdate(tf.Module):
     self._config = config
     self._action_spec = action_spec
     self._policy = sac_networks.policy
-    self._critics = list(sac_networks.critics)
+    self._critics = networks.Ensemble(sac_networks.critics)
     self._targets = copy.deepcopy(self._critics)
     self._log_temperature = tf.Variable(math.log(config.initial_temperature), name='log_temperature')
     size = float(np.prod(action_spec.shape))
     self._target_entropy = -size if config.target_entropy is None else config.target_entropy
     self._policy_optimizer = self._adam(self._policy.trainable_variables, config.policy_learning_rate)
-    parameters = [variable for critic in self._critics for variable in critic.trainable_variables]
-    self._critic_optimizer = self._adam(parameters, config.critic_learning_rate)
+    self._critic_optimizer = self._adam(self._critics.trainable_variables, config.critic_learning_rate)
     self._temperature_optimizer = self._adam([self._log_temperature], config.temperature_learning_rate)
     self._seed = networks.next_seed()
     self.published = {'policy': self._policy}
@@ -50,7 +48,7 @@ class SACUpdate(tf.Module):
     # The critics: each to the same target (equation 5).
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._critic_optimizer.parameters)
-      q = _values(self._critics, observation, action)
+      q = self._critics(observation, action)
       critic_loss = 0.5 * tf.reduce_sum(tf.reduce_mean((targets - q) ** 2, axis=1))
     critic_norm = self._critic_optimizer.apply(tape.gradient(critic_loss, self._critic_optimizer.parameters))
 
@@ -59,15 +57,15 @@ class SACUpdate(tf.Module):
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._policy_optimizer.parameters)
       sampled, log_prob = self._policy(observation).sample_and_log_prob(self._noise(1))
-      soft_value = soft.value(_values(self._critics, observation, sampled), log_prob, temperature)
+      soft_value = soft.value(self._critics(observation, sampled), log_prob, temperature)
       policy_loss = -tf.reduce_mean(soft_value)
     policy_norm = self._policy_optimizer.apply(tape.gradient(policy_loss, self._policy_optimizer.parameters))
 
     # The temperature (equation 18), and then the targets follow.
     if self._config.temperature is None:
       self._update_temperature(log_prob)
-    for target, critic in zip(self._targets, self._critics):
-      networks.follow(target, critic, self._config.target_update_rate)
+    networks.follow(self._targets, self._critics, self._config.target_update_rate)
+    networks.update_normalizers(self, batch.steps.observation)
 
     metrics = {
       'loss': critic_loss,
@@ -87,7 +85,7 @@ class SACUpdate(tf.Module):
     returns, discount = values.n_step_return(rewards, steps.discount, batch.mask, config.n_step, config.discount)
     observation = tf.nest.map_structure(lambda x: x[:, 1], steps.observation)
     action, log_prob = self._policy(observation).sample_and_log_prob(self._noise(0))
-    return returns + discount * soft.value(_values(self._targets, observation, action), log_prob, self._temperature())
+    return returns + discount * soft.value(self._targets(observation, action), log_prob, self._temperature())
 
   def _temperature(self) -> tf.Tensor:
     """What a nat of entropy is worth, []."""
@@ -106,9 +104,3 @@ class SACUpdate(tf.Module):
 
   def _adam(self, parameters: Sequence[tf.Variable], learning_rate: Any) -> networks.Adam:
     return networks.Adam(parameters, learning_rate, self._config.adam_epsilon)
-
-
-def _values(critics: Sequence[snt.Module], observation: core.Nest, action: tf.Tensor) -> tf.Tensor:
-  """What each of K critics says, [K, B]."""
-  every: List[tf.Tensor] = [critic(observation, action) for critic in critics]
-  return tf.stack(every)
