@@ -31,12 +31,14 @@ class Options:
     page: the page that defines the experiment.
     out: the folder of the results.
     seeds: one run for each.
+    launch: the engine.
     workdir: where the runs go; None is a temporary folder.
   """
 
   page: tyro.conf.Positional[str]
   out: str
   seeds: Tuple[int, ...] = (0, 1, 2, 3, 4)
+  launch: str = 'inline'
   workdir: str | None = None
 
 
@@ -48,7 +50,7 @@ def main(options: Options) -> None:
   runs = [root / f'seed{seed}' for seed in options.seeds]
   finals = []
   for seed, run in zip(options.seeds, runs):
-    command = [sys.executable, options.page, '--seed', str(seed), '--workdir', str(run)]
+    command = [sys.executable, options.page, '--seed', str(seed), '--workdir', str(run), '--launch', options.launch]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shutil.copy(run / 'logs' / 'evaluator.csv', out / f'seed{seed}.csv')
     description = json.loads((run / 'experiment.json').read_text())

@@ -121,3 +121,44 @@ def test_importance_weights_of_uniform_sampling_are_one():
 def test_importance_weights_of_tiny_probabilities_are_finite():
   weights = values.importance_weights(tf.constant([1e-30, 1.0]), tf.constant([10, 10]), tf.constant(1.0))
   np.testing.assert_allclose(weights, [1, 1e-30], rtol=1e-5)
+
+
+def _n_step_targets(rewards, discounts, sequence_values, mask, n, gamma=0.5):
+  arrays = [tf.constant([x], tf.float32) for x in (rewards, discounts, sequence_values, mask)]
+  return values.n_step_targets(*arrays, n, gamma).numpy()[0]
+
+
+def test_n_step_targets_by_hand():
+  # Two steps each, and one from the last row but one: 1 + 0.5 * 2 + 0.25 * 8; 2 + 0.5 * 3 + 0.25 * 16; 3 + 0.5 * 16.
+  np.testing.assert_allclose(_n_step_targets([1, 2, 3], [1, 1, 1], [9, 9, 8, 16], [1, 1, 1], 2), [4, 7.5, 11])
+
+
+def test_n_step_targets_end_with_their_episode():
+  # Row 1 is the final observation, row 2 its padding, whose value must not come in; first cut off, then terminated.
+  np.testing.assert_allclose(_n_step_targets([1, 0, 0], [1, 0, 0], [9, 8, 99, 99], [1, 0, 0], 3), [5, 8, 99])
+  np.testing.assert_allclose(_n_step_targets([1, 0, 0], [0, 0, 0], [9, 8, 99, 99], [1, 0, 0], 3), [1, 8, 99])
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_n_step_targets_are_n_step_returns_from_each_row(seed, n):
+  rng = np.random.RandomState(seed)
+  rewards, sequence_values = rng.randn(7), rng.randn(8)
+  mask = (np.arange(7) < rng.randint(1, 8)).astype(np.float32)
+  discounts = mask * rng.choice([0.0, 0.5, 1.0], size=7)
+  found = _n_step_targets(rewards, discounts, sequence_values, mask, n)
+  for t in range(7):
+    window = [np.pad(x[t:], (0, n))[np.newaxis, :n].astype(np.float32) for x in (rewards, discounts, mask)]
+    returns, discount = values.n_step_return(*map(tf.constant, window), n, 0.5)
+    steps = int(window[2].sum())
+    np.testing.assert_allclose(found[t], returns[0] + discount[0] * sequence_values[t + steps], rtol=1e-4, atol=1e-4)
+
+
+def test_the_signed_hyperbolic_by_hand():
+  x = tf.constant([-8.0, 0.0, 3.0])
+  np.testing.assert_allclose(values.signed_hyperbolic(x, 0.01), [-2.08, 0.0, 1.03], rtol=1e-5)
+
+
+@given(st.floats(-1e4, 1e4))
+def test_the_inverse_of_the_signed_hyperbolic(x):
+  there = values.signed_hyperbolic(tf.constant(x, tf.float64))
+  np.testing.assert_allclose(values.inverse_signed_hyperbolic(there), x, rtol=1e-6, atol=1e-6)

@@ -14,7 +14,9 @@ _REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
 _FEW = '--config.min_replay_size 100 --config.batch_size 16 --config.samples_per_insert 16'
 _COMMANDS = {
   'dqn': f'--env bsuite:catch/0 --steps 600 {_FEW}',
+  'impala': '--env bsuite:catch/0 --steps 600 --slots 2 --config.unroll_length 8 --config.batch_size 4',
   'ppo': '--env bsuite:catch/0 --steps 600 --slots 2 --config.unroll_length 16 --config.batch_size 4',
+  'r2d2': '--env bsuite:memory_len/3 --steps 600 --config.min_replay_size 20 --config.batch_size 4',
   'sac': f'--env {_REACH} --steps 600 {_FEW}',
 }
 _ENVIRONMENTS = {'sac': _REACH}

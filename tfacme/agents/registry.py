@@ -11,7 +11,9 @@ from tfacme import core, errors, specs
 # Each agent's package `tfacme.agents.NAME` exports `Config`, `Builder` and `default_networks`.
 _AGENTS = {
   'dqn': 'double Q-learning, n-step returns, prioritized replay; discrete actions (Mnih et al. 2015)',
+  'impala': 'actor-critic with V-trace, off a queue, with memory or without; discrete actions (Espeholt et al. 2018)',
   'ppo': 'clipped surrogate, generalized advantages; discrete or continuous actions (Schulman et al. 2017)',
+  'r2d2': 'recurrent Q-learning from sequences in prioritized replay; discrete actions (Kapturowski et al. 2019)',
   'sac': 'soft actor-critic, twin critics, learned temperature; continuous actions (Haarnoja et al. 2018)',
 }
 

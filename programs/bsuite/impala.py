@@ -1,0 +1,24 @@
+"""IMPALA on bsuite's catch: `python programs/bsuite/impala.py --seed 1`."""
+
+import tfacme
+from tfacme import environments, launching
+from tfacme.agents import impala
+
+_SLOTS = 8
+
+
+def experiment(seed: int = 0) -> tfacme.Experiment:
+  """Catch, whose best return is 1."""
+  config = impala.IMPALAConfig(learning_rate=5e-3, batch_size=_SLOTS, queue_size=_SLOTS)
+  return tfacme.Experiment(
+    builder=impala.IMPALABuilder(config),
+    networks=impala.default_networks(hidden_sizes=(64,)),
+    environment=environments.factory('bsuite:catch/0'),
+    budget=tfacme.Budget(actor_steps=50_000),
+    layout=tfacme.Layout(slots=_SLOTS),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  launching.main(experiment)

@@ -1,0 +1,21 @@
+"""R2D2 on the memory tasks of bsuite: `python programs/bsuite/r2d2.py --seed 1`."""
+
+import tfacme
+from tfacme import environments, launching
+from tfacme.agents import r2d2
+
+
+def experiment(seed: int = 0) -> tfacme.Experiment:
+  """Memory of length 10: the first observation says which action is right in the last one, 1 if it is and -1 if not."""
+  config = r2d2.R2D2Config(trace_length=12, sequence_period=12, epsilon=(1.0, 0.05, 5_000), epsilon_ladder=0.0)
+  return tfacme.Experiment(
+    builder=r2d2.R2D2Builder(config),
+    networks=r2d2.default_networks(hidden_sizes=(64,), lstm_size=64),
+    environment=environments.factory('bsuite:memory_len/9'),
+    budget=tfacme.Budget(actor_steps=20_000),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  launching.main(experiment)

@@ -1,0 +1,95 @@
+"""One learning step of R2D2 (Kapturowski et al. 2019, "Recurrent experience replay in distributed RL", section 2.3)."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Tuple
+
+import tensorflow as tf
+
+from tfacme import core, networks, schedules
+from tfacme.agents.r2d2.config import R2D2Config
+from tfacme.agents.r2d2.networks import R2D2Networks
+from tfacme.losses import values
+
+
+class R2D2Update(tf.Module):
+  """Learns action values from sequences that begin with a stored state.
+
+  Attributes:
+    published: the online network, by which the policy acts.
+  """
+
+  def __init__(self, r2d2_networks: R2D2Networks, config: R2D2Config):
+    super().__init__(name='r2d2')
+    self._config = config
+    self._online = r2d2_networks.q
+    self._target = copy.deepcopy(r2d2_networks.q)
+    self._optimizer = networks.Adam(
+      self._online.trainable_variables, config.learning_rate, config.adam_epsilon, config.max_gradient_norm
+    )
+    self.published = {'policy': self._online}
+
+  def __call__(self, batch: core.Batch) -> core.UpdateOutput:
+    """Learns from items of burn_in + trace_length + 1 rows, [B, T, ...], whose state is that of the first row."""
+    config = self._config
+    steps, mask, online_state, target_state = self._burn_in(batch)
+    target_q, _ = self._target.unroll(steps.observation, target_state, steps.first)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(self._optimizer.parameters)
+      q, _ = self._online.unroll(steps.observation, online_state, steps.first)
+      targets = self._targets(steps, mask, q, target_q)
+
+      # The errors of the rows that start transitions, and their weighted squares, summed over time.
+      action = tf.cast(steps.action[:, :-1], tf.int32)
+      errors = mask * (targets - tf.gather(q[:, :-1], action, batch_dims=2))
+      loss = tf.reduce_mean(self._weights(batch.info) * tf.reduce_sum(0.5 * errors**2, axis=1))
+    norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
+    networks.copy_every(self._target, self._online, config.target_update_period, self._optimizer.steps)
+    networks.update_normalizers(self, batch.steps.observation)
+
+    sizes = tf.abs(errors)
+    means = tf.reduce_sum(sizes, axis=1) / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
+    largest = tf.reduce_max(sizes, axis=1)
+    priorities = config.max_priority_weight * largest + (1.0 - config.max_priority_weight) * means
+    metrics = {
+      'loss': loss,
+      'q': tf.reduce_mean(q),
+      'td_error': tf.reduce_mean(means),
+      'gradient_norm': norm,
+      'learning_rate': self._optimizer.learning_rate.read_value(),
+    }
+    return core.UpdateOutput(metrics, priorities if config.priority_exponent else None)
+
+  def _burn_in(self, batch: core.Batch) -> Tuple[core.Step, tf.Tensor, core.Nest, core.Nest]:
+    """The rows to learn from [B, trace + 1, ...], their mask [B, trace], and both networks' states before them."""
+    length, steps = self._config.burn_in, batch.steps
+    states = (tf.nest.map_structure(lambda x: x[:, 0], steps.extras['state']),) * 2
+    if length:
+      observation = tf.nest.map_structure(lambda x: x[:, :length], steps.observation)
+      states = tuple(
+        network.unroll(observation, state, steps.first[:, :length])[1]
+        for network, state in zip((self._online, self._target), states)
+      )
+    rows = tf.nest.map_structure(lambda x: x[:, length:], steps._replace(extras=()))
+    online_state, target_state = tf.nest.map_structure(tf.stop_gradient, states)
+    return rows, batch.mask[:, length:-1], online_state, target_state
+
+  def _targets(self, steps: core.Step, mask: tf.Tensor, q: tf.Tensor, target_q: tf.Tensor) -> tf.Tensor:
+    """The n-step targets [B, trace] of double Q-learning between squashed values (section 2.3)."""
+    config, rewards = self._config, steps.reward[:, :-1]
+    if math.isfinite(config.max_abs_reward):
+      rewards = tf.clip_by_value(rewards, -config.max_abs_reward, config.max_abs_reward)
+    best = tf.gather(target_q, tf.argmax(q, axis=2), batch_dims=2)
+    if config.transform_values:
+      best = values.inverse_signed_hyperbolic(best)
+    targets = values.n_step_targets(rewards, steps.discount[:, :-1], best, mask, config.n_step, config.discount)
+    return tf.stop_gradient(values.signed_hyperbolic(targets) if config.transform_values else targets)
+
+  def _weights(self, info: core.Info) -> tf.Tensor:
+    """The importance weights [B] of prioritized sampling, or 1."""
+    if not self._config.priority_exponent:
+      return tf.ones([])
+    exponent = schedules.value(self._config.importance_exponent, self._optimizer.steps)
+    return values.importance_weights(info.probability, info.table_size, exponent)
