@@ -1,4 +1,4 @@
-"""What the README says can be done, can be done."""
+"""What the README and the pages of docs/ say can be done, can be done."""
 
 import os
 import pathlib
@@ -12,12 +12,15 @@ ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
 
 
-def _blocks(language):
-  return re.findall(rf'```{language}\n(.*?)```', README, flags=re.DOTALL)
+PAGES = ('docs/agents.md',)
 
 
-def _commands():
-  return [line for block in _blocks('sh') for line in block.splitlines() if line.strip()]
+def _blocks(language, text=README):
+  return re.findall(rf'```{language}\n(.*?)```', text, flags=re.DOTALL)
+
+
+def _commands(text=README):
+  return [line for block in _blocks('sh', text) for line in block.splitlines() if line.strip()]
 
 
 def test_its_make_targets_exist():
@@ -29,25 +32,38 @@ def test_its_make_targets_exist():
 
 
 def test_its_links_lead_somewhere():
-  for text in (README, (ROOT / 'CONTRIBUTING.md').read_text()):
-    for link in re.findall(r'\]\((?!http)([^)#]+)\)', text):
-      assert (ROOT / link).exists(), link
+  pages = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *(ROOT / 'docs').glob('*.md')]
+  for page in [*pages, *(ROOT / 'tfacme' / 'agents').glob('*/README.md')]:
+    for link in re.findall(r'\]\((?!http)([^)#]+)\)', page.read_text()):
+      assert (page.parent / link).exists(), f'{page}: {link}'
 
 
 @pytest.mark.slow
 def test_its_commands_run(tmp_path):
-  for name in ('programs', 'benchmarks'):
-    (tmp_path / name).symlink_to(ROOT / name)
-  path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
   commands = [command for command in _commands() if not command.startswith('make ')]
   assert len(commands) >= 10
-  for command in commands:
-    ended = subprocess.run(
-      command, shell=True, cwd=tmp_path, env={**os.environ, 'PATH': path}, capture_output=True, text=True, timeout=200
-    )
-    assert ended.returncode == 0, f'{command}\n{ended.stderr}'
+  _run(commands, tmp_path)
   for made in ('curve.png', 'catch.gif', 'graph.svg', 'policy/saved_model.pb', 'page/policy/saved_model.pb'):
     assert (tmp_path / 'runs' / made).exists(), made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('page', PAGES)
+def test_the_commands_of_a_page_run(page, tmp_path):
+  commands = _commands((ROOT / page).read_text())
+  assert commands
+  _run(commands, tmp_path)
+
+
+def _run(commands, folder):
+  for name in ('programs', 'benchmarks'):
+    (folder / name).symlink_to(ROOT / name)
+  path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+  for command in commands:
+    ended = subprocess.run(
+      command, shell=True, cwd=folder, env={**os.environ, 'PATH': path}, capture_output=True, text=True, timeout=200
+    )
+    assert ended.returncode == 0, f'{command}\n{ended.stderr}'
 
 
 @pytest.mark.slow

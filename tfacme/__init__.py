@@ -31,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'errors': ['UserError'],
     'experiments': ['Budget', 'Checkpointing', 'Evaluation', 'Experiment', 'Layout', 'Logging'],
     'program': ['make_learner', 'make_program'],
+    'recording': ['record'],
     'runs': ['Run', 'load_policy', 'load_run', 'train'],
   },
 )
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
   from tfacme.experiments import Logging as Logging
   from tfacme.program import make_learner as make_learner
   from tfacme.program import make_program as make_program
+  from tfacme.recording import record as record
   from tfacme.runs import Run as Run
   from tfacme.runs import load_policy as load_policy
   from tfacme.runs import load_run as load_run

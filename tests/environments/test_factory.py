@@ -210,7 +210,9 @@ class TestMessages:
 
   def test_unknown_family(self):
     assert _message('bsuit:catch/0') == "There is no environment 'bsuit:catch/0'; did you mean bsuite:catch/0?"
-    assert 'neither a family of environments (bsuite, gym)' in _message('no_such_package:make')
+    assert 'neither a family of environments (atari, bsuite, dm_control, gym, minatar)' in _message(
+      'no_such_package:make'
+    )
 
   def test_bsuite(self):
     assert 'bsuite:catch/0' in _message('bsuite:cathc/0')

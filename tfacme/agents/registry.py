@@ -10,6 +10,7 @@ from tfacme import core, errors, specs
 
 # Each agent's package `tfacme.agents.NAME` exports `Config`, `Builder` and `default_networks`.
 _AGENTS = {
+  'bc': 'behaviour cloning from a data set; discrete or continuous actions (Pomerleau 1991)',
   'dqn': 'double Q-learning, n-step returns, prioritized replay; discrete actions (Mnih et al. 2015)',
   'impala': 'actor-critic with V-trace, off a queue, with memory or without; discrete actions (Espeholt et al. 2018)',
   'ppo': 'clipped surrogate, generalized advantages; discrete or continuous actions (Schulman et al. 2017)',

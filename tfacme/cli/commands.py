@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 import tyro
 from typing_extensions import Annotated
 
-from tfacme import environments, errors, experiments
+from tfacme import datasets, environments, errors, experiments
 from tfacme.agents import registry
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing, running
@@ -81,7 +81,8 @@ def _train(arguments: Sequence[str]) -> None:
   options = parsing.parse(
     options_lib.train_options(registry.config_class(agent)), arguments[1:], prog=f'tfacme train {agent}'
   )
-  budget = experiments.Budget(actor_steps=options.steps)
+  offline = options.dataset is not None
+  budget = experiments.Budget(**{'learner_steps' if offline else 'actor_steps': options.steps})
   environment = environments.factory(options.env)
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
@@ -91,6 +92,7 @@ def _train(arguments: Sequence[str]) -> None:
     environment=environment,
     networks=registry.default_networks(agent),
     budget=budget,
+    dataset=datasets.rlds(options.dataset) if offline else None,
     seed=options.seed,
     layout=options.layout,
     evaluation=options.evaluation,
@@ -184,6 +186,44 @@ def _watch(arguments: Sequence[str]) -> None:
     )
   shown = ', '.join(f'{value:g}' for value in returns)
   print(f'{"An episode" if len(returns) == 1 else "Episodes"} with return {shown}: {options.out}')
+
+
+@dataclasses.dataclass(frozen=True)
+class _RecordOptions:
+  """Records episodes as an RLDS data set, which `tfacme train AGENT --dataset` and plain tfds read.
+
+  Attributes:
+    out: the folder of the data set; episodes are added to those that it has.
+    episodes: how many episodes.
+    run: the folder of the run whose policy acts, in its environment.
+    random: whether actions are taken at random instead, in the environment of `env`.
+    env: the environment's id.
+    seed: of the environment, of the policy and of random actions.
+  """
+
+  out: str
+  episodes: int = 50
+  run: Optional[str] = None
+  random: bool = False
+  env: Optional[str] = None
+  seed: int = 0
+
+
+def _record(arguments: Sequence[str]) -> None:
+  options = parsing.parse(_RecordOptions, arguments, 'tfacme record')
+  if (options.run is None) == (not options.random):
+    raise errors.UserError('tfacme record wants either --run RUN, or --random --env ID.')
+  if options.random != (options.env is not None):
+    raise errors.UserError('tfacme record wants --env with --random, and not with --run, which has its environment.')
+  errors.in_range('--episodes', options.episodes, low=1)
+  made = environments.factory(options.env) if options.env else _load_run(options.run or '').environment
+  import tfacme  # pylint: disable=g-import-not-at-top
+
+  policy = tfacme.load_policy(options.run, options.seed) if options.run else None
+  with contextlib.closing(made(options.seed)) as environment:
+    returns = tfacme.record(policy, environment, options.episodes, options.out, options.seed)
+  mean = sum(returns) / len(returns)
+  print(f'{len(returns)} episodes with a mean return of {mean:.4g} are in {options.out}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -282,6 +322,7 @@ _COMMANDS: Dict[str, _Command] = {
   'evaluate': _Command(_evaluate, 'evaluate RUN', 'evaluate the policy of a run'),
   'plot': _Command(_plot, 'plot RUN [RUN ...]', 'draw learning curves'),
   'watch': _Command(_watch, 'watch RUN', 'an episode of the policy as an animation'),
+  'record': _Command(_record, 'record --out DIR', 'record episodes of a run, or at random, as a data set'),
   'graph': _Command(_graph, 'graph AGENT', 'draw the program graph of an agent'),
   'export': _Command(_export, 'export RUN', 'the policy of a run as a SavedModel'),
   'agents': _Command(_agents, 'agents', 'list the agents'),

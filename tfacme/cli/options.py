@@ -43,11 +43,14 @@ class Task:
 
   Attributes:
     env: the environment's id, such as bsuite:catch/0 or gym:CartPole-v1; `tfacme envs` lists them.
-    steps: environment steps of all actors together, after which the run ends.
+    steps: environment steps of all actors together, after which the run ends; learner steps if there is a dataset.
+    dataset: the folder of an RLDS data set, as `tfacme record` writes one, for an agent that learns from recorded
+      data; the environment is then for its evaluations.
   """
 
   env: str
   steps: int = 30_000
+  dataset: Optional[str] = None
 
 
 def train_options(config_class: Type[Any]) -> Type[Any]:

@@ -19,8 +19,11 @@ from tfacme.environments.wrappers import single_precision
 #   make(name, seed)  returns a new dm_env.Environment
 #   known()           lists (id or pattern, one line that says what it is); works where the family is not installed
 _FAMILIES = {
+  'atari': 'tfacme.environments.atari',
   'bsuite': 'tfacme.environments.bsuite',
+  'dm_control': 'tfacme.environments.dm_control',
   'gym': 'tfacme.environments.gym',
+  'minatar': 'tfacme.environments.minatar',
 }
 
 _Wrapper = Callable[[dm_env.Environment], dm_env.Environment]

@@ -16,11 +16,13 @@ from tfacme.networks.heads import PolicyAndValue as PolicyAndValue
 from tfacme.networks.heads import PolicyAndValueHead as PolicyAndValueHead
 from tfacme.networks.heads import TanhGaussianHead as TanhGaussianHead
 from tfacme.networks.heads import ValueHead as ValueHead
+from tfacme.networks.heads import distribution_head as distribution_head
 from tfacme.networks.heads import q_head as q_head
 from tfacme.networks.normalization import Normalizer as Normalizer
 from tfacme.networks.normalization import ObservationNormalizer as ObservationNormalizer
 from tfacme.networks.normalization import update_normalizers as update_normalizers
 from tfacme.networks.optimizers import Adam as Adam
+from tfacme.networks.policies import DistributionPolicy as DistributionPolicy
 from tfacme.networks.recurrent import Unrollable as Unrollable
 from tfacme.networks.recurrent import lstm as lstm
 from tfacme.networks.seeding import create_unrolled as create_unrolled

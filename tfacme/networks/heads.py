@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import sonnet as snt
 import tensorflow as tf
 
+from tfacme import specs
 from tfacme.networks import distributions
 
 
@@ -119,3 +120,16 @@ class ValueHead(snt.Module):
   def __call__(self, features: tf.Tensor) -> tf.Tensor:
     """The values [B]."""
     return self._value(features)[:, 0]
+
+
+def distribution_head(action_spec: Any, scale: float = 1.0, initial_log_std: float = 0.0) -> snt.Module:
+  """From features [B, D] to a distribution of the actions of a spec: `Categorical` or `Gaussian`.
+
+  Args:
+    action_spec: of the environment, discrete or a vector.
+    scale: of the head's initial weights; a small one makes all actions nearly as likely at first.
+    initial_log_std: the logarithm of the standard deviation of continuous actions at first.
+  """
+  if specs.is_discrete(action_spec):
+    return CategoricalHead(action_spec.num_values, scale)
+  return GaussianHead(action_spec.shape[0], scale, initial_log_std)

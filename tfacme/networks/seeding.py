@@ -19,7 +19,8 @@ from typing import Any, Callable, Iterator, Optional, Sequence, Type
 import tensorflow as tf
 import tree
 
-from tfacme import errors, seeds
+from tfacme import errors, seeds, specs
+from tfacme.networks import distributions
 
 _seeds: contextvars.ContextVar[Optional[Iterator[int]]] = contextvars.ContextVar('variable_seeds', default=None)
 
@@ -95,6 +96,14 @@ def check_distribution(what: str, output: Any, kind: Type[Any], shape: Sequence[
     )
   for part in tf.nest.flatten(output):
     check_output(what, part, shape, meaning)
+
+
+def check_actions(what: str, output: Any, action_spec: Any) -> None:
+  """Raises a `UserError` unless a module returns a distribution of the actions of a spec, discrete or a vector."""
+  discrete = specs.is_discrete(action_spec)
+  kind = distributions.Categorical if discrete else distributions.Gaussian
+  shape = (action_spec.num_values,) if discrete else action_spec.shape
+  check_distribution(what, output, kind, shape, f'a distribution of {shape[0]} actions')
 
 
 def _spec(output: Any) -> tf.TensorSpec:

@@ -136,6 +136,7 @@ class ReverbReplay:
 
     A server removes its older checkpoints, also those that ours still need.
     """
+    self._client.server_info(timeout=10)  # Waits for a connection if there is none yet, as `checkpoint` does not.
     written = self._client.checkpoint()
     if not os.path.isdir(written):
       raise errors.UserError(

@@ -93,7 +93,7 @@ def test_builder_and_networks_can_be_pickled():
 
 
 def _act(network, actions, evaluation, size=1_000):
-  policy = ppo.PPOPolicy(network, actions, evaluation)
+  policy = networks.DistributionPolicy(network, actions, mode=evaluation)
   context = core.Context(tf.constant([1, 2]), tf.constant(0, tf.int64), tf.range(size), tf.constant(size))
   return policy(tf.zeros([size, 4]), (), context)
 

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
   from tfacme.agents.ppo.config import PPOConfig as PPOConfig
   from tfacme.agents.ppo.networks import PPONetworks as PPONetworks
   from tfacme.agents.ppo.networks import default_networks as default_networks
-  from tfacme.agents.ppo.policy import PPOPolicy as PPOPolicy
   from tfacme.agents.ppo.update import PPOUpdate as PPOUpdate
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -23,7 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'builder': ['Builder', 'PPOBuilder'],
     'config': ['Config', 'PPOConfig'],
     'networks': ['PPONetworks', 'default_networks'],
-    'policy': ['PPOPolicy'],
     'update': ['PPOUpdate'],
   },
 )

@@ -7,9 +7,8 @@ from typing import Sequence
 from tfacme import core, specs
 from tfacme.agents.ppo.config import PPOConfig
 from tfacme.agents.ppo.networks import PPONetworks
-from tfacme.agents.ppo.policy import PPOPolicy
 from tfacme.agents.ppo.update import PPOUpdate
-from tfacme.networks import distributions, seeding
+from tfacme.networks import policies, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
@@ -41,10 +40,10 @@ class PPOBuilder(core.Builder):
     """Batches of its queue."""
     return sources.Sample('queue', self.config.batch_size)
 
-  def policy(self, networks: PPONetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> PPOPolicy:
+  def policy(self, networks: PPONetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> policies.DistributionPolicy:
     """A sample of the policy's distribution, or its mode."""
     self.checks_networks(networks, spec)
-    return PPOPolicy(networks.policy, spec.actions, evaluation)
+    return policies.DistributionPolicy(networks.policy, spec.actions, mode=evaluation)
 
   def update(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> PPOUpdate:
     """Several epochs over a batch of segments."""
@@ -54,11 +53,7 @@ class PPOBuilder(core.Builder):
   def checks_networks(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and values fit the environment; creates their variables if need be."""
     output = seeding.create_variables(networks.policy, spec.observations)
-    discrete = specs.is_discrete(spec.actions)
-    kind = distributions.Categorical if discrete else distributions.Gaussian
-    shape = (spec.actions.num_values,) if discrete else spec.actions.shape
-    meaning = f'a distribution of {shape[0]} actions'
-    seeding.check_distribution('The policy network of PPO', output, kind, shape, meaning)
+    seeding.check_actions('The policy network of PPO', output, spec.actions)
     value = seeding.create_variables(networks.value, spec.observations)
     seeding.check_output('The value network of PPO', value, (), 'a single value')
 

@@ -42,8 +42,10 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> PPONetworks:
     """The networks, with their variables."""
+    # Of all actions alike at first, so that the first steps explore.
+    head = networks.distribution_head(spec.actions, scale=1e-4, initial_log_std=self.initial_log_std)
     made = PPONetworks(
-      snt.Sequential([self._torso(spec), self._head(spec)]), snt.Sequential([self._torso(spec), networks.ValueHead()])
+      snt.Sequential([self._torso(spec), head]), snt.Sequential([self._torso(spec), networks.ValueHead()])
     )
     networks.create_variables(made.policy, spec.observations)
     networks.create_variables(made.value, spec.observations)
@@ -52,8 +54,3 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
   def _torso(self, spec: specs.EnvironmentSpec) -> snt.Module:
     hidden_sizes = self.hidden_sizes or (None if networks.has_image(spec.observations) else (64, 64))
     return networks.default_torso(spec.observations, hidden_sizes, self.activation, self.normalize_observations)
-
-  def _head(self, spec: specs.EnvironmentSpec) -> snt.Module:
-    if specs.is_discrete(spec.actions):
-      return networks.CategoricalHead(spec.actions.num_values, scale=1e-4)
-    return networks.GaussianHead(spec.actions.shape[0], scale=1e-4, initial_log_std=self.initial_log_std)

@@ -1,0 +1,26 @@
+"""Behaviour cloning of the SAC of `programs/gym/sac.py`, on Pendulum. From the folder of the repository:
+
+python programs/gym/sac.py --workdir runs/sac-pendulum
+tfacme record --run runs/sac-pendulum --episodes 50 --out recordings/sac-pendulum
+python offline/gym/bc_pendulum.py --seed 1
+"""
+
+import tfacme
+from tfacme import datasets, environments, launching
+from tfacme.agents import bc
+
+
+def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
+  """50 episodes of 200 steps."""
+  return tfacme.Experiment(
+    builder=bc.BCBuilder(bc.BCConfig(loss='mse', learning_rate=(1e-3, 0.0, steps))),
+    networks=bc.default_networks(hidden_sizes=(256, 256)),
+    environment=environments.factory('gym:Pendulum-v1'),
+    budget=tfacme.Budget(learner_steps=steps),
+    dataset=datasets.rlds('recordings/sac-pendulum'),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  launching.main(experiment)

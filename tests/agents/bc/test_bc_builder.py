@@ -1,0 +1,129 @@
+"""BC's builder: what it refuses, what it puts together; and that it learns from a recorded folder."""
+
+import cloudpickle
+import numpy as np
+import pytest
+from dm_env import specs as dm_specs
+
+import tfacme
+from tests.agents import tasks
+from tfacme import datasets, errors, networks, specs
+from tfacme.agents import bc
+from tfacme.replay import sources
+from tfacme.replay.items import Items
+
+_DISCRETE = dm_specs.DiscreteArray(3)
+_CONTINUOUS = dm_specs.BoundedArray((2,), np.float32, -2.0, 2.0)
+
+
+def _spec(actions=_DISCRETE, observations=dm_specs.Array((4,), np.float32)):
+  reward, discount = dm_specs.Array((), np.float32), dm_specs.BoundedArray((), np.float32, 0, 1)
+  return specs.EnvironmentSpec(observations, actions, reward, discount)
+
+
+@pytest.mark.parametrize(
+  'actions, loss', [(_DISCRETE, 'log_likelihood'), (_CONTINUOUS, 'log_likelihood'), (_CONTINUOUS, 'mse')]
+)
+def test_it_takes_both_kinds_of_actions(actions, loss):
+  bc.BCBuilder(bc.BCConfig(loss=loss)).check(_spec(actions))
+
+
+@pytest.mark.parametrize(
+  'actions, loss, says',
+  [
+    (_DISCRETE, 'mse', 'The squared error of a discrete action means nothing'),
+    (dm_specs.Array((2,), np.float32), 'mse', 'actions with bounds'),
+    ((_DISCRETE, _DISCRETE), 'log_likelihood', 'a nest of 2 actions'),
+  ],
+)
+def test_it_refuses_other_actions(actions, loss, says):
+  with pytest.raises(errors.UserError, match=says):
+    bc.BCBuilder(bc.BCConfig(loss=loss)).check(_spec(actions))
+
+
+def test_its_config_refuses_what_makes_no_sense():
+  with pytest.raises(errors.UserError, match="no loss of BC 'log_likelihod'; did you mean log_likelihood"):
+    bc.BCConfig(loss='log_likelihod')
+
+
+def test_it_refuses_networks_that_do_not_fit():
+  other = bc.default_networks((8,))(_spec(_CONTINUOUS))
+  with pytest.raises(errors.UserError, match='returns a Gaussian, and has to return a networks.Categorical'):
+    bc.BCBuilder().checks_networks(other, _spec())
+
+
+def test_it_has_no_tables_and_reads_transitions():
+  builder = bc.BCBuilder(bc.BCConfig(batch_size=8))
+  assert not builder.tables(_spec())
+  assert builder.source() == sources.Data(Items(length=2, observations='ends'), 8)
+
+
+def test_builder_and_networks_can_be_pickled():
+  factory = bc.default_networks((4,), normalize_observations=True)
+  assert cloudpickle.loads(cloudpickle.dumps(factory)) == factory
+  builder = cloudpickle.loads(cloudpickle.dumps(bc.BCBuilder()))
+  builder.checks_networks(factory(_spec()), _spec())
+
+
+def _straight(observation):
+  """Pushes straight to the target."""
+  return np.clip((observation[1:] - observation[:1]) / 0.25, -2.0, 2.0).astype(np.float32)
+
+
+_straight.reset = lambda: None
+
+
+@pytest.mark.parametrize('loss', ['log_likelihood', 'mse'])
+def test_it_learns_to_reach(loss, tmp_path):
+  path = str(tmp_path / 'recorded')
+  returns = tfacme.record(_straight, tasks.Reach(1), 50, path)
+  experiment = tfacme.Experiment(
+    builder=bc.BCBuilder(bc.BCConfig(loss=loss, batch_size=64, learning_rate=(3e-3, 0.0, 1_000))),
+    networks=bc.default_networks((32, 32)),
+    environment=tasks.Reach,
+    budget=tfacme.Budget(learner_steps=1_000),
+    evaluation=tfacme.Evaluation(every=0),
+    dataset=datasets.rlds(path),
+  )
+  run = tfacme.train(experiment, str(tmp_path / 'run'), progress=False)
+  assert run.evaluate(20).mean > np.mean(returns) - 0.3  # at random it is -7.9
+
+
+def test_a_data_set_of_other_actions_is_refused(tmp_path):
+  path = str(tmp_path / 'recorded')
+  tfacme.record(None, tasks.Reach(1), 2, path)
+  experiment = tfacme.Experiment(
+    builder=bc.BCBuilder(),
+    networks=bc.default_networks((8,)),
+    environment=lambda seed: _Discrete(),
+    budget=tfacme.Budget(learner_steps=10),
+    dataset=datasets.rlds(path),
+  )
+  with pytest.raises(errors.UserError, match='does not fit the environment: its action is .* and the environment has'):
+    tfacme.make_program(experiment)
+
+
+class _Discrete(tasks.Reach):
+  """The same task with three pushes."""
+
+  def action_spec(self):
+    return dm_specs.DiscreteArray(3)
+
+
+def test_there_has_to_be_a_data_set():
+  with pytest.raises(errors.UserError, match='it learns from recorded data; give it a dataset'):
+    tfacme.make_program(
+      tfacme.Experiment(
+        builder=bc.BCBuilder(),
+        networks=bc.default_networks((8,)),
+        environment=tasks.Reach,
+        budget=tfacme.Budget(actor_steps=10),
+      )
+    )
+
+
+def test_its_policy_is_the_mode():
+  made = bc.default_networks((8,))(_spec(_CONTINUOUS))
+  policy = bc.BCBuilder().policy(made, _spec(_CONTINUOUS), evaluation=False)
+  assert isinstance(policy, networks.DistributionPolicy)
+  assert policy(np.zeros((2, 4), np.float32), (), None)[2] == ()
