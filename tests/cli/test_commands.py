@@ -253,6 +253,9 @@ def test_help_shows_meanings_and_defaults(capsys):
     assert option in text
   assert 'number of actor nodes. (default: 1)' in text
   assert 'goes on from its last checkpoint' in text and 'threads (local_mt) or in processes (local_mp)' in text
-  assert 'environment steps of all actors together, after which the run ends. (default: 30000)' in text
+  assert (
+    'environment steps of all actors together, after which the run ends; learner steps if there is a dataset. (default:'
+    in text
+  )
   for name, field in registry.config_class('dqn').__dataclass_fields__.items():
     assert f'--config.{name}' in text, field
