@@ -7,7 +7,8 @@ import tfacme
 from tests.agents import tasks
 from tests.programs import processes
 from tests.programs.test_engines import ENGINES, rows
-from tfacme import datasets, environments, nodes
+from tests.programs.test_repeat import logged
+from tfacme import cli, datasets, environments, nodes
 from tfacme.agents import registry
 
 _REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
@@ -49,6 +50,20 @@ def test_it_runs(agent, engine, tmp_path):
   assert int(last['learner_steps']) > 0
   evaluated = processes.run('evaluate', str(tmp_path / 'run'), '--episodes', '2')
   assert evaluated.code == 0, evaluated.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('agent', [name for name in _COMMANDS if name != 'dqn'])
+def test_it_repeats(agent, tmp_path):
+  command = _COMMANDS[agent]
+  if agent in _OFFLINE:
+    command += f' --dataset {_recorded(tmp_path)}'
+  runs = [tmp_path / name for name in ('first', 'second', 'other')]
+  for run, seed in zip(runs, ('1', '1', '2')):
+    assert cli.main(['train', agent, *command.split(), '--workdir', str(run), '--seed', seed]) == 0
+  first, second, other = map(logged, runs)
+  assert first == second
+  assert first != other
 
 
 @pytest.mark.parametrize('agent', list(_COMMANDS))

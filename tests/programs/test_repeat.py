@@ -29,8 +29,8 @@ def _experiment(steps=1500, seed=0, **options):
   )
 
 
-def _rows(run):
-  """All logs without what the clock says."""
+def logged(run):
+  """All logs of a run without what the clock says."""
   logs = {}
   for name in sorted(os.listdir(run / 'logs')):
     if name.endswith('.csv'):
@@ -46,7 +46,7 @@ def test_two_runs_of_one_seed_are_the_same(tmp_path):
   layout = tfacme.Layout(actors=2, slots=2)
   for name, seed in (('a', 0), ('b', 0), ('c', 1)):
     tfacme.train(_experiment(seed=seed, layout=layout), workdir=str(tmp_path / name))
-  a, b, c = (_rows(tmp_path / name) for name in 'abc')
+  a, b, c = (logged(tmp_path / name) for name in 'abc')
   assert set(a) == {'actor-0.csv', 'actor-1.csv', 'learner.csv', 'evaluator.csv'}
   assert all(rows for rows in a.values())
   assert a == b
@@ -104,7 +104,7 @@ def test_a_killed_run_goes_on(engine, tmp_path):
   ended = processes.run(*arguments)
   assert (ended.code, ended.left) == (0, [])
   assert f'Going on from step {kept:,}' in ended.out
-  logs = _rows(tmp_path)
+  logs = logged(tmp_path)
   steps = [int(row['actor_steps']) for row in logs['actor-0.csv']]
   assert steps == sorted(steps) and len(set(steps)) == len(steps)
   learner = [int(row['learner_steps']) for row in logs['learner.csv']]
@@ -116,9 +116,9 @@ def test_a_killed_run_goes_on(engine, tmp_path):
 
 def test_a_run_that_is_complete_stays_as_it_is(tmp_path, capsys):
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
-  before = _rows(tmp_path)
+  before = logged(tmp_path)
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
-  assert _rows(tmp_path) == before
+  assert logged(tmp_path) == before
   assert 'Nothing is left to do' in capsys.readouterr().out
 
 
@@ -134,7 +134,7 @@ def test_it_shows_how_it_goes_unless_told_not_to(tmp_path, capsys):
 def test_a_larger_budget_continues_a_run(tmp_path):
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
   tfacme.train(_experiment(steps=1000), workdir=str(tmp_path))
-  assert _rows(tmp_path)['evaluator.csv'][-1]['actor_steps'] == '1000'
+  assert logged(tmp_path)['evaluator.csv'][-1]['actor_steps'] == '1000'
 
 
 _UNDER_SIGNALS = """
@@ -158,4 +158,4 @@ def test_signals_leave_a_run_as_it_is(tmp_path):
   ended = processes.Command(['-c', _UNDER_SIGNALS, str(tmp_path / 'signals')]).wait(200)
   assert ended.code == 0, ended.err
   assert int(ended.out) > 500
-  assert _rows(tmp_path / 'quiet') == _rows(tmp_path / 'signals')
+  assert logged(tmp_path / 'quiet') == logged(tmp_path / 'signals')

@@ -63,6 +63,9 @@ def test_a_checkpoint_in_a_folder_that_is_not_to_be_seen_is_an_error(tmp_path):
   class Client:
     """Of a server on another host."""
 
+    def server_info(self, timeout):
+      return {}
+
     def checkpoint(self):
       return '/on/another/host/2023-01-01'
 
