@@ -43,7 +43,6 @@ def record(
   episodes: int,
   out: str,
   seed: int = 0,
-  on_episode: Optional[Callable[[float], None]] = None,
 ) -> List[float]:
   """Writes episodes of a policy as an RLDS data set, which `datasets.rlds(out)` and plain `tfds` read.
 
@@ -54,7 +53,6 @@ def record(
     episodes: how many.
     out: the folder; episodes are added to those that it has.
     seed: of the random actions.
-    on_episode: is called with the return of each episode.
 
   Returns:
     The returns of the episodes.
@@ -71,8 +69,6 @@ def record(
       rows = _play(acting, environment, spec)
       writer.write(datasets.episode(rows))
       returns.append(float(sum(np.sum(row.reward) for row in rows)))
-      if on_episode is not None:
-        on_episode(returns[-1])
   return returns
 
 
@@ -86,9 +82,6 @@ def _play(policy: Any, environment: dm_env.Environment, spec: specs.EnvironmentS
     timestep = environment.step(action)
     reward, discount = (np.array(x, np.float32) for x in (timestep.reward, timestep.discount))
     rows.append(core.Step(observation, action, reward, discount, not rows, False))
-  action, reward, discount = (
-    tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), part)
-    for part in (spec.actions, specs.step_spec(spec).reward, specs.step_spec(spec).discount)
-  )
-  rows.append(core.Step(tree.map_structure(np.array, timestep.observation), action, reward, discount, False, True))
+  final = tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), specs.step_spec(spec))
+  rows.append(final._replace(observation=tree.map_structure(np.array, timestep.observation), last=True))
   return rows

@@ -45,7 +45,6 @@ def make(name: str, seed: int) -> dm_env.Environment:
 
   from tfacme.environments import gym_adapter
 
-  _registry()
   game = gymnasium.make(
     f'ALE/{name}-v5', frameskip=1, repeat_action_probability=_STICKY, full_action_space=False, render_mode='rgb_array'
   )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Tuple
 
 import tensorflow as tf
 import trfl
+
+
+def clip_rewards(rewards: tf.Tensor, limit: float) -> tf.Tensor:
+  """Rewards [...] cut to the size `limit`; as they are if that is infinite."""
+  return tf.clip_by_value(rewards, -limit, limit) if math.isfinite(limit) else rewards
 
 
 def n_step_return(

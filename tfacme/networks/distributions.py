@@ -1,7 +1,7 @@
 """Distributions of actions: what a policy's network returns, for acting, learning and evaluating.
 
 They are written out, since a whole package of distributions takes two seconds to import, which every command would pay.
-Each is a named tuple of tensors; `noise` is drawn by whoever samples, so that a sample is a function.
+Each is a named tuple of tensors; a sample is a function of its seed.
 """
 
 from __future__ import annotations

@@ -164,6 +164,11 @@ def queue(items: Items, size: int, name: str = 'queue') -> Table:
   return Table(items, queue_limiter(size), max_size=max_size, name=name, sampler=Fifo(), max_times_sampled=1)
 
 
+def sampler(priority_exponent: float) -> Selector:
+  """By priority to the power of an exponent; of 0, where all items are alike, without the work for priorities."""
+  return Prioritized(priority_exponent) if priority_exponent else Uniform()
+
+
 def tolerant_ratio(samples_per_insert: float, tolerance: float, min_size: int, batch_size: int) -> Limiter:
   """Lets the learner take `samples_per_insert` of each item, once there are `min_size`.
 

@@ -34,7 +34,7 @@ class DQNBuilder(core.Builder):
     limiter = tables.tolerant_ratio(
       config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
     )
-    sampler = tables.Prioritized(config.priority_exponent) if config.priority_exponent else tables.Uniform()
+    sampler = tables.sampler(config.priority_exponent)
     items = Items(length=config.n_step + 1, observations='ends')
     return [tables.Table(items, limiter, config.max_replay_size, sampler=sampler)]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 
 import tensorflow as tf
 
@@ -66,9 +65,8 @@ class DQNUpdate(tf.Module):
 
   def _returns(self, batch):
     """The n-step returns [B], and the discounts [B] of the values of the last observations."""
-    config, rewards = self._config, batch.steps.reward
-    if math.isfinite(config.max_abs_reward):
-      rewards = tf.clip_by_value(rewards, -config.max_abs_reward, config.max_abs_reward)
+    config = self._config
+    rewards = values.clip_rewards(batch.steps.reward, config.max_abs_reward)
     return values.n_step_return(rewards, batch.steps.discount, batch.mask, config.n_step, config.discount)
 
   def _weights(self, info):

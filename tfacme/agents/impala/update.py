@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import tensorflow as tf
 
 from tfacme import core, networks
 from tfacme.agents.impala.config import IMPALAConfig
 from tfacme.agents.impala.networks import IMPALANetworks
-from tfacme.losses import policy_gradient
+from tfacme.losses import policy_gradient, values
 from tfacme.losses import vtrace as vtrace_lib
 
 
@@ -44,7 +42,7 @@ class IMPALAUpdate(tf.Module):
       # The targets of the values and the weighted advantages (equation 1).
       targets, advantages = vtrace_lib.vtrace(
         tf.stop_gradient(log_prob) - acted.log_prob(action),
-        self._rewards(steps)[:, :-1],
+        values.clip_rewards(steps.reward[:, :-1], config.max_abs_reward),
         config.discount * steps.discount[:, :-1],
         tf.stop_gradient(output.value),
         mask,
@@ -68,7 +66,3 @@ class IMPALAUpdate(tf.Module):
       'gradient_norm': norm,
     }
     return core.UpdateOutput(metrics)
-
-  def _rewards(self, steps: core.Step) -> tf.Tensor:
-    limit = self._config.max_abs_reward
-    return tf.clip_by_value(steps.reward, -limit, limit) if math.isfinite(limit) else steps.reward

@@ -38,7 +38,7 @@ class R2D2Builder(core.Builder):
     limiter = tables.tolerant_ratio(
       config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
     )
-    sampler = tables.Prioritized(config.priority_exponent) if config.priority_exponent else tables.Uniform()
+    sampler = tables.sampler(config.priority_exponent)
     return [tables.Table(sequences, limiter, config.max_replay_size, sampler=sampler)]
 
   def source(self) -> sources.Source:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Tuple
 
 import tensorflow as tf
@@ -78,9 +77,8 @@ class R2D2Update(tf.Module):
 
   def _targets(self, steps: core.Step, mask: tf.Tensor, q: tf.Tensor, target_q: tf.Tensor) -> tf.Tensor:
     """The n-step targets [B, trace] of double Q-learning between squashed values (section 2.3)."""
-    config, rewards = self._config, steps.reward[:, :-1]
-    if math.isfinite(config.max_abs_reward):
-      rewards = tf.clip_by_value(rewards, -config.max_abs_reward, config.max_abs_reward)
+    config = self._config
+    rewards = values.clip_rewards(steps.reward[:, :-1], config.max_abs_reward)
     best = tf.gather(target_q, tf.argmax(q, axis=2), batch_dims=2)
     if config.transform_values:
       best = values.inverse_signed_hyperbolic(best)
