@@ -1,6 +1,8 @@
 """Compiled functions: called with flat leaves, seeded apart from all else, with variables that can be copied."""
 
 import collections
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -163,3 +165,23 @@ def test_there_may_be_no_variables():
   values = compiling.Values([])
   assert values.read() == []
   values.write([])
+
+
+_UNDER_SIGNALS = """
+import signal
+import tensorflow as tf
+from tfacme import compiling
+
+product = compiling.Compiled(lambda a, b: tf.matmul(a, b, transpose_a=True), [tf.TensorSpec([256, 64])] * 2)
+ones = tf.ones([256, 64])
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+for _ in range(10_000):
+  product.flat([ones, ones])
+signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_signals_do_not_write_over_the_heap():
+  # In a process of its own, since pytest brings a stack for signals. Without one, this dies in its first second.
+  subprocess.run([sys.executable, '-c', _UNDER_SIGNALS], check=True, timeout=100)

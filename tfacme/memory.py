@@ -28,8 +28,7 @@ def as_input(array: np.ndarray) -> Any:
   """What a compiled function takes: a tensor in the array's own memory where that can be, else the array.
 
   The tensor changes with the array, so the function makes a copy of whatever it keeps beyond the call. This is for
-  memory that is written again and again, as a policy's inputs are. It is not for a batch that is given away once: to
-  free such tensors while signals come in destroyed the heap (TensorFlow 2.12, numpy 1.24).
+  memory that is written again and again, as a policy's inputs are.
   """
   import tensorflow as tf
 
