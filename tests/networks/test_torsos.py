@@ -97,3 +97,33 @@ def test_the_duelling_head_by_hand():
 @pytest.mark.parametrize('duelling', [False, True])
 def test_q_head(duelling):
   assert networks.q_head(3, duelling)(tf.ones([2, 4])).shape == (2, 3)
+
+
+def test_residual_torso_is_the_papers():
+  torso = networks.ResidualTorso()
+  assert networks.create_variables(torso, _IMAGE).shape == (1, 11 * 11 * 32)
+  assert len([v for v in torso.variables if v.shape.rank == 4]) == 15  # Figure 3: 15 convolutional layers.
+  mixed = networks.default_torso({'image': _IMAGE, 'vector': _VECTOR}, residual=True)
+  assert networks.create_variables(mixed, {'image': _IMAGE, 'vector': _VECTOR}).shape == (1, 512)
+  assert any(isinstance(part, networks.ResidualTorso) for part in mixed.submodules)
+
+
+def test_a_residual_block_adds():
+  torso = networks.ResidualTorso(channels=(1,), blocks=1)
+  image = tf.constant(np.random.default_rng(0).random((1, 4, 4, 1)), tf.float32)
+  torso(image)
+  for variable in torso.variables:
+    variable.assign(tf.zeros_like(variable))
+  first = torso._first[0].w
+  first.assign(tf.reshape([0.0, 0, 0, 0, 1, 0, 0, 0, 0], first.shape))
+  pooled = tf.nn.max_pool2d(image, 3, 2, 'SAME')  # The block's convolutions are zero: what comes in goes out.
+  np.testing.assert_array_equal(torso(image), tf.reshape(pooled, [1, 4]))
+
+
+@pytest.mark.parametrize('sizes', [(8,), (8, 4)])
+def test_layer_norm_does_not_see_the_scale(sizes):
+  torso = networks.LayerNormMLPTorso(sizes)
+  x = tf.constant([[1.0, -2.0, 3.0]])
+  assert torso(x).shape == (1, sizes[-1])
+  np.testing.assert_allclose(torso(x), torso(1000.0 * x), atol=1e-3)
+  assert isinstance(networks.default_torso(_VECTOR, layer_norm=True), networks.LayerNormMLPTorso)

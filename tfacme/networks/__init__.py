@@ -33,8 +33,10 @@ from tfacme.networks.targets import copy_every as copy_every
 from tfacme.networks.targets import follow as follow
 from tfacme.networks.torsos import Activation as Activation
 from tfacme.networks.torsos import AtariTorso as AtariTorso
+from tfacme.networks.torsos import LayerNormMLPTorso as LayerNormMLPTorso
 from tfacme.networks.torsos import MixedTorso as MixedTorso
 from tfacme.networks.torsos import MLPTorso as MLPTorso
+from tfacme.networks.torsos import ResidualTorso as ResidualTorso
 from tfacme.networks.torsos import SmallImageTorso as SmallImageTorso
 from tfacme.networks.torsos import default_torso as default_torso
 from tfacme.networks.torsos import flatten_observation as flatten_observation

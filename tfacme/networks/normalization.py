@@ -90,21 +90,23 @@ class ObservationNormalizer(snt.Module):
     ]
     return tf.nest.pack_sequence_as(observation, leaves)
 
-  def update(self, observation: Any) -> None:
-    """Takes in a nest of observations [N, ...]."""
+  def update(self, observation: Any, mask: tf.Tensor) -> None:
+    """Takes in a nest of observations [N, ...], those where `mask` [N] is 1."""
     for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation)):
       if normalizer is not None:
-        normalizer.update(tf.cast(leaf, tf.float32), tf.ones(tf.shape(leaf)[:1]))
+        normalizer.update(tf.cast(leaf, tf.float32), mask)
 
 
-def update_normalizers(module: tf.Module, observation: Any) -> None:
+def update_normalizers(module: tf.Module, observation: Any, mask: Optional[tf.Tensor] = None) -> None:
   """Brings every `ObservationNormalizer` within a module up to date; for any agent's update, as its last step.
 
   Args:
     module: the update itself.
     observation: a nest of observations [B, T, ...].
+    mask: 1 where an observation counts, [B, T]; None is everywhere.
   """
   flat = tf.nest.map_structure(lambda x: tf.reshape(x, [-1, *x.shape[2:]]), observation)
+  weights = tf.ones(tf.shape(tf.nest.flatten(flat)[0])[:1]) if mask is None else tf.reshape(mask, [-1])
   for part in module.submodules:
     if isinstance(part, ObservationNormalizer):
-      part.update(flat)
+      part.update(flat, weights)

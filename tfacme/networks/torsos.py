@@ -50,6 +50,24 @@ class MLPTorso(snt.Module):
     return self._mlp(flatten_observation(observation))
 
 
+class LayerNormMLPTorso(snt.Module):
+  """Fully connected layers over the flattened observation, of which the first is normalized (Ba et al. 2016).
+
+  Its tangent keeps what the others see within bounds, whatever the scale of the observations (Acme's `LayerNormMLP`).
+  """
+
+  def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
+    super().__init__(name)
+    self._first = snt.Linear(hidden_sizes[0])
+    self._norm = snt.LayerNorm(axis=-1, create_scale=True, create_offset=True)
+    self._rest = MLPTorso(hidden_sizes[1:], activation) if len(hidden_sizes) > 1 else None
+
+  def __call__(self, observation: Any) -> tf.Tensor:
+    """From a nest of observations [B, ...] to features [B, hidden_sizes[-1]]."""
+    features = tf.tanh(self._norm(self._first(flatten_observation(observation))))
+    return features if self._rest is None else self._rest(features)
+
+
 class AtariTorso(snt.Module):
   """The convolutions of Mnih et al. 2015 (Methods, "Model architecture"), without the fully connected layer."""
 
@@ -79,6 +97,30 @@ class SmallImageTorso(snt.Module):
     return _convolve(self._layers, image)
 
 
+class ResidualTorso(snt.Module):
+  """The residual convolutions of Espeholt et al. 2018 (IMPALA, figure 3, right), without the fully connected layer."""
+
+  def __init__(self, channels: Sequence[int] = (16, 32, 32), blocks: int = 2, name: Optional[str] = None):
+    """Makes the layers.
+
+    Args:
+      channels: of each section, which halves both sides of the image.
+      blocks: of two convolutions in each section, each added to what comes into it.
+    """
+    super().__init__(name)
+    self._first = [snt.Conv2D(width, 3) for width in channels]
+    self._blocks = [[(snt.Conv2D(width, 3), snt.Conv2D(width, 3)) for _ in range(blocks)] for width in channels]
+
+  def __call__(self, image: tf.Tensor) -> tf.Tensor:
+    """From images [B, H, W, C] to features [B, D]; bytes are scaled to [0, 1]."""
+    features = _scaled(image)
+    for first, blocks in zip(self._first, self._blocks):
+      features = tf.nn.max_pool2d(first(features), ksize=3, strides=2, padding='SAME')
+      for inner, outer in blocks:
+        features += outer(tf.nn.relu(inner(tf.nn.relu(features))))
+    return flatten_observation(tf.nn.relu(features))
+
+
 class MixedTorso(snt.Module):
   """Convolutions for each image of an observation; their features and all the rest, concatenated, to one MLP."""
 
@@ -87,10 +129,12 @@ class MixedTorso(snt.Module):
     observation_spec: Any,
     hidden_sizes: Sequence[int],
     activation: Activation = 'relu',
+    residual: bool = False,
     name: Optional[str] = None,
   ):
     super().__init__(name)
-    self._torsos = [image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec)]
+    fitting = [image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec)]
+    self._torsos = [ResidualTorso() if torso is not None and residual else torso for torso in fitting]
     self._mlp = MLPTorso(hidden_sizes, activation)
 
   def __call__(self, observation: Any) -> tf.Tensor:
@@ -117,6 +161,8 @@ def default_torso(
   hidden_sizes: Optional[Sequence[int]] = None,
   activation: Activation = 'relu',
   normalize: bool = False,
+  residual: bool = False,
+  layer_norm: bool = False,
 ) -> snt.Module:
   """The torso that suits an observation spec.
 
@@ -127,24 +173,29 @@ def default_torso(
       two of 256 elsewhere.
     activation: of the fully connected layers.
     normalize: whether an `ObservationNormalizer` comes before them.
+    residual: whether images go through a `ResidualTorso`.
+    layer_norm: whether the fully connected layers, where there is no image, are a `LayerNormMLPTorso`.
 
   Returns:
     A module from a nest of observations [B, ...] to features [B, hidden_sizes[-1]].
   """
   if normalize:
-    torso = default_torso(observation_spec, hidden_sizes, activation)
+    torso = default_torso(observation_spec, hidden_sizes, activation, residual=residual, layer_norm=layer_norm)
     return snt.Sequential([normalization.ObservationNormalizer(observation_spec), torso])
   if has_image(observation_spec):
-    return MixedTorso(observation_spec, hidden_sizes or (512,), activation)
-  return MLPTorso(hidden_sizes or (256, 256), activation)
+    return MixedTorso(observation_spec, hidden_sizes or (512,), activation, residual)
+  return (LayerNormMLPTorso if layer_norm else MLPTorso)(hidden_sizes or (256, 256), activation)
 
 
 def _convolve(layers: Sequence[snt.Module], image: tf.Tensor) -> tf.Tensor:
   """Convolutions with a ReLU after each, flattened."""
-  scale = 1 / 255 if image.dtype == tf.uint8 else 1.0
-  features = tf.cast(image, tf.float32)
-  if scale != 1.0:
-    features *= scale
+  features = _scaled(image)
   for layer in layers:
     features = tf.nn.relu(layer(features))
   return flatten_observation(features)
+
+
+def _scaled(image: tf.Tensor) -> tf.Tensor:
+  """An image as float32; of bytes, in [0, 1]."""
+  values = tf.cast(image, tf.float32)
+  return values * (1 / 255) if image.dtype == tf.uint8 else values

@@ -28,16 +28,20 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     lstm_size: units of an LSTM after them; None is a network without memory.
     activation: after each fully connected layer.
     normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
+    residual: whether images go through the paper's deep residual network (figure 3, right), not the shallow one.
   """
 
   hidden_sizes: Optional[Sequence[int]] = None
   lstm_size: Optional[int] = None
   activation: networks.Activation = 'relu'
   normalize_observations: bool = False
+  residual: bool = False
 
   def __call__(self, spec: specs.EnvironmentSpec) -> IMPALANetworks:
     """The networks, with their variables."""
-    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
+    torso = networks.default_torso(
+      spec.observations, self.hidden_sizes, self.activation, self.normalize_observations, self.residual
+    )
     network = networks.Unrollable(
       torso, networks.PolicyAndValueHead(spec.actions.num_values), networks.lstm(self.lstm_size)
     )

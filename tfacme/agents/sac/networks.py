@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy as np
 import sonnet as snt
@@ -34,16 +34,18 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     activation: after each fully connected layer.
     critics: how many there are.
     normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
+    layer_norm: whether the first fully connected layer of each network is normalized.
   """
 
   hidden_sizes: Optional[Sequence[int]] = None
   activation: networks.Activation = 'relu'
   critics: int = 2
   normalize_observations: bool = False
+  layer_norm: bool = False
 
   def __call__(self, spec: specs.EnvironmentSpec) -> SACNetworks:
     """The networks, with their variables."""
-    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
+    torso = self._torso(spec.observations, self.normalize_observations)
     head = networks.TanhGaussianHead(int(np.prod(spec.actions.shape)))
     made = SACNetworks(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])
     networks.create_variables(made.policy, spec.observations)
@@ -52,6 +54,10 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     return made
 
   def _critic(self, spec: specs.EnvironmentSpec) -> snt.Module:
-    both = [spec.observations, spec.actions]
     normalizer = networks.ObservationNormalizer(spec.observations) if self.normalize_observations else None
-    return networks.Critic(networks.default_torso(both, self.hidden_sizes, self.activation), normalizer)
+    return networks.Critic(self._torso([spec.observations, spec.actions]), normalizer)
+
+  def _torso(self, inputs: Any, normalize: bool = False) -> snt.Module:
+    return networks.default_torso(
+      inputs, self.hidden_sizes, self.activation, normalize=normalize, layer_norm=self.layer_norm
+    )
