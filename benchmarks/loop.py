@@ -1,35 +1,67 @@
-"""What the framework costs: the inline DQN loop against the sum of its bare parts.
+"""What the framework costs: an agent's inline loop against the sum of its bare parts.
 
-    python benchmarks/loop.py [--steps 6000] [--repeats 5] [--hidden-sizes 64 64]
+    python benchmarks/loop.py dqn sac [--slots 8] [--hidden-sizes 64 64] [--repeats 5] [--out results.json]
 
-The bare parts are the environment as the experiment makes it, the policy and the learning step, each compiled and
-called in the cheapest public way on inputs that are there already; they take turns at the loop's ratio. The loop does
-that and replay, counting, logging, variables and the graph's scheduling besides. Loop and parts alternate every 200
-rounds in one process, so that what else the machine does falls on both.
+Each agent runs as `tfacme train` has it, with its default config and networks. The bare parts are the environments as
+the experiment makes them (dm_env, in single precision), the policy and the learning step, each compiled and called in
+the cheapest public way on inputs that are there already; the learning step's is a batch that the agent's actor played.
+The loop does that and replay, counting, logging, variables and the graph's scheduling besides. Loop and parts alternate
+every 200 rounds in one process, and the parts take turns at the loop's own ratio, so that what else the machine does
+falls on both. An agent that learns from recorded data has one part, its learning step.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import os
 import statistics
 import tempfile
 import time
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
 import tyro
 
 import tfacme
-from tfacme import acting, compiling, environments, launching, networks, program
-from tfacme.agents import dqn
+from tfacme import acting, compiling, core, datasets, environments, launching, networks, program, recording
+from tfacme.agents import registry
 from tfacme.replay import numpy_replay, readers
 
+_WARM_UP = 4  # turns after the first learning step
 _ACTIONS = 2000
-_WARM_UP = 100  # learning steps
+_RECORDED_EPISODES = 50
 
 Parts = Dict[str, Callable[[], Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """What an agent is measured on.
+
+  Attributes:
+    environment: its id.
+    steps: of one run, in environment steps, or in learning steps of an agent that learns from recorded data.
+    slots: environments for one call of the policy, as on the agents' pages.
+    recorded: whether it learns from recorded data, of which random actions will do.
+  """
+
+  environment: str
+  steps: int
+  slots: int = 1
+  recorded: bool = False
+
+
+_TASKS = {
+  'bc': Task('gym:CartPole-v1', 3_000, recorded=True),
+  'dqn': Task('bsuite:catch/0', 6_000),
+  'impala': Task('bsuite:catch/0', 20_000, slots=8),
+  'ppo': Task('gym:CartPole-v1', 40_000, slots=8),
+  'r2d2': Task('bsuite:memory_len/9', 3_000),
+  'sac': Task('gym:Pendulum-v1', 4_000),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,26 +69,31 @@ class Options:
   """What is measured.
 
   Attributes:
-    steps: environment steps of one run of the loop.
-    repeats: how many runs.
-    hidden_sizes: of the networks; the agent's own if none are given.
+    agents: their names; all if none are given.
+    repeats: how many runs of each.
+    slots: environments for one call of the policy; as on the agents' pages if not given.
+    hidden_sizes: of the networks; the agents' own if none are given.
     out: a JSON file for the numbers, or None.
   """
 
-  steps: int = 6000
+  agents: tyro.conf.Positional[Tuple[str, ...]] = ()
   repeats: int = 5
+  slots: int | None = None
   hidden_sizes: Tuple[int, ...] | None = None
   out: str | None = None
 
 
-def experiment(config: Options) -> tfacme.Experiment:
-  """DQN on catch as `tfacme train` has it, without evaluations and checkpoints, which are not part of the loop."""
+def experiment(agent: str, options: Options, recording: str) -> tfacme.Experiment:
+  """An agent as `tfacme train` has it, without evaluations and checkpoints, which are not part of the loop."""
+  task = _TASKS[agent]
+  make = registry.default_networks(agent)
   return tfacme.Experiment(
-    builder=dqn.DQNBuilder(dqn.DQNConfig()),
-    networks=dqn.default_networks(hidden_sizes=config.hidden_sizes),
-    environment=environments.factory('bsuite:catch/0'),
-    budget=tfacme.Budget(actor_steps=config.steps),
-    layout=tfacme.Layout(evaluators=0),
+    builder=registry.builder(agent, registry.config_class(agent)()),
+    networks=dataclasses.replace(make, hidden_sizes=options.hidden_sizes) if options.hidden_sizes else make,
+    environment=environments.factory(task.environment),
+    budget=tfacme.Budget(**{'learner_steps' if task.recorded else 'actor_steps': task.steps}),
+    dataset=datasets.rlds(recording) if task.recorded else None,
+    layout=tfacme.Layout(evaluators=0, slots=options.slots or task.slots),
     checkpointing=tfacme.Checkpointing(every=0),
   )
 
@@ -65,115 +102,140 @@ class Turns:
   """Lets the bare parts take a turn after every few rounds of the loop, so that both meet the same machine.
 
   Attributes:
-    pairs: (seconds of a step of the loop, {part: seconds of a call}) of each turn.
-    ratio: learning steps for each environment step of the loop.
+    loop: seconds that the loop took.
+    bare: {part: seconds that it took}.
+    steps, learned: environment steps and learning steps of the loop in that time.
   """
 
-  def __init__(self, parts: Parts):
-    self._parts = parts
-    self._before: Tuple[float, int, int] | None = None
-    self.pairs: List[Tuple[float, Dict[str, float]]] = []
-    self.ratio = 0.0
+  def __init__(self, parts: Parts, slots: int):
+    self._parts, self._slots = parts, slots
+    self._before: Optional[Tuple[float, int, int]] = None
+    self._warm_up = _WARM_UP
+    self.loop, self.bare, self.steps, self.learned = 0.0, dict.fromkeys(parts, 0.0), 0, 0
 
   def __call__(self, status: Dict[str, Any]) -> None:
     """Is called by the engine now and then, between two rounds."""
     now, totals = time.perf_counter(), status['totals']
-    steps, learned = totals['actor_steps'], totals.get('learner_steps', 0)
-    if learned < _WARM_UP or status['phase'] > 0:
+    steps, learned = totals.get('actor_steps', 0), totals.get('learner_steps', 0)
+    if not learned or status['steps'] >= status['budget']:
       return
-    if self._before is not None:
-      begun, first, learned_first = self._before
-      self.ratio = (learned - learned_first) / (steps - first)
-      self.pairs.append(((now - begun) / (steps - first), bare_seconds(self._parts, steps - first, self.ratio)))
+    if self._warm_up:
+      self._warm_up -= 1
+    elif self._before is not None:
+      begun, steps_before, learned_before = self._before
+      self.loop += now - begun
+      self._take_turns(steps - steps_before, learned - learned_before)
     self._before = (time.perf_counter(), steps, learned)
 
+  def _take_turns(self, steps: int, learned: int) -> None:
+    """The parts, as often as the loop has called them and mixed as there.
 
-def run(config: Options, parts: Parts) -> Dict[str, float]:
-  """One run of the loop, with what it and its parts took: medians over the turns, in seconds."""
-  turns = Turns(parts)
+    In a loop by itself each part would find its code and data in the processor's caches, as it never does in a run.
+    """
+    self.steps += steps
+    self.learned += learned
+    rounds, done = max(1, steps // self._slots), 0
+    for i in range(rounds):
+      for name in [] if not steps else ['policy', *['environment'] * self._slots]:
+        self._time(name)
+      while done * rounds < learned * (i + 1):
+        self._time('learner')
+        done += 1
+
+  def _time(self, name: str) -> None:
+    begun = time.perf_counter()
+    self._parts[name]()
+    self.bare[name] += time.perf_counter() - begun
+
+
+def run(plan: program.Plan, parts: Parts) -> Dict[str, float]:
+  """One run of the loop, and what it and its parts took for each step, in seconds."""
+  turns = Turns(parts, plan.experiment.layout.slots)
   with tempfile.TemporaryDirectory() as folder:
-    launching.launch(tfacme.make_program(experiment(config), folder), 'inline', turns)
-  loop = statistics.median(loop for loop, _ in turns.pairs)
-  bare = {name: statistics.median(bare[name] for _, bare in turns.pairs) for name in parts}
-  total = bare['environment'] + bare['policy'] + turns.ratio * bare['learner']
-  return {**bare, 'learner_steps_per_step': turns.ratio, 'sum': total, 'loop': loop, 'loop_to_sum': loop / total}
+    launching.launch(tfacme.make_program(plan.experiment, folder), 'inline', turns)
+  total, unit = sum(turns.bare.values()), turns.steps or turns.learned
+  each = {name: seconds / unit for name, seconds in turns.bare.items()}
+  row = {**each, 'sum': total / unit, 'loop': turns.loop / unit, 'loop_to_sum': turns.loop / total}
+  return {**row, 'learner_steps_per_step': turns.learned / unit, 'steps': unit}
 
 
-def bare_parts(config: Options) -> Parts:
-  """The three parts, each as a function that does it once."""
-  plan = program.make_plan(experiment(config))
-  builder = plan.experiment.builder
-  environment = plan.experiment.environment(0)
-  environment.reset()
-  actions = np.random.default_rng(0).integers(plan.spec.actions.num_values, size=_ACTIONS).astype(np.int32).tolist()
-  turn = iter(range(10**9))
-
-  def step_environment() -> Any:  # dm_env resets by itself on the step after the last one.
-    return environment.step(actions[next(turn) % _ACTIONS])
-
+def bare_parts(plan: program.Plan) -> Parts:
+  """The parts, each as a function that does it once."""
   with networks.seeded(0):
     nets = plan.experiment.networks(plan.spec)
-    policy, update = builder.policy(nets, plan.spec, False), builder.update(nets, plan.spec)
-  observation = tf.zeros([1, *plan.spec.observations.shape])
-  numbers = tf.zeros([4], tf.int64)
-  act = compiling.Compiled(
-    acting.policy_step(policy, np.zeros(1, np.int32), 1),
-    [tf.TensorSpec(observation.shape), (), tf.TensorSpec([4], tf.int64)],
-  )
+    update = plan.experiment.builder.update(nets, plan.spec)
   batch = _batch(plan)
-  learn = compiling.Compiled(update, [tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), batch)])
+
+  def step(batch: core.Batch) -> List[tf.Tensor]:
+    return [x for x in tf.nest.flatten(update(batch)) if x is not None]
+
+  learn = compiling.Compiled(step, [tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), batch)])
   flat = tf.nest.flatten(batch)
-  return {
-    'environment': step_environment,
-    'policy': lambda: act.flat([observation, numbers]),
-    'learner': lambda: learn.flat(flat),
-  }
+  parts: Parts = {'learner': lambda: learn.flat(flat)}
+  if not plan.experiment.offline:
+    parts.update(environment=_environment(plan), policy=_policy(plan, nets))
+  return parts
+
+
+def _environment(plan: program.Plan) -> Callable[[], Any]:
+  environment = plan.experiment.environment(0)
+  environment.reset()
+  random = recording.RandomPolicy(plan.spec.actions)
+  actions = itertools.cycle([random(None) for _ in range(_ACTIONS)])
+  return lambda: environment.step(next(actions))  # It resets by itself after the last step.
+
+
+def _policy(plan: program.Plan, nets: Any) -> Callable[[], Any]:
+  slots = plan.experiment.layout.slots
+  policy = plan.experiment.builder.policy(nets, plan.spec, False)
+  specs = compiling.tensor_specs(plan.spec.observations, slots)
+  arguments = [tf.nest.map_structure(lambda s: tf.zeros(s.shape, s.dtype), specs), policy.initial_state(slots)]
+  arguments.append(tf.zeros([3 + slots], tf.int64))
+  described = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), arguments)
+  act = compiling.Compiled(acting.policy_step(policy, np.arange(slots, dtype=np.int32), slots), described)
+  flat = tf.nest.flatten(arguments)
+  return lambda: act.flat(flat)
 
 
 def _batch(plan: program.Plan) -> Any:
-  """A batch of the agent's size, of one transition."""
-  replay = numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
-  writer = replay.writer()
-  row = {name: column[0] for name, column in plan.codec.rows(1).items()}
-  for _ in range(plan.described[0].limiter.min_size + 10):
-    writer.append(row, False)
-  source = readers.open_source(plan.source, readers.Room(replay, plan.described, plan.step_spec, None, 0))
+  """A batch as the agent learns from: of recorded data, or of what its actor has played."""
+  counter = program.build_counter(plan)
+  replay = None if plan.experiment.offline else numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
+  room = readers.Room(replay, plan.described, plan.step_spec, plan.experiment.dataset, 0)
+  source = readers.open_source(plan.source, room)
+  if replay is not None:
+    learner = program.build_learner(plan, counter, replay)
+    actor = program.build_actor(plan, 0, counter, replay, learner)
+    while source.exhausted():
+      actor.step(0.0)
   return source.unpack(tf.nest.map_structure(tf.constant, source.read(0.0, 0).packed))
 
 
-def bare_seconds(parts: Parts, steps: int, ratio: float) -> Dict[str, float]:
-  """Seconds of one call of each part, when they take turns as in the loop.
-
-  In a loop by itself each part would find its code and data in the processor's caches, as it never does in a run.
-  """
-  spent, calls = dict.fromkeys(parts, 0.0), dict.fromkeys(parts, 0)
-  owed = 0.0
-  for _ in range(steps):
-    owed += ratio
-    for name, function in parts.items():
-      if name == 'learner':
-        if owed < 1.0:
-          continue
-        owed -= 1.0
-      begun = time.perf_counter()
-      function()
-      spent[name] += time.perf_counter() - begun
-      calls[name] += 1
-  return {name: spent[name] / calls[name] for name in parts}
-
-
-def main(config: Options) -> None:
-  """Measures and prints."""
-  parts = bare_parts(config)
-  rows = [run(config, parts) for _ in range(config.repeats)]
+def measure(agent: str, options: Options) -> Dict[str, Any]:
+  """Measures one agent, and prints what came of it."""
+  with tempfile.TemporaryDirectory() as folder:
+    recording = os.path.join(folder, 'recording')
+    if _TASKS[agent].recorded:
+      tfacme.record(None, environments.factory(_TASKS[agent].environment)(0), _RECORDED_EPISODES, recording)
+    plan = program.make_plan(experiment(agent, options, recording))
+    rows = [run(plan, bare_parts(plan)) for _ in range(options.repeats)]
   median = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-  for name in ('environment', 'policy', 'learner', 'sum', 'loop'):
-    print(f'{name:12} {1e6 * median[name]:8.1f} µs')
-  print(f'learner steps for each environment step: {median["learner_steps_per_step"]:.3f}')
-  print(f'loop / sum of its bare parts: {median["loop_to_sum"]:.2f}, of', [round(r['loop_to_sum'], 2) for r in rows])
-  if config.out:
-    with open(config.out, 'w', encoding='utf-8') as file:
-      json.dump({'median': median, 'repeats': rows}, file, indent=2)
+  parts = [name for name in ('environment', 'policy', 'learner') if name in median]
+  unit = 'learning step' if plan.experiment.offline else 'environment step'
+  print(f'{agent}, {_TASKS[agent].environment}, {plan.experiment.layout.slots} slots; microseconds for each {unit}:')
+  print('  ' + ', '.join(f'{name} {1e6 * median[name]:.1f}' for name in (*parts, 'sum', 'loop')))
+  print(f'  learner steps for each: {median["learner_steps_per_step"]:.4f}; over {median["steps"]:.0f} {unit}s')
+  each = ', '.join(f'{row["loop_to_sum"]:.2f}' for row in rows)
+  print(f'  loop / sum of its bare parts: {median["loop_to_sum"]:.2f}, of {each}', flush=True)
+  return {'median': median, 'repeats': rows}
+
+
+def main(options: Options) -> None:
+  """Measures all agents, one after the other."""
+  results = {agent: measure(agent, options) for agent in options.agents or _TASKS}
+  if options.out:
+    with open(options.out, 'w', encoding='utf-8') as file:
+      json.dump(results, file, indent=2)
 
 
 if __name__ == '__main__':

@@ -32,8 +32,9 @@ class PolicyActor:
     self._numbers[:] = 0
     self._numbers[0] = parts.seed
     self._state = tf.nest.flatten(initial)
-    # Where actions, extras and state lie among the flat outputs, counted once: packing nests costs more than the call.
-    self._single = isinstance(self._act.outputs[0], tf.TensorSpec) and self._act.outputs[1] == ()
+    # Where actions, extras and state lie among the flat outputs: TensorFlow's nests cost more than a small network.
+    self._actions, self._extras, _ = self._act.outputs
+    self._ends = len(tree.flatten(self._actions)), len(tree.flatten((self._actions, self._extras)))
 
   @property
   def version(self) -> int:
@@ -58,10 +59,10 @@ class PolicyActor:
     outputs = self._act.flat([*self._observation, *self._state, self._given_numbers])
     if self._stateful:
       self._state = outputs[-len(self._state) :]
-    if self._single:
-      return outputs[0].numpy(), ()
-    actions, extras, _ = tf.nest.map_structure(lambda x: x.numpy(), self._act.pack(outputs))
-    return actions, extras
+    middle, end = self._ends
+    arrays = [x.numpy() for x in outputs[:end]]
+    actions = tree.unflatten_as(self._actions, arrays[:middle])
+    return actions, tree.unflatten_as(self._extras, arrays[middle:]) if end > middle else self._extras
 
 
 def policy_step(policy: core.Policy, index: np.ndarray, slots: int):

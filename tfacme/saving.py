@@ -9,6 +9,8 @@ from typing import Any, Callable, Mapping, Optional
 
 from tfacme import checkpoints, core, counting
 
+_IDLE = core.Blocked('the next checkpoint', idle=True)
+
 
 @dataclasses.dataclass(frozen=True)
 class SaverParts:
@@ -67,7 +69,7 @@ class Saver:
       return core.Progress.DID
     if wait:
       time.sleep(wait)
-    return core.Blocked('the next checkpoint', idle=True)
+    return _IDLE
 
   def interrupt(self) -> None:
     """Saves what there is, since the run is being stopped."""

@@ -355,17 +355,19 @@ class DataReader:
     """(packed rows of a block of episodes, row numbers [n, T] of all items in it), for ever."""
     epoch = 0
     while True:
-      found = 0
+      found, blocks = 0, 0
       for block in _grouped(
         self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)), self._source.shuffle_episodes
       ):
         columns, rows = self._pack(block)
-        found += len(rows)
+        found, blocks = found + len(rows), blocks + 1
         yield columns, rows
       if not found:
         raise errors.UserError(
           f'The data set holds no item of {self._source.items.length} rows; make the items shorter, or pad them.'
         )
+      while blocks == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
+        yield columns, rows
       epoch += 1
 
   def _pack(self, episodes: Sequence[core.Step]):
@@ -397,6 +399,7 @@ def _as_recorded(step_spec: core.Step, recorded: core.Step) -> core.Step:
     ours, theirs = getattr(step_spec, name), getattr(recorded, name)
     shapes = [tree.map_structure(lambda s: (tuple(s.shape), np.dtype(s.dtype)), s) for s in (ours, theirs)]
     if shapes[0] != shapes[1]:
+      theirs, ours = (tree.map_structure(lambda s: f'{np.dtype(s.dtype)} {list(s.shape)}', s) for s in (theirs, ours))
       raise errors.UserError(
         f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
       )
