@@ -42,6 +42,10 @@ class BCUpdate(tf.Module):
         loss = -tf.reduce_mean(distribution.log_prob(action))
     norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     networks.update_normalizers(self, batch.steps.observation)
-    agrees = tf.cast(distribution.mode(), tf.float32) - tf.cast(action, tf.float32)
-    metrics = {'loss': loss, 'error': tf.reduce_mean(tf.abs(agrees)), 'gradient_norm': norm}
+    # How far from the recorded action it acts: the share of other choices, or the mean distance on the scale of 2.
+    if specs.is_discrete(self._action_spec):
+      error = tf.cast(tf.not_equal(tf.cast(distribution.mode(), action.dtype), action), tf.float32)
+    else:
+      error = tf.abs(distribution.mode() - action)
+    metrics = {'loss': loss, 'error': tf.reduce_mean(error), 'gradient_norm': norm}
     return core.UpdateOutput(metrics)

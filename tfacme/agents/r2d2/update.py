@@ -46,16 +46,18 @@ class R2D2Update(tf.Module):
       loss = tf.reduce_mean(self._weights(batch.info) * tf.reduce_sum(0.5 * errors**2, axis=1))
     norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     networks.copy_every(self._target, self._online, config.target_update_period, self._optimizer.steps)
-    networks.update_normalizers(self, batch.steps.observation)
+    # Of a final observation, which fills up an item whose episode is over, the first alone is real.
+    over = tf.cumsum(tf.cast(batch.steps.last, tf.float32), axis=1, exclusive=True)
+    networks.update_normalizers(self, batch.steps.observation, tf.cast(over < 0.5, tf.float32))
 
-    sizes = tf.abs(errors)
+    sizes, count = tf.abs(errors), tf.maximum(tf.reduce_sum(mask), 1.0)
     means = tf.reduce_sum(sizes, axis=1) / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
     largest = tf.reduce_max(sizes, axis=1)
     priorities = config.max_priority_weight * largest + (1.0 - config.max_priority_weight) * means
     metrics = {
       'loss': loss,
-      'q': tf.reduce_mean(q),
-      'td_error': tf.reduce_mean(means),
+      'q': tf.reduce_sum(mask * tf.reduce_mean(q[:, :-1], axis=2)) / count,
+      'td_error': tf.reduce_sum(sizes) / count,
       'gradient_norm': norm,
       'learning_rate': self._optimizer.learning_rate.read_value(),
     }
