@@ -1,8 +1,8 @@
-"""Learning curves: runs a page for several seeds, and keeps every evaluation of every seed and their plot.
+"""Learning curves: runs pages for several seeds, and keeps every evaluation of every seed and one plot.
 
     python benchmarks/curves.py programs/gym/dqn.py --seeds 0 1 2 3 4 --out benchmarks/results/dqn-cartpole
 
-Every seed that is run is kept and shown, whatever came of it.
+Every seed that is run is kept and shown, whatever came of it. The results of several pages lie in folders of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from typing import Tuple
+from typing import List, Tuple
 
 import tyro
 
@@ -28,14 +28,14 @@ class Options:
   """What is run.
 
   Attributes:
-    page: the page that defines the experiment.
+    pages: the pages that define the experiments.
     out: the folder of the results.
-    seeds: one run for each.
+    seeds: one run of each page for each.
     launch: the engine.
     workdir: where the runs go; None is a temporary folder.
   """
 
-  page: tyro.conf.Positional[str]
+  pages: tyro.conf.Positional[Tuple[str, ...]]
   out: str
   seeds: Tuple[int, ...] = (0, 1, 2, 3, 4)
   launch: str = 'inline'
@@ -43,27 +43,37 @@ class Options:
 
 
 def main(options: Options) -> None:
-  """Runs all seeds, one after the other, and prints the last evaluation of each."""
+  """Runs all seeds of all pages, one after the other, and prints the last evaluation of each."""
   out = pathlib.Path(options.out)
-  out.mkdir(parents=True, exist_ok=True)
   root = pathlib.Path(options.workdir or tempfile.mkdtemp(prefix='curves-'))
+  runs = []
+  for page in map(pathlib.Path, options.pages):
+    own = '.' if len(options.pages) == 1 else f'{page.parent.name}-{page.stem}'
+    runs += _run_page(os.fspath(page), out / own, root / own, options)
+  plotting.learning_curve([os.fspath(run) for run in runs], os.fspath(out / 'curve.png'))
+
+
+def _run_page(page: str, out: pathlib.Path, root: pathlib.Path, options: Options) -> List[pathlib.Path]:
+  """Runs all seeds of a page; returns the runs' folders."""
+  out.mkdir(parents=True, exist_ok=True)
   runs = [root / f'seed{seed}' for seed in options.seeds]
   finals = []
   for seed, run in zip(options.seeds, runs):
-    command = [sys.executable, options.page, '--seed', str(seed), '--workdir', str(run), '--launch', options.launch]
+    command = [sys.executable, page, '--seed', str(seed), '--workdir', str(run), '--launch', options.launch]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     shutil.copy(run / 'logs' / 'evaluator.csv', out / f'seed{seed}.csv')
     description = json.loads((run / 'experiment.json').read_text())
     description.pop('command')  # It names folders of this machine; the page and the seed say the same.
     (out / f'seed{seed}.json').write_text(json.dumps(description, indent=2) + '\n')
     last = loggers.read(os.fspath(run / 'logs' / 'evaluator.csv'))[-1]
-    finals.append({'seed': seed, **{name: last[name] for name in last if name.startswith(('actor_steps', 'episode'))}})
-    print(f'seed {seed}: return {float(last["episode_return"]):.1f} at step {last["actor_steps"]}', flush=True)
+    names = [name for name in last if name.startswith(('actor_steps', 'learner_steps', 'episode'))]
+    finals.append({'seed': seed, **{name: last[name] for name in names}})
+    print(f'{page}, seed {seed}: return {float(last["episode_return"]):.1f}', flush=True)
   with open(out / 'final.csv', 'w', newline='', encoding='utf-8') as file:
     writer = csv.DictWriter(file, finals[0])
     writer.writeheader()
     writer.writerows(finals)
-  plotting.learning_curve([os.fspath(run) for run in runs], os.fspath(out / 'curve.png'))
+  return runs
 
 
 if __name__ == '__main__':

@@ -41,10 +41,12 @@ def make(name: str, seed: int) -> dm_env.Environment:
     seed: decides what the game and its sticky actions draw.
   """
   check(name)
+  import ale_py
   import gymnasium
 
   from tfacme.environments import gym_adapter
 
+  ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # It would announce each game on standard error.
   game = gymnasium.make(
     f'ALE/{name}-v5', frameskip=1, repeat_action_probability=_STICKY, full_action_space=False, render_mode='rgb_array'
   )
