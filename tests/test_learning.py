@@ -88,18 +88,28 @@ class Sum(tf.Module):
     return core.UpdateOutput({'loss': tf.cast(self.sum, tf.float32)}, None)
 
 
-def make_learner():
+def make_learner(**parts):
   update = Sum()
   counter = counting.Counter(100, 'actor_steps', [['actor-0'], ['learner']])
-  parts = learning.LearnerParts(
-    name='learner',
-    update=update,
-    source=Numbers(),
-    tally=counting.Tally('learner', counter),
-    logger=types.SimpleNamespace(write=lambda row: None, close=lambda: None),
-    updates_per_call=3,
+  parts = {
+    'logger': types.SimpleNamespace(write=lambda row: None, close=lambda: None),
+    'updates_per_call': 3,
+    **parts,
+  }
+  tally = counting.Tally('learner', counter)
+  learner = learning.Learner(
+    learning.LearnerParts(name='learner', update=update, source=Numbers(), tally=tally, **parts)
   )
-  return update, learning.Learner(parts), counter
+  return update, learner, counter
+
+
+def test_the_first_steps_have_a_row_each():
+  rows = []
+  logger = types.SimpleNamespace(write=rows.append, close=lambda: None)
+  _, learner, _ = make_learner(logger=logger, log_every=5, updates_per_call=1)
+  while learner.steps < 21:
+    learner.step(0.0)
+  assert [row['learner_steps'] for row in rows] == [1, 2, 3, 4, 5, 10, 15, 20]
 
 
 def test_a_save_comes_between_two_waits_for_data(monkeypatch, tmp_path):

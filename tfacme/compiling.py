@@ -7,6 +7,7 @@ signature is fixed once, and a call is one raw operation on a flat list of input
 from __future__ import annotations
 
 import faulthandler
+import os
 import sys
 import threading
 from typing import Any, Callable, List, Optional, Sequence
@@ -37,7 +38,7 @@ class Compiled:
       outputs = function(*args)
       return () if outputs is None else outputs
 
-    _take_signals_elsewhere()
+    take_signals_elsewhere()
     self._function = tf.function(seeded, autograph=False).get_concrete_function(*specs)
     self._captures = list(self._function.captured_inputs)
     self._types = [output.dtype for output in self._function.outputs]
@@ -57,15 +58,16 @@ class Compiled:
     return self.pack(self.flat(tf.nest.flatten(args)))
 
 
-def _take_signals_elsewhere() -> None:
-  """Has the main thread, which is the one that signals come to, handle them on a stack of their own.
+def take_signals_elsewhere() -> None:
+  """Has the main thread, which is the one that signals come to, handle them on a stack of its own.
 
   In some of oneDNN's matrix products (TensorFlow 2.12, AVX-512, an inner dimension of some hundreds) the stack pointer
   points into the heap. A signal that is handled meanwhile, a Ctrl-C for one, is written over what lies there. Python
-  handles signals on the alternate stack of a thread that has one, and its fault handler brings one along.
+  handles signals on the alternate stack of a thread that has one, and its fault handler brings one along. Whatever
+  makes compiled functions calls this; more than once does no harm.
   """
-  if threading.current_thread() is threading.main_thread() and sys.__stderr__ and not faulthandler.is_enabled():
-    faulthandler.enable(sys.__stderr__)
+  if threading.current_thread() is threading.main_thread() and not faulthandler.is_enabled():
+    faulthandler.enable(sys.__stderr__ or open(os.devnull, 'w'))  # pylint: disable=consider-using-with
 
 
 def tensor_specs(specs: Any, *leading: Optional[int]) -> Any:

@@ -199,7 +199,7 @@ class Display:
     table.add_column(style='bold cyan', justify='right')
     table.add_column()
     total = max(1, self._status['budget'])
-    table.add_row('progress', rich.progress_bar.ProgressBar(total=total, completed=self._status['steps'], width=48))
+    table.add_row('progress', _bar(total, self._status['steps']))
     for name, text in self._facts().items():
       style = 'yellow' if name == 'waiting' else ''
       table.add_row(name, rich.text.Text(text, style=style, no_wrap=True, overflow='ellipsis'))
@@ -228,6 +228,11 @@ def _notes(status: Mapping[str, Any], key: str) -> Iterator[float]:
   for note in status.get('notes', {}).values():
     if note.get(key) is not None:
       yield note[key]
+
+
+def _bar(total: int, completed: int) -> rich.progress_bar.ProgressBar:
+  # In colours that every terminal has: rich's own for a finished bar is grey on some.
+  return rich.progress_bar.ProgressBar(total, completed, width=48, complete_style='cyan', finished_style='green')
 
 
 def _unit(unit: str) -> str:

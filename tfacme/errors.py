@@ -7,6 +7,7 @@ command line prints it without a traceback. Everything else is a fault of a prog
 from __future__ import annotations
 
 import difflib
+import numbers
 from typing import Iterable, Optional
 
 
@@ -26,6 +27,8 @@ def in_range(
   name: str, value: float, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
 ) -> None:
   """Raises a `UserError` unless `low <= value <= high` and `above < value`; a bound of None does not hold."""
+  if not isinstance(value, numbers.Real):
+    raise UserError(f'{name} is {value!r}, and has to be a number.')
   if low is not None and not value >= low:
     raise UserError(f'{name} is {value}, and has to be at least {low}.')
   if above is not None and not value > above:

@@ -8,14 +8,15 @@ from recorded data alone.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 
-from tfacme import errors
+from tfacme import core, errors
 
 if TYPE_CHECKING:
   import dm_env
 
-  from tfacme import core, specs
+  from tfacme import specs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,7 +120,8 @@ class Logging:
   """What a run writes down.
 
   Attributes:
-    learner_every: learning steps between rows of the learner's log.
+    learner_every: learning steps between rows of the learner's log; each of the first ones, as many but at most 100,
+      has a row too.
     tensorboard: whether TensorBoard events are written beside the CSV files.
   """
 
@@ -143,7 +145,7 @@ class Experiment:
     seed: from which every seed of the run is derived, by role and index.
     dataset: the recorded data of an offline run (`datasets.rlds(path)`); such a run has no actors and no replay.
     observers: make more columns for the actors' logs; see `tfacme.observers`.
-    name: the agent's name, for the run's description; None takes the builder's.
+    name: the agent's name; None takes the builder's.
   """
 
   builder: core.Builder
@@ -160,6 +162,7 @@ class Experiment:
   name: Optional[str] = None
 
   def __post_init__(self):
+    self._check_parts()
     if self.dataset is None and self.budget.unit != 'actor_steps':
       raise errors.UserError('A run with actors needs a budget in actor_steps; learner_steps are for recorded data.')
     if self.dataset is not None and self.budget.unit != 'learner_steps':
@@ -170,6 +173,23 @@ class Experiment:
         f'{self.layout.updates_per_call}, and a call makes all of its steps.'
       )
 
+  def _check_parts(self) -> None:
+    if not isinstance(self.builder, core.Builder):
+      fix = 'such as dqn.DQNBuilder(dqn.DQNConfig())'
+      raise errors.UserError(f'The builder is {self.builder!r}, and has to be a core.Builder, {fix}.')
+    makers = (
+      ('environment', self.environment, "a seed, such as environments.factory('bsuite:catch/0')"),
+      ('networks', self.networks, "the environment's spec, such as dqn.default_networks()"),
+    )
+    for name, make, fix in makers:
+      if not _takes_one(make):
+        raise errors.UserError(f'{name} is {make!r}, and has to be a function of {fix}.')
+
+  @property
+  def agent(self) -> str:
+    """The agent's name: `dqn`, if it is a `DQNBuilder`'s."""
+    return self.name or type(self.builder).__name__.removesuffix('Builder').lower() or 'agent'
+
   @property
   def offline(self) -> bool:
     """Whether it learns from recorded data alone."""
@@ -178,3 +198,16 @@ class Experiment:
   def every(self, period: Optional[int], share: int) -> int:
     """A period in the budget's unit: `period`, or 1 / share of the budget if that is None; 0 means never."""
     return max(1, self.budget.steps // share) if period is None else period
+
+
+def _takes_one(function: Any) -> bool:
+  """Whether it can be called with one argument."""
+  if not callable(function):
+    return False
+  try:
+    inspect.signature(function).bind(None)
+  except TypeError:
+    return False
+  except ValueError:  # Some built-in functions have no signature.
+    pass
+  return True

@@ -69,6 +69,7 @@ class LoadedPolicy:
       raise errors.UserError(
         f'There is no trained policy in {path}; a run writes one when it ends, and the same command lets it go on.'
       )
+    compiling.take_signals_elsewhere()
     self._model = tf.saved_model.load(path)
     self._seed = seed
     self._calls = 0
@@ -97,6 +98,17 @@ class LoadedPolicy:
     )
     self._calls += 1
     seed = tf.constant([self._seed, self._calls], tf.int32)
-    observation = tree.map_structure(tf.convert_to_tensor, observation)
-    action, self._state = self._model.act(observation, self._state, seed)
+    action, self._state = self._model.act(self._as_specified(observation), self._state, seed)
     return tree.map_structure(lambda x: x.numpy(), action)
+
+  def _as_specified(self, observation: core.Nest) -> core.Nest:
+    """The observations as tensors of the types that the policy takes."""
+    specs_of_arguments = self._model.act.concrete_functions[0].structured_input_signature[0]
+    wanted, given = tf.nest.flatten(specs_of_arguments[0]), [np.asarray(leaf) for leaf in tree.flatten(observation)]
+    if [spec.shape[1:] for spec in wanted] != [leaf.shape[1:] for leaf in given]:
+      shapes = [[tuple(leaf.shape[1:]) for leaf in leaves] for leaves in (given, wanted)]
+      raise errors.UserError(f'An observation has the shapes {shapes[0]}, and the policy takes {shapes[1]}.')
+    for spec, leaf in zip(wanted, given):
+      if not np.can_cast(leaf.dtype, spec.dtype.as_numpy_dtype, 'same_kind'):
+        raise errors.UserError(f'An observation is of type {leaf.dtype}, and the policy takes {spec.dtype.name}.')
+    return tree.unflatten_as(observation, [tf.constant(leaf, spec.dtype) for leaf, spec in zip(given, wanted)])

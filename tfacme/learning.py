@@ -18,6 +18,7 @@ from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
 
 _STATE = 'learner.json'
+_FIRST_ROWS = 100  # at most, one for each learner step
 _REPORT_EVERY = 10  # learner steps between two reports to the counter
 
 
@@ -31,7 +32,7 @@ class LearnerParts:
     source: where its batches come from.
     tally: the node's side of the counter.
     logger: gets a row at every so many learner steps.
-    log_every: how many.
+    log_every: how many; and at each of the first 100 at most, which tell whether it learns at all.
     updates_per_call: learning steps in one call of the compiled function.
     seed: of random operations in the update, if it has any without a seed of their own.
     budgeted: whether the run's budget is in learner steps (a run from recorded data).
@@ -181,7 +182,8 @@ class Learner:
         self._source.write_priorities(batch.token, self._pack_priorities(mine))
     count = len(batches)
     self.tally.add('learner_steps', count)
-    if self._steps % self._parts.log_every < count:
+    every = self._parts.log_every
+    if self._steps <= min(every, _FIRST_ROWS) or self._steps % every < count:
       self._log(metrics.numpy())
     if self._steps % _REPORT_EVERY < count:
       self.tally.report()

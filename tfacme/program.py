@@ -32,6 +32,7 @@ from tfacme import (
 )
 from tfacme.replay import numpy_replay, packing, readers, reverb_replay, sources, tables
 
+_LOG = logging.getLogger('tfacme')
 _LEASE = 32  # rounds of an actor's slots for which it claims steps of the budget at a time
 
 
@@ -100,7 +101,7 @@ def make_program(
   """
   plan = make_plan(experiment, workdir, checkpoint)
   layout = experiment.layout
-  program = lp.Program(name=experiment.name or type(experiment.builder).__name__)
+  program = lp.Program(name=experiment.agent)
   node = functools.partial(nodes.TaskNode, threads=layout.threads)
   counter = _add(program, node('counter', None, functools.partial(build_counter, plan), {}))
   learner_links = {'counter': nodes.Link(counter, 'counts')}
@@ -143,7 +144,7 @@ def make_plan(
   tables.check(described, layout.slots)
   late = [table for table in described if not experiment.offline and table.limiter.min_size > experiment.budget.steps]
   for table in late:
-    logging.warning(
+    _LOG.warning(
       'Nothing will be learned: %r is sampled from %g items on, and the run ends after %d steps.',
       table.name,
       table.limiter.min_size,
@@ -184,7 +185,7 @@ def _replay_node(plan: Plan) -> nodes.ReplayNode:
 def _replay_in_process(plan: Plan) -> numpy_replay.NumpyReplay:
   replay = numpy_replay.NumpyReplay(plan.codec, plan.described, plan.seed('replay'))
   if plan.checkpoint and not replay.can_restore(os.path.join(plan.checkpoint, 'replay')):
-    logging.warning('The replay in %s is of another engine; this run fills its own anew.', plan.checkpoint)
+    _LOG.warning('The replay in %s is of another engine; this run fills its own anew.', plan.checkpoint)
     return replay
   checkpoints.restore(plan.checkpoint, 'replay', replay.restore)
   return replay

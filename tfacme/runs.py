@@ -58,6 +58,9 @@ class Run:
     with open(path, encoding='utf-8') as file:
       self.description: Dict[str, Any] = json.load(file)
 
+  def __repr__(self) -> str:
+    return f'<Run of {self.description["agent"]} on {self.description["environment"]} in {self.workdir}>'
+
   def evaluate(self, episodes: int = 20, seed: int = 0) -> evaluation.Result:
     """Plays episodes with the trained policy, in new environments."""
     errors.in_range('The number of episodes', episodes, low=1)
@@ -120,7 +123,10 @@ def train(
     _write_description(workdir, description, experiment)
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
     if checkpoint and progress:
-      print(f'Going on from step {steps:,} of {workdir}', flush=True)
+      more = (
+        '' if steps < experiment.budget.steps else ', which is all it is given: it learns what is left and evaluates'
+      )
+      print(f'Going on from step {steps:,} of {workdir}{more}', flush=True)
     with _shown(progress, on_status) as listen:
       launching.launch(graph, launch, listen)
   return Run(workdir)
@@ -172,7 +178,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
   """An experiment as plain values, and what it ran with."""
   builder = experiment.builder
   description = {
-    'agent': experiment.name or type(builder).__name__,
+    'agent': experiment.agent,
     'config': core.describe(builder.config),
     'environment': _name(experiment.environment),
     'networks': _name(experiment.networks),
@@ -234,6 +240,8 @@ def _folder(workdir: str, description: Dict[str, Any]) -> Iterator[None]:
 
 
 def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
+  if os.path.exists(workdir) and not os.path.isdir(workdir):
+    raise errors.UserError(f'The work directory {workdir} is a file; give a folder.')
   try:
     os.makedirs(workdir, exist_ok=True)
     with tempfile.TemporaryFile(dir=workdir):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional
 
@@ -14,6 +15,7 @@ from tfacme import errors
 if TYPE_CHECKING:
   import dm_env
 
+_LOG = logging.getLogger('tfacme')
 _SHORTEST_SIDE = 240  # pixels: smaller pictures are enlarged by a whole number
 _CAPTION_HEIGHT = 26
 _FRAME_MILLISECONDS = 50  # of what an environment draws itself
@@ -54,7 +56,7 @@ def watch(
   errors.in_range('max_frames', max_frames, low=1)
   frames: List[_Frame] = []
   draw: Optional[Callable[[Any], np.ndarray]] = None
-  returns = []
+  returns, missed = [], 0
   for _ in range(episodes):
     policy.reset()  # type: ignore[attr-defined]
     timestep = environment.reset()
@@ -64,11 +66,17 @@ def watch(
       if len(frames) < max_frames:
         caption = f'step {step}   return {total:g}'
         frames.append(_Frame(np.array(draw(timestep.observation)), caption, timestep.last()))
+      else:
+        missed += 1
       if timestep.last():
         break
       timestep = environment.step(policy(timestep.observation))
       total, step = round(total + float(timestep.reward), 6), step + 1
     returns.append(total)
+  if missed:
+    _LOG.warning(
+      'The animation ends after %d pictures, and %d are left out; max_frames gives more.', max_frames, missed
+    )
   _write(frames, out)
   return returns
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tfacme
-from tfacme import cli, errors, launching, loggers, picture
+from tfacme import cli, core, errors, launching, loggers, picture
 from tfacme.agents import registry
 
 
@@ -39,6 +39,13 @@ class Run:
     return types.SimpleNamespace(mean=np.float32(0.5), standard_error=0.1, minimum=-1.0, maximum=1.0, episodes=episodes)
 
 
+class Builder(core.Builder):
+  """Stands for an agent."""
+
+  def __init__(self, config):
+    self.config = config
+
+
 @pytest.fixture
 def calls(monkeypatch):
   """The calls of the public functions, none of which is made."""
@@ -56,8 +63,8 @@ def calls(monkeypatch):
   monkeypatch.setitem(vars(tfacme), 'load_run', Run)
   monkeypatch.setitem(vars(launching), 'warm_up', lambda: made.append(('warm_up',)))
   monkeypatch.setattr(registry, 'config_class', lambda name: {'dqn': Config}[name])
-  monkeypatch.setattr(registry, 'builder', lambda name, config: (name, config))
-  monkeypatch.setattr(registry, 'default_networks', lambda name: 'networks')
+  monkeypatch.setattr(registry, 'builder', lambda name, config: Builder(config))
+  monkeypatch.setattr(registry, 'default_networks', lambda name: lambda spec: None)
   return made
 
 
@@ -77,7 +84,7 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   assert cli.main(command.split()) == 0
   ((_, experiment, workdir, launch),) = calls
   assert (launch, workdir) == ('inline', 'runs/dqn-bsuite-catch-0-seed4')
-  assert experiment.builder == ('dqn', Config(batch_size=5, double=False))
+  assert experiment.builder.config == Config(batch_size=5, double=False)
   assert (experiment.name, experiment.seed, experiment.budget.actor_steps) == ('dqn', 4, 1000)
   assert (experiment.layout.actors, experiment.layout.slots, experiment.layout.threads) == (2, 3, 2)
   assert experiment.evaluation.episodes == 7 and not experiment.logging.tensorboard
@@ -201,6 +208,7 @@ def test_graph(calls, tmp_path, monkeypatch):
   assert 'actor × 3' in (tmp_path / 'new' / 'a.svg').read_text()
   (tmp_path / 'file').write_text('')
   assert cli.main(['graph', 'dqn', '--out', str(tmp_path / 'file' / 'a.svg')]) == 2
+  assert cli.main(['graph', 'dqn', '--out', str(tmp_path / 'a.png')]) == 2
 
 
 _TALKS = {

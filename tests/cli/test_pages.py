@@ -3,10 +3,10 @@
 import pytest
 
 import tfacme
-from tfacme import cli, experiments, launching
+from tfacme import cli, core, experiments, launching
 
 
-class ToyBuilder:
+class ToyBuilder(core.Builder):
   """Stands for a builder."""
 
 
@@ -17,7 +17,7 @@ def page(seed):
   return experiments.Experiment(
     builder=_BUILDER,
     environment=environment,
-    networks=None,
+    networks=networks,
     budget=experiments.Budget(actor_steps=500 + seed),
     seed=seed,
     layout=experiments.Layout(slots=3),
@@ -27,6 +27,10 @@ def page(seed):
 
 def environment(seed):
   del seed
+
+
+def networks(spec):
+  del spec
 
 
 @pytest.fixture

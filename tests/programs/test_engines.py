@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.programs import processes
+from tfacme import errors
 
 ENGINES = [
   'inline',
@@ -63,6 +64,9 @@ def test_the_exported_policy_needs_no_tfacme(tmp_path):
   policy = tfacme.load_policy(str(run))
   here = policy.act(np.array(observations, np.float32), np.ones(3, np.bool_))
   assert json.loads(there.stdout) == here.tolist()
+  assert policy(np.array(observations[0], np.float64)) == here[0]  # Other numbers are converted.
+  with pytest.raises(errors.UserError, match=r'shapes \[\(3, 3\)\], and the policy takes \[\(10, 5\)\]'):
+    policy(np.zeros((3, 3), np.float32))
 
 
 _ALONE = """

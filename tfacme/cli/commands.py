@@ -233,10 +233,12 @@ class _GraphOptions:
   Attributes:
     out: the picture's file (SVG).
     env: the environment's id; the graph is made for one that the agent can learn in.
+    dataset: the folder of an RLDS data set, for an agent that learns from recorded data.
   """
 
   out: str = 'graph.svg'
   env: str = 'bsuite:catch/0'
+  dataset: Optional[str] = None
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
 
 
@@ -245,6 +247,8 @@ def _graph(arguments: Sequence[str]) -> None:
   if agent is None:
     return
   options = parsing.parse(_GraphOptions, arguments[1:], f'tfacme graph {agent}')
+  if not options.out.endswith('.svg'):
+    raise errors.UserError(f'--out is {options.out}, and the graph is drawn as SVG: give a name that ends in .svg.')
   environment = environments.factory(options.env)
   import tfacme  # pylint: disable=g-import-not-at-top
   from tfacme import picture, program  # pylint: disable=g-import-not-at-top
@@ -253,11 +257,15 @@ def _graph(arguments: Sequence[str]) -> None:
     builder=registry.builder(agent, registry.config_class(agent)()),
     environment=environment,
     networks=registry.default_networks(agent),
-    budget=experiments.Budget(actor_steps=1),
+    budget=experiments.Budget(**{'learner_steps' if options.dataset else 'actor_steps': options_lib.Task.steps}),
+    dataset=datasets.rlds(options.dataset) if options.dataset else None,
     layout=options.layout,
     name=agent,
   )
-  svg = picture.graph_svg(program.graph(tfacme.make_program(experiment)))
+  try:
+    svg = picture.graph_svg(program.graph(tfacme.make_program(experiment)))
+  except errors.UserError as error:
+    raise errors.UserError(f'{error} The graph was to be for {options.env}: see --env and --dataset.') from error
   try:
     os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
     with open(options.out, 'w', encoding='utf-8') as file:

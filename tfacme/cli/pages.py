@@ -95,6 +95,5 @@ def _peek(arguments: Sequence[str], name: str, default: str) -> str:
 def _workdir(experiment: experiments.Experiment) -> str:
   """The run's folder if none is given: named by the agent and, where it has one, the environment's id."""
   factory: Any = experiment.environment
-  agent = experiment.name or type(experiment.builder).__name__.replace('Builder', '').lower()
   environment = getattr(factory, 'id', None) or getattr(factory, '__name__', 'environment')
-  return options_lib.default_workdir(agent, environment, experiment.seed)
+  return options_lib.default_workdir(experiment.agent, environment, experiment.seed)

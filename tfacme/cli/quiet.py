@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 
@@ -17,6 +18,11 @@ _VARIABLES = {
 
 def silence() -> None:
   """Sets what the libraries read when they are imported; what the user has set stays."""
+  own = logging.getLogger('tfacme')
+  if not own.handlers:  # Its warnings look like all else that it says.
+    own.addHandler(logging.StreamHandler())
+    own.handlers[0].setFormatter(logging.Formatter('tfacme: %(message)s'))
+    own.propagate = False
   if 'PYTHONWARNINGS' not in os.environ:
     warnings.simplefilter('ignore')
   for name, value in _VARIABLES.items():

@@ -42,4 +42,4 @@ def _report(result: Any, budget: experiments.Budget) -> str:
   if int(last.get('learner_steps', 1)) == 0:
     where = f'nothing was learned, since the replay never held as much as the agent waits for; {where}'
   unit = 'environment steps' if budget.unit == 'actor_steps' else 'learner steps'
-  return f'Evaluation return {value:.3g} ± {error:.2g} (standard error) after {steps:,} {unit}; {where}'
+  return f'Evaluation return {value:.4g} ± {error:.2g} (standard error) after {steps:,} {unit}; {where}'

@@ -1,0 +1,43 @@
+"""Parts that are no parts of an experiment are one sentence."""
+
+import pytest
+
+import tfacme
+from tfacme import environments, errors
+from tfacme.agents import dqn
+
+PARTS = {
+  'builder': dqn.DQNBuilder(dqn.DQNConfig()),
+  'environment': environments.factory('bsuite:catch/0'),
+  'networks': dqn.default_networks(),
+}
+
+
+def experiment(**parts):
+  return tfacme.Experiment(budget=tfacme.Budget(actor_steps=10), **{**PARTS, **parts})
+
+
+@pytest.mark.parametrize(
+  'part, value',
+  [
+    ('builder', dqn.DQNConfig()),
+    ('builder', dqn.DQNBuilder),
+    ('environment', 'bsuite:catch/0'),
+    ('environment', lambda: None),
+    ('networks', 3),
+    ('networks', lambda spec, more: None),
+  ],
+)
+def test_a_part_of_another_kind_is_named(part, value):
+  with pytest.raises(errors.UserError, match=f'{part} is .* has to be'):
+    experiment(**{part: value})
+
+
+def test_an_agent_is_named_by_its_builder():
+  assert experiment().agent == 'dqn'
+  assert experiment(name='mine').agent == 'mine'
+
+
+def test_a_number_is_a_number():
+  with pytest.raises(errors.UserError, match="n_step is '3', and has to be a number"):
+    dqn.DQNConfig(n_step='3')
