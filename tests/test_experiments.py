@@ -38,6 +38,15 @@ def test_an_agent_is_named_by_its_builder():
   assert experiment(name='mine').agent == 'mine'
 
 
-def test_a_number_is_a_number():
-  with pytest.raises(errors.UserError, match="n_step is '3', and has to be a number"):
-    dqn.DQNConfig(n_step='3')
+@pytest.mark.parametrize(
+  'setting, says',
+  [
+    ({'n_step': '3'}, "n_step is '3', and has to be a whole number"),
+    ({'n_step': 2.5}, 'n_step is 2.5, and has to be a whole number'),
+    ({'batch_size': True}, 'batch_size is True, and has to be a whole number'),
+    ({'discount': '0.9'}, "discount is '0.9', and has to be a number"),
+  ],
+)
+def test_a_number_is_a_number(setting, says):
+  with pytest.raises(errors.UserError, match=says):
+    dqn.DQNConfig(**setting)

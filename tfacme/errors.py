@@ -37,6 +37,13 @@ def in_range(
     raise UserError(f'{name} is {value}, and has to be at most {high}.')
 
 
+def count(name: str, value: int) -> None:
+  """Raises a `UserError` unless a setting is a whole number of at least 1."""
+  if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+    raise UserError(f'{name} is {value!r}, and has to be a whole number.')
+  in_range(name, value, low=1)
+
+
 def at_least(name: str, value: float, other: str, bound: float) -> None:
   """Raises a `UserError` unless a setting's value is at least that of another one."""
   if value < bound:

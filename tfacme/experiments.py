@@ -34,7 +34,7 @@ class Budget:
   def __post_init__(self):
     if (self.actor_steps is None) == (self.learner_steps is None):
       raise errors.UserError('A budget is either actor_steps or learner_steps; set one of the two.')
-    errors.in_range('The number of steps', self.steps, low=1)
+    errors.count('The number of steps', self.steps)
 
   @property
   def unit(self) -> str:
@@ -69,9 +69,9 @@ class Layout:
 
   def __post_init__(self):
     if self.variable_period is not None:
-      errors.in_range('variable_period', self.variable_period, low=1)
+      errors.count('variable_period', self.variable_period)
     for name in ('actors', 'slots', 'updates_per_call'):
-      errors.in_range(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name), low=1)
+      errors.count(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name))
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
     errors.in_range('threads', self.threads, low=0)
 
@@ -92,8 +92,8 @@ class Evaluation:
 
   def __post_init__(self):
     errors.in_range('evaluation.every', self.every or 0, low=0)
-    errors.in_range('evaluation.environments', self.environments, low=1)
-    errors.in_range('evaluation.episodes', self.episodes, low=1)
+    errors.count('evaluation.environments', self.environments)
+    errors.count('evaluation.episodes', self.episodes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Checkpointing:
 
   def __post_init__(self):
     errors.in_range('checkpointing.every', self.every or 0, low=0)
-    errors.in_range('checkpointing.keep', self.keep, low=1)
+    errors.count('checkpointing.keep', self.keep)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Logging:
   tensorboard: bool = True
 
   def __post_init__(self):
-    errors.in_range('logging.learner_every', self.learner_every, low=1)
+    errors.count('logging.learner_every', self.learner_every)
 
 
 @dataclasses.dataclass(frozen=True)

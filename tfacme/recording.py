@@ -60,7 +60,7 @@ def record(
   Raises:
     UserError: if the folder holds other data.
   """
-  errors.in_range('The number of episodes', episodes, low=1)
+  errors.count('The number of episodes', episodes)
   spec = specs.environment_spec(environment)
   acting: Any = RandomPolicy(spec.actions, seed) if policy is None else policy
   returns = []

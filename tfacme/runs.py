@@ -63,7 +63,7 @@ class Run:
 
   def evaluate(self, episodes: int = 20, seed: int = 0) -> evaluation.Result:
     """Plays episodes with the trained policy, in new environments."""
-    errors.in_range('The number of episodes', episodes, low=1)
+    errors.count('The number of episodes', episodes)
     policy = self.policy(seed)
     slots = min(episodes, 10)
     environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]

@@ -28,6 +28,6 @@ def check(name: str, schedule: Schedule, low: float, high: float) -> None:
   if isinstance(schedule, tuple):
     for end in schedule[:2]:
       errors.in_range(name, end, low=low, high=high)
-    errors.in_range(f'The number of steps of {name}', schedule[2], low=1)
+    errors.count(f'The number of steps of {name}', schedule[2])
   else:
     errors.in_range(name, schedule, low=low, high=high)

@@ -52,8 +52,8 @@ def watch(
   Raises:
     errors.UserError: if there is nothing to draw, or the file can't be written.
   """
-  errors.in_range('The number of episodes', episodes, low=1)
-  errors.in_range('max_frames', max_frames, low=1)
+  errors.count('The number of episodes', episodes)
+  errors.count('max_frames', max_frames)
   frames: List[_Frame] = []
   draw: Optional[Callable[[Any], np.ndarray]] = None
   returns, missed = [], 0

@@ -80,6 +80,17 @@ class _RaisingAndNeverClosing(_Raising):
       time.sleep(1000)
 
 
+class _Slow(catch.Catch):
+  def step(self, action):
+    time.sleep(0.02)
+    return super().step(action)
+
+
+def slow(seed):
+  """Takes its time for each step."""
+  return _Slow(seed=seed)
+
+
 def raising_and_never_closing(seed):
   """Raises at step 1,000, and does not come back when it is closed."""
   return _RaisingAndNeverClosing(seed)

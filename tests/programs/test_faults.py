@@ -65,6 +65,16 @@ def test_a_node_process_that_is_killed_ends_the_run(node, tmp_path):
 
 
 @pytest.mark.slow
+def test_slow_environments_in_processes_make_exactly_the_steps(tmp_path):
+  arguments = ['--env', f'{broken.__name__}:slow', '--launch', 'local_mp', '--actors', '2', '--workdir', str(tmp_path)]
+  begun = time.monotonic()
+  ended = processes.tfacme('train', 'dqn', *arguments, '--steps', '400', '--evaluation.every', '0').wait(100)
+  assert (ended.code, ended.left) == (0, [])
+  assert '400 environment steps' in ended.out
+  assert time.monotonic() - begun > 400 * 0.02 / 2
+
+
+@pytest.mark.slow
 def test_a_node_process_that_ends_by_itself_ends_the_run(tmp_path):
   arguments = ['--env', f'{broken.__name__}:vanishing', '--launch', 'local_mp', '--workdir', str(tmp_path)]
   ended = processes.tfacme('train', 'dqn', *arguments, '--steps', '50000').wait(100)

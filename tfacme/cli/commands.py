@@ -121,7 +121,7 @@ class _EvaluateOptions:
 
 def _evaluate(arguments: Sequence[str]) -> None:
   options = parsing.parse(_EvaluateOptions, arguments, 'tfacme evaluate')
-  errors.in_range('--episodes', options.episodes, low=1)
+  errors.count('--episodes', options.episodes)
   result = _load_run(options.run).evaluate(episodes=options.episodes)
   values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
   if options.json:
@@ -215,7 +215,7 @@ def _record(arguments: Sequence[str]) -> None:
     raise errors.UserError('tfacme record wants either --run RUN, or --random --env ID.')
   if options.random != (options.env is not None):
     raise errors.UserError('tfacme record wants --env with --random, and not with --run, which has its environment.')
-  errors.in_range('--episodes', options.episodes, low=1)
+  errors.count('--episodes', options.episodes)
   made = environments.factory(options.env) if options.env else _load_run(options.run or '').environment
   import tfacme  # pylint: disable=g-import-not-at-top
 

@@ -42,7 +42,7 @@ class DiscreteActionShare:
 
   def __init__(self, actions: int):
     """For an environment with this many actions."""
-    errors.in_range('The number of actions of DiscreteActionShare', actions, low=1)
+    errors.count('The number of actions of DiscreteActionShare', actions)
     self._counts = [0] * actions
 
   def observe_first(self, timestep) -> None:

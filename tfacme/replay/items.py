@@ -39,7 +39,7 @@ class Items:
       errors.in_range('The length of an item', self.length, low=2)
     elif (self.period, self.observations, self.end) != (1, 'all', 'pad'):
       raise errors.UserError('Items of whole episodes (length None) have no period, ends or end of their own.')
-    errors.in_range('The period of items', self.period, low=1)
+    errors.count('The period of items', self.period)
     object.__setattr__(self, 'once', tuple(self.once))  # so that items are hashable, whatever was given
 
 

@@ -26,7 +26,7 @@ class Sample:
   batch_size: int
 
   def __post_init__(self):
-    errors.in_range('batch_size', self.batch_size, low=1)
+    errors.count('batch_size', self.batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Data:
   shuffle_episodes: int = 1000
 
   def __post_init__(self):
-    errors.in_range('batch_size', self.batch_size, low=1)
-    errors.in_range('shuffle_episodes', self.shuffle_episodes, low=1)
+    errors.count('batch_size', self.batch_size)
+    errors.count('shuffle_episodes', self.shuffle_episodes)
 
 
 @dataclasses.dataclass(frozen=True)

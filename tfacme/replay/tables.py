@@ -135,7 +135,7 @@ class Table:
   max_times_sampled: int = 0
 
   def __post_init__(self):
-    errors.in_range(f'max_size of the table {self.name!r}', self.max_size, low=1)
+    errors.count(f'max_size of the table {self.name!r}', self.max_size)
     errors.in_range(f'max_times_sampled of the table {self.name!r}', self.max_times_sampled, low=0)
     if self.limiter.min_size > self.max_size:
       raise errors.UserError(

@@ -32,7 +32,7 @@ class BCConfig:
   """Gradients of a larger global norm are scaled down to it; inf scales none."""
 
   def __post_init__(self):
-    errors.in_range('batch_size', self.batch_size, low=1)
+    errors.count('batch_size', self.batch_size)
     for name in ('adam_epsilon', 'max_gradient_norm'):
       errors.in_range(name, getattr(self, name), above=0)
     schedules.check('learning_rate', self.learning_rate, low=0, high=math.inf)

@@ -83,7 +83,7 @@ class DQNConfig:
     for name in ('discount', 'evaluation_epsilon'):
       errors.in_range(name, getattr(self, name), low=0, high=1)
     for name in ('n_step', 'batch_size', 'min_replay_size'):
-      errors.in_range(name, getattr(self, name), low=1)
+      errors.count(name, getattr(self, name))
     for name in (
       'max_abs_reward',
       'adam_epsilon',
@@ -105,7 +105,7 @@ class DQNConfig:
     if (period is None) == (rate is None):
       raise errors.UserError('Set one of target_update_period and target_update_rate, and the other to None.')
     if period is not None:
-      errors.in_range('target_update_period', period, low=1)
+      errors.count('target_update_period', period)
     if rate is not None:
       errors.in_range('target_update_rate', rate, above=0, high=1)
 

@@ -54,7 +54,7 @@ class IMPALAConfig:
   def __post_init__(self):
     errors.in_range('discount', self.discount, low=0, high=1)
     for name in ('unroll_length', 'batch_size'):
-      errors.in_range(name, getattr(self, name), low=1)
+      errors.count(name, getattr(self, name))
     for name in ('max_abs_reward', 'adam_epsilon', 'max_gradient_norm', 'clip_rho', 'clip_policy_rho'):
       errors.in_range(name, getattr(self, name), above=0)
     for name in ('entropy_cost', 'baseline_cost'):

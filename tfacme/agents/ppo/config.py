@@ -67,7 +67,7 @@ class PPOConfig:
     for name in ('discount', 'gae_lambda', 'value_decay'):
       errors.in_range(name, getattr(self, name), low=0, high=1)
     for name in ('unroll_length', 'batch_size', 'epochs', 'minibatches'):
-      errors.in_range(name, getattr(self, name), low=1)
+      errors.count(name, getattr(self, name))
     for name in ('adam_epsilon', 'max_gradient_norm', 'value_clip'):
       errors.in_range(name, getattr(self, name), above=0)
     for name in ('entropy_cost', 'value_cost'):

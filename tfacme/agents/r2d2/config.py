@@ -85,7 +85,7 @@ class R2D2Config:
     for name in ('discount', 'evaluation_epsilon', 'max_priority_weight'):
       errors.in_range(name, getattr(self, name), low=0, high=1)
     for name in ('n_step', 'trace_length', 'sequence_period', 'batch_size', 'target_update_period', 'min_replay_size'):
-      errors.in_range(name, getattr(self, name), low=1)
+      errors.count(name, getattr(self, name))
     for name in ('max_abs_reward', 'adam_epsilon', 'max_gradient_norm', 'samples_per_insert'):
       errors.in_range(name, getattr(self, name), above=0)
     for name in ('burn_in', 'epsilon_ladder', 'samples_per_insert_tolerance', 'priority_exponent'):

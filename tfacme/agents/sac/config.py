@@ -71,7 +71,7 @@ class SACConfig:
     for name in ('discount', 'target_update_rate'):
       errors.in_range(name, getattr(self, name), low=0, high=1)
     for name in ('n_step', 'batch_size', 'min_replay_size'):
-      errors.in_range(name, getattr(self, name), low=1)
+      errors.count(name, getattr(self, name))
     for name in ('reward_scale', 'adam_epsilon', 'initial_temperature', 'samples_per_insert'):
       errors.in_range(name, getattr(self, name), above=0)
     for name in ('random_steps', 'samples_per_insert_tolerance'):

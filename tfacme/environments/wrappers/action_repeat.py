@@ -22,7 +22,7 @@ class ActionRepeat(base.EnvironmentWrapper):
   def __init__(self, environment: dm_env.Environment, num_repeats: int):
     """Wraps `environment`; `num_repeats` is at least 1."""
     super().__init__(environment)
-    errors.in_range('num_repeats', num_repeats, low=1)
+    errors.count('num_repeats', num_repeats)
     self._num_repeats = num_repeats
 
   def step(self, action: Any) -> dm_env.TimeStep:

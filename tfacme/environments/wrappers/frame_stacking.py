@@ -25,7 +25,7 @@ class FrameStacking(base.EnvironmentWrapper):
   def __init__(self, environment: dm_env.Environment, num_frames: int = 4):
     """Wraps `environment`; `num_frames` is at least 1."""
     super().__init__(environment)
-    errors.in_range('num_frames', num_frames, low=1)
+    errors.count('num_frames', num_frames)
     self._inner_spec = environment.observation_spec()
     self._observation_spec = tree.map_structure(lambda spec: _stacked_spec(spec, num_frames), self._inner_spec)
     self._frames = collections.deque(maxlen=num_frames)  # Of observations, each the list of its leaves.

@@ -20,7 +20,7 @@ class StepLimit(base.EnvironmentWrapper):
   def __init__(self, environment: dm_env.Environment, limit: int):
     """Wraps `environment`; `limit` is in steps and at least 1."""
     super().__init__(environment)
-    errors.in_range('limit', limit, low=1)
+    errors.count('limit', limit)
     self._limit = limit
     self._num_steps = 0
     self._is_truncated = False
