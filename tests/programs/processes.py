@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -59,8 +60,7 @@ class Command:
     try:
       out, err = self.process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-      self.end()
-      raise
+      raise TimeoutError(f'It has not ended within {seconds} s: {self._where_it_is()}') from None
     took = time.monotonic() - begun
     time.sleep(0.5)
     ended = Ended(self.process.returncode, out, err, took, self.pids())
@@ -79,8 +79,19 @@ class Command:
       if path.exists() and path.read_text().count('\n') >= lines:
         return
       time.sleep(0.1)
+    raise TimeoutError(f'{path} has not come to {lines} lines: {self._where_it_is()}')
+
+  def _where_it_is(self) -> str:
+    """All that it has said, and the stack of each thread of its nodes; ends it."""
+    self.process.send_signal(signal.SIGSTOP)  # It would end all others when the first one ends.
+    for pid in sorted(self.pids(), reverse=True):  # Nodes first: they die with the process that they were forked from.
+      with contextlib.suppress(ProcessLookupError):
+        if pid != self.process.pid:
+          os.kill(pid, signal.SIGABRT)  # Python's fault handler, which nodes have, answers with the stacks.
+          time.sleep(0.5)
     self.end()
-    raise TimeoutError(f'{path} has not come to {lines} lines: {self.process.communicate()}')
+    out, err = self.process.communicate()
+    return f'{out}\n{err}'
 
   def _is_ours(self, pid: int) -> bool:
     try:

@@ -6,9 +6,12 @@ engines run the nodes as Launchpad does: bind the addresses, then call each node
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 import traceback
@@ -74,10 +77,31 @@ class _Manager:
     """The program is to stop. The engine knows: it watches the node that says so."""
 
 
+class _Address(lp.AbstractAddressBuilder):
+  """An address on this machine, whose port stays a node's own in the seconds until it listens there.
+
+  A port that is only looked up can meanwhile go to another run, or to any connection that goes out; a server of Reverb
+  would share it without a word. One that a socket is bound to is not given out again, and the node's server may take it
+  all the same, as long as that socket does not listen.
+  """
+
+  def __init__(self, stack: contextlib.ExitStack):
+    """Reserves a port until the stack is left."""
+    family, anywhere = (socket.AF_INET6, '::') if socket.has_dualstack_ipv6() else (socket.AF_INET, '')
+    held = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind((anywhere, 0))
+    self._port = held.getsockname()[1]
+
+  def build(self) -> str:
+    """The address."""
+    return f'localhost:{self._port}'
+
+
 def run_threads(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs each node in a thread of this process; see `launching.launch`."""
-  with quiet.filtered_stderr():
-    counter = _bind(program)
+  with quiet.filtered_stderr(), contextlib.ExitStack() as ports:
+    counter = _bind(program, ports)
     tasks = [_ThreadTask(node) for node in nodes.of_program(program)]
     _supervise(tasks, _ending(program), counter, on_status, stop)
 
@@ -85,25 +109,26 @@ def run_threads(program: lp.Program, on_status: Callable[[Dict[str, Any]], None]
 def run_processes(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs each node in a process of its own; see `launching.launch`."""
   forking.start_server()
-  counter = _bind(program)
-  tasks: List[_ProcessTask] = []
-  try:
-    for node in nodes.of_program(program):
-      tasks.append(_ProcessTask(node))
-  except Exception:
-    _stop_all(tasks)
-    raise
-  with quiet.filtered_stderr():
-    _supervise(tasks, _ending(program), counter, on_status, stop)
+  with contextlib.ExitStack() as ports:
+    counter = _bind(program, ports)
+    tasks: List[_ProcessTask] = []
+    try:
+      for node in nodes.of_program(program):
+        tasks.append(_ProcessTask(node))
+    except Exception:
+      _stop_all(tasks)
+      raise
+    with quiet.filtered_stderr():
+      _supervise(tasks, _ending(program), counter, on_status, stop)
 
 
-def _bind(program: lp.Program) -> Any:
+def _bind(program: lp.Program, ports: contextlib.ExitStack) -> Any:
   """Gives the nodes addresses on this machine, and returns a client of the counter."""
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()  # Launchpad reads flags, and there are none of ours.
   counter = next(node for node in nodes.of_program(program) if node.role == 'counter')
   handle = counter.create_handle()
-  nodes.bind(program, lambda node: lp.SimpleLocalAddressBuilder())
+  nodes.bind(program, lambda node: _Address(ports))
   return handle.dereference()
 
 
@@ -274,6 +299,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   an order in which the saver can still ask the others.
   """
   forking.die_with_parent(name)
+  faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process: a library's abort says where it was.
   if threads:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
