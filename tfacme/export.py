@@ -71,6 +71,8 @@ class LoadedPolicy:
       )
     compiling.take_signals_elsewhere()
     self._model = tf.saved_model.load(path)
+    arguments, _ = self._model.act.concrete_functions[0].structured_input_signature
+    self._wanted = tf.nest.flatten(arguments[0])
     self._seed = seed
     self._calls = 0
     self._state: Any = None
@@ -103,8 +105,7 @@ class LoadedPolicy:
 
   def _as_specified(self, observation: core.Nest) -> core.Nest:
     """The observations as tensors of the types that the policy takes."""
-    specs_of_arguments = self._model.act.concrete_functions[0].structured_input_signature[0]
-    wanted, given = tf.nest.flatten(specs_of_arguments[0]), [np.asarray(leaf) for leaf in tree.flatten(observation)]
+    wanted, given = self._wanted, [np.asarray(leaf) for leaf in tree.flatten(observation)]
     if [spec.shape[1:] for spec in wanted] != [leaf.shape[1:] for leaf in given]:
       shapes = [[tuple(leaf.shape[1:]) for leaf in leaves] for leaves in (given, wanted)]
       raise errors.UserError(f'An observation has the shapes {shapes[0]}, and the policy takes {shapes[1]}.')

@@ -74,6 +74,13 @@ def _agent(command: str, arguments: Sequence[str]) -> Optional[str]:
   raise errors.UserError(f'tfacme {command} wants the agent first: tfacme {command} AGENT ...; there are {known}.')
 
 
+def _budget_and_data(steps: int, dataset: Optional[str]) -> Dict[str, Any]:
+  """Two parts of an experiment: what its steps count depends on whether it learns from recorded data."""
+  if dataset is None:
+    return {'budget': experiments.Budget(actor_steps=steps)}
+  return {'budget': experiments.Budget(learner_steps=steps), 'dataset': datasets.rlds(dataset)}
+
+
 def _train(arguments: Sequence[str]) -> None:
   agent = _agent('train', arguments)
   if agent is None:
@@ -81,8 +88,7 @@ def _train(arguments: Sequence[str]) -> None:
   options = parsing.parse(
     options_lib.train_options(registry.config_class(agent)), arguments[1:], prog=f'tfacme train {agent}'
   )
-  offline = options.dataset is not None
-  budget = experiments.Budget(**{'learner_steps' if offline else 'actor_steps': options.steps})
+  source = _budget_and_data(options.steps, options.dataset)
   environment = environments.factory(options.env)
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
@@ -91,8 +97,7 @@ def _train(arguments: Sequence[str]) -> None:
     builder=registry.builder(agent, options.config),
     environment=environment,
     networks=registry.default_networks(agent),
-    budget=budget,
-    dataset=datasets.rlds(options.dataset) if offline else None,
+    **source,
     seed=options.seed,
     layout=options.layout,
     evaluation=options.evaluation,
@@ -257,8 +262,7 @@ def _graph(arguments: Sequence[str]) -> None:
     builder=registry.builder(agent, registry.config_class(agent)()),
     environment=environment,
     networks=registry.default_networks(agent),
-    budget=experiments.Budget(**{'learner_steps' if options.dataset else 'actor_steps': options_lib.Task.steps}),
-    dataset=datasets.rlds(options.dataset) if options.dataset else None,
+    **_budget_and_data(options_lib.Task.steps, options.dataset),
     layout=options.layout,
     name=agent,
   )

@@ -100,6 +100,8 @@ class SmallImageTorso(snt.Module):
 class ResidualTorso(snt.Module):
   """The residual convolutions of Espeholt et al. 2018 (IMPALA, figure 3, right), without the fully connected layer."""
 
+  SMALLEST = 3  # The side of its kernels.
+
   def __init__(self, channels: Sequence[int] = (16, 32, 32), blocks: int = 2, name: Optional[str] = None):
     """Makes the layers.
 
@@ -133,8 +135,7 @@ class MixedTorso(snt.Module):
     name: Optional[str] = None,
   ):
     super().__init__(name)
-    fitting = [image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec)]
-    self._torsos = [ResidualTorso() if torso is not None and residual else torso for torso in fitting]
+    self._torsos = [image_torso(spec.shape, residual) for spec in tf.nest.flatten(observation_spec)]
     self._mlp = MLPTorso(hidden_sizes, activation)
 
   def __call__(self, observation: Any) -> tf.Tensor:
@@ -143,12 +144,13 @@ class MixedTorso(snt.Module):
     return self._mlp([leaf if torso is None else torso(leaf) for torso, leaf in zip(self._torsos, leaves)])
 
 
-def image_torso(shape: Sequence[int]) -> Optional[snt.Module]:
+def image_torso(shape: Sequence[int], residual: bool = False) -> Optional[snt.Module]:
   """The convolutions for an observation of this shape; None if it is no image [H, W, C] that one fits on."""
   if len(shape) != 3:
     return None
   side = min(shape[:2])
-  return next((torso() for torso in (AtariTorso, SmallImageTorso) if side >= torso.SMALLEST), None)
+  torsos = (ResidualTorso,) if residual else (AtariTorso, SmallImageTorso)
+  return next((torso() for torso in torsos if side >= torso.SMALLEST), None)
 
 
 def has_image(observation_spec: Any) -> bool:
