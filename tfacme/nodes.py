@@ -163,8 +163,9 @@ class Host:
     self._name = name
     self._stop = lp.stop_event()
     self._saving = False
+    self._clients = {key: wraps[key](client, self._gives_up) for key, client in clients.items()}
     try:
-      self._object = factory(**{key: wraps[key](client, self._gives_up) for key, client in clients.items()})
+      self._object = factory(**self._clients)
     except remote.Stopped:
       self._object = None
     self._endpoint = remote.Endpoint(self._object)
@@ -192,6 +193,8 @@ class Host:
       close(self._object)
       self._server.Stop()
       self._server.Join()
+      for client in self._clients.values():
+        client.close()
 
   def _gives_up(self) -> bool:
     """Whether calls of other nodes are not waited for any more: the run stops, and there is nothing to save."""

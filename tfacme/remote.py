@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import pickle
 import time
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import cloudpickle
 
@@ -87,16 +87,26 @@ class Remote:
   prompt = False
 
   def __init__(self, client: Any, name: str, stopping: Callable[[], bool]):
-    # The destructor of a Courier client waits, without end, for a call to a server that is gone: so it is never called.
+    # The destructor of a Courier client waits, without end, for a call to a server that is gone: only `close` may cause
+    # it, which has given all calls up before.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
     self._client = client
     self._name = name
     self._stopping = stopping
+    self._calls: List[Any] = []  # that may be on their way
 
   def begin(self, method: str, *args: Any) -> Any:
     """Starts a call and returns what will have its answer."""
     future = self._client.futures.call(cloudpickle.dumps((method, args)))
+    self._calls = [call for call in self._calls if not call.done()] + [future]
     return _Answer(future, self._name, method, self._stopping)
+
+  def close(self) -> None:
+    """Gives up the calls that are on their way, and the connection with its threads."""
+    for call in self._calls:
+      call.cancel()
+    client, self._client = self._client, None
+    ctypes.pythonapi.Py_DecRef(ctypes.py_object(client))
 
   def __getattr__(self, method: str) -> Callable[..., Any]:
     if method.startswith('_'):

@@ -23,16 +23,12 @@ def recurrent(spec) -> snt.RNNCore:
   return core
 
 
-class Greedy(tf.Module):
+class Greedy(networks.MemorylessPolicy):
   """The policy that takes the action of the largest logit, by a `linear` layer."""
 
   def __init__(self, layer):
     super().__init__()
     self.layer = layer
-
-  def initial_state(self, batch_size):
-    """It has no memory."""
-    return ()
 
   def __call__(self, observation, state, context):
     """From observations [B, 3] to actions [B]."""

@@ -10,15 +10,12 @@ from tfacme import core, networks
 from tfacme.replay import items, sources, tables
 
 
-class Policy(tf.Module):
+class Policy(networks.MemorylessPolicy):
   """Draws actions by their logits; takes the likeliest one in an evaluation."""
 
   def __init__(self, layer, evaluation):
     super().__init__()
     self._layer, self._evaluation = layer, evaluation
-
-  def initial_state(self, batch_size):
-    return ()
 
   def __call__(self, observation, state, context):
     logits = self._layer(observation)[:, :2]

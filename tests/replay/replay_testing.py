@@ -138,11 +138,7 @@ class NumpyBackend:
 
 
 class ReverbBackend:
-  """Replay behind a server.
-
-  All servers stay until the end: a reader whose server is gone tries to connect again, for ever, and would find the
-  next server that got the same port.
-  """
+  """Replay behind a server; `stop` ends all that it gave."""
 
   name = 'reverb'
 
@@ -156,8 +152,9 @@ class ReverbBackend:
     checkpointer = reverb_replay.checkpointer(path) if path else None
     server = reverb.Server(reverb_replay.reverb_tables(described, codec), checkpointer=checkpointer)
     client = reverb.Client(f'localhost:{server.port}')
-    self._kept.append((server, client, [table.name for table in described]))
-    return reverb_replay.ReverbReplay(client, codec, described)
+    replay = reverb_replay.ReverbReplay(client, codec, described)
+    self._kept.append((server, client, replay, [table.name for table in described]))
+    return replay
 
   def saved_and_restored(self, described: Sequence[tables.Table], fill, path: str) -> streams.Replay:
     """As of `NumpyBackend`; the second server starts from the first one's checkpoint."""
@@ -169,15 +166,17 @@ class ReverbBackend:
     return self.replay(described, path=os.path.join(path, 'next'))
 
   def stop(self) -> None:
-    """Ends all servers, once nothing waits in a writer any more."""
+    """Ends all servers, once nothing waits in a writer any more, and all readers."""
     for writer in _writers:
       while writer.flush(0.01, everything=True) is not None:
-        for _, client, names in self._kept:
+        for _, client, _, names in self._kept:
           for name in names:
             client.reset(name)
     _writers.clear()
-    for server, _, _ in self._kept:
+    for server, _, replay, _ in self._kept:
       server.stop()
+      replay.close()
+    self._kept.clear()
 
 
 @st.composite

@@ -162,6 +162,7 @@ def _supervise(
     _tell(client, client.begin('status'), on_status, wait=True)
   finally:
     _stop_all(tasks)
+    client.close()
 
 
 def _raise_failure(tasks: Sequence[Task]) -> None:

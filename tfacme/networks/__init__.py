@@ -23,6 +23,7 @@ from tfacme.networks.normalization import ObservationNormalizer as ObservationNo
 from tfacme.networks.normalization import update_normalizers as update_normalizers
 from tfacme.networks.optimizers import Adam as Adam
 from tfacme.networks.policies import DistributionPolicy as DistributionPolicy
+from tfacme.networks.policies import MemorylessPolicy as MemorylessPolicy
 from tfacme.networks.recurrent import Unrollable as Unrollable
 from tfacme.networks.recurrent import lstm as lstm
 from tfacme.networks.seeding import create_unrolled as create_unrolled

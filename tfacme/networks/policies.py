@@ -1,4 +1,4 @@
-"""The policy of agents whose network returns a distribution of actions."""
+"""Policies that several agents share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from tfacme import core, specs
 from tfacme.networks import distributions
 
 
-class DistributionPolicy(tf.Module):
+class MemorylessPolicy(tf.Module):
+  """What the policies without memory have in common."""
+
+  def initial_state(self, batch_size: int) -> core.Nest:
+    """None, `()`."""
+    del batch_size
+    return ()
+
+
+class DistributionPolicy(MemorylessPolicy):
   """Samples from its network's distribution, or takes the mode; a `core.Policy`.
 
   Continuous actions are on the scale from -1 to 1 in the network, and what lies beyond is cut off for the environment.
@@ -30,11 +39,6 @@ class DistributionPolicy(tf.Module):
     self._network = network
     self._action_spec = action_spec
     self._mode = mode
-
-  def initial_state(self, batch_size: int) -> core.Nest:
-    """It has no memory."""
-    del batch_size
-    return ()
 
   def __call__(
     self, observation: core.Nest, state: core.Nest, context: core.Context

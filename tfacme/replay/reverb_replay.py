@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
 import queue
 import shutil
 import threading
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+import time
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
 
 import numpy as np
 import reverb
 import tensorflow as tf
 from reverb import structured_writer
+from tensorflow.python.eager import cancellation
 
 from tfacme import core, errors
 from tfacme.replay import packing, streams, tables
@@ -23,6 +26,7 @@ from tfacme.replay import packing, streams, tables
 _PENDING = 8
 _MOST_ROWS = 100_000  # of an episode that is kept whole
 _LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written
+_LOOK_SECONDS = 0.5  # after which a reader's thread that waits looks whether it is still wanted
 _SAVED = 'reverb'  # a server's checkpoint within ours
 
 
@@ -94,6 +98,7 @@ class ReverbReplay:
     self._client = client
     self._tables = tuple(described)
     self._writers = 0
+    self._readers: List[ReverbReader] = []
     self._infos: Dict[str, Any] = {}
 
   def writer(self) -> streams.StreamWriter:
@@ -109,7 +114,13 @@ class ReverbReplay:
 
   def reader(self, table: tables.Table, batch_size: int) -> ReverbReader:
     """A reader of batches from a table."""
-    return ReverbReader(self._client, self.codec, table, batch_size)
+    self._readers.append(ReverbReader(self._client, self.codec, table, batch_size))
+    return self._readers[-1]
+
+  def close(self) -> None:
+    """Ends its readers, without waiting for them."""
+    for reader in self._readers:
+      reader.close()
 
   def sizes(self) -> Dict[str, Tuple[int, int]]:
     """{table: (items that it holds, items that it can hold)}."""
@@ -300,6 +311,9 @@ class ReverbReader:
     self._read: queue.Queue = queue.Queue(maxsize=1)
     self._priorities: queue.Queue = queue.Queue(maxsize=4)
     self._failed: Optional[BaseException] = None  # why priorities are no longer written
+    self._closed = threading.Event()
+    self._cancellation = cancellation.CancellationManager()  # Nothing else ends a wait for a sample.
+    self._iterator: Any = None
     self._started = False
     self._dry = False  # whether there was no more to sample when it was last asked
 
@@ -342,18 +356,36 @@ class ReverbReader:
     except queue.Full:
       raise RuntimeError(f'The priorities of {self._table.name!r} could not be written in time.') from self._failed
 
+  def close(self) -> None:
+    """Ends its threads, which have let go of the server a little later."""
+    self._closed.set()
+    threading.Thread(target=self._cancel, name='close', daemon=True).start()
+
+  def _cancel(self) -> None:
+    # In the process of the server a wait for a sample, and with it this call and Python's lock, lasts for up to 3
+    # seconds while the server runs. It runs no more by now: all nodes stop together.
+    time.sleep(_LOOK_SECONDS)
+    self._cancellation.start_cancel()
+    self._iterator = None  # Not before: its destructor would have to wait as long.
+
   def _keep_reading(self) -> None:
     try:
       for sample in self._dataset():
-        self._read.put(sample)
+        self._hand_over(sample)
     except BaseException as error:  # The learner raises it.
-      self._read.put((error, None))
+      self._hand_over((error, None))
+
+  def _hand_over(self, sample: Tuple[Any, Any]) -> None:
+    while not self._closed.is_set():
+      with contextlib.suppress(queue.Full):
+        return self._read.put(sample, timeout=_LOOK_SECONDS)
 
   def _keep_writing(self) -> None:
     try:
-      while True:
-        keys, priorities = self._priorities.get()
-        self._client.mutate_priorities(self._table.name, updates=dict(zip(keys.tolist(), priorities.tolist())))
+      while not self._closed.is_set():
+        with contextlib.suppress(queue.Empty):
+          keys, priorities = self._priorities.get(timeout=_LOOK_SECONDS)
+          self._client.mutate_priorities(self._table.name, updates=dict(zip(keys.tolist(), priorities.tolist())))
     except BaseException as error:  # The learner raises it.
       self._failed = error
 
@@ -369,8 +401,17 @@ class ReverbReader:
       num_workers_per_iterator=1,
     )
     if self._table.items.length is None:
-      return self._episodes(iter(dataset))
-    return ((sample.info, _columns(sample.data)) for sample in dataset.batch(self._batch_size, drop_remainder=True))
+      return self._episodes(self._iterate(dataset))
+    batches = dataset.batch(self._batch_size, drop_remainder=True)
+    return ((sample.info, _columns(sample.data)) for sample in self._iterate(batches))
+
+  def _iterate(self, dataset: tf.data.Dataset) -> Iterator[Any]:
+    """What the dataset holds, until the reader is closed."""
+    self._iterator = iter(dataset)
+    following = tf.function(self._iterator.get_next).get_concrete_function()
+    following = self._cancellation.get_cancelable_function(following)
+    while True:
+      yield following()
 
   def _episodes(self, iterator: Any) -> Any:
     """Batches of episodes, each filled up by its last row."""

@@ -12,7 +12,7 @@ from tfacme import core, networks, schedules
 from tfacme.agents.dqn.config import DQNConfig
 
 
-class DQNPolicy(tf.Module):
+class DQNPolicy(networks.MemorylessPolicy):
   """Takes the action of the highest value, and a random one with probability epsilon."""
 
   def __init__(self, q: snt.Module, config: DQNConfig, action_spec: dm_specs.DiscreteArray, evaluation: bool):
@@ -21,11 +21,6 @@ class DQNPolicy(tf.Module):
     self._config = config
     self._dtype = tf.as_dtype(action_spec.dtype)
     self._evaluation = evaluation
-
-  def initial_state(self, batch_size: int) -> core.Nest:
-    """It has no memory."""
-    del batch_size
-    return ()
 
   def __call__(
     self, observation: core.Nest, state: core.Nest, context: core.Context

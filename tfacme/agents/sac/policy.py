@@ -11,7 +11,7 @@ from dm_env import specs as dm_specs
 from tfacme import core, networks
 
 
-class SACPolicy(tf.Module):
+class SACPolicy(networks.MemorylessPolicy):
   """Samples from the policy's distribution, at first uniformly; an evaluation takes the mode."""
 
   def __init__(self, policy: snt.Module, random_steps: int, action_spec: dm_specs.BoundedArray, evaluation: bool):
@@ -20,11 +20,6 @@ class SACPolicy(tf.Module):
     self._random_steps = random_steps
     self._action_spec = action_spec
     self._evaluation = evaluation
-
-  def initial_state(self, batch_size: int) -> core.Nest:
-    """It has no memory."""
-    del batch_size
-    return ()
 
   def __call__(
     self, observation: core.Nest, state: core.Nest, context: core.Context
