@@ -90,11 +90,11 @@ def test_it_keeps_the_logits_and_the_state_before_the_action():
   assert extras == ()
 
 
-def _learned(config, steps, seed=0, **networks_options):
+def _learned(environment, config, steps, seed=0, **networks_options):
   experiment = tfacme.Experiment(
     builder=impala.IMPALABuilder(config),
     networks=impala.default_networks((32,), **networks_options),
-    environment=environments.factory('bsuite:catch/0'),
+    environment=environments.factory(environment),
     budget=tfacme.Budget(actor_steps=steps),
     layout=tfacme.Layout(slots=8),
     evaluation=tfacme.Evaluation(every=0),
@@ -105,4 +105,9 @@ def _learned(config, steps, seed=0, **networks_options):
 
 def test_it_learns_catch():
   config = impala.IMPALAConfig(learning_rate=5e-3, batch_size=8, queue_size=8)
-  assert _learned(config, 24_000) >= 0.7
+  assert _learned('bsuite:catch/0', config, 24_000) >= 0.7
+
+
+def test_it_learns_to_remember():
+  config = impala.IMPALAConfig(learning_rate=2e-3, batch_size=8, queue_size=8)
+  assert _learned('bsuite:memory_len/9', config, 20_000, lstm_size=32) >= 0.9
