@@ -5,10 +5,11 @@ import time
 import types
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import tfacme
-from tfacme import core, counting, environments, learning
+from tfacme import core, counting, environments, errors, learning
 from tfacme.agents import dqn
 from tfacme.replay import readers
 
@@ -88,8 +89,16 @@ class Sum(tf.Module):
     return core.UpdateOutput({'loss': tf.cast(self.sum, tf.float32)}, None)
 
 
-def make_learner(**parts):
-  update = Sum()
+class Breaking(Sum):
+  """Has no loss any more once the sum is 3."""
+
+  def __call__(self, batch):
+    output = super().__call__(batch)
+    return output._replace(metrics={'loss': tf.math.log(3.0 - output.metrics['loss'])})
+
+
+def make_learner(kind=Sum, **parts):
+  update = kind()
   counter = counting.Counter(100, 'actor_steps', [['actor-0'], ['learner']])
   parts = {
     'logger': types.SimpleNamespace(write=lambda row: None, close=lambda: None),
@@ -110,6 +119,18 @@ def test_the_first_steps_have_a_row_each():
   while learner.steps < 21:
     learner.step(0.0)
   assert [row['learner_steps'] for row in rows] == [1, 2, 3, 4, 5, 10, 15, 20]
+
+
+def test_a_learner_that_has_met_a_nan_is_neither_saved_nor_given_out(tmp_path):
+  _, learner, _ = make_learner(Breaking, updates_per_call=1)
+  with pytest.raises(errors.NonFiniteError, match='learner at learner step 3: loss is -inf'):
+    while learner.steps < 5:
+      learner.step(0.0)
+  with pytest.raises(errors.NonFiniteError):
+    learner.save(str(tmp_path))
+  with pytest.raises(errors.NonFiniteError):
+    learner.get([], -1)
+  assert not list(tmp_path.iterdir())
 
 
 def test_a_save_comes_between_two_waits_for_data(monkeypatch, tmp_path):

@@ -49,7 +49,10 @@ class Budget:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-  """How a run is spread over nodes. Changes where and how fast it runs, not what it learns.
+  """How a run is spread over nodes.
+
+  It says where and how fast a run goes. What is learned may depend on it too: exploration ladders run over all slots of
+  all actors, and priorities are written after each call of the compiled learner.
 
   Attributes:
     actors: number of actor nodes.
@@ -57,7 +60,8 @@ class Layout:
     evaluators: number of evaluator nodes (0 or 1).
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
-    updates_per_call: learning steps that one call of the compiled learner makes.
+    updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
+      are not learned from.
   """
 
   actors: int = 1

@@ -78,6 +78,7 @@ class Learner:
     self._reading = _FairLock()  # And saved when nobody is reading.
     self._started = (parts.clock(), 0)
     self._done = False
+    self._broken: Optional[errors.NonFiniteError] = None  # why it can't go on
     self.tally.join(['learner_steps'])
 
   @property
@@ -112,7 +113,10 @@ class Learner:
       with self._lock:
         finite, metrics, *priorities = self._compiled.flat(inputs)
         self._steps += count
-    self._after(batches, finite, metrics, priorities)
+        if not finite.numpy():
+          self._broken = self._explanation(metrics.numpy())
+    self._check_broken()
+    self._after(batches, metrics, priorities)
     return core.Progress.DID
 
   def update(self, batch: Any) -> core.UpdateOutput:
@@ -127,6 +131,7 @@ class Learner:
   def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[tf.Tensor]]]]:
     """See `core.VariableSource`."""
     with self._lock:
+      self._check_broken()
       if self._steps <= newer_than:
         return None
       return self._steps, [self._snapshot(name) for name in names]
@@ -134,6 +139,7 @@ class Learner:
   def save(self, path: str) -> str:
     """Writes the update's state, the count and the place in recorded data into the folder `path`."""
     with self._reading, self._lock:
+      self._check_broken()
       tf.train.Checkpoint(update=self._update).write(os.path.join(path, 'update'))
       # What was read of recorded data and not learned from yet is read again. Of a queue it is gone, as all that is on
       # its way: a run that goes on acts anew, and learns from that.
@@ -172,9 +178,12 @@ class Learner:
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(x)) for x in [*every, *priorities]])
     return finite, metrics, *priorities
 
-  def _after(self, batches: Sequence[Opened], finite: Any, metrics: Any, priorities: Sequence[Any]) -> None:
-    if not finite.numpy():
-      self._explain(metrics.numpy())
+  def _check_broken(self) -> None:
+    """Nothing of a learner that has met a NaN is learned from, given out or saved in place of what was there before."""
+    if self._broken is not None:
+      raise self._broken
+
+  def _after(self, batches: Sequence[Opened], metrics: Any, priorities: Sequence[Any]) -> None:
     if priorities:
       each = len(priorities) // len(batches)
       for i, batch in enumerate(batches):
@@ -234,9 +243,9 @@ class Learner:
   def _digest(self) -> str:
     return checkpoints.digest([self._steps, [variable.numpy() for variable in self._update.variables]])  # type: ignore[attr-defined]
 
-  def _explain(self, metrics: np.ndarray) -> None:
+  def _explanation(self, metrics: np.ndarray) -> errors.NonFiniteError:
     strange = [f'{name} is {value}' for name, value in zip(self._names, metrics) if not np.isfinite(value)]
-    raise errors.NonFiniteError(
+    return errors.NonFiniteError(
       f'{self.name} at learner step {self._steps}: {", ".join(strange) or "a priority is not finite"}. Look at the '
       f'rows before it in logs/{self.name}.csv: a loss that grew points to the learning rate or to missing gradient '
       'clipping, one that did not to a reward or an observation far out of range.'

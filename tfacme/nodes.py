@@ -21,6 +21,7 @@ from tfacme import core, remote
 
 _WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
 _CLOSE_SECONDS = 1.0  # that a worker has to close its environments and files when it did not come to its own end
+SAVE_SECONDS = 6.0  # that the saver has to write a checkpoint when the run is stopped
 _NOTE_SECONDS = 2.0  # for which a worker is blocked before the counter is told
 
 
@@ -74,7 +75,10 @@ class TaskNode(lp.CourierNode):
 
   @property
   def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
-    """Makes what another node sees of this one, from a Courier client and a function that says if the run stops."""
+    """Makes what another node sees of this one, from a Courier client and a function that says if the run stops.
+
+    It is closed (`close()`) at the end of the node that uses it.
+    """
     return functools.partial(_remote_client, self.name)
 
   def run(self) -> None:
@@ -116,7 +120,7 @@ class ReplayNode(lp.ReverbNode):
 
   @property
   def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
-    """Makes a `streams.Replay` from a Reverb client."""
+    """Makes a `streams.Replay` from a Reverb client, with a `close()` as that of a `TaskNode`'s."""
     return functools.partial(_replay_client, self._client)
 
   def run(self) -> None:
@@ -162,12 +166,13 @@ class Host:
   def __init__(self, name: str, factory: Callable[..., Any], wraps: Mapping[str, Callable[..., Any]], **clients: Any):
     self._name = name
     self._stop = lp.stop_event()
-    self._saving = False
-    self._clients = {key: wraps[key](client, self._gives_up) for key, client in clients.items()}
-    try:
-      self._object = factory(**self._clients)
-    except remote.Stopped:
-      self._object = None
+    self._saves_until = 0.0  # on the monotonic clock
+    with contextlib.ExitStack() as closing:
+      links = {key: wraps[key](client, self._gives_up) for key, client in clients.items()}
+      for link in links.values():
+        closing.callback(link.close)
+      self._object = factory(**links)
+      self._closing = closing.pop_all()
     self._endpoint = remote.Endpoint(self._object)
     self._server: Any = None
 
@@ -181,24 +186,21 @@ class Host:
 
   def run(self) -> None:
     """Serves, and steps the object if it is a worker."""
-    self._server.Start()
-    try:
-      if self._object is not None and hasattr(self._object, 'step'):
-        self._work(self._object)
-      else:
-        self._stop.wait()
-    except remote.Stopped:
-      pass
-    finally:
-      close(self._object)
-      self._server.Stop()
-      self._server.Join()
-      for client in self._clients.values():
-        client.close()
+    with self._closing:
+      self._server.Start()
+      try:
+        if hasattr(self._object, 'step'):
+          self._work(self._object)
+        else:
+          self._stop.wait()
+      finally:
+        close(self._object)
+        self._server.Stop()
+        self._server.Join()
 
   def _gives_up(self) -> bool:
-    """Whether calls of other nodes are not waited for any more: the run stops, and there is nothing to save."""
-    return self._stop.is_set() and not self._saving
+    """Whether calls of other nodes are not waited for any more: the run stops, and nothing is being saved."""
+    return self._stop.is_set() and time.monotonic() > self._saves_until
 
   def _work(self, worker: core.Worker) -> None:
     try:
@@ -206,7 +208,7 @@ class Host:
     except remote.Stopped:
       pass
     if self._stop.is_set() and hasattr(worker, 'interrupt'):
-      self._saving = True
+      self._saves_until = time.monotonic() + SAVE_SECONDS
       worker.interrupt()
 
   def _step_until_stop(self, worker: core.Worker) -> None:

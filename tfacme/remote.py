@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import pickle
 import time
-from typing import Any, Callable, List
+from typing import Any, Callable, Set
 
 import cloudpickle
 
@@ -93,19 +93,27 @@ class Remote:
     self._client = client
     self._name = name
     self._stopping = stopping
-    self._calls: List[Any] = []  # that may be on their way
+    self._calls: Set[Any] = set()  # that are on their way
 
   def begin(self, method: str, *args: Any) -> Any:
     """Starts a call and returns what will have its answer."""
+    if self._client is None:
+      raise Stopped()
     future = self._client.futures.call(cloudpickle.dumps((method, args)))
-    self._calls = [call for call in self._calls if not call.done()] + [future]
+    self._calls.add(future)
+    future.add_done_callback(self._calls.discard)
     return _Answer(future, self._name, method, self._stopping)
 
   def close(self) -> None:
     """Gives up the calls that are on their way, and the connection with its threads."""
-    for call in self._calls:
-      call.cancel()
     client, self._client = self._client, None
+    if client is None:
+      return
+    calls = list(self._calls)
+    for call in calls:
+      call.cancel()
+    if calls:
+      time.sleep(_POLL_SECONDS)  # Courier's own thread has to see that first.
     ctypes.pythonapi.Py_DecRef(ctypes.py_object(client))
 
   def __getattr__(self, method: str) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ from tfacme.agents import r2d2
 
 
 def experiment(seed: int = 0) -> tfacme.Experiment:
-  """Memory of length 10: the first observation says which action is right in the last one, 1 if it is and -1 if not."""
+  """Memory of length 10: the first two observations say which action is worth 1 at the end; the other costs 1."""
   config = r2d2.R2D2Config(trace_length=12, sequence_period=12, epsilon=(1.0, 0.05, 5_000), epsilon_ladder=0.0)
   return tfacme.Experiment(
     builder=r2d2.R2D2Builder(config),

@@ -83,7 +83,7 @@ def test_double_q_learning_by_hand(compiled):
   np.testing.assert_allclose(errors, [0.5 + 0.9 * 10 - 1, 1 - 4], rtol=1e-6)
 
 
-@pytest.mark.parametrize('dtype', [tf.int32, tf.int64])
+@pytest.mark.parametrize('dtype', [tf.int16, tf.int32, tf.int64, tf.uint8])
 def test_double_q_learning_has_no_gradient_into_its_target(dtype):
   q, target, selector = (tf.constant([[1.0, 2.0]]) for _ in range(3))
   with tf.GradientTape() as tape:

@@ -25,7 +25,8 @@ def test_a_categorical():
   logits = 2.0 * _normal()[0]
   ours, theirs = networks.Categorical(tf.constant(logits)), tfd.Categorical(logits)
   action = theirs.sample(seed=1)
-  np.testing.assert_allclose(ours.log_prob(action), theirs.log_prob(action), rtol=1e-5, atol=1e-6)
+  for dtype in (tf.int32, tf.int64, tf.uint8, tf.int16):
+    np.testing.assert_allclose(ours.log_prob(tf.cast(action, dtype)), theirs.log_prob(action), rtol=1e-5, atol=1e-6)
   np.testing.assert_allclose(ours.entropy(), theirs.entropy(), rtol=1e-5)
   np.testing.assert_array_equal(ours.mode(), theirs.mode())
 

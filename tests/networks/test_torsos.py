@@ -127,3 +127,9 @@ def test_layer_norm_does_not_see_the_scale(sizes):
   assert torso(x).shape == (1, sizes[-1])
   np.testing.assert_allclose(torso(x), torso(1000.0 * x), atol=1e-3)
   assert isinstance(networks.default_torso(_VECTOR, layer_norm=True), networks.LayerNormMLPTorso)
+
+
+def test_layer_norm_comes_after_convolutions_too():
+  torso = networks.default_torso({'image': _IMAGE, 'vector': _VECTOR}, layer_norm=True)
+  networks.create_variables(torso, {'image': _IMAGE, 'vector': _VECTOR})
+  assert any('layer_norm' in variable.name for variable in torso.trainable_variables)

@@ -28,7 +28,6 @@ from tfacme.launching.outcomes import Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 
 _POLL_SECONDS = 0.1
-_SAVE_SECONDS = 6.0  # that the saver has to write a checkpoint when the run is stopped
 _STOP_SECONDS = 2.0  # that all other nodes have to stop
 _STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
 
@@ -152,7 +151,7 @@ def _supervise(
       _raise_failure(tasks)
       if stop.signum is not None:
         by_name[ending].stop()
-        _wait([by_name[ending]], _SAVE_SECONDS)
+        _wait([by_name[ending]], nodes.SAVE_SECONDS)
         raise Interrupted(stop.signum, saved=not by_name[ending].running() and by_name[ending].failure is None)
       pending = _tell(client, pending, on_status)
       time.sleep(_POLL_SECONDS)

@@ -104,6 +104,7 @@ def double_q_learning(
   Returns:
     The errors [B], target minus estimate.
   """
+  action = tf.cast(action, tf.int32)  # Of some other types trfl takes none.
   return trfl.double_qlearning(q, action, returns, discount, next_value, next_selector).extra.td_error
 
 

@@ -7,6 +7,7 @@ from tfacme.networks.distributions import Gaussian as Gaussian
 from tfacme.networks.distributions import TanhGaussian as TanhGaussian
 from tfacme.networks.distributions import from_bounds as from_bounds
 from tfacme.networks.distributions import to_bounds as to_bounds
+from tfacme.networks.exploration import epsilon as epsilon
 from tfacme.networks.exploration import epsilon_greedy as epsilon_greedy
 from tfacme.networks.exploration import ladder as ladder
 from tfacme.networks.heads import CategoricalHead as CategoricalHead

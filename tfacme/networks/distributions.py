@@ -30,8 +30,8 @@ class Categorical(NamedTuple):
     return tf.argmax(self.logits - tf.math.log(-tf.math.log(uniform)), axis=-1, output_type=tf.int32)  # Gumbel's trick.
 
   def log_prob(self, action: tf.Tensor) -> tf.Tensor:
-    """The logarithm of the probability of actions [...], [...]."""
-    return -tf.nn.sparse_softmax_cross_entropy_with_logits(action, self.logits)
+    """The logarithm of the probability of actions, integers of any type [...], [...]."""
+    return -tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(action, tf.int32), self.logits)
 
   def entropy(self) -> tf.Tensor:
     """In nats, [...]."""

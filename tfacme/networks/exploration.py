@@ -2,11 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Union
+from typing import Protocol, Union
 
 import tensorflow as tf
 
-from tfacme import core
+from tfacme import core, schedules
+
+
+class Epsilons(Protocol):
+  """What a config says of the share of random actions."""
+
+  @property
+  def epsilon(self) -> schedules.Schedule:
+    """Of the first slot, over the environment steps of the run."""
+    ...
+
+  @property
+  def epsilon_ladder(self) -> float:
+    """See `ladder`."""
+    ...
+
+  @property
+  def evaluation_epsilon(self) -> float:
+    """Of an evaluation."""
+    ...
+
+
+def epsilon(config: Epsilons, context: core.Context, evaluation: bool) -> tf.Tensor:
+  """The share of random actions, [] or [B, 1]."""
+  if evaluation:
+    return tf.constant(config.evaluation_epsilon)
+  return ladder(schedules.value(config.epsilon, context.steps), config.epsilon_ladder, context)
 
 
 def epsilon_greedy(q: tf.Tensor, epsilon: Union[float, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
@@ -34,8 +60,10 @@ def ladder(epsilon: tf.Tensor, exponent: float, context: core.Context) -> tf.Ten
 
   Args:
     epsilon: of the first slot, [].
-    exponent: alpha; 0 is the same epsilon for all.
+    exponent: alpha; 0 is the same epsilon for all, [].
     context: says which slots act, of how many.
   """
+  if not exponent:
+    return epsilon
   rung = tf.cast(context.index, tf.float32) / tf.cast(tf.maximum(context.slots - 1, 1), tf.float32)
   return (epsilon ** (1.0 + exponent * rung))[:, tf.newaxis]

@@ -15,7 +15,7 @@ class MemorylessPolicy(tf.Module):
   """What the policies without memory have in common."""
 
   def initial_state(self, batch_size: int) -> core.Nest:
-    """None, `()`."""
+    """It has none, `()`."""
     del batch_size
     return ()
 

@@ -132,11 +132,12 @@ class MixedTorso(snt.Module):
     hidden_sizes: Sequence[int],
     activation: Activation = 'relu',
     residual: bool = False,
+    layer_norm: bool = False,
     name: Optional[str] = None,
   ):
     super().__init__(name)
     self._torsos = [image_torso(spec.shape, residual) for spec in tf.nest.flatten(observation_spec)]
-    self._mlp = MLPTorso(hidden_sizes, activation)
+    self._mlp = _mlp(hidden_sizes, activation, layer_norm)
 
   def __call__(self, observation: Any) -> tf.Tensor:
     """From a nest of observations [B, ...] to features [B, hidden_sizes[-1]]."""
@@ -176,7 +177,7 @@ def default_torso(
     activation: of the fully connected layers.
     normalize: whether an `ObservationNormalizer` comes before them.
     residual: whether images go through a `ResidualTorso`.
-    layer_norm: whether the fully connected layers, where there is no image, are a `LayerNormMLPTorso`.
+    layer_norm: whether the fully connected layers are a `LayerNormMLPTorso`.
 
   Returns:
     A module from a nest of observations [B, ...] to features [B, hidden_sizes[-1]].
@@ -185,8 +186,12 @@ def default_torso(
     torso = default_torso(observation_spec, hidden_sizes, activation, residual=residual, layer_norm=layer_norm)
     return snt.Sequential([normalization.ObservationNormalizer(observation_spec), torso])
   if has_image(observation_spec):
-    return MixedTorso(observation_spec, hidden_sizes or (512,), activation, residual)
-  return (LayerNormMLPTorso if layer_norm else MLPTorso)(hidden_sizes or (256, 256), activation)
+    return MixedTorso(observation_spec, hidden_sizes or (512,), activation, residual, layer_norm)
+  return _mlp(hidden_sizes or (256, 256), activation, layer_norm)
+
+
+def _mlp(hidden_sizes: Sequence[int], activation: Activation, layer_norm: bool) -> snt.Module:
+  return (LayerNormMLPTorso if layer_norm else MLPTorso)(hidden_sizes, activation)
 
 
 def _convolve(layers: Sequence[snt.Module], image: tf.Tensor) -> tf.Tensor:

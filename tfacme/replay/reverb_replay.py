@@ -372,6 +372,8 @@ class ReverbReader:
     try:
       for sample in self._dataset():
         self._hand_over(sample)
+        if self._closed.is_set():
+          return
     except BaseException as error:  # The learner raises it.
       self._hand_over((error, None))
 

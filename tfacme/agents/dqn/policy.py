@@ -8,7 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import core, networks, schedules
+from tfacme import core, networks
 from tfacme.agents.dqn.config import DQNConfig
 
 
@@ -26,15 +26,6 @@ class DQNPolicy(networks.MemorylessPolicy):
     self, observation: core.Nest, state: core.Nest, context: core.Context
   ) -> Tuple[tf.Tensor, core.Nest, core.Nest]:
     """From observations [B, ...] to actions [B]."""
-    action = networks.epsilon_greedy(self._q(observation), self._epsilon(context), context.seed)
+    epsilon = networks.epsilon(self._config, context, self._evaluation)
+    action = networks.epsilon_greedy(self._q(observation), epsilon, context.seed)
     return tf.cast(action, self._dtype), state, ()
-
-  def _epsilon(self, context: core.Context) -> tf.Tensor:
-    """The share of random actions, [] or [B, 1]."""
-    config = self._config
-    if self._evaluation:
-      return tf.constant(config.evaluation_epsilon)
-    epsilon = schedules.value(config.epsilon, context.steps)
-    if not config.epsilon_ladder:
-      return epsilon
-    return networks.ladder(epsilon, config.epsilon_ladder, context)

@@ -25,10 +25,10 @@ class IMPALAConfig:
   """Rows of one segment of a slot's stream: its steps, and the final observations among them (table D.1)."""
 
   batch_size: int = 16
-  """Segments of one learning step (Acme's IMPALAConfig; the paper's table D.1: 32)."""
+  """Segments of one learning step (Acme's TF IMPALA; the paper's table D.1: 32)."""
 
   queue_size: int = 64
-  """Segments that may wait for the learner; then the actors wait for it."""
+  """Segments that may wait for the learner, four batches; then the actors wait for it (Acme's JAX IMPALA: ten)."""
 
   learning_rate: schedules.Schedule = 5e-4
   """Adam's step size, a schedule over learner steps (the paper: RMSProp's, from 2e-4 to 6e-4)."""

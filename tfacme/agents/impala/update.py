@@ -30,7 +30,7 @@ class IMPALAUpdate(tf.Module):
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
     """Learns from items of unroll_length + 1 rows, [B, T + 1, ...], whose state is that of the first row."""
     config, steps = self._config, batch.steps
-    mask, action = batch.mask[:, :-1], tf.cast(steps.action[:, :-1], tf.int32)
+    mask, action = batch.mask[:, :-1], steps.action[:, :-1]
     acted = networks.Categorical(steps.extras['logits'][:, :-1])
     state = tf.nest.map_structure(lambda x: x[:, 0], steps.extras['state'])
     with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -43,7 +43,7 @@ class PPOConfig:
   """Gradients of a larger global norm are scaled down to it; inf scales none (Acme's PPOConfig)."""
 
   clip: schedules.Schedule = 0.2
-  """How far from 1 a ratio of probabilities still counts, a schedule over steps of Adam (the paper's table 3)."""
+  """How far from 1 a ratio of probabilities still counts, a schedule over steps of Adam (the paper's table 1)."""
 
   entropy_cost: float = 0.0
   """Weight of the policy's entropy in the objective (Schulman et al. 2017, equation 9: c2; table 5: 0.01)."""

@@ -46,7 +46,7 @@ class R2D2Config:
   """Added to the root of Adam's second moment (Kapturowski et al. 2019, table 2)."""
 
   max_gradient_norm: float = 40.0
-  """Gradients of a larger global norm are scaled down to it; inf scales none (Acme's TF R2D2: none)."""
+  """Gradients of a larger global norm are scaled down to it; inf scales none (as in IMPALA; Acme's: none)."""
 
   target_update_period: int = 100
   """Learner steps between copies of the online network to the target (2,500 in the paper's table 2)."""

@@ -7,7 +7,7 @@ from typing import Tuple
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import core, networks, schedules
+from tfacme import core, networks
 from tfacme.agents.r2d2.config import R2D2Config
 
 
@@ -33,12 +33,6 @@ class R2D2Policy(tf.Module):
   ) -> Tuple[tf.Tensor, core.Nest, core.Nest]:
     """From observations [B, ...] and the state before them to actions [B], the next state, and the extras."""
     q, next_state = self._q(observation, state)
-    action = tf.cast(networks.epsilon_greedy(q, self._epsilon(context), context.seed), self._dtype)
+    epsilon = networks.epsilon(self._config, context, self._evaluation)
+    action = tf.cast(networks.epsilon_greedy(q, epsilon, context.seed), self._dtype)
     return action, next_state, () if self._evaluation else {'state': state}
-
-  def _epsilon(self, context: core.Context) -> tf.Tensor:
-    """The share of random actions, [] or [B, 1]."""
-    config = self._config
-    if self._evaluation:
-      return tf.constant(config.evaluation_epsilon)
-    return networks.ladder(schedules.value(config.epsilon, context.steps), config.epsilon_ladder, context)
