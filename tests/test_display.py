@@ -61,8 +61,8 @@ def test_lines_are_few(screen):
 
 def test_a_line_says_it_all(screen):
   notes = {
-    'actor-0': {'episode_return': 1.0, 'blocked': None, 'blocked_seconds': 0.0},
-    'actor-1': {'episode_return': 0.0},
+    'actor-0': {'recent_return': 1.0, 'blocked': None, 'blocked_seconds': 0.0},
+    'actor-1': {'recent_return': 0.0},
     'learner': {'loss': 0.1234, 'replay_size': 250, 'replay_max': 100_000, 'blocked': 'the limiter to allow a sample'},
     'evaluator': {'evaluation_return': 0.75},
   }

@@ -19,7 +19,6 @@ _LINE_SECONDS = 10.0  # between plain lines, unless a tenth of the budget has pa
 _LINES = 10
 _STALL_SECONDS = 10.0  # a side that waits for longer is worth a line
 _RATE_SECONDS = 20.0  # over which rates are taken
-_EPISODES = 20  # over which returns are averaged
 
 
 class _Sample(NamedTuple):
@@ -38,7 +37,7 @@ class Display:
 
       {'unit': 'actor_steps', 'steps': 1200, 'budget': 30000,
        'totals': {'actor_steps': 1200, 'actor_episodes': 130, 'learner_steps': 300, 'evaluator_episodes': 20},
-       'notes': {'actor-0': {'episode_return': 1.0, 'blocked': None, 'blocked_seconds': 0.0},
+       'notes': {'actor-0': {'recent_return': 0.8, 'blocked': None, 'blocked_seconds': 0.0},
                  'learner': {'loss': 0.1, 'replay_size': 900, 'replay_max': 100000,
                              'blocked': 'the rate limiter to allow a sample', 'blocked_seconds': 12.0},
                  'evaluator': {'evaluation_return': 0.6}}}
@@ -64,8 +63,6 @@ class Display:
     self._failed = False
     self._first: Optional[_Sample] = None
     self._samples: Deque[_Sample] = collections.deque()
-    self._returns: Deque[float] = collections.deque(maxlen=_EPISODES)
-    self._episodes = 0
     self._stalled: Set[str] = set()
     self._status: Mapping[str, Any] = {}
     self._shown_at = float('-inf')
@@ -132,10 +129,6 @@ class Display:
     self._samples.append(sample)
     while sample.seconds - self._samples[0].seconds > _RATE_SECONDS and len(self._samples) > 2:
       self._samples.popleft()
-    episodes = totals.get('actor_episodes', 0)
-    if episodes > self._episodes:
-      self._episodes = episodes
-      self._returns.extend(_notes(status, 'episode_return'))
 
   def _new_stalls(self, status: Mapping[str, Any]) -> Iterator[str]:
     """A line for each side that has begun to wait for too long; a side is all nodes of a role."""
@@ -160,8 +153,9 @@ class Display:
       facts['now'] = 'learns what is left, evaluates and saves'
     elif remaining is not None:
       facts['time left'] = _duration(remaining)
-    if self._returns:
-      facts['return'] = f'{sum(self._returns) / len(self._returns):.2f}'
+    returns = list(_notes(status, 'recent_return'))
+    if returns:
+      facts['return'] = f'{sum(returns) / len(returns):.2f}'
     evaluations = list(_notes(status, 'evaluation_return'))
     if evaluations:
       facts['evaluation'] = f'{evaluations[-1]:.2f}'
@@ -218,8 +212,8 @@ class Display:
     evaluations = list(_notes(self._status, 'evaluation_return'))
     if evaluations:
       parts.append(f'evaluation return {evaluations[-1]:.2f}')
-    elif self._returns:
-      parts.append(f'return {sum(self._returns) / len(self._returns):.2f}')
+    elif returns := list(_notes(self._status, 'recent_return')):
+      parts.append(f'return {sum(returns) / len(returns):.2f}')
     return ', '.join(parts) + '.'
 
 

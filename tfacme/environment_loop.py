@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
 import math
 import time
-from typing import Any, Callable, List, Optional, Sequence, Set
+from typing import Any, Callable, Deque, List, Optional, Sequence, Set
 
 import dm_env
 import numpy as np
@@ -16,6 +17,8 @@ from tfacme import core, counting, errors, specs
 from tfacme.loggers import Logger
 from tfacme.replay.packing import Codec
 from tfacme.replay.streams import Replay
+
+_EPISODES = 20  # the newest, over which the return that a display shows is averaged
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,6 +112,7 @@ class EnvironmentLoop:
     self._fine = True  # whether all rewards were finite
     self._is_finite = _finite if parts.spec.rewards.shape else math.isfinite
     self._lengths = [0] * slots
+    self._recent: Deque[float] = collections.deque(maxlen=_EPISODES)
     self._checked: Set[int] = set()  # slots whose environment has been held against its spec
     self._observers = [[make() for make in parts.observers] for _ in range(slots)]
     self._take = _taker(parts.spec.actions)
@@ -204,7 +208,8 @@ class EnvironmentLoop:
     for observer in self._observers[slot]:
       row.update(observer.metrics())
     self._parts.logger.write(row)
-    self.tally.notes['episode_return'] = row['episode_return']
+    self._recent.append(row['episode_return'])
+    self.tally.notes['recent_return'] = sum(self._recent) / len(self._recent)
 
   def _finish(self, wait: float) -> core.Outcome:
     for writer in self._writers:

@@ -152,7 +152,9 @@ def _supervise(
       if stop.signum is not None:
         by_name[ending].stop()
         _wait([by_name[ending]], nodes.SAVE_SECONDS)
-        raise Interrupted(stop.signum, saved=not by_name[ending].running() and by_name[ending].failure is None)
+        saved = not by_name[ending].running() and by_name[ending].failure is None
+        _tell(client, client.begin('status'), on_status, wait=True)
+        raise Interrupted(stop.signum, saved)
       pending = _tell(client, pending, on_status)
       time.sleep(_POLL_SECONDS)
     _raise_failure(tasks)

@@ -27,7 +27,7 @@ class Interrupted(KeyboardInterrupt):
 
   def __init__(self, signum: int, saved: bool = True):
     end = (
-      'the same command goes on from here'
+      'a checkpoint is written, and the same command goes on from it'
       if saved
       else ('there was no time to write a checkpoint, so the same command goes on from the one before')
     )
