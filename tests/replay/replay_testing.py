@@ -1,6 +1,8 @@
 """What the tests of replay share: a stream whose rows can be told apart, and one way to drive both back ends."""
 
 import os
+import threading
+import time
 from typing import Dict, List, Optional, Sequence
 
 import numpy as np
@@ -176,6 +178,9 @@ class ReverbBackend:
     for server, _, replay, _ in self._kept:
       server.stop()
       replay.close()
+    # The next server gets the port of one that is gone, where a reader that still tried to connect would find it.
+    while any(thread.name == 'close' or thread.name.startswith('reverb ') for thread in threading.enumerate()):
+      time.sleep(0.01)
     self._kept.clear()
 
 
