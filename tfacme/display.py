@@ -153,9 +153,8 @@ class Display:
       facts['now'] = 'learns what is left, evaluates and saves'
     elif remaining is not None:
       facts['time left'] = _duration(remaining)
-    returns = list(_notes(status, 'recent_return'))
-    if returns:
-      facts['return'] = f'{sum(returns) / len(returns):.2f}'
+    if (recent := _recent_return(status)) is not None:
+      facts['return'] = f'{recent:.2f}'
     evaluations = list(_notes(status, 'evaluation_return'))
     if evaluations:
       facts['evaluation'] = f'{evaluations[-1]:.2f}'
@@ -212,8 +211,8 @@ class Display:
     evaluations = list(_notes(self._status, 'evaluation_return'))
     if evaluations:
       parts.append(f'evaluation return {evaluations[-1]:.2f}')
-    elif returns := list(_notes(self._status, 'recent_return')):
-      parts.append(f'return {sum(returns) / len(returns):.2f}')
+    elif (recent := _recent_return(self._status)) is not None:
+      parts.append(f'return {recent:.2f}')
     return ', '.join(parts) + '.'
 
 
@@ -222,6 +221,12 @@ def _notes(status: Mapping[str, Any], key: str) -> Iterator[float]:
   for note in status.get('notes', {}).values():
     if note.get(key) is not None:
       yield note[key]
+
+
+def _recent_return(status: Mapping[str, Any]) -> Optional[float]:
+  """The mean over the actors that have ended an episode; None if none has."""
+  returns = list(_notes(status, 'recent_return'))
+  return sum(returns) / len(returns) if returns else None
 
 
 def _bar(total: int, completed: int) -> rich.progress_bar.ProgressBar:
