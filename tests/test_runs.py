@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 
 import numpy as np
 
@@ -58,6 +59,12 @@ def test_no_memory_address_gets_into_it():
 
   described = _described(_Networks({'a': Anything(), 'b': [Anything, lambda x: x, np.float32(3)]}))
   assert ' at 0x' not in str(described)
+
+
+def test_it_is_json_that_every_reader_takes():
+  described = _described(_Networks(_shape))
+  assert described['config']['max_abs_reward'] == 'Infinity'
+  json.dumps(described, allow_nan=False)
 
 
 def test_what_differs_is_described_otherwise():

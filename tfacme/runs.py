@@ -56,7 +56,7 @@ class Run:
       raise errors.UserError(f'{workdir} is not the folder of a run: it has no {_DESCRIPTION}.')
     self.workdir = workdir
     with open(path, encoding='utf-8') as file:
-      self.description: Dict[str, Any] = json.load(file)
+      self.description: Dict[str, Any] = json.load(file, parse_constant=str)
 
   def __repr__(self) -> str:
     return f'<Run of {self.description["agent"]} on {self.description["environment"]} in {self.workdir}>'
@@ -194,7 +194,8 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
       **{package: metadata.version(package) for package in _PACKAGES},
     },
   }
-  return json.loads(json.dumps(description, default=_name))
+  # What is infinite is a string there: JSON has no such number, and not every reader takes Python's.
+  return json.loads(json.dumps(description, default=_name), parse_constant=str)
 
 
 def _name(part: Any) -> str:
