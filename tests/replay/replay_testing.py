@@ -78,7 +78,10 @@ class Feed:
       self.writer.append({name: column[0] for name, column in self._columns.items()}, bool(step.last))
 
   def settle(self, wait: float = 10.0) -> Optional[core.Blocked]:
-    """Waits until all items are where they belong."""
+    """Waits until all items are where they belong, as an actor does at its end.
+
+    Without it Reverb's writer keeps the rows of a chunk that is not full yet, and the items that need them.
+    """
     return self.writer.flush(wait, everything=True)
 
 

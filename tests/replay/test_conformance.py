@@ -418,6 +418,7 @@ def test_a_queue_loses_nothing_and_holds_the_actor(backend, size, batch_size):
     most = max(most, replay.sizes()['queue'][0])
   assert most <= size + (1 if backend.name == 'numpy' else 0)
   while len(got) < 60 // batch_size * batch_size:
+    feed.settle(0.05)
     got += _firsts(testing.read(reader), replay.codec)
   assert got == [testing.numbers(item)[0] for item in items.cut(rows, table.items)]
 
@@ -436,7 +437,11 @@ def test_a_queue_keeps_all_items_of_the_ends_of_episodes(backend):
   for feed, rows in zip(feeds, episodes):
     feed(rows[-2:])
   reader = replay.reader(table, 3)
-  got = [first for _ in range(10) for first in _firsts(testing.read(reader), replay.codec)]
+  got = []
+  for _ in range(10):
+    for feed in feeds:
+      feed.settle(0.01)
+    got += _firsts(testing.read(reader), replay.codec)
   assert sorted(got) == [100 * i + t for i in range(3) for t in range(10)]
 
 

@@ -201,7 +201,11 @@ class _Writers:
 
 
 class _ItemWriter:
-  """Writes one stream of rows into tables whose items have a fixed length."""
+  """Writes one stream of rows into tables whose items have a fixed length.
+
+  Reverb sends rows in chunks, of a length that it tunes by itself and that is never above the longest item's. So the
+  newest items wait here for the rows that fill a chunk, or for a `flush` that leaves nothing behind.
+  """
 
   def __init__(
     self,
