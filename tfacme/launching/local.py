@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 import traceback
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import cloudpickle
 import launchpad as lp
@@ -29,6 +29,7 @@ from tfacme.launching.stopping import StopRequest
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 2.0  # that all other nodes have to stop
+_BLAME_SECONDS = 1.0  # in which a node that others missed is seen to have failed
 _STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
 
 
@@ -148,7 +149,7 @@ def _supervise(
   pending: Any = None
   try:
     while by_name[ending].running():
-      _raise_failure(tasks)
+      raise_failure(tasks)
       if stop.signum is not None:
         by_name[ending].stop()
         _wait([by_name[ending]], nodes.SAVE_SECONDS)
@@ -157,7 +158,7 @@ def _supervise(
         raise Interrupted(stop.signum, saved)
       pending = _tell(client, pending, on_status)
       time.sleep(_POLL_SECONDS)
-    _raise_failure(tasks)
+    raise_failure(tasks)
     if stop.signum is not None:
       raise Interrupted(stop.signum)
     _tell(client, client.begin('status'), on_status, wait=True)
@@ -166,12 +167,20 @@ def _supervise(
     client.close()
 
 
-def _raise_failure(tasks: Sequence[Task]) -> None:
-  """Raises what a node died of; not what others then died of, who only miss it."""
+def raise_failure(tasks: Sequence[Task]) -> None:
+  """Raises what a node died of; not what others die of, who only miss it, and who may be gone before it is."""
+  if all(task.failure is None for task in tasks):
+    return
+  deadline = time.monotonic() + _BLAME_SECONDS
+  while not (first := _failures(tasks, at_first_hand=True)) and time.monotonic() < deadline:
+    time.sleep(0.02)
+  name, failure = (first or _failures(tasks))[0]
+  raise errors.UserError(failure.story) if failure.mistake else NodeFailed(name, failure.story)
+
+
+def _failures(tasks: Sequence[Task], at_first_hand: bool = False) -> List[Tuple[str, Failure]]:
   failed = [(task.name, task.failure) for task in tasks if task.failure is not None]
-  first = [(name, failure) for name, failure in failed if 'tfacme.remote.RemoteError' not in failure.story] or failed
-  for name, failure in first[:1]:
-    raise errors.UserError(failure.story) if failure.mistake else NodeFailed(name, failure.story)
+  return [(n, f) for n, f in failed if not (at_first_hand and 'tfacme.remote.RemoteError' in f.story)]
 
 
 def _failure(error: BaseException) -> Failure:

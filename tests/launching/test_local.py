@@ -1,0 +1,47 @@
+"""Which node a run that failed names."""
+
+import threading
+
+import pytest
+
+from tfacme import errors
+from tfacme.launching import local, outcomes
+
+_MISSED = local.Failure('Traceback ...\ntfacme.remote.RemoteError: get of the node learner failed: NaN')
+_CAUSE = local.Failure('Traceback ...\nFloatingPointError: NaN')
+
+
+class _Task:
+  def __init__(self, name, failure=None):
+    self.name = name
+    self.failure = failure
+
+
+@pytest.mark.parametrize('order', [1, -1])
+def test_a_node_that_failed_is_named_and_not_one_that_missed_it(order):
+  tasks = [_Task('actor-0', _MISSED), _Task('learner', _CAUSE), _Task('counter')]
+  with pytest.raises(outcomes.NodeFailed, match='FloatingPointError') as caught:
+    local.raise_failure(tasks[::order])
+  assert caught.value.node == 'learner'
+
+
+def test_it_is_named_even_if_it_is_seen_to_fail_later():
+  tasks = [_Task('actor-0', _MISSED), _Task('learner')]
+  later = threading.Timer(0.2, setattr, (tasks[1], 'failure', _CAUSE))
+  later.start()
+  with pytest.raises(outcomes.NodeFailed) as caught:
+    local.raise_failure(tasks)
+  later.join()
+  assert caught.value.node == 'learner'
+
+
+def test_a_node_that_missed_another_is_named_if_that_one_does_not_fail():
+  with pytest.raises(outcomes.NodeFailed) as caught:
+    local.raise_failure([_Task('actor-0', _MISSED), _Task('learner')])
+  assert caught.value.node == 'actor-0'
+
+
+def test_a_mistake_stays_one_and_no_failure_is_none():
+  local.raise_failure([_Task('learner')])
+  with pytest.raises(errors.UserError, match='^Wrong[.]$'):
+    local.raise_failure([_Task('learner', local.Failure('Wrong.', mistake=True))])
