@@ -103,12 +103,11 @@ def make_learner(kind=Sum, **parts):
   parts = {
     'logger': types.SimpleNamespace(write=lambda row: None, close=lambda: None),
     'updates_per_call': 3,
+    'source': Numbers(),
     **parts,
   }
   tally = counting.Tally('learner', counter)
-  learner = learning.Learner(
-    learning.LearnerParts(name='learner', update=update, source=Numbers(), tally=tally, **parts)
-  )
+  learner = learning.Learner(learning.LearnerParts(name='learner', update=update, tally=tally, **parts))
   return update, learner, counter
 
 
@@ -119,6 +118,25 @@ def test_the_first_steps_have_a_row_each():
   while learner.steps < 21:
     learner.step(0.0)
   assert [row['learner_steps'] for row in rows] == [1, 2, 3, 4, 5, 10, 15, 20]
+
+
+@pytest.mark.parametrize('agent, expert, mean', [([4, 2], [-1, -1], 3.0), ([-1], [-1, -1], 0.0)])
+def test_the_age_of_samples_is_that_of_those_that_are_not_recorded(agent, expert, mean):
+  class Aged(Numbers):
+    def unpack(self, packed):
+      ages = {'agent': agent, 'expert': expert}
+      return {k: types.SimpleNamespace(info=types.SimpleNamespace(age=tf.constant(v))) for k, v in ages.items()}
+
+  class Idle(Sum):
+    def __call__(self, batch):
+      return core.UpdateOutput({'loss': tf.zeros([])})
+
+  rows = []
+  logger = types.SimpleNamespace(write=rows.append, close=lambda: None)
+  _, learner, _ = make_learner(Idle, source=Aged(), logger=logger, updates_per_call=1)
+  while learner.steps < 1:
+    learner.step(0.0)
+  assert rows[0]['sample_age'] == mean
 
 
 def test_a_learner_that_has_met_a_nan_is_neither_saved_nor_given_out(tmp_path):

@@ -47,7 +47,7 @@ class Info(NamedTuple):
   key: Any  # uint64, the item's name in its table
   probability: Any  # float32, with which it was sampled
   table_size: Any  # int64, items in its table when it was sampled
-  age: Any  # int64, learner steps since the variables that acted in its first row were current
+  age: Any  # int64, learner steps since the variables that acted in its first row were current; -1 of recorded data
   source: Any  # int32, which part of a `Mix` it is from
 
 

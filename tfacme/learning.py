@@ -273,7 +273,9 @@ def saved_steps(path: str) -> int:
 
 
 def _metrics(output: core.UpdateOutput, batch: Any, names: Sequence[str]) -> tf.Tensor:
-  """The metrics [M] of one learning step; of a batch of several sources, the mean age of all items."""
+  """The metrics [M] of one learning step; of several sources, the mean age of all items that are not recorded."""
   batches = list(batch.values()) if isinstance(batch, dict) else [batch]
-  age = tf.reduce_mean(tf.cast(tf.concat([part.info.age for part in batches], 0), tf.float32))
+  ages = tf.cast(tf.concat([part.info.age for part in batches], 0), tf.float32)
+  ours = tf.cast(ages >= 0, tf.float32)
+  age = tf.math.divide_no_nan(tf.reduce_sum(ours * ages), tf.reduce_sum(ours))
   return tf.stack([tf.cast({**output.metrics, 'sample_age': age}[name], tf.float32) for name in names])

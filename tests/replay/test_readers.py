@@ -138,7 +138,7 @@ def test_a_batch_of_recorded_items_says_how_many_it_is_from():
   batch = _graph(opened)(_tensors(read))
   assert batch.info.table_size.numpy().tolist() == [8] * 4
   np.testing.assert_allclose(batch.info.probability, 1 / 8)
-  assert batch.info.age.numpy().tolist() == [70] * 4
+  assert batch.info.age.numpy().tolist() == [-1] * 4  # Recorded data has no age.
   opened.write_priorities(read.token, np.ones(4))  # There are none: that is no error.
 
 

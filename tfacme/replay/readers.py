@@ -312,10 +312,11 @@ class DataReader:
 
   def read(self, wait: float, now: int) -> _DataRead:
     """The next batch; it never waits for anything but the disk."""
-    del wait
+    del wait, now
     columns, size = next(self._batches)
     self._count += 1
-    return _DataRead(columns, packing.pack_info(self._source.batch_size, now, probability=1.0 / size, table_size=size))
+    # Read at -1 with variables of version 0: an age that no item of a replay has.
+    return _DataRead(columns, packing.pack_info(self._source.batch_size, -1, probability=1.0 / size, table_size=size))
 
   def exhausted(self) -> bool:
     """Recorded data has no end."""
@@ -329,25 +330,29 @@ class DataReader:
     return self._count
 
   def set_state(self, state: int) -> None:
-    """Reads again as many batches as `state` says."""
-    self._batches = self._read_batches()
-    for _ in range(state):
-      next(self._batches)
+    """Passes over as many batches as `state` says; of more than one block, all until there are read once more."""
+    self._batches = self._read_batches(state)
     self._count = state
 
-  def _read_batches(self):
+  def _read_batches(self, passed: int = 0):
     """(columns of a batch, items in its block), for ever; what is left of a block goes in front of the next one."""
     batch_size, left = self._source.batch_size, []
+    items_passed = passed * batch_size
     for number, (columns, rows) in enumerate(self._blocks()):
+      size = len(rows)
+      if items_passed >= size:
+        items_passed -= size
+        continue
       random = np.random.default_rng([self._seed, number])
-      rows = rows[random.permutation(len(rows))]
+      rows = rows[random.permutation(size)][items_passed:]
+      items_passed = 0
       which = self.codec.which(self._source.items)
       for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
         batch = {n: packing.take(column, chosen, which[n]) for n, column in columns.items()}
         left = [batch] if not left else [{n: np.concatenate([left[0][n], batch[n]]) for n in batch}]
         if len(left[0]['rest']) >= batch_size:
-          yield {n: column[:batch_size] for n, column in left[0].items()}, len(rows)
+          yield {n: column[:batch_size] for n, column in left[0].items()}, size
           rest = {n: column[batch_size:] for n, column in left[0].items()}
           left = [rest] if len(rest['rest']) else []
 
