@@ -16,7 +16,7 @@ from tfacme.environment_loop import close_all, episode_columns
 from tfacme.loggers import Logger
 from tfacme.variables import VariableClient
 
-_PIECE = 100  # rounds of all environments between two stops
+_PIECE_SECONDS = 0.2  # between two stops: environments may take microseconds or seconds
 
 
 class Result(NamedTuple):
@@ -87,7 +87,7 @@ def play(
   first = np.ones(slots, np.bool_)
   returns, lengths = np.zeros(slots), np.zeros(slots, np.int64)
   ended: List[List[Tuple[float, int]]] = [[] for _ in range(slots)]
-  rounds = 0
+  until = time.monotonic() + _PIECE_SECONDS
   while any(left):
     observation = tree.map_structure(lambda *leaves: np.stack(leaves), *[t.observation for t in timesteps])
     actions = act(observation, first.copy())
@@ -103,9 +103,9 @@ def play(
         left[slot] -= 1
         if left[slot]:
           timesteps[slot] = environments[slot].reset()
-    rounds += 1
-    if rounds % _PIECE == 0:
+    if time.monotonic() > until:
       yield None
+      until = time.monotonic() + _PIECE_SECONDS
   pairs = [pair for own in ended for pair in own]
   yield Result(np.array([pair[0] for pair in pairs]), np.array([pair[1] for pair in pairs]))
 
