@@ -1,6 +1,6 @@
 """Distributions of actions: what a policy's network returns, for acting, learning and evaluating.
 
-They are written out, since a whole package of distributions takes two seconds to import, which every command would pay.
+They are written out, since a whole package of distributions takes a second to import, which every command would pay.
 Each is a named tuple of tensors; a sample is a function of its seed.
 """
 
