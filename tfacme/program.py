@@ -175,20 +175,33 @@ def _replay_node(plan: Plan) -> nodes.ReplayNode:
   codec, described = plan.codec, plan.described
   server_path = plan.path('checkpoints', 'replay')
   return nodes.ReplayNode(
-    tables=functools.partial(reverb_replay.reverb_tables, described, codec),
+    tables=functools.partial(_served_tables, plan),
     checkpointer=functools.partial(reverb_replay.checkpointer, server_path) if server_path else None,
     client=functools.partial(reverb_replay.ReverbReplay, codec=codec, described=described),
     in_process=functools.partial(_replay_in_process, plan),
   )
 
 
+def _served_tables(plan: Plan) -> Sequence[Any]:
+  """What a server of Reverb starts with; it restores them itself, from its own folder."""
+  _can_restore(plan, reverb_replay.can_restore)
+  return reverb_replay.reverb_tables(plan.described, plan.codec)
+
+
 def _replay_in_process(plan: Plan) -> numpy_replay.NumpyReplay:
   replay = numpy_replay.NumpyReplay(plan.codec, plan.described, plan.seed('replay'))
-  if plan.checkpoint and not replay.can_restore(os.path.join(plan.checkpoint, 'replay')):
-    _LOG.warning('The replay in %s is of another engine; this run fills its own anew.', plan.checkpoint)
-    return replay
-  checkpoints.restore(plan.checkpoint, 'replay', replay.restore)
+  if _can_restore(plan, numpy_replay.can_restore):
+    checkpoints.restore(plan.checkpoint, 'replay', replay.restore)
   return replay
+
+
+def _can_restore(plan: Plan, can_restore: Callable[[str], bool]) -> bool:
+  """Whether a kind of replay can take over what the checkpoint has of one, or there is nothing to take over."""
+  path = os.path.join(plan.checkpoint, 'replay') if plan.checkpoint else ''
+  if not os.path.isdir(path) or can_restore(path):
+    return True
+  _LOG.warning('The replay in %s is of another engine; this run fills its own anew.', plan.checkpoint)
+  return False
 
 
 def build_counter(plan: Plan) -> counting.Counter:

@@ -52,6 +52,23 @@ def test_plain_launchpad_runs_it_to_the_end(tmp_path):
   assert (run / 'policy' / 'saved_model.pb').exists() and (run / 'learning_curve.png').exists()
 
 
+@pytest.mark.parametrize('engines', [('inline', 'local_mt'), ('local_mt', 'inline')])
+def test_a_run_that_goes_on_with_the_replay_of_another_engine_says_so(engines, tmp_path, caplog):
+  def experiment(steps):
+    return tfacme.Experiment(
+      builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=50, batch_size=16)),
+      networks=dqn.mlp_networks(hidden_sizes=(16,)),
+      environment=environments.factory('bsuite:catch/0'),
+      budget=tfacme.Budget(actor_steps=steps),
+      evaluation=tfacme.Evaluation(every=0, episodes=1),
+    )
+
+  for steps, engine in zip((100, 200), engines):
+    assert 'of another engine' not in caplog.text
+    tfacme.train(experiment(steps), str(tmp_path), launch=engine, progress=False)
+  assert caplog.text.count('of another engine; this run fills its own anew') == 1
+
+
 def test_the_graph_says_what_it_is_made_of():
   experiment = tfacme.Experiment(
     builder=dqn.DQNBuilder(),

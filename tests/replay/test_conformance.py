@@ -568,7 +568,8 @@ def test_a_reader_is_exhausted_where_the_rate_limiter_stops_it(backend, start, t
   else:
     _fill(replay, 5)
   reader = replay.reader(table, 1)
-  assert not reader.exhausted()
+  assert replay.counts() == {'replay': (5, 0)}
+  assert not (reader.exhausted() or reader.exhausted())
   for _ in range(8):
     testing.read(reader)
   assert testing.starved(reader)

@@ -343,6 +343,11 @@ class NumpyReader:
     self._table.set_priorities(read.keys, read.positions, priorities)
 
 
+def can_restore(path: str) -> bool:
+  """Whether what is in the folder `path` was written by `NumpyReplay.save`."""
+  return os.path.exists(os.path.join(path, _FILE))
+
+
 class NumpyReplay:
   """All tables of a run over one store of rows; see `streams.Replay`."""
 
@@ -382,10 +387,6 @@ class NumpyReplay:
     state['numbers'] = renumbered
     state.update({f'rows/{n}': column[kept[order]] for n, column in self._store.columns.items()})
     return state
-
-  def can_restore(self, path: str) -> bool:
-    """Whether what is in the folder `path` was written by `save`, or nothing is."""
-    return os.path.exists(os.path.join(path, _FILE)) or not os.path.isdir(path)
 
   def save(self, path: str) -> str:
     """Writes `state` into the folder `path` and returns its digest."""

@@ -25,7 +25,7 @@ from tfacme.replay import packing, streams, tables
 # follow the limiter more closely.
 _PENDING = 8
 _MOST_ROWS = 100_000  # of an episode that is kept whole
-_LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written
+_LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written, and a checkpoint for the server
 _LOOK_SECONDS = 0.5  # after which a reader's thread that waits looks whether it is still wanted
 _SAVED = 'reverb'  # a server's checkpoint within ours
 
@@ -127,7 +127,7 @@ class ReverbReplay:
     return {name: (info.current_size, info.max_size) for name, info in self._ask().items()}
 
   def counts(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items inserted, items sampled)}, since the server started."""
+    """{table: (items inserted, items sampled)}, in the whole run: a server that goes on counts on."""
     return {name: _counted(info) for name, info in self._ask().items()}
 
   def _ask(self) -> Dict[str, Any]:
@@ -147,7 +147,8 @@ class ReverbReplay:
 
     A server removes its older checkpoints, also those that ours still need.
     """
-    self._client.server_info(timeout=10)  # Waits for a connection if there is none yet, as `checkpoint` does not.
+    # Waits for a connection if there is none yet, as `checkpoint` does not, and for a server that is busy.
+    self._client.server_info(timeout=int(_LONGEST_WAIT))
     written = self._client.checkpoint()
     if not os.path.isdir(written):
       raise errors.UserError(
@@ -160,6 +161,11 @@ class ReverbReplay:
 def _counted(info: Any) -> Tuple[int, int]:
   limiter = info.rate_limiter_info
   return limiter.insert_stats.completed, limiter.sample_stats.completed
+
+
+def can_restore(path: str) -> bool:
+  """Whether what is in the folder `path` was written by `ReverbReplay.save`."""
+  return os.path.isdir(os.path.join(path, _SAVED))
 
 
 def prepare_restore(path: Optional[str], server_path: str) -> None:
