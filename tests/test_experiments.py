@@ -10,11 +10,12 @@ PARTS = {
   'builder': dqn.DQNBuilder(dqn.DQNConfig()),
   'environment': environments.factory('bsuite:catch/0'),
   'networks': dqn.default_networks(),
+  'budget': tfacme.Budget(actor_steps=10),
 }
 
 
 def experiment(**parts):
-  return tfacme.Experiment(budget=tfacme.Budget(actor_steps=10), **{**PARTS, **parts})
+  return tfacme.Experiment(**{**PARTS, **parts})
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,8 @@ def experiment(**parts):
     ('environment', lambda: None),
     ('networks', 3),
     ('networks', lambda spec, more: None),
+    ('budget', 30_000),
+    ('dataset', 'recordings/dqn'),
   ],
 )
 def test_a_part_of_another_kind_is_named(part, value):

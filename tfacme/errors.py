@@ -6,9 +6,10 @@ command line prints it without a traceback. Everything else is a fault of a prog
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import numbers
-from typing import Iterable, Optional
+from typing import Iterable, Iterator, Optional
 
 
 class UserError(ValueError):
@@ -37,17 +38,26 @@ def in_range(
     raise UserError(f'{name} is {value}, and has to be at most {high}.')
 
 
-def count(name: str, value: int) -> None:
-  """Raises a `UserError` unless a setting is a whole number of at least 1."""
+def count(name: str, value: int, low: int = 1) -> None:
+  """Raises a `UserError` unless a setting is a whole number of at least `low`."""
   if isinstance(value, bool) or not isinstance(value, numbers.Integral):
     raise UserError(f'{name} is {value!r}, and has to be a whole number.')
-  in_range(name, value, low=1)
+  in_range(name, value, low=low)
 
 
 def at_least(name: str, value: float, other: str, bound: float) -> None:
   """Raises a `UserError` unless a setting's value is at least that of another one."""
   if value < bound:
     raise UserError(f'{name} is {value}, and has to be at least {other}, {bound}.')
+
+
+@contextlib.contextmanager
+def writing(what: str, path: str) -> Iterator[None]:
+  """Turns what the system has against writing to a path that the user gave into a `UserError`."""
+  try:
+    yield
+  except OSError as error:
+    raise UserError(f'{what} {path} can not be written: {error.strerror or error}.') from error
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:

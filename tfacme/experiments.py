@@ -77,7 +77,7 @@ class Layout:
     for name in ('actors', 'slots', 'updates_per_call'):
       errors.count(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name))
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
-    errors.in_range('threads', self.threads, low=0)
+    errors.count('threads', self.threads, low=0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Evaluation:
   environments: int = 5
 
   def __post_init__(self):
-    errors.in_range('evaluation.every', self.every or 0, low=0)
+    errors.count('evaluation.every', self.every or 0, low=0)
     errors.count('evaluation.environments', self.environments)
     errors.count('evaluation.episodes', self.episodes)
 
@@ -115,7 +115,7 @@ class Checkpointing:
   replay: bool = True
 
   def __post_init__(self):
-    errors.in_range('checkpointing.every', self.every or 0, low=0)
+    errors.count('checkpointing.every', self.every or 0, low=0)
     errors.count('checkpointing.keep', self.keep)
 
 
@@ -181,6 +181,11 @@ class Experiment:
     if not isinstance(self.builder, core.Builder):
       fix = 'such as dqn.DQNBuilder(dqn.DQNConfig())'
       raise errors.UserError(f'The builder is {self.builder!r}, and has to be a core.Builder, {fix}.')
+    if not isinstance(self.budget, Budget):
+      raise errors.UserError(f'budget is {self.budget!r}, and has to be a Budget, such as Budget(actor_steps=30_000).')
+    if self.dataset is not None and not hasattr(self.dataset, 'episodes'):
+      fix = "such as datasets.rlds('recordings/dqn')"
+      raise errors.UserError(f'dataset is {self.dataset!r}, and has to be recorded data, {fix}.')
     makers = (
       ('environment', self.environment, "a seed, such as environments.factory('bsuite:catch/0')"),
       ('networks', self.networks, "the environment's spec, such as dqn.default_networks()"),

@@ -236,8 +236,9 @@ def _dress(axes: Any, title: str, unit: str) -> None:
 
 
 def _save(figure: Any, out: str) -> None:
-  try:
+  with errors.writing('The picture', out):
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
-    figure.savefig(out, dpi=150)
-  except (OSError, ValueError) as error:  # ValueError: an ending that is no format of pictures.
-    raise errors.UserError(f'The picture {out} can not be written: {error}.') from error
+    try:
+      figure.savefig(out, dpi=150)
+    except ValueError as error:  # An ending that is no format of pictures.
+      raise errors.UserError(f'The picture {out} can not be written: {error}.') from error

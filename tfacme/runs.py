@@ -86,7 +86,11 @@ class Run:
     import shutil
 
     self.policy()  # Says so if there is none.
-    shutil.copytree(os.path.join(self.workdir, 'policy'), path, dirs_exist_ok=True)
+    source = os.path.join(self.workdir, 'policy')
+    if os.path.realpath(path) == os.path.realpath(source):
+      raise errors.UserError(f'The policy is in {path} already; give another folder.')
+    with errors.writing('The folder', path):
+      shutil.copytree(source, path, dirs_exist_ok=True)
 
 
 def train(
@@ -243,12 +247,10 @@ def _folder(workdir: str, description: Dict[str, Any]) -> Iterator[None]:
 def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
   if os.path.exists(workdir) and not os.path.isdir(workdir):
     raise errors.UserError(f'The work directory {workdir} is a file; give a folder.')
-  try:
+  with errors.writing('The work directory', workdir):
     os.makedirs(workdir, exist_ok=True)
     with tempfile.TemporaryFile(dir=workdir):
       pass
-  except OSError as error:
-    raise errors.UserError(f'The work directory {workdir} can not be written: {error.strerror}.') from error
   if not os.path.exists(os.path.join(workdir, _DESCRIPTION)):
     return
   there = Run(workdir).description
@@ -280,8 +282,14 @@ def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
 
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
+  try:
+    packed = cloudpickle.dumps(experiment.environment)
+  except Exception as error:
+    raise errors.UserError(
+      f'What makes the environment can not be pickled: {error}; keep open files, locks and generators out of it.'
+    ) from error
   with open(os.path.join(workdir, _ENVIRONMENT), 'wb') as file:
-    cloudpickle.dump(experiment.environment, file)
+    file.write(packed)
   path = os.path.join(workdir, _DESCRIPTION)
   with open(path + '.partial', 'w', encoding='utf-8') as file:
     json.dump(description, file, indent=2)

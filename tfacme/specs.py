@@ -81,6 +81,15 @@ def check_discrete(agent: str, spec: Any) -> None:
     raise errors.UserError(f'{agent} needs a single discrete action, and this environment has {describe(spec)}.')
 
 
+def check_scalar_reward(agent: str, spec: Any) -> None:
+  """Raises a `UserError` unless a reward spec is of a single number."""
+  if tuple(spec.shape):
+    raise errors.UserError(
+      f'{agent} learns from a single reward, and this environment gives rewards of shape {tuple(spec.shape)}; wrap it '
+      'so that it gives their weighted sum.'
+    )
+
+
 def is_discrete(spec: Any) -> bool:
   """Whether an action spec is a single choice among n actions."""
   return isinstance(spec, dm_specs.DiscreteArray)

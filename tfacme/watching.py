@@ -132,11 +132,9 @@ def _write(frames: List[_Frame], out: str) -> None:
   images = [_image(frame, low, high) for frame in frames]
   pause = _BOARD_MILLISECONDS if boards else _FRAME_MILLISECONDS
   durations = [_LAST_MILLISECONDS if frame.last else pause for frame in frames]
-  try:
+  with errors.writing('The animation', out):
     os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
     images[0].save(out, format='GIF', save_all=True, append_images=images[1:], duration=durations, loop=0)
-  except OSError as error:
-    raise errors.UserError(f'The animation {out} can not be written: {error}.') from error
 
 
 def _image(frame: _Frame, low: float, high: float) -> Any:

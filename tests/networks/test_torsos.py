@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import networks
+from tfacme import errors, networks
 
 OAR = collections.namedtuple('OAR', ['observation', 'action', 'reward'])
 
@@ -49,6 +49,18 @@ def test_default_torso(spec, kind, features):
   assert isinstance(torso, kind)
   assert networks.create_variables(torso, spec) == tf.TensorSpec((1, features), tf.float32)
   assert np.all(np.isfinite(torso(_batch(spec))))
+
+
+def test_a_torso_without_layers_is_none_and_not_the_default():
+  torso = networks.default_torso(_VECTOR, hidden_sizes=())
+  np.testing.assert_array_equal(torso(tf.constant([[1.0, -2.0, 3.0]])), [[1, -2, 3]])
+  with pytest.raises(errors.UserError, match='no layer to normalize'):
+    networks.default_torso(_VECTOR, hidden_sizes=(), layer_norm=True)
+
+
+def test_an_unknown_activation_is_named():
+  with pytest.raises(errors.UserError, match="There is no activation 'sillu'; did you mean silu"):
+    networks.default_torso(_VECTOR, activation='sillu')
 
 
 def test_atari_torso_is_the_papers():

@@ -2,14 +2,17 @@
 
 import dataclasses
 import os
+import threading
 
+import numpy as np
 import pytest
 import sonnet as snt
+from dm_env import specs as dm_specs
 
 import tfacme
 from tests.programs import processes
-from tfacme import cli, environments, errors
-from tfacme.agents import dqn
+from tfacme import cli, environments, errors, specs
+from tfacme.agents import dqn, registry
 from tfacme.replay import items, sources, tables
 
 _CATCH = ['train', 'dqn', '--env', 'bsuite:catch/0']
@@ -54,6 +57,45 @@ def test_a_folder_of_another_experiment_is_refused(tmp_path, capsys):
 def test_a_folder_that_can_not_be_written_is_refused(tmp_path, capsys):
   (tmp_path / 'file').write_text('')
   _is_one_line(cli.main([*_CATCH, '--workdir', str(tmp_path / 'file' / 'run')]), 'can not be written', capsys)
+
+
+@pytest.mark.parametrize('out', ['file', 'file/recording'])
+def test_a_recording_that_can_not_be_written_is_refused(out, tmp_path, capsys):
+  (tmp_path / 'file').write_text('')
+  arguments = ['record', '--random', '--env', 'bsuite:catch/0', '--out', str(tmp_path / out)]
+  _is_one_line(cli.main(arguments), f'The folder {tmp_path / out} can not be written', capsys)
+
+
+def test_a_policy_is_exported_to_another_place_that_can_be_written(tmp_path, capsys):
+  run = str(tmp_path / 'run')
+  assert cli.main([*_CATCH, '--workdir', run, '--steps', '50', '--evaluation.every', '0']) == 0
+  capsys.readouterr()
+  (tmp_path / 'file').write_text('')
+  _is_one_line(cli.main(['export', run, '--out', str(tmp_path / 'file')]), 'can not be written', capsys)
+  _is_one_line(cli.main(['export', run, '--out', os.path.join(run, 'policy')]), 'already; give another', capsys)
+  assert cli.main(['export', run, '--out', str(tmp_path / 'policy')]) == 0
+
+
+def test_an_environment_that_can_not_be_pickled_is_refused(tmp_path):
+  lock = threading.Lock()
+
+  def environment(seed):
+    with lock:
+      return environments.factory('bsuite:catch/0')(seed)
+
+  experiment = dataclasses.replace(_experiment(dqn.DQNBuilder()), environment=environment)
+  with pytest.raises(errors.UserError, match='What makes the environment can not be pickled: .*lock'):
+    tfacme.train(experiment, workdir=str(tmp_path / 'run'), progress=False)
+  assert not os.path.exists(tmp_path / 'run')
+
+
+@pytest.mark.parametrize('agent', ['dqn', 'r2d2', 'impala', 'ppo', 'sac'])
+def test_an_environment_with_several_rewards_is_refused(agent):
+  actions = dm_specs.BoundedArray((2,), np.float32, -1, 1) if agent == 'sac' else dm_specs.DiscreteArray(2)
+  rewards, numbers = dm_specs.Array((2,), np.float32), dm_specs.Array((3,), np.float32)
+  spec = specs.EnvironmentSpec(numbers, actions, rewards, dm_specs.BoundedArray((), np.float32, 0, 1))
+  with pytest.raises(errors.UserError, match=rf'^{agent.upper()} learns from a single reward, .* of shape \(2,\)'):
+    registry.builder(agent, registry.config_class(agent)()).check(spec)
 
 
 def _is_one_line(code, says, capsys):

@@ -198,7 +198,7 @@ class _RecordOptions:
   """Records episodes as an RLDS data set, which `tfacme train AGENT --dataset` and plain tfds read.
 
   Attributes:
-    out: the folder of the data set; episodes are added to those that it has.
+    out: the folder of the data set; episodes are added to those that it has, so give another seed then.
     episodes: how many episodes.
     run: the folder of the run whose policy acts, in its environment.
     random: whether actions are taken at random instead, in the environment of `env`.
@@ -270,12 +270,10 @@ def _graph(arguments: Sequence[str]) -> None:
     svg = picture.graph_svg(program.graph(tfacme.make_program(experiment)))
   except errors.UserError as error:
     raise errors.UserError(f'{error} The graph was to be for {options.env}: see --env and --dataset.') from error
-  try:
+  with errors.writing('The picture', options.out):
     os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
     with open(options.out, 'w', encoding='utf-8') as file:
       file.write(svg)
-  except OSError as error:
-    raise errors.UserError(f'The picture {options.out} can not be written: {error}.') from error
   print(f'The program graph is in {options.out}')
 
 

@@ -54,8 +54,9 @@ class RLDSWriter:
     self._spec = tree.map_structure(lambda leaf: leaf if hasattr(leaf, 'dtype') else np.asarray(leaf), spec)
     feature = features.of_spec(self._spec)
     self._columns = features.named_leaves(features.columns(feature['steps'].feature, 'steps'))
-    os.makedirs(self._path, exist_ok=True)
-    self._lock: Optional[int] = _lock(self._path)
+    with errors.writing('The folder', self._path):
+      os.makedirs(self._path, exist_ok=True)
+      self._lock: Optional[int] = _lock(self._path)
     try:
       self._info = self._open(feature)
       self._write_info()

@@ -51,7 +51,7 @@ class EnvironmentFactory:
     Raises:
       errors.UserError: If there is no such environment, or it can't be made here.
     """
-    errors.in_range('The seed of an environment', seed, low=0)
+    errors.count('The seed of an environment', seed, low=0)
     family, name = _resolve(self.id)
     environment = single_precision.SinglePrecision(family.make(name, int(seed)))
     for wrapper in self.wrappers:

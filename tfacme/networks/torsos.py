@@ -10,6 +10,7 @@ from typing import Any, Callable, Literal, Mapping, Optional, Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from tfacme import errors
 from tfacme.networks import normalization
 
 Activation = Literal['relu', 'elu', 'tanh', 'silu', 'gelu']
@@ -43,6 +44,8 @@ class MLPTorso(snt.Module):
 
   def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
     super().__init__(name)
+    if activation not in _ACTIVATIONS:
+      raise errors.unknown('activation', activation, _ACTIVATIONS, hint=f'take one of {", ".join(_ACTIVATIONS)}.')
     self._mlp = snt.nets.MLP(hidden_sizes, activation=_ACTIVATIONS[activation], activate_final=True)
 
   def __call__(self, observation: Any) -> tf.Tensor:
@@ -58,6 +61,8 @@ class LayerNormMLPTorso(snt.Module):
 
   def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
     super().__init__(name)
+    if not hidden_sizes:
+      raise errors.UserError('A torso with layer normalization has no layer to normalize; give it hidden_sizes.')
     self._first = snt.Linear(hidden_sizes[0])
     self._norm = snt.LayerNorm(axis=-1, create_scale=True, create_offset=True)
     self._rest = MLPTorso(hidden_sizes[1:], activation) if len(hidden_sizes) > 1 else None
@@ -172,8 +177,8 @@ def default_torso(
   Args:
     observation_spec: a nest of `dm_env` specs. Leaves [H, W, C] are images, and go through convolutions; scalars,
       vectors and boards [H, W] are flattened.
-    hidden_sizes: of the fully connected layers; None is one of 512 (Mnih et al. 2015) where there is an image, and
-      two of 256 elsewhere.
+    hidden_sizes: of the fully connected layers, () for none; None is one of 512 (Mnih et al. 2015) where there is an
+      image, and two of 256 elsewhere.
     activation: of the fully connected layers.
     normalize: whether an `ObservationNormalizer` comes before them.
     residual: whether images go through a `ResidualTorso`.
@@ -185,9 +190,12 @@ def default_torso(
   if normalize:
     torso = default_torso(observation_spec, hidden_sizes, activation, residual=residual, layer_norm=layer_norm)
     return snt.Sequential([normalization.ObservationNormalizer(observation_spec), torso])
-  if has_image(observation_spec):
-    return MixedTorso(observation_spec, hidden_sizes or (512,), activation, residual, layer_norm)
-  return _mlp(hidden_sizes or (256, 256), activation, layer_norm)
+  image = has_image(observation_spec)
+  if hidden_sizes is None:
+    hidden_sizes = (512,) if image else (256, 256)
+  if image:
+    return MixedTorso(observation_spec, hidden_sizes, activation, residual, layer_norm)
+  return _mlp(hidden_sizes, activation, layer_norm)
 
 
 def _mlp(hidden_sizes: Sequence[int], activation: Activation, layer_norm: bool) -> snt.Module:

@@ -36,7 +36,7 @@ class Items:
 
   def __post_init__(self):
     if self.length is not None:
-      errors.in_range('The length of an item', self.length, low=2)
+      errors.count('The length of an item', self.length, low=2)
     elif (self.period, self.observations, self.end) != (1, 'all', 'pad'):
       raise errors.UserError('Items of whole episodes (length None) have no period, ends or end of their own.')
     errors.count('The period of items', self.period)

@@ -56,7 +56,7 @@ class Limiter:
 
   def __post_init__(self):
     errors.in_range('samples_per_insert', self.samples_per_insert, above=0)
-    errors.in_range('The minimal size of a table', self.min_size, low=1)
+    errors.count('The minimal size of a table', self.min_size)
     # Neither side may move where high - spi < d < low + 1. No such d may exist; whole numbers step over a gap below 1.
     whole = all(float(x).is_integer() for x in (self.samples_per_insert, self.low, self.high))
     room = self.samples_per_insert + (0 if whole else 1)
@@ -136,7 +136,7 @@ class Table:
 
   def __post_init__(self):
     errors.count(f'max_size of the table {self.name!r}', self.max_size)
-    errors.in_range(f'max_times_sampled of the table {self.name!r}', self.max_times_sampled, low=0)
+    errors.count(f'max_times_sampled of the table {self.name!r}', self.max_times_sampled, low=0)
     if self.limiter.min_size > self.max_size:
       raise errors.UserError(
         f'The table {self.name!r} holds at most {self.max_size} items, so it never has the {self.limiter.min_size} '

@@ -25,8 +25,9 @@ class DQNBuilder(core.Builder):
     self.config = config
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless there is a single discrete action."""
+    """Raises a `UserError` unless there is a single discrete action, and a single reward."""
     specs.check_discrete('DQN', spec.actions)
+    specs.check_scalar_reward('DQN', spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of n-step transitions."""

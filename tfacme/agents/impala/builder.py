@@ -27,8 +27,9 @@ class IMPALABuilder(core.Builder):
     self.config = config
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless there is a single discrete action."""
+    """Raises a `UserError` unless there is a single discrete action, and a single reward."""
     specs.check_discrete('IMPALA', spec.actions)
+    specs.check_scalar_reward('IMPALA', spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """A queue of segments, which run on from one episode into the next."""

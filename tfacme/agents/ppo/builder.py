@@ -26,9 +26,10 @@ class PPOBuilder(core.Builder):
     self.config = config
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless there is a discrete action, or a vector of continuous ones with finite bounds."""
+    """Raises a `UserError` unless there is a single reward, and a discrete action or a vector of bounded ones."""
     if not specs.is_discrete(spec.actions):
       specs.check_bounded_vector('PPO (for actions that are not discrete)', spec.actions)
+    specs.check_scalar_reward('PPO', spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """A queue of segments, which run on from one episode into the next, for one learning step and no more."""

@@ -52,5 +52,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     return made
 
   def _torso(self, spec: specs.EnvironmentSpec) -> snt.Module:
-    hidden_sizes = self.hidden_sizes or (None if networks.has_image(spec.observations) else (64, 64))
+    hidden_sizes = self.hidden_sizes
+    if hidden_sizes is None and not networks.has_image(spec.observations):
+      hidden_sizes = (64, 64)
     return networks.default_torso(spec.observations, hidden_sizes, self.activation, self.normalize_observations)

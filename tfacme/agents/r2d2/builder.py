@@ -27,8 +27,9 @@ class R2D2Builder(core.Builder):
     self.config = config
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless there is a single discrete action."""
+    """Raises a `UserError` unless there is a single discrete action, and a single reward."""
     specs.check_discrete('R2D2', spec.actions)
+    specs.check_scalar_reward('R2D2', spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of overlapping sequences, each with the state before its first row."""

@@ -88,7 +88,8 @@ class R2D2Config:
       errors.count(name, getattr(self, name))
     for name in ('max_abs_reward', 'adam_epsilon', 'max_gradient_norm', 'samples_per_insert'):
       errors.in_range(name, getattr(self, name), above=0)
-    for name in ('burn_in', 'epsilon_ladder', 'samples_per_insert_tolerance', 'priority_exponent'):
+    errors.count('burn_in', self.burn_in, low=0)
+    for name in ('epsilon_ladder', 'samples_per_insert_tolerance', 'priority_exponent'):
       errors.in_range(name, getattr(self, name), low=0)
     for name, high in (('learning_rate', math.inf), ('epsilon', 1), ('importance_exponent', 1)):
       schedules.check(name, getattr(self, name), low=0, high=high)

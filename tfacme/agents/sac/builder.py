@@ -27,8 +27,9 @@ class SACBuilder(core.Builder):
     self.config = config
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless there is a vector of continuous actions with finite bounds."""
+    """Raises a `UserError` unless there is a vector of continuous actions with finite bounds, and a single reward."""
     specs.check_bounded_vector('SAC', spec.actions)
+    specs.check_scalar_reward('SAC', spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of n-step transitions, sampled uniformly."""

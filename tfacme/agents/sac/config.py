@@ -74,8 +74,8 @@ class SACConfig:
       errors.count(name, getattr(self, name))
     for name in ('reward_scale', 'adam_epsilon', 'initial_temperature', 'samples_per_insert'):
       errors.in_range(name, getattr(self, name), above=0)
-    for name in ('random_steps', 'samples_per_insert_tolerance'):
-      errors.in_range(name, getattr(self, name), low=0)
+    errors.count('random_steps', self.random_steps, low=0)
+    errors.in_range('samples_per_insert_tolerance', self.samples_per_insert_tolerance, low=0)
     for name in ('policy_learning_rate', 'critic_learning_rate', 'temperature_learning_rate'):
       schedules.check(name, getattr(self, name), low=0, high=math.inf)
     if self.temperature is not None:
