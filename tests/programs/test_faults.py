@@ -119,6 +119,18 @@ def test_a_signal_saves_and_stops(signum, code, engine, tmp_path):
   assert saved and int(saved[0]) > 0
 
 
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('seconds', [0.7, 1.5, pytest.param(3.0, marks=pytest.mark.slow)])
+def test_ctrl_c_while_it_starts_ends_it(seconds, engine, tmp_path):
+  command = _train(tmp_path, engine)
+  time.sleep(seconds)
+  os.killpg(command.process.pid, signal.SIGINT)
+  ended = command.wait(10)
+  assert ended.code == 130
+  assert 'Traceback' not in ended.err
+  assert not ended.left
+
+
 @pytest.mark.slow
 def test_a_launcher_that_is_killed_leaves_no_process(tmp_path):
   command = _train(tmp_path, 'local_mp')

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 import traceback
 from typing import Any, Callable, NoReturn
@@ -43,8 +45,24 @@ def _code_of(request: SystemExit) -> int:
   return _FAILED
 
 
+def _leave_at_once(signum: int, frame: Any) -> NoReturn:
+  """Ends the process while it starts, with nothing to save yet.
+
+  Python's own handler raises, which gets lost where libraries run callbacks (in a garbage collection, say).
+  """
+  del frame
+  with contextlib.suppress(Exception):  # It may be in the middle of an import.
+    launching.cool_down(wait=False)
+  os._exit(128 + signum)
+
+
 def leave(command: Callable[[], int]) -> NoReturn:
-  """Ends the process with a command's exit code, without the libraries' own tear-down, in which threads may hang."""
+  """Ends the process with a command's exit code, without the libraries' own tear-down, in which threads may hang.
+
+  Until a command handles Ctrl-C and SIGTERM itself, as a run does once it has begun, they end the process at once.
+  """
+  for signum in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(signum, _leave_at_once)
   try:
     code = command()
   except SystemExit as request:

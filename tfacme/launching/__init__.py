@@ -62,11 +62,11 @@ def warm_up() -> None:
   forking.start_server()
 
 
-def cool_down() -> None:
-  """Ends the process that `warm_up` started, if it was called."""
+def cool_down(wait: bool = True) -> None:
+  """Ends the process that `warm_up` started, if it was called; waits until it is gone unless told not to."""
   forking = sys.modules.get('tfacme.launching.forking')
   if forking is not None:
-    forking.stop_server()
+    forking.stop_server(wait)
 
 
 def main(experiment: Callable[..., Any]) -> NoReturn:

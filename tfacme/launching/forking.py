@@ -16,9 +16,10 @@ _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 def start_server() -> None:
   """Starts the server, unless it runs already."""
-  from multiprocessing import forkserver
+  from multiprocessing import forkserver, resource_tracker
 
   multiprocessing.set_forkserver_preload(['tfacme.launching.preload'])
+  resource_tracker.ensure_running()  # The server needs it, and its start would unblock the signal below.
   # It ignores Ctrl-C only once it has imported all; a blocked signal is inherited, so it does not hear of it before.
   blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
   try:
@@ -28,14 +29,19 @@ def start_server() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
-def stop_server() -> None:
-  """Ends the server, if there is one, and waits until it is gone: it would outlive this process by a moment."""
+def stop_server(wait: bool = True) -> None:
+  """Ends the server, if there is one; it would outlive this process by a moment.
+
+  Args:
+    wait: until it is gone. In a signal's handler that could be for ever: for a lock that the code under it holds.
+  """
   from multiprocessing import forkserver
 
   server = forkserver._forkserver  # In public there is only the end of this process, which does not wait.
   if server._forkserver_pid is not None:
     os.kill(server._forkserver_pid, signal.SIGKILL)  # It may be importing, and would not listen for seconds.
-    server._stop()
+    if wait:
+      server._stop()
 
 
 def start_process(target: Callable[..., None], args: Tuple[Any, ...], name: str) -> multiprocessing.process.BaseProcess:
