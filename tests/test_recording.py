@@ -78,6 +78,15 @@ def test_a_wrong_option_is_one_line(arguments, says, tmp_path, capsys):
   assert caught.err.count('\n') == 1 and says in caught.err
 
 
+def test_episodes_that_are_added_are_new_ones(tmp_path, capsys):
+  record = ['record', '--random', '--env', 'gym:CartPole-v1', '--out', str(tmp_path), '--episodes', '2']
+  for _ in range(2):
+    assert cli.main(record) == 0
+  assert '2 episodes with a mean return of' in (out := capsys.readouterr().out) and 'beside 2 from before' in out
+  starts = [episode.observation[0].tolist() for episode in datasets.rlds(str(tmp_path)).episodes(seed=0)]
+  assert len(starts) == 4 == len(set(map(tuple, starts)))
+
+
 def test_from_a_run_to_a_clone_by_commands(tmp_path, capsys):
   run, data, clone = (str(tmp_path / name) for name in ('run', 'data', 'clone'))
   quick = ['--evaluation.every', '0', '--checkpointing.every', '0']

@@ -7,13 +7,14 @@ import dataclasses
 import importlib.metadata
 import json as json_lib
 import os
+import signal
 import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import tyro
 from typing_extensions import Annotated
 
-from tfacme import datasets, environments, errors, experiments
+from tfacme import datasets, environments, errors, experiments, seeds
 from tfacme.agents import registry
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing, running
@@ -198,7 +199,7 @@ class _RecordOptions:
   """Records episodes as an RLDS data set, which `tfacme train AGENT --dataset` and plain tfds read.
 
   Attributes:
-    out: the folder of the data set; episodes are added to those that it has, so give another seed then.
+    out: the folder of the data set; episodes are added to those that it has.
     episodes: how many episodes.
     run: the folder of the run whose policy acts, in its environment.
     random: whether actions are taken at random instead, in the environment of `env`.
@@ -224,11 +225,16 @@ def _record(arguments: Sequence[str]) -> None:
   made = environments.factory(options.env) if options.env else _load_run(options.run or '').environment
   import tfacme  # pylint: disable=g-import-not-at-top
 
-  policy = tfacme.load_policy(options.run, options.seed) if options.run else None
-  with contextlib.closing(made(options.seed)) as environment:
-    returns = tfacme.record(policy, environment, options.episodes, options.out, options.seed)
+  there = datasets.count(options.out)
+  # Episodes that are added must not be those that are there once more.
+  seed = seeds.derive(options.seed, 'record', there) if there else options.seed
+  policy = tfacme.load_policy(options.run, seed) if options.run else None
+  with contextlib.closing(made(seed)) as environment:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # The episodes so far are kept.
+    returns = tfacme.record(policy, environment, options.episodes, options.out, seed)
   mean = sum(returns) / len(returns)
-  print(f'{len(returns)} episodes with a mean return of {mean:.4g} are in {options.out}')
+  more = f' beside {there} from before' if there else ''
+  print(f'{len(returns)} episodes with a mean return of {mean:.4g} are in {options.out}{more}')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -94,6 +94,14 @@ def builder(path: str) -> Any:
     raise errors.UserError(f'The folder {path} is no RLDS data set: {one_line(error)}') from None
 
 
+def count(path: str, split: str = 'train') -> int:
+  """The number of episodes that a folder has in a split of its data set; 0 if there is none."""
+  if not os.path.exists(os.path.join(path, INFO)):
+    return 0
+  splits = builder(path).info.splits
+  return splits[split].num_examples if split in splits else 0
+
+
 def shards(built: Any, path: str, split: str) -> List[Shard]:
   """The shards of a split, a part of one, or several: 'train', 'train[:10%]', 'train+test'.
 
