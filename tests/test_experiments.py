@@ -28,6 +28,9 @@ def experiment(**parts):
     ('networks', 3),
     ('networks', lambda spec, more: None),
     ('budget', 30_000),
+    ('layout', {'actors': 2}),
+    ('evaluation', 20),
+    ('seed', 'a'),
     ('dataset', 'recordings/dqn'),
   ],
 )

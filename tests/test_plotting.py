@@ -102,3 +102,5 @@ def test_errors_are_one_sentence(tmp_path):
   run = make_run(tmp_path / 'b', [(1, 1.0)])
   with pytest.raises(errors.UserError, match='can not be written'):
     plotting.learning_curve([run], tmp_path / 'a.picture')
+  with pytest.raises(errors.UserError, match='has no ending'):
+    plotting.learning_curve([run], tmp_path / 'a')

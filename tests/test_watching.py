@@ -119,6 +119,8 @@ def test_a_renderer_that_fails_says_why(tmp_path):
 
 
 def test_a_file_that_can_not_be_written(tmp_path):
+  with pytest.raises(errors.UserError, match='give a name that ends in .gif'):
+    watching.watch(Policy(), Episode(board), tmp_path / 'a.mp4')
   (tmp_path / 'file').write_text('')
   with pytest.raises(errors.UserError, match='can not be written'):
     watching.watch(Policy(), Episode(board), tmp_path / 'file' / 'a.gif')

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import reprlib
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 
 from tfacme import core, errors
@@ -180,9 +181,18 @@ class Experiment:
   def _check_parts(self) -> None:
     if not isinstance(self.builder, core.Builder):
       fix = 'such as dqn.DQNBuilder(dqn.DQNConfig())'
-      raise errors.UserError(f'The builder is {self.builder!r}, and has to be a core.Builder, {fix}.')
-    if not isinstance(self.budget, Budget):
-      raise errors.UserError(f'budget is {self.budget!r}, and has to be a Budget, such as Budget(actor_steps=30_000).')
+      raise errors.UserError(f'The builder is {reprlib.repr(self.builder)}, and has to be a core.Builder, {fix}.')
+    for name, kind, fix in (
+      ('budget', Budget, 'Budget(actor_steps=30_000)'),
+      ('layout', Layout, 'Layout(actors=2)'),
+      ('evaluation', Evaluation, 'Evaluation(episodes=20)'),
+      ('checkpointing', Checkpointing, 'Checkpointing(keep=1)'),
+      ('logging', Logging, 'Logging(learner_every=100)'),
+    ):
+      part = getattr(self, name)
+      if not isinstance(part, kind):
+        raise errors.UserError(f'{name} is {part!r}, and has to be a {kind.__name__}, such as {fix}.')
+    errors.count('seed', self.seed, low=0)
     if self.dataset is not None and not hasattr(self.dataset, 'episodes'):
       fix = "such as datasets.rlds('recordings/dqn')"
       raise errors.UserError(f'dataset is {self.dataset!r}, and has to be recorded data, {fix}.')

@@ -140,7 +140,10 @@ def make_plan(
   described = tuple(builder.tables(spec))
   source = builder.source()
   if not experiment.offline and not described:
-    raise errors.UserError('This agent has no replay tables: it learns from recorded data; give it a dataset.')
+    raise errors.UserError(
+      'This agent has no replay tables: it learns from recorded data; give it a dataset (--dataset), as `tfacme '
+      'record` writes one.'
+    )
   tables.check(described, layout.slots)
   late = [table for table in described if not experiment.offline and table.limiter.min_size > experiment.budget.steps]
   for table in late:

@@ -53,7 +53,9 @@ class Run:
   def __init__(self, workdir: str):
     path = os.path.join(workdir, _DESCRIPTION)
     if not os.path.exists(path):
-      raise errors.UserError(f'{workdir} is not the folder of a run: it has no {_DESCRIPTION}.')
+      exported = os.path.exists(os.path.join(workdir, 'saved_model.pb'))
+      hint = '; it is an exported policy, which tf.saved_model.load opens.' if exported else '.'
+      raise errors.UserError(f'{workdir} is not the folder of a run: it has no {_DESCRIPTION}{hint}')
     self.workdir = workdir
     with open(path, encoding='utf-8') as file:
       self.description: Dict[str, Any] = json.load(file, parse_constant=str)

@@ -54,6 +54,8 @@ def watch(
   """
   errors.count('The number of episodes', episodes)
   errors.count('max_frames', max_frames)
+  if not os.fspath(out).endswith('.gif'):
+    raise errors.UserError(f'The animation is to be {out}, and is a GIF: give a name that ends in .gif.')
   frames: List[_Frame] = []
   draw: Optional[Callable[[Any], np.ndarray]] = None
   returns, missed = [], 0

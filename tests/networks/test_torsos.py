@@ -58,6 +58,13 @@ def test_a_torso_without_layers_is_none_and_not_the_default():
     networks.default_torso(_VECTOR, hidden_sizes=(), layer_norm=True)
 
 
+@pytest.mark.parametrize('sizes', [64, '64,64', (64, -1), (64, 2.5)])
+@pytest.mark.parametrize('layer_norm', [False, True])
+def test_sizes_that_are_none_are_named(sizes, layer_norm):
+  with pytest.raises(errors.UserError, match='hidden_sizes is .*, and has to be'):
+    networks.default_torso(_VECTOR, hidden_sizes=sizes, layer_norm=layer_norm)
+
+
 def test_an_unknown_activation_is_named():
   with pytest.raises(errors.UserError, match="There is no activation 'sillu'; did you mean silu"):
     networks.default_torso(_VECTOR, activation='sillu')

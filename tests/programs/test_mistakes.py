@@ -12,7 +12,7 @@ from dm_env import specs as dm_specs
 import tfacme
 from tests.programs import processes
 from tfacme import cli, environments, errors, specs
-from tfacme.agents import dqn, registry
+from tfacme.agents import dqn, ppo, registry
 from tfacme.replay import items, sources, tables
 
 _CATCH = ['train', 'dqn', '--env', 'bsuite:catch/0']
@@ -74,6 +74,8 @@ def test_a_policy_is_exported_to_another_place_that_can_be_written(tmp_path, cap
   _is_one_line(cli.main(['export', run, '--out', str(tmp_path / 'file')]), 'can not be written', capsys)
   _is_one_line(cli.main(['export', run, '--out', os.path.join(run, 'policy')]), 'already; give another', capsys)
   assert cli.main(['export', run, '--out', str(tmp_path / 'policy')]) == 0
+  with pytest.raises(errors.UserError, match='it is an exported policy, which tf.saved_model.load opens'):
+    tfacme.load_policy(str(tmp_path / 'policy'))
 
 
 def test_an_environment_that_can_not_be_pickled_is_refused(tmp_path):
@@ -152,6 +154,12 @@ class _TwoActions:
 
   def __call__(self, spec):
     return dqn.DQNNetworks(snt.Sequential([snt.Flatten(), snt.Linear(2)]))
+
+
+@pytest.mark.parametrize('networks', [dqn.mlp_networks, ppo.default_networks()])
+def test_networks_of_another_kind_are_refused(networks):
+  with pytest.raises(errors.UserError, match='^DQN needs networks with the parts of DQNNetworks, .* has no q[.]$'):
+    tfacme.make_program(_experiment(dqn.DQNBuilder(), networks))
 
 
 def test_networks_that_do_not_fit_are_refused():

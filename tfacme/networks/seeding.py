@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import dataclasses
 import itertools
 import secrets
 from typing import Any, Callable, Iterator, Optional, Sequence, Type
@@ -71,6 +72,16 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
 def create_unrolled(network: Any, observation_spec: Any) -> Any:
   """The same as `create_variables` for one step of a `networks.Unrollable` from its initial state."""
   return create_variables(lambda observation: network(observation, network.initial_state(1))[0], observation_spec)
+
+
+def check_parts(agent: str, found: Any, kind: Type[Any]) -> None:
+  """Raises a `UserError` unless networks have the parts of an agent's own, a dataclass such as `DQNNetworks`."""
+  missing = [field.name for field in dataclasses.fields(kind) if not hasattr(found, field.name)]
+  if missing:
+    raise errors.UserError(
+      f'{agent} needs networks with the parts of {kind.__name__}, and the {type(found).__name__} that the experiment '
+      f'makes has no {" and no ".join(missing)}.'
+    )
 
 
 def check_output(what: str, output: Any, shape: Sequence[int], meaning: str) -> None:

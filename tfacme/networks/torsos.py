@@ -44,6 +44,7 @@ class MLPTorso(snt.Module):
 
   def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
     super().__init__(name)
+    _check_sizes(hidden_sizes)
     if activation not in _ACTIVATIONS:
       raise errors.unknown('activation', activation, _ACTIVATIONS, hint=f'take one of {", ".join(_ACTIVATIONS)}.')
     self._mlp = snt.nets.MLP(hidden_sizes, activation=_ACTIVATIONS[activation], activate_final=True)
@@ -61,6 +62,7 @@ class LayerNormMLPTorso(snt.Module):
 
   def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
     super().__init__(name)
+    _check_sizes(hidden_sizes)
     if not hidden_sizes:
       raise errors.UserError('A torso with layer normalization has no layer to normalize; give it hidden_sizes.')
     self._first = snt.Linear(hidden_sizes[0])
@@ -196,6 +198,13 @@ def default_torso(
   if image:
     return MixedTorso(observation_spec, hidden_sizes, activation, residual, layer_norm)
   return _mlp(hidden_sizes, activation, layer_norm)
+
+
+def _check_sizes(hidden_sizes: Any) -> None:
+  if not isinstance(hidden_sizes, Sequence) or isinstance(hidden_sizes, str):
+    raise errors.UserError(f'hidden_sizes is {hidden_sizes!r}, and has to be a sequence, such as (64, 64).')
+  for size in hidden_sizes:
+    errors.count('A size of hidden_sizes', size)
 
 
 def _mlp(hidden_sizes: Sequence[int], activation: Activation, layer_norm: bool) -> snt.Module:

@@ -45,6 +45,7 @@ class BCBuilder(core.Builder):
 
   def checks_networks(self, networks: BCNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network's distribution fits the actions; creates its variables if need be."""
+    seeding.check_parts('BC', networks, BCNetworks)
     output = seeding.create_variables(networks.policy, spec.observations)
     seeding.check_actions('The policy network of BC', output, spec.actions)
 

@@ -55,6 +55,7 @@ class DQNBuilder(core.Builder):
 
   def checks_networks(self, networks: DQNNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network gives one value for each action; creates its variables if need be."""
+    seeding.check_parts('DQN', networks, DQNNetworks)
     output = seeding.create_variables(networks.q, spec.observations)
     actions = spec.actions.num_values
     seeding.check_output('The Q network of DQN', output, (actions,), f'{actions} values, one for each action')

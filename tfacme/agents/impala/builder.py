@@ -53,6 +53,7 @@ class IMPALABuilder(core.Builder):
 
   def checks_networks(self, networks: IMPALANetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network fits the environment; creates its variables if need be."""
+    seeding.check_parts('IMPALA', networks, IMPALANetworks)
     output = seeding.create_unrolled(networks.policy_and_value, spec.observations)
     actions = spec.actions.num_values
     policy, value = getattr(output, 'policy', output), getattr(output, 'value', None)

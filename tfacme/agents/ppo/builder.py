@@ -53,6 +53,7 @@ class PPOBuilder(core.Builder):
 
   def checks_networks(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and values fit the environment; creates their variables if need be."""
+    seeding.check_parts('PPO', networks, PPONetworks)
     output = seeding.create_variables(networks.policy, spec.observations)
     seeding.check_actions('The policy network of PPO', output, spec.actions)
     value = seeding.create_variables(networks.value, spec.observations)

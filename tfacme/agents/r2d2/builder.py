@@ -58,6 +58,7 @@ class R2D2Builder(core.Builder):
 
   def checks_networks(self, networks: R2D2Networks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network has memory and fits the actions; creates its variables if need be."""
+    seeding.check_parts('R2D2', networks, R2D2Networks)
     state = getattr(networks.q, 'initial_state', lambda batch_size: ())(1)
     if not tf.nest.flatten(state):
       raise errors.UserError('R2D2 needs a network with a recurrent state, and this one has none; DQN needs none.')

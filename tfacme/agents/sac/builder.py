@@ -55,6 +55,7 @@ class SACBuilder(core.Builder):
 
   def checks_networks(self, networks: SACNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and critics fit the actions; creates their variables if need be."""
+    seeding.check_parts('SAC', networks, SACNetworks)
     if not networks.critics:
       raise errors.UserError('SAC needs at least one critic, and these networks have none.')
     output, shape = seeding.create_variables(networks.policy, spec.observations), spec.actions.shape
