@@ -5,9 +5,9 @@ import pytest
 from tests.replay import replay_testing
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture
 def reverb_backend():
-  """Servers that stay until all tests are done."""
+  """Servers that stay until the test is done."""
   backend = replay_testing.ReverbBackend()
   yield backend
   backend.stop()

@@ -1,6 +1,8 @@
 """What the tests of replay share: a stream whose rows can be told apart, and one way to drive both back ends."""
 
 import os
+import threading
+import time
 from typing import Dict, List, Optional, Sequence
 
 import numpy as np
@@ -141,11 +143,7 @@ class NumpyBackend:
 
 
 class ReverbBackend:
-  """Replay behind a server.
-
-  All servers stay until the end: a reader whose server is gone tries to connect again, for ever, and would find the
-  next server that got the same port.
-  """
+  """Replay behind a server; `stop` ends all that it gave."""
 
   name = 'reverb'
 
@@ -159,8 +157,9 @@ class ReverbBackend:
     checkpointer = reverb_replay.checkpointer(path) if path else None
     server = reverb.Server(reverb_replay.reverb_tables(described, codec), checkpointer=checkpointer)
     client = reverb.Client(f'localhost:{server.port}')
-    self._kept.append((server, client, [table.name for table in described]))
-    return reverb_replay.ReverbReplay(client, codec, described)
+    replay = reverb_replay.ReverbReplay(client, codec, described)
+    self._kept.append((server, client, replay, [table.name for table in described]))
+    return replay
 
   def saved_and_restored(self, described: Sequence[tables.Table], fill, path: str) -> streams.Replay:
     """As of `NumpyBackend`; the second server starts from the first one's checkpoint."""
@@ -172,15 +171,20 @@ class ReverbBackend:
     return self.replay(described, path=os.path.join(path, 'next'))
 
   def stop(self) -> None:
-    """Ends all servers, once nothing waits in a writer any more."""
+    """Ends all servers, once nothing waits in a writer any more, and all readers."""
     for writer in _writers:
       while writer.flush(0.01, everything=True) is not None:
-        for _, client, names in self._kept:
+        for _, client, _, names in self._kept:
           for name in names:
             client.reset(name)
     _writers.clear()
-    for server, _, _ in self._kept:
+    for server, _, replay, _ in self._kept:
       server.stop()
+      replay.close()
+    # The next server gets the port of one that is gone, where a reader that still tried to connect would find it.
+    while any(thread.name == 'close' or thread.name.startswith('reverb ') for thread in threading.enumerate()):
+      time.sleep(0.01)
+    self._kept.clear()
 
 
 @st.composite
