@@ -5,9 +5,9 @@ import pytest
 from tests.replay import replay_testing
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def reverb_backend():
-  """Servers that stay until the test is done."""
+  """Servers that stay until all tests are done: with new ones a reader once waited for half a minute."""
   backend = replay_testing.ReverbBackend()
   yield backend
   backend.stop()

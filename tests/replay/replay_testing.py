@@ -181,7 +181,7 @@ class ReverbBackend:
     for server, _, replay, _ in self._kept:
       server.stop()
       replay.close()
-    # The next server gets the port of one that is gone, where a reader that still tried to connect would find it.
+    # A reader that was left would spin, and starve the tests that other processes still run.
     while any(thread.name == 'close' or thread.name.startswith('reverb ') for thread in threading.enumerate()):
       time.sleep(0.01)
     self._kept.clear()
