@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import numbers
+import os
 from typing import Iterable, Iterator, Optional
 
 
@@ -58,6 +59,14 @@ def writing(what: str, path: str) -> Iterator[None]:
     yield
   except OSError as error:
     raise UserError(f'{what} {path} can not be written: {error.strerror or error}.') from error
+
+
+@contextlib.contextmanager
+def writing_file(what: str, path: str) -> Iterator[None]:
+  """As `writing`, for a file, whose folder it makes."""
+  with writing(what, path):
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    yield
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:

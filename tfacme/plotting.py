@@ -238,8 +238,7 @@ def _dress(axes: Any, title: str, unit: str) -> None:
 def _save(figure: Any, out: str) -> None:
   if not os.path.splitext(out)[1]:
     raise errors.UserError(f'The name of the picture, {out}, has no ending that says which format: give one with .png.')
-  with errors.writing('The picture', out):
-    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+  with errors.writing_file('The picture', out):
     try:
       figure.savefig(out, dpi=150)
     except ValueError as error:  # An ending that is no format of pictures.

@@ -134,8 +134,7 @@ def _write(frames: List[_Frame], out: str) -> None:
   images = [_image(frame, low, high) for frame in frames]
   pause = _BOARD_MILLISECONDS if boards else _FRAME_MILLISECONDS
   durations = [_LAST_MILLISECONDS if frame.last else pause for frame in frames]
-  with errors.writing('The animation', out):
-    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+  with errors.writing_file('The animation', out):
     images[0].save(out, format='GIF', save_all=True, append_images=images[1:], duration=durations, loop=0)
 
 

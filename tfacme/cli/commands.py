@@ -276,8 +276,7 @@ def _graph(arguments: Sequence[str]) -> None:
     svg = picture.graph_svg(program.graph(tfacme.make_program(experiment)))
   except errors.UserError as error:
     raise errors.UserError(f'{error} The graph was to be for {options.env}: see --env and --dataset.') from error
-  with errors.writing('The picture', options.out):
-    os.makedirs(os.path.dirname(os.path.abspath(options.out)), exist_ok=True)
+  with errors.writing_file('The picture', options.out):
     with open(options.out, 'w', encoding='utf-8') as file:
       file.write(svg)
   print(f'The program graph is in {options.out}')
