@@ -139,3 +139,24 @@ def test_a_writer_of_whole_episodes_is_held_between_them(reverb_backend):
   got = [testing.numbers(testing.unpack(replay.codec, testing.read(reader))[0])[0] for _ in range(3)]
   assert got == [0, 100, 200]
   assert feed.writer.flush(10.0) is None
+
+
+# --- Queues ---
+
+
+def test_nobody_acts_far_ahead_of_a_learner_that_reads_a_queue(reverb_backend):
+  """Beside what the table holds, at most one batch and a little waits for it: on-policy agents learn from no more."""
+  size = batch_size = 6
+  table = tables.queue(items.Items(2), size)
+  replay = reverb_backend.replay([table])
+  reader = replay.reader(table, batch_size)
+  feed = testing.Feed(replay.writer(), replay.codec)
+  rows = iter(testing.stream([1000]))
+  written = 0
+  for taken in range(3):
+    while feed.writer.flush(1.0) is None:
+      feed([next(rows)])
+      written += 1
+    ahead = written - 1 - taken * batch_size  # The first row completes no item.
+    assert size <= ahead <= size + 2
+    assert not isinstance(reader.read(10.0, 0), core.Blocked)

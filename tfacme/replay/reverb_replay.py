@@ -21,9 +21,10 @@ from tensorflow.python.eager import cancellation
 from tfacme import core, errors
 from tfacme.replay import packing, streams, tables
 
-# Items that the writers of a client may have on their way together. More hides the server's delay from an actor; fewer
-# follow the limiter more closely.
+# Items that the writers of a client may have on their way together, or one each if that is more. More hides the
+# server's delay from an actor; fewer follow the limiter more closely.
 _PENDING = 8
+_AHEAD = 2  # batches that are read ahead of the learner
 _MOST_ROWS = 100_000  # of an episode that is kept whole
 _LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written, and a checkpoint for the server
 _LOOK_SECONDS = 0.5  # after which a reader's thread that waits looks whether it is still wanted
@@ -139,8 +140,11 @@ class ReverbReplay:
     return self._infos
 
   def _pending(self) -> int:
-    """Items that each writer of this client may have on their way."""
-    return _PENDING // self._writers
+    """Items that each writer of this client may have on their way.
+
+    None to a queue: what comes to it is of the newest policy only if nobody acts ahead of the learner.
+    """
+    return 0 if any(map(_is_queue, self._tables)) else max(1, _PENDING // self._writers)
 
   def save(self, path: str) -> None:
     """Has the server write a checkpoint in its own folder, and takes it over into the folder `path`.
@@ -156,6 +160,10 @@ class ReverbReplay:
         'directory into a file system that all hosts share.'
       )
     _copy(written, os.path.join(path, _SAVED, os.path.basename(os.path.normpath(written))))
+
+
+def _is_queue(table: tables.Table) -> bool:
+  return table.max_times_sampled == 1
 
 
 def _counted(info: Any) -> Tuple[int, int]:
@@ -318,7 +326,10 @@ class ReverbReader:
     self._client = client
     self._table = table
     self._batch_size = batch_size
-    self._read: queue.Queue = queue.Queue(maxsize=1)
+    self._read: queue.Queue = queue.Queue()
+    # Of a queue no batch is read before the learner asks for it; see `ReverbReplay._pending`.
+    self._wanted = threading.Semaphore(0 if _is_queue(table) else _AHEAD)
+    self._asked = False  # whether the learner waits for a batch
     self._priorities: queue.Queue = queue.Queue(maxsize=4)
     self._failed: Optional[BaseException] = None  # why priorities are no longer written
     self._closed = threading.Event()
@@ -333,13 +344,16 @@ class ReverbReader:
       self._started = True
       for target in (self._keep_reading, self._keep_writing):
         threading.Thread(target=target, name=f'reverb {self._table.name}', daemon=True).start()
+    if not self._asked:
+      self._asked = True
+      self._wanted.release()
     try:
       info, data = self._read.get(timeout=max(wait, 1e-3))
     except queue.Empty:
       return core.Blocked(f'the actors to insert into {self._table.name!r} (the rate limiter holds samples)')
     if isinstance(info, BaseException):
       raise info
-    self._dry = False
+    self._asked = self._dry = False
     keys = np.asarray(info.key).reshape(self._batch_size)
     facts = {'probability': info.probability, 'table_size': info.table_size}
     packed = packing.pack_info(
@@ -380,17 +394,12 @@ class ReverbReader:
 
   def _keep_reading(self) -> None:
     try:
-      for sample in self._dataset():
-        self._hand_over(sample)
-        if self._closed.is_set():
-          return
+      samples = self._dataset()
+      while not self._closed.is_set():
+        if self._wanted.acquire(timeout=_LOOK_SECONDS):
+          self._read.put(next(samples))
     except BaseException as error:  # The learner raises it.
-      self._hand_over((error, None))
-
-  def _hand_over(self, sample: Tuple[Any, Any]) -> None:
-    while not self._closed.is_set():
-      with contextlib.suppress(queue.Full):
-        return self._read.put(sample, timeout=_LOOK_SECONDS)
+      self._read.put((error, None))
 
   def _keep_writing(self) -> None:
     try:
@@ -409,9 +418,12 @@ class ReverbReader:
       dtypes=tf.nest.map_structure(lambda s: s.dtype, signature),
       shapes=tf.nest.map_structure(lambda s: s.shape, signature),
       # The learner is paced by what it takes, so little may be taken ahead of it.
-      max_in_flight_samples_per_worker=self._batch_size,
+      max_in_flight_samples_per_worker=1 if _is_queue(self._table) else self._batch_size,
       num_workers_per_iterator=1,
     )
+    options = tf.data.Options()
+    options.experimental_optimization.inject_prefetch = False  # How far to read ahead is decided here.
+    dataset = dataset.with_options(options)
     if self._table.items.length is None:
       return self._episodes(self._iterate(dataset))
     batches = dataset.batch(self._batch_size, drop_remainder=True)
