@@ -26,7 +26,7 @@ class RLDS:
   def episodes(self, seed: int) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed.
 
-    All episodes are shuffled, whatever file they lie in, and only one of them is in memory. Checksums are compared in
+    All episodes are shuffled, whatever file they lie in, and decoded one by one. Checksums are compared in
     `check` alone.
 
     Raises:

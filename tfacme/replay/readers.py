@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Union
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
 
 import numpy as np
 import tree
@@ -299,7 +299,8 @@ class _DataRead:
 class DataReader:
   """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
 
-  What a batch holds is a function of the seed and of how many batches were read before, so `state` is that number.
+  What a batch holds is a function of the seed and of how many batches were read before. `state` is that number, and how
+  many items an epoch has, once that is known: so a run that goes on reads again no more than the epoch that it was in.
   """
 
   def __init__(self, dataset: Any, source: sources.Data, step_spec: core.Step, seed: int):
@@ -309,6 +310,7 @@ class DataReader:
     self._seed = seed
     self._batches = self._read_batches()
     self._count = 0
+    self._epoch_items: Optional[int] = None
 
   def read(self, wait: float, now: int) -> _DataRead:
     """The next batch; it never waits for anything but the disk."""
@@ -325,25 +327,27 @@ class DataReader:
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Recorded data has no priorities."""
 
-  def state(self) -> int:
-    """The number of batches read."""
-    return self._count
+  def state(self) -> Tuple[int, Optional[int]]:
+    """(batches read, items of an epoch or None)."""
+    return self._count, self._epoch_items
 
-  def set_state(self, state: int) -> None:
-    """Passes over as many batches as `state` says; of more than one block, all until there are read once more."""
-    self._batches = self._read_batches(state)
-    self._count = state
+  def set_state(self, state: Tuple[int, Optional[int]]) -> None:
+    """Passes over as many batches as `state` says."""
+    self._count, self._epoch_items = state
+    self._batches = self._read_batches(self._count)
 
   def _read_batches(self, passed: int = 0):
     """(columns of a batch, items in its block), for ever; what is left of a block goes in front of the next one."""
     batch_size, left = self._source.batch_size, []
-    items_passed = passed * batch_size
-    for number, (columns, rows) in enumerate(self._blocks()):
+    epoch, items_passed = 0, passed * batch_size
+    if self._epoch_items:
+      epoch, items_passed = divmod(items_passed, self._epoch_items)
+    for place, columns, rows in self._blocks(epoch):
       size = len(rows)
       if items_passed >= size:
         items_passed -= size
         continue
-      random = np.random.default_rng([self._seed, number])
+      random = np.random.default_rng([self._seed, *place])
       rows = rows[random.permutation(size)][items_passed:]
       items_passed = 0
       which = self.codec.which(self._source.items)
@@ -356,24 +360,23 @@ class DataReader:
           rest = {n: column[batch_size:] for n, column in left[0].items()}
           left = [rest] if len(rest['rest']) else []
 
-  def _blocks(self):
-    """(packed rows of a block of episodes, row numbers [n, T] of all items in it), for ever."""
-    epoch = 0
-    while True:
+  def _blocks(self, start: int):
+    """((epoch, block), packed rows of that block of episodes, row numbers [n, T] of all items in it), for ever."""
+    most = max(1, self._source.shuffle_bytes // sum(column.bytes for column in self.codec.columns.values()))
+    for epoch in itertools.count(start):
       found, blocks = 0, 0
-      for block in _grouped(
-        self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)), self._source.shuffle_episodes
-      ):
+      for block in _grouped(self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)), most):
         columns, rows = self._pack(block)
+        yield (epoch, blocks), columns, rows
         found, blocks = found + len(rows), blocks + 1
-        yield columns, rows
       if not found:
         raise errors.UserError(
           f'The data set holds no item of {self._source.items.length} rows; make the items shorter, or pad them.'
         )
+      self._epoch_items = found
       while blocks == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
-        yield columns, rows
-      epoch += 1
+        epoch += 1
+        yield (epoch, 0), columns, rows
 
   def _pack(self, episodes: Sequence[core.Step]):
     columns = self.codec.rows(sum(len(episode.last) for episode in episodes))
@@ -386,10 +389,16 @@ class DataReader:
     return columns, index(np.asarray(steps.last), self._source.items)
 
 
-def _grouped(episodes: Iterable[core.Step], size: int) -> Iterator[List[core.Step]]:
-  """Lists of `size` episodes; the last one may be shorter."""
-  episodes = iter(episodes)
-  while block := list(itertools.islice(episodes, size)):
+def _grouped(episodes: Iterable[core.Step], most: int) -> Iterator[List[core.Step]]:
+  """Lists of episodes with `most` rows in all; each list goes on to the end of an episode."""
+  block, rows = [], 0
+  for episode in episodes:
+    block.append(episode)
+    rows += len(episode.last)
+    if rows >= most:
+      yield block
+      block, rows = [], 0
+  if block:
     yield block
 
 

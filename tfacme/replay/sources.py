@@ -37,17 +37,18 @@ class Data:
     items: which rows make one item.
     batch_size: items of a batch.
     dataset: the episodes (`datasets.rlds(path)`, `datasets.memory(episodes)`); None takes the experiment's.
-    shuffle_episodes: items are shuffled over so many episodes at a time.
+    shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, that are in memory at a time. Items are
+      shuffled over a block; a data set that is no larger is read once.
   """
 
   items: Items
   batch_size: int
   dataset: Any = None
-  shuffle_episodes: int = 1000
+  shuffle_bytes: int = 2**30
 
   def __post_init__(self):
     errors.count('batch_size', self.batch_size)
-    errors.count('shuffle_episodes', self.shuffle_episodes)
+    errors.count('shuffle_bytes', self.shuffle_bytes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,3 +99,13 @@ class Together:
 
 
 Source = Union[Sample, Data, Map, Mix, Together]
+
+
+def samples(source: Source) -> List[Sample]:
+  """What a source takes from replay tables, with all that is in it."""
+  if isinstance(source, Sample):
+    return [source]
+  if isinstance(source, Map):
+    return samples(source.source)
+  parts = source.parts if isinstance(source, Mix) else source.sources.values() if isinstance(source, Together) else ()
+  return [sample for part in parts for sample in samples(part)]

@@ -30,7 +30,8 @@ class BCBuilder(core.Builder):
 
   def source(self) -> sources.Source:
     """Transitions of the experiment's data set."""
-    return sources.Data(Items(length=2, observations='ends'), self.config.batch_size)
+    items = Items(length=2, observations='ends')
+    return sources.Data(items, self.config.batch_size, shuffle_bytes=self.config.shuffle_bytes)
 
   def policy(self, networks: BCNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> policies.DistributionPolicy:
     """The mode of the network's distribution."""

@@ -22,6 +22,9 @@ class BCConfig:
   batch_size: int = 256
   """Transitions of one learning step (Acme's scripts: 64)."""
 
+  shuffle_bytes: int = 2**30
+  """Recorded rows in memory at a time, in bytes; transitions are shuffled over them."""
+
   learning_rate: schedules.Schedule = 1e-3
   """Adam's step size, a schedule over learner steps (Acme's BCConfig: 1e-4)."""
 
@@ -32,7 +35,8 @@ class BCConfig:
   """Gradients of a larger global norm are scaled down to it; inf scales none."""
 
   def __post_init__(self):
-    errors.count('batch_size', self.batch_size)
+    for name in ('batch_size', 'shuffle_bytes'):
+      errors.count(name, getattr(self, name))
     for name in ('adam_epsilon', 'max_gradient_norm'):
       errors.in_range(name, getattr(self, name), above=0)
     schedules.check('learning_rate', self.learning_rate, low=0, high=math.inf)
