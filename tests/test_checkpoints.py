@@ -51,7 +51,8 @@ def test_a_checkpoint_holds_its_parts_and_says_what_it_is(tmp_path):
 
 
 def test_the_last_checkpoint_of_a_run_says_so(tmp_path):
-  path = checkpoints.write(str(tmp_path), 7, {'part': _saves('7')}, keep=1, complete=True)
+  path = checkpoints.write(str(tmp_path), 7, {'part': _saves('7')}, keep=1)
+  checkpoints.complete(path)
   assert checkpoints.manifest(path)['complete'] is True
 
 

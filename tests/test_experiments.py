@@ -1,9 +1,14 @@
 """Parts that are no parts of an experiment are one sentence."""
 
+import dataclasses
+import inspect
+
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfacme
-from tfacme import environments, errors
+from tfacme import core, environments, errors, networks, nodes
 from tfacme.agents import dqn
 
 PARTS = {
@@ -56,3 +61,61 @@ def test_an_agent_is_named_by_its_builder():
 def test_a_number_is_a_number(setting, says):
   with pytest.raises(errors.UserError, match=says):
     dqn.DQNConfig(**setting)
+
+
+# --- Agents around agents ---
+
+
+@dataclasses.dataclass(frozen=True)
+class _Numbers:
+  bonus: float = 0.5
+
+
+def test_a_wrapper_is_the_agent_inside_but_for_what_it_says():
+  """Whatever the contract of a builder grows by, a wrapper passes on."""
+  public = {name for name, _ in inspect.getmembers(core.Builder, inspect.isfunction) if not name.startswith('_')}
+  assert public <= set(vars(core.BuilderWrapper))
+  agent = dqn.DQNBuilder(dqn.DQNConfig(n_step=2))
+  wrapper = core.BuilderWrapper(agent, _Numbers())
+  assert wrapper.variable_period == agent.variable_period
+  assert wrapper.tables(None) == agent.tables(None) and wrapper.source() == agent.source()
+
+
+def test_a_run_is_described_with_the_numbers_of_the_agent_inside():
+  described = core.BuilderWrapper(dqn.DQNBuilder(dqn.DQNConfig(n_step=2)), _Numbers()).describe()
+  assert described['bonus'] == 0.5
+  assert (described['agent']['builder'], described['agent']['n_step']) == ('DQNBuilder', 2)
+
+
+# --- What would come to light at the end of a run alone ---
+
+
+class _Unexportable(networks.MemorylessPolicy):
+  """Needs to know how many observations there are before it is called."""
+
+  def __init__(self, make):
+    super().__init__()
+    self._make = make
+
+  def __call__(self, observation, state, context):
+    return self._make(observation.shape[0]), state, ()
+
+
+@pytest.mark.parametrize('make', [lambda count: tf.zeros([count], tf.int32), lambda count: np.zeros(count, np.int32)])
+def test_a_policy_that_can_not_be_exported_is_refused_before_the_run(make):
+  class Builder(core.BuilderWrapper):
+    def policy(self, networks, spec, evaluation):
+      return _Unexportable(make) if evaluation else super().policy(networks, spec, evaluation)
+
+  with pytest.raises(errors.UserError, match='evaluation policy can not be exported: .* any number of observations'):
+    tfacme.make_program(experiment(builder=Builder(PARTS['builder'])))
+
+
+# --- Layouts ---
+
+
+@pytest.mark.parametrize('layout, threads', [(dict(threads=2), 2), (dict(learner_threads=0), 0), ({}, 1)])
+def test_the_learner_may_have_threads_of_its_own(layout, threads):
+  program = tfacme.make_program(experiment(layout=tfacme.Layout(**layout)))
+  found = {node.role: node.threads for node in nodes.of_program(program)}
+  assert found['learner'] == threads and found['actor'] == layout.get('threads', 1)

@@ -9,7 +9,7 @@ import tensorflow as tf
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import compiling, core, memory, specs
+from tfacme import compiling, core, memory, specs, states
 
 
 class PolicyActor:
@@ -23,8 +23,8 @@ class PolicyActor:
     index = parts.first_index + np.arange(slots, dtype=np.int32)
     observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
     numbers = tf.TensorSpec([3 + slots], tf.int64)
-    states = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
-    self._act = compiling.Compiled(policy_step(parts.policy, index, parts.slots), [observation, states, numbers])
+    state = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
+    self._act = compiling.Compiled(policy_step(parts.policy, index, parts.slots), [observation, state, numbers])
     # The inputs of each call lie in the same memory, so that a call converts nothing.
     staged = [memory.aligned_empty(s.shape, s.dtype.as_numpy_dtype) for s in [*tf.nest.flatten(observation), numbers]]
     *self._staged, self._numbers = staged
@@ -75,8 +75,7 @@ def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
   def step(observation: core.Nest, state: core.Nest, numbers: tf.Tensor):
     if tf.nest.flatten(state):
       first = tf.cast(numbers[3:], tf.bool)
-      initial = policy.initial_state(len(index))
-      state = tf.nest.map_structure(lambda fresh, old: _where(first, fresh, old), initial, state)
+      state = states.restart(first, policy.initial_state(len(index)), state)
       # A state may hold on to an observation, whose memory is written again before the next call.
       observation = tf.nest.map_structure(lambda leaf: tf.raw_ops.DeepCopy(x=leaf), observation)
     context = core.Context(
@@ -89,10 +88,6 @@ def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
     return actions, extras, state
 
   return step
-
-
-def _where(first: tf.Tensor, fresh: tf.Tensor, old: tf.Tensor) -> tf.Tensor:
-  return tf.where(tf.reshape(first, [-1] + [1] * (old.shape.rank - 1)), fresh, old)
 
 
 def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:

@@ -41,9 +41,7 @@ def _add(blake: Any, state: Any) -> None:
     blake.update(f'{state!r};'.encode())
 
 
-def write(
-  folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[str]]], keep: int, complete: bool = False
-) -> str:
+def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[str]]], keep: int) -> str:
   """Writes a checkpoint whole or not at all, and removes older ones.
 
   Args:
@@ -51,7 +49,6 @@ def write(
     steps: how far the run has come, in the unit of its budget.
     parts: name -> saves that part into a folder and returns a digest of it.
     keep: how many checkpoints stay.
-    complete: whether this is the end of the run.
 
   Returns:
     Its folder.
@@ -63,14 +60,25 @@ def write(
   for name, save in parts.items():
     os.makedirs(os.path.join(partial, name))
     digests[name] = save(os.path.join(partial, name))
-  with open(os.path.join(partial, _MANIFEST), 'w', encoding='utf-8') as file:
-    json.dump({'schema': SCHEMA, 'steps': steps, 'complete': complete, 'digests': digests}, file, indent=2)
+  _write_manifest(partial, {'schema': SCHEMA, 'steps': steps, 'complete': False, 'digests': digests})
   if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and went on.
     shutil.rmtree(final + _OLD, ignore_errors=True)
     os.replace(final, final + _OLD)
   os.replace(partial, final)
   _prune(folder, keep)
   return final
+
+
+def complete(path: str) -> None:
+  """Marks a checkpoint as the end of its run, after which nothing is left to do."""
+  _write_manifest(path, {**manifest(path), 'complete': True})
+
+
+def _write_manifest(path: str, content: Mapping[str, Any]) -> None:
+  final = os.path.join(path, _MANIFEST)
+  with open(final + '.partial', 'w', encoding='utf-8') as file:
+    json.dump(content, file, indent=2)
+  os.replace(final + '.partial', final)
 
 
 def _prune(folder: str, keep: int) -> None:

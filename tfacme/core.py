@@ -211,6 +211,56 @@ class Builder:
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` if the networks don't fit the environment's spec."""
 
+  def describe(self) -> Dict[str, Any]:
+    """Every number of the agent as plain values, for a run's `experiment.json`; a run of other ones is another run."""
+    return describe(self.config)
+
+
+class BuilderWrapper(Builder):
+  """An agent around an agent: an imitator or explorer that rewrites rewards, say. A subclass says what differs.
+
+  Attributes:
+    agent: the builder inside.
+    config: the wrapper's own numbers, as a dataclass, or None.
+  """
+
+  def __init__(self, agent: Builder, config: Any = None):
+    self.agent = agent
+    self.config = config
+    self.variable_period = agent.variable_period
+
+  def check(self, spec: specs.EnvironmentSpec) -> None:
+    """See `Builder`."""
+    self.agent.check(spec)
+
+  def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables_lib.Table]:
+    """See `Builder`."""
+    return self.agent.tables(spec)
+
+  def source(self) -> sources.Source:
+    """See `Builder`."""
+    return self.agent.source()
+
+  def policy(self, networks: Any, spec: specs.EnvironmentSpec, evaluation: bool) -> Policy:
+    """See `Builder`."""
+    return self.agent.policy(networks, spec, evaluation)
+
+  def update(self, networks: Any, spec: specs.EnvironmentSpec) -> Update:
+    """See `Builder`."""
+    return self.agent.update(networks, spec)
+
+  def actor(self, parts: ActorParts) -> Optional[Actor]:
+    """See `Builder`."""
+    return self.agent.actor(parts)
+
+  def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
+    """See `Builder`."""
+    self.agent.checks_networks(networks, spec)
+
+  def describe(self) -> Dict[str, Any]:
+    """The wrapper's numbers, and the whole agent inside."""
+    return {**describe(self.config), 'agent': {'builder': type(self.agent).__name__, **self.agent.describe()}}
+
 
 def describe(config: Any) -> Dict[str, Any]:
   """A dataclass as plain values, for a run's `experiment.json`."""

@@ -60,6 +60,8 @@ class Layout:
     slots: environments of each actor; one call of the policy serves all of them.
     evaluators: number of evaluator nodes (0 or 1).
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
+    learner_threads: the same of the learner's node; None is `threads`. With large networks, give it what is left of the
+      machine.
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
@@ -69,6 +71,7 @@ class Layout:
   slots: int = 1
   evaluators: int = 1
   threads: int = 1
+  learner_threads: Optional[int] = None
   variable_period: Optional[int] = None
   updates_per_call: int = 1
 
@@ -79,6 +82,7 @@ class Layout:
       errors.count(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name))
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
     errors.count('threads', self.threads, low=0)
+    errors.count('learner_threads', self.learner_threads or 0, low=0)
 
 
 @dataclasses.dataclass(frozen=True)

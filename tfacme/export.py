@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import compiling, core, errors, specs
+from tfacme import compiling, core, errors, specs, states
 
 
 class ExportedPolicy(tf.Module):
@@ -40,6 +40,23 @@ class ExportedPolicy(tf.Module):
     self.initial_state = tf.function(
       policy.initial_state, input_signature=[tf.TensorSpec([], tf.int32)], autograph=False
     )
+
+
+def check(policy: core.Policy, spec: specs.EnvironmentSpec) -> None:
+  """Raises a `UserError` if a policy can't be exported, which would else come to light at the end of a run."""
+  try:
+    exported = ExportedPolicy(policy, spec, 0)
+    actions, _ = exported.act.get_concrete_function().structured_outputs
+    for action, wanted in zip(tf.nest.flatten(actions), tf.nest.flatten(compiling.tensor_specs(spec.actions, None))):
+      if not wanted.shape.is_compatible_with(action.shape):
+        raise ValueError(f'it gives actions of shape {action.shape} in place of {wanted.shape}')
+    exported.initial_state.get_concrete_function()
+  except Exception as error:
+    what = ' '.join(str(error).split())[:300]
+    raise errors.UserError(
+      f'The evaluation policy can not be exported: {type(error).__name__}: {what}; its functions have to take any '
+      'number of observations at a time, as a tensor in `initial_state` too.'
+    ) from error
 
 
 def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: str) -> None:
@@ -93,11 +110,7 @@ class LoadedPolicy:
     initial = self._model.initial_state(len(first))
     if self._state is None:
       self._state = initial
-    self._state = tf.nest.map_structure(
-      lambda fresh, old: tf.where(tf.reshape(first, [-1] + [1] * (len(old.shape) - 1)), fresh, old),
-      initial,
-      self._state,
-    )
+    self._state = states.restart(first, initial, self._state)
     self._calls += 1
     seed = tf.constant([self._seed, self._calls], tf.int32)
     action, self._state = self._model.act(self._as_specified(observation), self._state, seed)

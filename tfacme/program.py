@@ -110,7 +110,9 @@ def make_program(
     replay = _add(program, _replay_node(plan))
     learner_links['replay'] = nodes.Link(replay, 'batches', inward=True)
     actor_links['replay'] = nodes.Link(replay, 'steps')
-  learner = _add(program, node('learner', None, functools.partial(build_learner, plan), learner_links))
+  build = functools.partial(build_learner, plan)
+  threads = layout.threads if layout.learner_threads is None else layout.learner_threads
+  learner = _add(program, node('learner', None, build, learner_links, threads=threads))
   pulled = nodes.Link(learner, 'variables', inward=True)
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(build_actor, plan, index)
@@ -137,6 +139,7 @@ def make_plan(
   nets = experiment.networks(spec)
   builder.checks_networks(nets, spec)
   extras = () if experiment.offline else acting.extras_spec(builder.policy(nets, spec, evaluation=False), spec)
+  export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
   source = builder.source()
   if not experiment.offline and not described:
@@ -236,12 +239,18 @@ def build_learner(plan: Plan, counter: counting.CounterClient, replay: Any = Non
       updates_per_call=experiment.layout.updates_per_call,
       seed=plan.fresh_seed('learner'),
       budgeted=experiment.offline,
-      paced=any(table.limiter.bounds_samples for table in plan.described),
+      paced=_is_paced(plan),
       replay=replay,
     )
   )
   checkpoints.restore(plan.checkpoint, 'learner', learner.restore)
   return learner
+
+
+def _is_paced(plan: Plan) -> bool:
+  """Whether a rate limiter holds the learner back."""
+  sampled = [tables.find(plan.described, sample.table) for sample in sources.samples(plan.source)]
+  return any(table.limiter.bounds_samples for table in sampled)
 
 
 def _actor(plan: Plan, learner: Any, environments: List[Any], index: int, is_evaluation: bool):

@@ -185,7 +185,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
   builder = experiment.builder
   description = {
     'agent': experiment.agent,
-    'config': core.describe(builder.config),
+    'config': builder.describe(),
     'environment': _name(experiment.environment),
     'networks': _name(experiment.networks),
     'seed': experiment.seed,

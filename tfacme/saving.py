@@ -58,8 +58,7 @@ class Saver:
       return core.Progress.DONE
     self.tally.hear()
     if self.tally.phase >= counting.PHASES.index('saver'):
-      self._parts.leave()
-      self._save(complete=True)
+      self._finish()
       self.tally.report(finished=True)
       self._done = True
       return core.Progress.DONE
@@ -84,8 +83,16 @@ class Saver:
     due = (steps // self._parts.every + 1) * self._parts.every if self._parts.every else math.inf
     return due if due < self._parts.budget else math.inf  # The one at the end is written anyway.
 
-  def _save(self, complete: bool = False) -> None:
+  def _save(self) -> Optional[str]:
+    """Writes a checkpoint and returns its folder, if there is one."""
     if self._parts.folder is None:
-      return
-    steps = self.tally.total(self._parts.unit)
-    checkpoints.write(self._parts.folder, steps, self._parts.parts, self._parts.keep, complete)
+      return None
+    return checkpoints.write(
+      self._parts.folder, self.tally.total(self._parts.unit), self._parts.parts, self._parts.keep
+    )
+
+  def _finish(self) -> None:
+    checkpoint = self._save()  # First: if what follows fails, nothing has to be learned again.
+    self._parts.leave()
+    if checkpoint is not None:
+      checkpoints.complete(checkpoint)

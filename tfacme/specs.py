@@ -11,6 +11,9 @@ from dm_env import specs as dm_specs
 
 from tfacme import core, errors
 
+# The types of environments' values: single precision in place of double.
+SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
+
 
 class EnvironmentSpec(NamedTuple):
   """The shapes, types and bounds of an environment (nests of `dm_env.specs.Array`)."""

@@ -1,5 +1,7 @@
 """Imitation: a wrapper that rewards any agent for what looks like an expert's doing (Ho & Ermon 2016)."""
 
+import dataclasses
+
 import sonnet as snt
 import tensorflow as tf
 
@@ -32,30 +34,34 @@ class Update(tf.Module):
     return core.UpdateOutput({**output.metrics, 'discriminator_loss': loss}, {'agent': output.priorities})
 
   def _logits(self, batch):
-    """Of each row, [B, T]; the agent's items have to keep the observations of all of theirs."""
+    """Of each row, [B, T]."""
     return self._discriminator(tf.concat([batch.steps.observation, tf.one_hot(batch.steps.action, 2)], axis=2))[..., 0]
 
 
-class Builder(core.Builder):
+class Builder(core.BuilderWrapper):
   """Any agent with demonstrations beside its own batches; all else is the agent's own."""
 
   def __init__(self, agent, demonstrations):
-    self._agent, self._demonstrations = agent, demonstrations
-    for name in ('config', 'variable_period', 'check', 'checks_networks', 'tables', 'policy', 'actor'):
-      setattr(self, name, getattr(agent, name))
+    super().__init__(agent)
+    self._demonstrations = demonstrations
+
+  def tables(self, spec):
+    # The discriminator looks at each row, also where the agent needs the ends of its items alone.
+    whole = [dataclasses.replace(table.items, observations='all') for table in self.agent.tables(spec)]
+    return [dataclasses.replace(t, items=rows) for t, rows in zip(self.agent.tables(spec), whole)]
 
   def source(self):
     expert = sources.Data(items.Items(length=2), 32, self._demonstrations)
-    return sources.Together({'agent': self._agent.source(), 'expert': expert})
+    return sources.Together({'agent': self.agent.source(), 'expert': expert})
 
   def update(self, networks, spec):
-    return Update(self._agent.update(networks, spec))
+    return Update(self.agent.update(networks, spec))
 
 
 def experiment(seed: int = 0, mistakes: float = 0.0) -> tfacme.Experiment:
   """DQN, as it is, in the place of the agent; it never learns what the environment pays."""
   config = dqn.DQNConfig(
-    n_step=1, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
   )
   demonstrations = datasets.memory(environment.record(50, mistakes))
   return tfacme.Experiment(

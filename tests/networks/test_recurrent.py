@@ -49,3 +49,20 @@ def test_without_a_core_there_is_no_state():
   network = _network(None)
   assert network.initial_state(3) == ()
   assert not any(isinstance(module, snt.RNNCore) for module in network.submodules)
+
+
+def test_states_of_any_rank_start_anew():
+  """A state [B, H, W, C] whose width is the batch's size would be broadcast without a word."""
+  rnn = snt.Conv2DLSTM(input_shape=(2, 3, 1), output_channels=1, kernel_shape=2)
+  network = networks.Unrollable(_Pictures(), snt.Flatten(), rnn)
+  pictures, first = tf.random.stateless_normal([3, 4, 2, 3, 1], [0, 0]), tf.constant(_sequence(3, 4)[1])
+  begin = tf.nest.map_structure(tf.ones_like, network.initial_state(3))
+  outputs, _ = network.unroll(pictures, begin, first)
+  for row, start in ((0, 2), (1, 0)):
+    again, _ = network.unroll(pictures[row : row + 1, start:], network.initial_state(1), tf.zeros([1, 4 - start], bool))
+    np.testing.assert_allclose(outputs[row, start:], again[0], atol=1e-6)
+
+
+class _Pictures(snt.Module):
+  def __call__(self, observation):
+    return observation

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.programs import processes
-from tfacme import checkpoints, environments, nodes
+from tfacme import checkpoints, environments, export, launching, nodes
 from tfacme.agents import dqn
 
 _CLOCK = ('timestamp',)
@@ -120,6 +120,19 @@ def test_a_run_that_is_complete_stays_as_it_is(tmp_path, capsys):
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
   assert logged(tmp_path) == before
   assert 'Nothing is left to do' in capsys.readouterr().out
+
+
+def test_what_fails_at_the_very_end_costs_no_learning(tmp_path, monkeypatch):
+  """The checkpoint is there before the policy and the curve are written; the same command then writes just these."""
+  with monkeypatch.context() as patch:
+    patch.setattr(export, 'export', lambda *args: 1 / 0)
+    with pytest.raises(launching.NodeFailed):
+      tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
+  before = logged(tmp_path)
+  run = tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
+  after = logged(tmp_path)
+  assert (after['learner.csv'], after['actor-0.csv']) == (before['learner.csv'], before['actor-0.csv'])
+  assert run.evaluate(episodes=2).episodes == 2
 
 
 def test_it_shows_how_it_goes_unless_told_not_to(tmp_path, capsys):

@@ -9,9 +9,7 @@ import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import checkpoints, core, errors
-
-_SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
+from tfacme import checkpoints, core, errors, specs
 
 
 class Dataset(Protocol):
@@ -103,7 +101,7 @@ def check_last(last: Any) -> int:
 
 def single(dtype: Any) -> np.dtype:
   """A type in the precision in which environments give their values: float64 is float32 here, int64 is int32."""
-  return _SINGLE.get(np.dtype(dtype), np.dtype(dtype))
+  return specs.SINGLE.get(np.dtype(dtype), np.dtype(dtype))
 
 
 def row_spec(step: core.Step) -> core.Step:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Tuple
+from typing import Protocol, Tuple
 
 import tensorflow as tf
+
+from tfacme import core, schedules
 
 
 def clip_rewards(rewards: tf.Tensor, limit: float) -> tf.Tensor:
@@ -114,6 +116,27 @@ def huber(x: tf.Tensor, delta: float) -> tf.Tensor:
   size = tf.abs(x)
   clipped = tf.minimum(size, delta)
   return clipped * (size - 0.5 * clipped)
+
+
+class Prioritized(Protocol):
+  """What a config says of prioritized sampling."""
+
+  @property
+  def priority_exponent(self) -> float:
+    """How much priorities count; 0 is uniform sampling."""
+    ...
+
+  @property
+  def importance_exponent(self) -> schedules.Schedule:
+    """How much of the bias is undone, over learner steps."""
+    ...
+
+
+def sampling_weights(config: Prioritized, info: core.Info, steps: tf.Tensor) -> tf.Tensor:
+  """The importance weights [B] of a batch after so many learner steps []; 1 [] of a batch that is sampled uniformly."""
+  if not config.priority_exponent:
+    return tf.ones([])
+  return importance_weights(info.probability, info.table_size, schedules.value(config.importance_exponent, steps))
 
 
 def importance_weights(probability: tf.Tensor, table_size: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:

@@ -12,13 +12,15 @@ from tfacme.networks import distributions
 
 
 class DuellingHead(snt.Module):
-  """Action values as a state's value plus each action's advantage (Wang et al. 2016).
-
-  Attributes:
-    num_actions: A, how many actions there are.
-  """
+  """Action values as a state's value plus each action's advantage (Wang et al. 2016)."""
 
   def __init__(self, num_actions: int, name: Optional[str] = None):
+    """Initializes the head.
+
+    Args:
+      num_actions: A, how many actions there are.
+      name: of the module.
+    """
     super().__init__(name)
     self._value = snt.Linear(1, name='value')
     self._advantage = snt.Linear(num_actions, name='advantage')

@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 import sonnet as snt
 import tensorflow as tf
 
-from tfacme import core
+from tfacme import core, states
 
 
 def lstm(size: Optional[int]) -> Optional[snt.RNNCore]:
@@ -67,9 +67,7 @@ class Unrollable(snt.Module):
     assert self._rnn is not None
     fresh, outputs = self._rnn.initial_state(first.shape[0]), []
     for t in range(first.shape[1]):
-      begins = first[:, t, tf.newaxis]
-      state = tf.nest.map_structure(lambda new, old, begins=begins: tf.where(begins, new, old), fresh, state)
-      output, state = self._rnn(features[:, t], state)
+      output, state = self._rnn(features[:, t], states.restart(first[:, t], fresh, state))
       outputs.append(output)
     return tf.stack(outputs, axis=1), state
 

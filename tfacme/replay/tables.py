@@ -195,8 +195,9 @@ def check(described: Sequence[Table], slots: int) -> None:
   for table in described:
     if table.max_times_sampled == 1 and table.limiter.high < slots:
       raise errors.UserError(
-        f'The queue {table.name!r} holds {table.limiter.high:g} items, fewer than the {slots} slots that write into '
-        'it; make the queue larger or use fewer slots.'
+        f'The queue {table.name!r} holds {table.limiter.high:g} items, fewer than the {slots} slots of an actor that '
+        'write into it; use fewer slots or make the queue larger (of the agents here it holds a batch: a larger '
+        'batch_size).'
       )
 
 

@@ -6,7 +6,7 @@ import copy
 
 import tensorflow as tf
 
-from tfacme import core, networks, schedules
+from tfacme import core, networks
 from tfacme.agents.dqn.config import DQNConfig
 from tfacme.agents.dqn.networks import DQNNetworks
 from tfacme.losses import values
@@ -30,10 +30,10 @@ class DQNUpdate(tf.Module):
     self.published = {'policy': self._online}
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
-    """Learns from items that keep the observations of their ends: [B, 2, ...]."""
+    """Learns from items whose first and last observations count: [B, 2, ...], or [B, T, ...] around a wrapper."""
     config = self._config
     observation = tf.nest.map_structure(lambda x: x[:, 0], batch.steps.observation)
-    last_observation = tf.nest.map_structure(lambda x: x[:, 1], batch.steps.observation)
+    last_observation = tf.nest.map_structure(lambda x: x[:, -1], batch.steps.observation)
     returns, discount = self._returns(batch)
 
     # The target: bootstraps from the target network's value of the action that the online network would take.
@@ -41,7 +41,7 @@ class DQNUpdate(tf.Module):
     selector_q = self._online(last_observation) if config.double else target_q
 
     # The loss: the Huber size of the errors, weighted against the bias of prioritized sampling.
-    weights = self._weights(batch.info)
+    weights = values.sampling_weights(config, batch.info, self._optimizer.steps)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._optimizer.parameters)
       q = self._online(observation)
@@ -68,13 +68,6 @@ class DQNUpdate(tf.Module):
     config = self._config
     rewards = values.clip_rewards(batch.steps.reward, config.max_abs_reward)
     return values.n_step_return(rewards, batch.steps.discount, batch.mask, config.n_step, config.discount)
-
-  def _weights(self, info):
-    """The importance weights [B] of prioritized sampling, or 1."""
-    if not self._config.priority_exponent:
-      return 1.0
-    exponent = schedules.value(self._config.importance_exponent, self._optimizer.steps)
-    return values.importance_weights(info.probability, info.table_size, exponent)
 
   def _update_target(self):
     """A copy every so many steps, or a part of the way in each."""

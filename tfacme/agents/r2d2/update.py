@@ -7,7 +7,7 @@ from typing import Tuple
 
 import tensorflow as tf
 
-from tfacme import core, networks, schedules
+from tfacme import core, networks
 from tfacme.agents.r2d2.config import R2D2Config
 from tfacme.agents.r2d2.networks import R2D2Networks
 from tfacme.losses import values
@@ -35,6 +35,7 @@ class R2D2Update(tf.Module):
     config = self._config
     steps, mask, online_state, target_state = self._burn_in(batch)
     target_q, _ = self._target.unroll(steps.observation, target_state, steps.first)
+    weights = values.sampling_weights(config, batch.info, self._optimizer.steps)
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self._optimizer.parameters)
       q, _ = self._online.unroll(steps.observation, online_state, steps.first)
@@ -43,7 +44,7 @@ class R2D2Update(tf.Module):
       # The errors of the rows that start transitions, and their weighted squares, summed over time.
       action = tf.cast(steps.action[:, :-1], tf.int32)
       errors = mask * (targets - tf.gather(q[:, :-1], action, batch_dims=2))
-      loss = tf.reduce_mean(self._weights(batch.info) * tf.reduce_sum(0.5 * errors**2, axis=1))
+      loss = tf.reduce_mean(weights * tf.reduce_sum(0.5 * errors**2, axis=1))
     norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     networks.copy_every(self._target, self._online, config.target_update_period, self._optimizer.steps)
     # Of a final observation, which fills up an item whose episode is over, the first alone is real.
@@ -86,10 +87,3 @@ class R2D2Update(tf.Module):
       best = values.inverse_signed_hyperbolic(best)
     targets = values.n_step_targets(rewards, steps.discount[:, :-1], best, mask, config.n_step, config.discount)
     return tf.stop_gradient(values.signed_hyperbolic(targets) if config.transform_values else targets)
-
-  def _weights(self, info: core.Info) -> tf.Tensor:
-    """The importance weights [B] of prioritized sampling, or 1."""
-    if not self._config.priority_exponent:
-      return tf.ones([])
-    exponent = schedules.value(self._config.importance_exponent, self._optimizer.steps)
-    return values.importance_weights(info.probability, info.table_size, exponent)

@@ -40,7 +40,7 @@ class SACUpdate(tf.Module):
     self.published = {'policy': self._policy}
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
-    """Learns from items that keep the observations of their ends: [B, 2, ...]."""
+    """Learns from items whose first and last observations count: [B, 2, ...], or [B, T, ...] around a wrapper."""
     observation = tf.nest.map_structure(lambda x: x[:, 0], batch.steps.observation)
     action = networks.from_bounds(batch.steps.action[:, 0], self._action_spec)
     targets = self._critic_targets(batch)
@@ -83,7 +83,7 @@ class SACUpdate(tf.Module):
     config, steps = self._config, batch.steps
     rewards = config.reward_scale * steps.reward
     returns, discount = values.n_step_return(rewards, steps.discount, batch.mask, config.n_step, config.discount)
-    observation = tf.nest.map_structure(lambda x: x[:, 1], steps.observation)
+    observation = tf.nest.map_structure(lambda x: x[:, -1], steps.observation)
     action, log_prob = self._policy(observation).sample_and_log_prob(self._noise(0))
     return returns + discount * soft.value(self._targets(observation, action), log_prob, self._temperature())
 

@@ -11,8 +11,7 @@ from dm_env import specs
 
 from tfacme.environments import leaves
 from tfacme.environments.wrappers import base
-
-_SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
+from tfacme.specs import SINGLE
 
 
 class SinglePrecision(base.EnvironmentWrapper):
@@ -79,7 +78,7 @@ def is_single_precision(environment: dm_env.Environment) -> bool:
     environment.reward_spec(),
     environment.discount_spec(),
   )
-  return all(spec.dtype not in _SINGLE for spec in tree.flatten(nest))
+  return all(spec.dtype not in SINGLE for spec in tree.flatten(nest))
 
 
 def _converter(nest: Any) -> Optional[Callable[[Any], Any]]:
@@ -88,15 +87,15 @@ def _converter(nest: Any) -> Optional[Callable[[Any], Any]]:
 
 def _narrow(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
   """The function that puts a value of `spec` into single precision, or None if there is nothing to do."""
-  dtype = _SINGLE.get(spec.dtype, spec.dtype)
+  dtype = SINGLE.get(spec.dtype, spec.dtype)
   if not spec.shape and dtype.kind in 'biuf':
     return dtype.type
-  return (lambda value: np.asarray(value, dtype)) if spec.dtype in _SINGLE else None
+  return (lambda value: np.asarray(value, dtype)) if spec.dtype in SINGLE else None
 
 
 def _widen(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
   """The function that gives an action of a single precision spec the precision of `spec`, or None."""
-  if spec.dtype not in _SINGLE:
+  if spec.dtype not in SINGLE:
     return None
   dtype = spec.dtype
   return (lambda value: np.asarray(value, dtype)) if spec.shape else dtype.type
@@ -104,9 +103,9 @@ def _widen(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
 
 def _single(spec: specs.Array) -> specs.Array:
   """The spec in single precision. Rounding keeps order, so that values within the bounds stay within the new ones."""
-  if spec.dtype not in _SINGLE:
+  if spec.dtype not in SINGLE:
     return spec
-  dtype = _SINGLE[spec.dtype]
+  dtype = SINGLE[spec.dtype]
   if isinstance(spec, specs.BoundedArray) and not isinstance(spec, specs.DiscreteArray):
     return spec.replace(dtype=dtype, minimum=_round(spec.minimum, dtype), maximum=_round(spec.maximum, dtype))
   return spec.replace(dtype=dtype)
