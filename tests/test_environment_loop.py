@@ -58,7 +58,7 @@ class Rows(list):
     pass
 
 
-def make_loop(environments, budget=100, logger=None):
+def make_loop(environments, budget=100, logger=None, **parts):
   spec = specs.environment_spec(environments[0])
   step_spec = specs.step_spec(spec)
   table = tables.Table(Items(length=2), tables.min_size(1), max_size=100)
@@ -76,6 +76,7 @@ def make_loop(environments, budget=100, logger=None):
       tally=counting.Tally('actor-0', counter),
       logger=Rows() if logger is None else logger,
       clock=lambda: 0.0,
+      **parts,
     )
   )
   return loop, replay
@@ -96,6 +97,14 @@ def test_a_run_ends_at_exactly_its_steps(slots):
   whole, rest = divmod(10, 3 * slots)
   assert len(log) == whole * slots == loop.tally.total('actor_episodes')
   assert replay.sizes()['replay'][0] == 10 - min(rest, slots)  # the newest row of an episode is in no item yet
+
+
+def test_a_row_for_every_so_many_episodes():
+  log = Rows()
+  loop, _ = make_loop([Line()], budget=21, logger=log, log_every=3)
+  run(loop)
+  assert [row['actor_episodes'] for row in log] == [3, 6]
+  assert loop.tally.total('actor_episodes') == 7
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf])

@@ -33,7 +33,8 @@ class LoopParts:
     replay: where they go.
     actor: who chooses the actions.
     tally: the node's side of the counter.
-    logger: gets a row for each episode.
+    logger: gets a row at every so many episodes.
+    log_every: how many.
     observers: make more columns for it; each is called once for each slot.
     clock: seconds; for the columns that tell the time.
   """
@@ -46,6 +47,7 @@ class LoopParts:
   actor: core.Actor
   tally: counting.Tally
   logger: Logger
+  log_every: int = 1
   observers: Sequence[Callable[[], Any]] = ()
   clock: Callable[[], float] = time.time
 
@@ -193,6 +195,10 @@ class EnvironmentLoop:
 
   def _log(self, slot: int) -> None:
     self.tally.add('actor_episodes')
+    self._recent.append(float(np.sum(self._returns[slot])))
+    self.tally.notes['recent_return'] = sum(self._recent) / len(self._recent)
+    if self.tally.counts['actor_episodes'] % self._parts.log_every:
+      return
     now = self._parts.clock()
     steps = self.tally.total(self._unit) + slot + 1
     seconds = max(now - self._started[0], 1e-9)
@@ -208,8 +214,6 @@ class EnvironmentLoop:
     for observer in self._observers[slot]:
       row.update(observer.metrics())
     self._parts.logger.write(row)
-    self._recent.append(row['episode_return'])
-    self.tally.notes['recent_return'] = sum(self._recent) / len(self._recent)
 
   def _finish(self, wait: float) -> core.Outcome:
     for writer in self._writers:

@@ -131,14 +131,17 @@ class Logging:
   Attributes:
     learner_every: learning steps between rows of the learner's log; each of the first ones, as many but at most 100,
       has a row too.
+    actor_every: episodes of an actor between rows of its log, for episodes so short that a row for each is a burden.
     tensorboard: whether TensorBoard events are written beside the CSV files.
   """
 
   learner_every: int = 100
+  actor_every: int = 1
   tensorboard: bool = True
 
   def __post_init__(self):
     errors.count('logging.learner_every', self.learner_every)
+    errors.count('logging.actor_every', self.actor_every)
 
 
 @dataclasses.dataclass(frozen=True)

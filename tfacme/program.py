@@ -290,6 +290,7 @@ def build_actor(plan: Plan, index: int, counter: counting.CounterClient, replay:
       actor=actor,
       tally=counting.Tally(name, counter, lease=_lease(experiment)),
       logger=plan.logger(name),
+      log_every=experiment.logging.actor_every,
       observers=experiment.observers,
     )
   )
