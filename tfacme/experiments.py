@@ -113,15 +113,19 @@ class Checkpointing:
     every: steps between checkpoints, in the unit of the budget; None is a tenth of the budget, 0 only at the end.
     keep: how many are kept.
     replay: whether they hold the replay's contents too.
+    stop_seconds: how long one may take when a run of several threads or processes is stopped (Ctrl-C, SIGTERM); a large
+      replay on a slow disk needs more, if whoever stops the run gives as much.
   """
 
   every: Optional[int] = None
   keep: int = 1
   replay: bool = True
+  stop_seconds: float = 6.0
 
   def __post_init__(self):
     errors.count('checkpointing.every', self.every or 0, low=0)
     errors.count('checkpointing.keep', self.keep)
+    errors.in_range('checkpointing.stop_seconds', self.stop_seconds, above=0)
 
 
 @dataclasses.dataclass(frozen=True)

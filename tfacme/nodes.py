@@ -21,7 +21,6 @@ from tfacme import core, remote
 
 _WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
 _CLOSE_SECONDS = 1.0  # that a worker has to close its environments and files when it did not come to its own end
-SAVE_SECONDS = 6.0  # that the saver has to write a checkpoint when the run is stopped
 _NOTE_SECONDS = 2.0  # for which a worker is blocked before the counter is told
 
 
@@ -51,6 +50,7 @@ class TaskNode(lp.CourierNode):
     factory: makes its object; takes the linked objects.
     threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
     ends: whether the run is over once it is done.
+    save_seconds: that it has to save something when the run is stopped.
   """
 
   def __init__(
@@ -61,6 +61,7 @@ class TaskNode(lp.CourierNode):
     links: Mapping[str, Link],
     threads: int = 0,
     ends: bool = False,
+    save_seconds: float = 0.0,
   ):
     self.role = role
     self.index = index or 0
@@ -69,9 +70,10 @@ class TaskNode(lp.CourierNode):
     self.factory = factory
     self.threads = threads
     self.ends = ends
+    self.save_seconds = save_seconds
     handles = {key: link.node.create_handle() for key, link in links.items()}
     wraps = {key: link.node.client for key, link in links.items()}
-    super().__init__(functools.partial(Host, self.name, factory, wraps), **handles)
+    super().__init__(functools.partial(Host, self.name, factory, wraps, save_seconds), **handles)
 
   @property
   def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
@@ -163,8 +165,16 @@ def _replay_client(make: Callable[[Any], Any], client: Any, stopping: Callable[[
 class Host:
   """Runs one node's object in a thread or process of its own."""
 
-  def __init__(self, name: str, factory: Callable[..., Any], wraps: Mapping[str, Callable[..., Any]], **clients: Any):
+  def __init__(
+    self,
+    name: str,
+    factory: Callable[..., Any],
+    wraps: Mapping[str, Callable[..., Any]],
+    save_seconds: float,
+    **clients: Any,
+  ):
     self._name = name
+    self._save_seconds = save_seconds
     self._stop = lp.stop_event()
     self._saves_until = 0.0  # on the monotonic clock
     with contextlib.ExitStack() as closing:
@@ -208,7 +218,7 @@ class Host:
     except remote.Stopped:
       pass
     if self._stop.is_set() and hasattr(worker, 'interrupt'):
-      self._saves_until = time.monotonic() + SAVE_SECONDS
+      self._saves_until = time.monotonic() + self._save_seconds
       worker.interrupt()
 
   def _step_until_stop(self, worker: core.Worker) -> None:

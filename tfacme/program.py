@@ -123,7 +123,8 @@ def make_program(
   links = {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}
   if 'replay' in links:
     links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
-  _add(program, node('saver', None, functools.partial(build_saver, plan), links, ends=True))
+  seconds = experiment.checkpointing.stop_seconds
+  _add(program, node('saver', None, functools.partial(build_saver, plan), links, ends=True, save_seconds=seconds))
   return program
 
 

@@ -1,10 +1,14 @@
-"""Which node a run that failed names."""
+"""Which node a run that failed names, and how long one that is stopped may save."""
 
+import signal
 import threading
+import time
+import types
 
+import launchpad as lp
 import pytest
 
-from tfacme import errors
+from tfacme import core, errors, nodes
 from tfacme.launching import local, outcomes
 
 _MISSED = local.Failure('Traceback ...\ntfacme.remote.RemoteError: get of the node learner failed: NaN')
@@ -45,3 +49,43 @@ def test_a_mistake_stays_one_and_no_failure_is_none():
   local.raise_failure([_Task('learner')])
   with pytest.raises(errors.UserError, match='^Wrong[.]$'):
     local.raise_failure([_Task('learner', local.Failure('Wrong.', mistake=True))])
+
+
+class _Counter:
+  def status(self):
+    return {}
+
+
+class _Saver:
+  """A worker that needs a second to save."""
+
+  def __init__(self, counter, saved):
+    self._saved = saved
+    self.tally = None
+
+  def step(self, wait):
+    time.sleep(0.05)
+    return core.Blocked('the next checkpoint', idle=True)
+
+  def interrupt(self):
+    time.sleep(1.0)
+    self._saved.append(True)
+
+  def close(self):
+    pass
+
+
+@pytest.mark.parametrize('seconds, in_time', [(0.2, False), (5.0, True)])
+def test_a_run_that_is_stopped_has_so_long_to_save(seconds, in_time):
+  saved = []
+  program = lp.Program('stopped')
+  counter = nodes.TaskNode('counter', None, _Counter, {})
+  program.add_node(counter, label='counter')
+  links = {'counter': nodes.Link(counter, 'counts')}
+  make = lambda counter: _Saver(counter, saved)
+  program.add_node(nodes.TaskNode('saver', None, make, links, ends=True, save_seconds=seconds), label='saver')
+  with pytest.raises(outcomes.Interrupted) as caught:
+    local.run_threads(program, lambda status: None, types.SimpleNamespace(signum=signal.SIGTERM))
+  assert caught.value.saved == in_time
+  assert caught.value.exit_code == 143
+  assert saved or not in_time

@@ -132,28 +132,28 @@ def _bind(program: lp.Program, ports: contextlib.ExitStack) -> Any:
   return handle.dereference()
 
 
-def _ending(program: lp.Program) -> str:
-  return next(node.name for node in nodes.of_program(program) if node.ends)
+def _ending(program: lp.Program) -> nodes.Node:
+  return next(node for node in nodes.of_program(program) if node.ends)
 
 
 def _supervise(
   tasks: Sequence[Task],
-  ending: str,
+  ending: nodes.Node,
   counter: Any,
   on_status: Callable[[Dict[str, Any]], None],
   stop: StopRequest,
 ) -> None:
   """Waits for the node that ends the run; stops all others then, or when one fails, or when the user wants to."""
-  by_name = {task.name: task for task in tasks}
+  (saver,) = [task for task in tasks if task.name == ending.name]
   client = remote.Remote(counter, 'counter', lambda: True)
   pending: Any = None
   try:
-    while by_name[ending].running():
+    while saver.running():
       raise_failure(tasks)
       if stop.signum is not None:
-        by_name[ending].stop()
-        _wait([by_name[ending]], nodes.SAVE_SECONDS)
-        saved = not by_name[ending].running() and by_name[ending].failure is None
+        saver.stop()
+        _wait([saver], ending.save_seconds)
+        saved = not saver.running() and saver.failure is None
         _tell(client, client.begin('status'), on_status, wait=True)
         raise Interrupted(stop.signum, saved)
       pending = _tell(client, pending, on_status)
