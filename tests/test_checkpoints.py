@@ -26,7 +26,7 @@ def _loads(path):
 
 def _write(folder, steps, text=None, keep=3):
   text = str(steps) if text is None else text
-  return checkpoints.write(str(folder), steps, {'part': _saves(text, text)}, keep)
+  return checkpoints.write(str(folder), lambda path: steps, {'part': _saves(text, text)}, keep)
 
 
 def _text(path):
@@ -38,7 +38,7 @@ def _text(path):
 
 def test_a_checkpoint_holds_its_parts_and_says_what_it_is(tmp_path):
   parts = {'learner': _saves('l', 'digest of l'), 'counter': _saves('c', None)}
-  path = checkpoints.write(str(tmp_path), 1234, parts, keep=1)
+  path = checkpoints.write(str(tmp_path), lambda path: 1234, parts, keep=1)
   assert sorted(os.listdir(path)) == ['counter', 'learner', 'manifest.json']
   assert checkpoints.latest(str(tmp_path)) == path
   digests = {'learner': 'digest of l', 'counter': None}
@@ -51,14 +51,15 @@ def test_a_checkpoint_holds_its_parts_and_says_what_it_is(tmp_path):
 
 
 def test_the_last_checkpoint_of_a_run_says_so(tmp_path):
-  path = checkpoints.write(str(tmp_path), 7, {'part': _saves('7')}, keep=1)
+  path = checkpoints.write(str(tmp_path), lambda path: 7, {'part': _saves('7')}, keep=1)
   checkpoints.complete(path)
   assert checkpoints.manifest(path)['complete'] is True
 
 
 def test_parts_are_saved_in_their_order(tmp_path):
   order = []
-  checkpoints.write(str(tmp_path), 1, {name: lambda path, name=name: order.append(name) for name in 'cab'}, keep=1)
+  parts = {name: lambda path, name=name: order.append(name) for name in 'cab'}
+  checkpoints.write(str(tmp_path), lambda path: 1, parts, keep=1)
   assert order == ['c', 'a', 'b']
 
 
@@ -69,7 +70,7 @@ def test_a_part_that_fails_leaves_the_checkpoint_before(tmp_path):
     raise OSError('disk full')
 
   with pytest.raises(OSError):
-    checkpoints.write(str(tmp_path), 20, {'part': _saves('20'), 'other': fail}, keep=1)
+    checkpoints.write(str(tmp_path), lambda path: 20, {'part': _saves('20'), 'other': fail}, keep=1)
   assert checkpoints.latest(str(tmp_path)) == before
   assert _text(before) == '10'
   path = _write(tmp_path, 20, keep=1)  # What is left of the one that failed is in nobody's way.
@@ -77,7 +78,7 @@ def test_a_part_that_fails_leaves_the_checkpoint_before(tmp_path):
   assert os.listdir(path) and sorted(os.listdir(path)) == ['manifest.json', 'part']
 
 
-@pytest.mark.parametrize('name', ['000000000099.partial', '000000000099'])
+@pytest.mark.parametrize('name', ['next.partial', '000000000099'])
 def test_what_was_not_finished_is_ignored(tmp_path, name):
   assert checkpoints.latest(str(tmp_path)) is None
   before = _write(tmp_path, 10)
@@ -156,7 +157,7 @@ def test_a_part_is_checked_against_its_digest(tmp_path):
 
 
 def test_a_part_without_a_digest_is_loaded_unchecked(tmp_path):
-  path = checkpoints.write(str(tmp_path), 10, {'part': _saves('text', None)}, keep=1)
+  path = checkpoints.write(str(tmp_path), lambda path: 10, {'part': _saves('text', None)}, keep=1)
   loaded = []
   checkpoints.restore(path, 'part', lambda folder: loaded.append(_loads(folder)))
   assert loaded == ['text']

@@ -187,3 +187,19 @@ def test_batches_that_were_read_for_a_call_that_never_came_are_read_again(tmp_pa
   while other.steps < 9:
     other.step(0.0)
   assert other_update.sum.numpy() == sum(range(9))
+
+
+def test_an_update_that_does_not_keep_the_contract_is_named():
+  class Silent(Sum):
+    def __init__(self):
+      super().__init__()
+      del self.published
+
+  class Metrics(Sum):
+    def __call__(self, batch):
+      return super().__call__(batch).metrics
+
+  with pytest.raises(errors.UserError, match='^Silent has no `published`'):
+    make_learner(Silent)
+  with pytest.raises(errors.UserError, match='^Metrics gave a dict, and has to give a core.UpdateOutput'):
+    make_learner(Metrics)[1].step(0.0)

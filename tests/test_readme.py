@@ -72,3 +72,12 @@ def test_its_python_runs(tmp_path):
   ended = subprocess.run([sys.executable, '-c', block], cwd=tmp_path, capture_output=True, text=True, timeout=200)
   assert ended.returncode == 0, ended.stderr
   assert float(ended.stdout.strip().splitlines()[-1]) >= 0.9
+
+
+@pytest.mark.slow
+def test_the_agent_of_contributing_runs(tmp_path):
+  (block,) = _blocks('python', (ROOT / 'CONTRIBUTING.md').read_text())
+  run = f'{block}\nrun = tfacme.train(experiment, {str(tmp_path / "run")!r})\nprint(run.description["config"])'
+  ended = subprocess.run([sys.executable, '-c', run], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+  assert ended.returncode == 0, ended.stderr
+  assert "'scale': 10.0" in ended.stdout and "'builder': 'DQNBuilder'" in ended.stdout

@@ -3,11 +3,14 @@
 import dataclasses
 import functools
 import json
+import sys
 
+import cloudpickle
 import numpy as np
+import pytest
 
 import tfacme
-from tfacme import environments, runs
+from tfacme import environments, errors, runs
 from tfacme.agents import dqn
 
 
@@ -69,3 +72,46 @@ def test_it_is_json_that_every_reader_takes():
 
 def test_what_differs_is_described_otherwise():
   assert _described(_Networks(_shape)) != _described(_Networks(_shape, (9,)))
+
+
+# --- The folder of a run ---
+
+
+def _run(folder, environment=None):
+  (folder / 'experiment.json').write_text('{"agent": "dqn", "environment": "mine"}')
+  if environment is not None:
+    (folder / 'environment.pkl').write_bytes(cloudpickle.dumps(environment))
+  return runs.Run(str(folder))
+
+
+def test_an_environment_from_the_current_folder_is_found(tmp_path, monkeypatch):
+  (tmp_path / 'a_module_of_mine.py').write_text('def make(seed):\n  return seed + 1\n')
+  (tmp_path / 'run').mkdir()
+  with monkeypatch.context() as patch:
+    patch.syspath_prepend(str(tmp_path))
+    import a_module_of_mine
+
+    run = _run(tmp_path / 'run', a_module_of_mine.make)
+  monkeypatch.delitem(sys.modules, 'a_module_of_mine')
+  with pytest.raises(errors.UserError, match="run is from the module 'a_module_of_mine', which is not to be found"):
+    run.environment()
+  monkeypatch.setattr(sys, 'path', [*sys.path])
+  monkeypatch.chdir(tmp_path)
+  assert run.environment(seed=2) == 3
+
+
+def test_a_policy_is_not_exported_among_other_files(tmp_path, monkeypatch):
+  for name in ('run', 'mine', 'before'):
+    (tmp_path / name).mkdir()
+  run = _run(tmp_path / 'run')
+  (tmp_path / 'run' / 'policy').mkdir()
+  (tmp_path / 'run' / 'policy' / 'saved_model.pb').write_text('new')
+  monkeypatch.setattr(runs.Run, 'policy', lambda self: None)
+  (tmp_path / 'mine' / 'notes.txt').write_text('mine')
+  (tmp_path / 'before' / 'saved_model.pb').write_text('old')
+  for path in (tmp_path / 'mine', tmp_path / 'run'):
+    with pytest.raises(errors.UserError, match='holds other files'):
+      run.export(str(path))
+  for path in (tmp_path / 'before', tmp_path / 'new'):
+    run.export(str(path))
+    assert (path / 'saved_model.pb').read_text() == 'new'

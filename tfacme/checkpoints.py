@@ -15,6 +15,7 @@ from tfacme import errors
 SCHEMA = 1  # Of the folder; a checkpoint of another schema is refused.
 _MANIFEST = 'manifest.json'
 _OLD = '.old'
+_PARTIAL = 'next.partial'
 
 
 def digest(state: Any) -> str:
@@ -41,26 +42,29 @@ def _add(blake: Any, state: Any) -> None:
     blake.update(f'{state!r};'.encode())
 
 
-def write(folder: str, steps: int, parts: Mapping[str, Callable[[str], Optional[str]]], keep: int) -> str:
+def write(
+  folder: str, steps: Callable[[str], int], parts: Mapping[str, Callable[[str], Optional[str]]], keep: int
+) -> str:
   """Writes a checkpoint whole or not at all, and removes older ones.
 
   Args:
     folder: of all checkpoints of the run.
-    steps: how far the run has come, in the unit of its budget.
+    steps: says of what was saved into a folder how far the run had come, in the unit of its budget.
     parts: name -> saves that part into a folder and returns a digest of it.
     keep: how many checkpoints stay.
 
   Returns:
     Its folder.
   """
-  final = os.path.join(folder, f'{steps:012d}')
-  partial = final + '.partial'
+  partial = os.path.join(folder, _PARTIAL)
   shutil.rmtree(partial, ignore_errors=True)
   digests = {}
   for name, save in parts.items():
     os.makedirs(os.path.join(partial, name))
     digests[name] = save(os.path.join(partial, name))
-  _write_manifest(partial, {'schema': SCHEMA, 'steps': steps, 'complete': False, 'digests': digests})
+  count = steps(partial)
+  final = os.path.join(folder, f'{count:012d}')
+  _write_manifest(partial, {'schema': SCHEMA, 'steps': count, 'complete': False, 'digests': digests})
   if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and went on.
     shutil.rmtree(final + _OLD, ignore_errors=True)
     os.replace(final, final + _OLD)

@@ -126,6 +126,8 @@ class Display:
     totals = status['totals']
     sample = _Sample(self._clock(), status['steps'], totals.get('actor_steps', 0), totals.get('learner_steps', 0))
     self._first = self._first or sample
+    if self._samples and sample.learner_steps < self._samples[-1].learner_steps:
+      self._samples.clear()  # A learner that goes on has said where it begins.
     self._samples.append(sample)
     while sample.seconds - self._samples[0].seconds > _RATE_SECONDS and len(self._samples) > 2:
       self._samples.popleft()

@@ -68,7 +68,7 @@ class Learner:
       self._call, [[parts.source.specs() for _ in range(parts.updates_per_call)]], seed=parts.seed
     )
     self._direct: Optional[Callable[[Any], core.UpdateOutput]] = None
-    published = variables.published_variables(parts.update.published)
+    published = variables.published_variables(_published(parts.update))
     self._published = {name: compiling.Values(own) for name, own in published.items()}
     self._snapshots: Dict[str, Tuple[int, List[tf.Tensor]]] = {}
     self._steps = 0
@@ -169,7 +169,7 @@ class Learner:
   def _call(self, packed: Sequence[Any]) -> Tuple[Any, ...]:
     """The compiled function: batches as bytes -> (all is finite, metrics [M], priorities of each batch ...)."""
     batches = [self._source.unpack(batch) for batch in packed]
-    outputs = [self._update(batch) for batch in batches]
+    outputs = [_checked(self._update, self._update(batch)) for batch in batches]
     self._names = [*sorted(outputs[-1].metrics), 'sample_age']
     self._priorities = outputs[-1].priorities
     every = [_metrics(output, batch, self._names) for output, batch in zip(outputs, batches)]
@@ -264,6 +264,22 @@ class _FairLock:
 
   def __exit__(self, *error: Any):
     self._held.release()
+
+
+def _published(update: core.Update) -> Mapping[str, Any]:
+  if not hasattr(update, 'published'):
+    raise errors.UserError(
+      f"{type(update).__name__} has no `published`, in whose 'policy' actors find what they act by."
+    )
+  return update.published
+
+
+def _checked(update: core.Update, output: Any) -> core.UpdateOutput:
+  if not isinstance(output, core.UpdateOutput):
+    raise errors.UserError(
+      f'{type(update).__name__} gave a {type(output).__name__}, and has to give a core.UpdateOutput.'
+    )
+  return output
 
 
 def saved_steps(path: str) -> int:

@@ -339,15 +339,19 @@ def build_saver(plan: Plan, counter: Any, learner: Any, replay: Any = None) -> s
   options = experiment.checkpointing
   parts: Dict[str, Callable[[str], Any]] = {}
   if plan.folder:
+    # The learner first, which may be compiling for seconds, since actors go on: then what they had done when the replay
+    # was saved is what the counter says. It is the last, so that what was counted is not counted again.
+    parts['learner'] = learner.save
     if replay is not None and options.replay:
       parts['replay'] = replay.save
-    parts.update(learner=learner.save, counter=counter.save)  # The counter last: actors count ahead of what is saved.
+    parts['counter'] = counter.save
   return saving.Saver(
     saving.SaverParts(
       name='saver',
       tally=counting.Tally('saver', counter),
       folder=plan.path('checkpoints'),
       parts=parts,
+      steps=lambda path: counting.saved_total(os.path.join(path, 'counter'), experiment.budget.unit),
       leave=functools.partial(_leave, plan, learner),
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 10),

@@ -32,6 +32,7 @@ from tfacme import (
   program,
   seeds,
 )
+from tfacme.environments import custom
 from tfacme.replay import reverb_replay
 
 _Listener = Callable[[Dict[str, Any]], None]
@@ -80,8 +81,17 @@ class Run:
 
   def environment(self, seed: int = 0) -> Any:
     """A new environment like the one that it was trained in."""
+    custom.search_current_folder()
     with open(os.path.join(self.workdir, _ENVIRONMENT), 'rb') as file:
-      return cloudpickle.load(file)(seed)
+      packed = file.read()
+    try:
+      make = cloudpickle.loads(packed)
+    except ModuleNotFoundError as error:
+      raise errors.UserError(
+        f'The environment of {self.workdir} is from the module {error.name!r}, which is not to be found; run in its '
+        'folder, or install its package.'
+      ) from error
+    return make(seed)
 
   def export(self, path: str) -> None:
     """Copies the trained policy, a SavedModel, to a folder."""
@@ -91,6 +101,8 @@ class Run:
     source = os.path.join(self.workdir, 'policy')
     if os.path.realpath(path) == os.path.realpath(source):
       raise errors.UserError(f'The policy is in {path} already; give another folder.')
+    if os.path.isdir(path) and os.listdir(path) and not os.path.exists(os.path.join(path, 'saved_model.pb')):
+      raise errors.UserError(f'{path} holds other files; give a new folder, or one with an earlier export.')
     with errors.writing('The folder', path):
       shutil.copytree(source, path, dirs_exist_ok=True)
 

@@ -21,6 +21,7 @@ class SaverParts:
     tally: the node's side of the counter.
     folder: of the checkpoints; None if the run leaves nothing behind.
     parts: name -> saves that part into a folder and returns its digest; in the order in which they are saved.
+    steps: says of what was saved into a folder how far the run had come, in `unit`.
     leave: writes what the run leaves behind (the exported policy, the curve).
     unit: what `every` counts.
     every: steps between checkpoints; 0 is only at the end.
@@ -32,6 +33,7 @@ class SaverParts:
   tally: counting.Tally
   folder: Optional[str]
   parts: Mapping[str, Callable[[str], Any]]
+  steps: Callable[[str], int]
   leave: Callable[[], None]
   unit: str
   every: int
@@ -87,9 +89,7 @@ class Saver:
     """Writes a checkpoint and returns its folder, if there is one."""
     if self._parts.folder is None:
       return None
-    return checkpoints.write(
-      self._parts.folder, self.tally.total(self._parts.unit), self._parts.parts, self._parts.keep
-    )
+    return checkpoints.write(self._parts.folder, self._parts.steps, self._parts.parts, self._parts.keep)
 
   def _finish(self) -> None:
     checkpoint = self._save()  # First: if what follows fails, nothing has to be learned again.

@@ -33,6 +33,7 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
     print(f'tfacme: {failure}', file=sys.stderr)
     return _FAILED
   except KeyboardInterrupt:
+    print('tfacme: stopped at once; a run goes on from its last checkpoint', file=sys.stderr)
     return _INTERRUPTED
   return 0
 

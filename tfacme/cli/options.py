@@ -14,6 +14,9 @@ from tfacme import experiments
 
 Engine = Literal['inline', 'local_mt', 'local_mp']
 
+# A comment above a field would be shown to users. The layout has no prefix (--actors, --slots), since it is what one
+# changes most; truths are written as values, like all other options.
+
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
@@ -29,8 +32,6 @@ class RunOptions:
   launch: Engine = 'inline'
   seed: int = 0
   workdir: Optional[str] = None
-  # Without the prefix: --actors and --slots, since they are what one changes most. Truths are written as values, like
-  # all other options.
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
   evaluation: experiments.Evaluation = experiments.Evaluation()
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()

@@ -47,14 +47,14 @@ def known() -> list[tuple[str, str]]:
 
 def exists(module: str) -> bool:
   """Whether the top-level package of `module` can be found, in the current folder too; does not import it."""
-  _search_current_folder()
+  search_current_folder()
   package = module.partition('.')[0]
   return package.isidentifier() and (package in sys.modules or importlib.util.find_spec(package) is not None)
 
 
 def _load(environment_id: str) -> Callable[..., Any]:
   """Imports the function `environment_id`."""
-  _search_current_folder()
+  search_current_folder()
   module_name, _, path = environment_id.partition(':')
   value = _import(module_name, environment_id)
   for attribute in path.split('.'):
@@ -81,7 +81,7 @@ def _import(module_name: str, environment_id: str) -> Any:
     raise errors.UserError(f'{module_name} imports {missing!r}, which is not installed.') from error
 
 
-def _search_current_folder() -> None:
+def search_current_folder() -> None:
   """Makes modules of the current folder importable, as `python -m` does; an installed command does not."""
   folder = os.getcwd()
   if '' not in sys.path and folder not in sys.path:

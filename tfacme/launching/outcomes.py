@@ -29,33 +29,8 @@ class Interrupted(KeyboardInterrupt):
     end = (
       'a checkpoint is written, and the same command goes on from it'
       if saved
-      else 'there was no time to write a checkpoint, so the same command goes on from the one before; more time is given '
-      'by --checkpointing.stop-seconds'
-    )
-    super().__init__(f'The node {node} failed:\n{story.rstrip()}')
-    self.node = node
-
-
-class DeadlockError(RuntimeError):
-  """All workers of a run wait for each other."""
-
-
-class Interrupted(KeyboardInterrupt):
-  """Somebody stopped the run, by Ctrl-C or SIGTERM.
-
-  Attributes:
-    signum: the signal.
-    saved: whether a checkpoint could be written in the time that there was.
-  """
-
-  def __init__(self, signum: int, saved: bool = True):
-    end = (
-      'a checkpoint is written, and the same command goes on from it'
-      if saved
-      else (
-        'there was no time to write a checkpoint (see --checkpointing.stop-seconds), so the same command goes on from '
-        'the one before'
-      )
+      else 'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command goes on from '
+      'the one before'
     )
     super().__init__(f'stopped by {signal.Signals(signum).name}; {end}')
     self.signum = signum
