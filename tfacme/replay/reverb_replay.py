@@ -398,8 +398,9 @@ class ReverbReader:
       while not self._closed.is_set():
         if self._wanted.acquire(timeout=_LOOK_SECONDS):
           self._read.put(next(samples))
-    except BaseException as error:  # The learner raises it.
-      self._read.put((error, None))
+    except BaseException as error:
+      if not self._closed.is_set():  # Else nobody takes it, and its traceback would hold on to the iterator.
+        self._read.put((error, None))  # The learner raises it.
 
   def _keep_writing(self) -> None:
     try:
