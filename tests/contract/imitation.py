@@ -47,8 +47,10 @@ class Builder(core.BuilderWrapper):
 
   def tables(self, spec):
     # The discriminator looks at each row, also where the agent needs the ends of its items alone.
-    whole = [dataclasses.replace(table.items, observations='all') for table in self.agent.tables(spec)]
-    return [dataclasses.replace(t, items=rows) for t, rows in zip(self.agent.tables(spec), whole)]
+    return [
+      dataclasses.replace(table, items=dataclasses.replace(table.items, observations='all'))
+      for table in self.agent.tables(spec)
+    ]
 
   def source(self):
     expert = sources.Data(items.Items(length=2), 32, self._demonstrations)

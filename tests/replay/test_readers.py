@@ -120,9 +120,10 @@ def test_what_is_read_is_a_function_of_the_seed_and_the_place():
 
 
 @pytest.mark.parametrize('count', [0, 1, 10, 25])
-def test_reading_goes_on_from_its_state(count):
+@pytest.mark.parametrize('shuffle', [300, 10**6])
+def test_reading_goes_on_from_its_state(count, shuffle):
   def opened():
-    return readers.open_source(sources.Data(PAIRS, 5, shuffle_bytes=300), _room(Recorded(LENGTHS)))
+    return readers.open_source(sources.Data(PAIRS, 5, shuffle_bytes=shuffle), _room(Recorded(LENGTHS)))
 
   first, second = opened(), opened()
   _some(first, count)

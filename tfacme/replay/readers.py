@@ -300,7 +300,8 @@ class DataReader:
   """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
 
   What a batch holds is a function of the seed and of how many batches were read before. `state` is that number, and how
-  many items an epoch has, once that is known: so a run that goes on reads again no more than the epoch that it was in.
+  many items an epoch of several blocks has, once that is known: so a run that goes on reads no more than its own epoch
+  again. A single block keeps the order in which it was first read, and to pass over it costs nothing.
   """
 
   def __init__(self, dataset: Any, source: sources.Data, step_spec: core.Step, seed: int):
@@ -328,7 +329,7 @@ class DataReader:
     """Recorded data has no priorities."""
 
   def state(self) -> Tuple[int, Optional[int]]:
-    """(batches read, items of an epoch or None)."""
+    """(batches read, items of an epoch of several blocks or None)."""
     return self._count, self._epoch_items
 
   def set_state(self, state: Tuple[int, Optional[int]]) -> None:
@@ -373,10 +374,10 @@ class DataReader:
         raise errors.UserError(
           f'The data set holds no item of {self._source.items.length} rows; make the items shorter, or pad them.'
         )
-      self._epoch_items = found
       while blocks == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
         epoch += 1
         yield (epoch, 0), columns, rows
+      self._epoch_items = found
 
   def _pack(self, episodes: Sequence[core.Step]):
     columns = self.codec.rows(sum(len(episode.last) for episode in episodes))
