@@ -12,11 +12,13 @@ def experiment(seed: int = 0, steps: int = 400_000) -> tfacme.Experiment:
   unroll_length, batch_size = 20, 8
   learner_steps = max(1, steps // (unroll_length * batch_size))
   config = impala.IMPALAConfig(
+    discount=0.98,
     unroll_length=unroll_length,
     batch_size=batch_size,
     queue_size=2 * batch_size,
-    learning_rate=(2e-3, 0.0, learner_steps),
+    learning_rate=(4e-3, 0.0, learner_steps),
     entropy_cost=0.003,
+    baseline_cost=0.05,  # Values are near 50: their errors would outweigh the policy's gradient in what both share.
     max_gradient_norm=1.0,
   )
   return tfacme.Experiment(
