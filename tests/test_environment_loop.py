@@ -58,7 +58,7 @@ class Rows(list):
     pass
 
 
-def make_loop(environments, budget=100, logger=None, **parts):
+def make_loop(environments, budget=100, logger=None, actor=None, **parts):
   spec = specs.environment_spec(environments[0])
   step_spec = specs.step_spec(spec)
   table = tables.Table(Items(length=2), tables.min_size(1), max_size=100)
@@ -72,7 +72,7 @@ def make_loop(environments, budget=100, logger=None, **parts):
       spec=spec,
       codec=codec,
       replay=replay,
-      actor=Ones(),
+      actor=Ones() if actor is None else actor,
       tally=counting.Tally('actor-0', counter),
       logger=Rows() if logger is None else logger,
       clock=lambda: 0.0,
@@ -96,7 +96,7 @@ def test_a_run_ends_at_exactly_its_steps(slots):
   assert {(row['episode_return'], row['episode_length']) for row in log} == {(6.0, 3)}
   whole, rest = divmod(10, 3 * slots)
   assert len(log) == whole * slots == loop.tally.total('actor_episodes')
-  assert replay.sizes()['replay'][0] == 10 - min(rest, slots)  # the newest row of an episode is in no item yet
+  assert replay.usage()['replay'].size == 10 - min(rest, slots)  # the newest row of an episode is in no item yet
 
 
 def test_a_row_for_every_so_many_episodes():
@@ -118,3 +118,13 @@ def test_an_observation_that_is_not_as_its_spec_says_is_a_mistake():
   loop, _ = make_loop([Line(observation=np.float64)])
   with pytest.raises(errors.UserError, match='does not keep to its own observation_spec'):
     run(loop)
+
+
+@pytest.mark.parametrize('extras', [{'plan': np.zeros(1)}, (np.zeros(1),)])
+def test_extras_that_the_builder_did_not_announce_are_a_mistake(extras):
+  class Planning(Ones):
+    def act(self, observation, first, steps):
+      return super().act(observation, first, steps)[0], extras
+
+  with pytest.raises(errors.UserError, match=r"The actor adds \['(plan|0)'\] to a row, and its rows have nothing"):
+    run(make_loop([Line()], actor=Planning())[0])

@@ -1,4 +1,4 @@
-"""Parts that are no parts of an experiment are one sentence."""
+"""Parts that are no parts of an experiment are one sentence; what all nodes agree on is worked out once."""
 
 import dataclasses
 import inspect
@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 import tfacme
-from tfacme import core, environments, errors, networks, nodes
+from tests.contract import planner
+from tfacme import checkpoints, core, environments, errors, networks, nodes, program
 from tfacme.agents import dqn
 
 PARTS = {
@@ -119,3 +120,14 @@ def test_the_learner_may_have_threads_of_its_own(layout, threads):
   program = tfacme.make_program(experiment(layout=tfacme.Layout(**layout)))
   found = {node.role: node.threads for node in nodes.of_program(program)}
   assert found['learner'] == threads and found['actor'] == layout.get('threads', 1)
+
+
+def test_nodes_that_come_up_late_need_no_checkpoint(tmp_path):
+  """The first checkpoint of a run that went on takes the place of the one that it went on from."""
+  folder = str(tmp_path / 'checkpoints')
+  checkpoint = checkpoints.write(folder, lambda path: 300, {}, keep=1)
+  plan = program.make_plan(planner.experiment(), str(tmp_path), checkpoint)
+  checkpoints.write(folder, lambda path: 400, {}, keep=1)
+  fresh = program.make_plan(planner.experiment(), str(tmp_path))
+  assert plan.fresh_seed('environment', 3) != fresh.fresh_seed('environment', 3)
+  assert plan.seed('networks') == fresh.seed('networks')

@@ -203,3 +203,36 @@ def test_an_update_that_does_not_keep_the_contract_is_named():
     make_learner(Silent)
   with pytest.raises(errors.UserError, match='^Metrics gave a dict, and has to give a core.UpdateOutput'):
     make_learner(Metrics)[1].step(0.0)
+
+
+class Nested(Numbers):
+  """Batches of an agent around another one: some of its own beside those of the agent inside, which has two."""
+
+  def __init__(self):
+    super().__init__()
+    self.written = []
+
+  def unpack(self, packed):
+    batch = super().unpack(packed)
+    return {'own': batch, 'agent': {'replay': batch, 'demonstrations': batch}}
+
+  def write_priorities(self, token, priorities):
+    self.written.append(priorities)
+
+
+class Prioritizing(Sum):
+  def __call__(self, batch):
+    number = tf.cast(batch['own'].number, tf.float32)
+    return core.UpdateOutput(
+      {'loss': number[0]}, {'own': number + 1.0, 'agent': {'replay': number + 2.0, 'demonstrations': None}}
+    )
+
+
+def test_priorities_go_back_into_sources_within_sources():
+  source = Nested()
+  _, learner, _ = make_learner(Prioritizing, source=source)
+  while not source.written:
+    learner.step(0.0)
+  assert source.written == [
+    {'own': [number + 1], 'agent': {'replay': [number + 2], 'demonstrations': None}} for number in range(3)
+  ]

@@ -1,12 +1,16 @@
 """What the README and the pages of docs/ say can be done, can be done."""
 
+import json
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 
 import pytest
+
+from tfacme import runs
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -36,6 +40,28 @@ def test_its_links_lead_somewhere():
   for page in [*pages, *(ROOT / 'tfacme' / 'agents').glob('*/README.md')]:
     for link in re.findall(r'\]\((?!http)([^)#]+)\)', page.read_text()):
       assert (page.parent / link).exists(), f'{page}: {link}'
+
+
+def _curves():
+  """(page, folder of its results) of every command that made a curve."""
+  for page in sorted((ROOT / 'tfacme' / 'agents').glob('*/README.md')):
+    for arguments in re.findall(r'python benchmarks/curves.py ([^`]*)', page.read_text()):
+      pages = re.findall(r'\S+\.py', arguments)
+      (out,) = re.findall(r'--out (\S+)', arguments)
+      for name in map(pathlib.Path, pages):
+        yield str(name), out if len(pages) == 1 else f'{out}/{name.parent.name}-{name.stem}'
+
+
+@pytest.mark.parametrize('page, out', sorted(set(_curves())))
+def test_a_curve_was_made_with_the_settings_of_its_page(page, out):
+  make = runpy.run_path(str(ROOT / page))['experiment']
+  results = sorted((ROOT / out).glob('seed*.json'))
+  assert len(results) >= 3
+  for result in results:
+    recorded = json.loads(result.read_text(), parse_constant=str)
+    described = runs.describe(make(seed=recorded['seed']), recorded['launch'])
+    assert recorded['config'] == {name: described['config'][name] for name in recorded['config']}
+    assert (recorded['environment'], recorded['budget']) == (described['environment'], described['budget'])
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tfacme
+from tests.contract import imitation
 from tfacme import environments, errors, runs
 from tfacme.agents import dqn
 
@@ -115,3 +116,17 @@ def test_a_policy_is_not_exported_among_other_files(tmp_path, monkeypatch):
   for path in (tmp_path / 'before', tmp_path / 'new'):
     run.export(str(path))
     assert (path / 'saved_model.pb').read_text() == 'new'
+
+
+def test_the_data_of_a_source_of_its_own_is_part_of_an_experiment():
+  described = [runs.describe(imitation.experiment(mistakes=share), 'inline') for share in (0.0, 0.5)]
+  sources = [one.pop('source') for one in described]
+  assert sources[0] != sources[1] and 'memory:' in sources[0]
+  assert described[0] == described[1]
+
+
+def test_a_config_whose_numbers_cannot_be_told_is_refused():
+  builder = dqn.DQNBuilder()
+  builder.config = {'n_step': 3}
+  with pytest.raises(errors.UserError, match="A config has to be a dataclass.* not {'n_step': 3}"):
+    builder.describe()

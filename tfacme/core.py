@@ -13,6 +13,8 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
+from tfacme import errors
+
 if TYPE_CHECKING:
   import dm_env
 
@@ -63,7 +65,7 @@ class UpdateOutput(NamedTuple):
   """What one learning step gives back."""
 
   metrics: Mapping[str, Any]  # scalars
-  priorities: Any = None  # [B] for a single source, {name: [B]} for `Together`, None if there are no priorities
+  priorities: Any = None  # [B], of `Together` {name: [B]} or such a nest; None where there are no priorities
 
 
 class Context(NamedTuple):
@@ -208,6 +210,11 @@ class Builder:
     del parts
     return None
 
+  def extras(self, spec: specs.EnvironmentSpec) -> Optional[Nest]:
+    """A nest of `dm_env` specs of what its actor adds to a row; None is what its policy adds."""
+    del spec
+    return None
+
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` if the networks don't fit the environment's spec."""
 
@@ -253,6 +260,10 @@ class BuilderWrapper(Builder):
     """See `Builder`."""
     return self.agent.actor(parts)
 
+  def extras(self, spec: specs.EnvironmentSpec) -> Optional[Nest]:
+    """See `Builder`."""
+    return self.agent.extras(spec)
+
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """See `Builder`."""
     self.agent.checks_networks(networks, spec)
@@ -263,5 +274,9 @@ class BuilderWrapper(Builder):
 
 
 def describe(config: Any) -> Dict[str, Any]:
-  """A dataclass as plain values, for a run's `experiment.json`."""
-  return dataclasses.asdict(config) if dataclasses.is_dataclass(config) else {}  # type: ignore[arg-type]
+  """A dataclass as plain values, for a run's `experiment.json`; None has none."""
+  if config is None:
+    return {}
+  if not dataclasses.is_dataclass(config):
+    raise errors.UserError(f'A config has to be a dataclass, whose numbers can be told, not {config!r}.')
+  return dataclasses.asdict(config)  # type: ignore[arg-type]

@@ -64,6 +64,7 @@ class Rows:
     self._actions = tree.flatten(steps.action)
     self._extras = tree.flatten(steps.extras)
     self._floats = [leaf for leaf in self._observation if leaf.dtype.kind == 'f']
+    self._expects_extras = True  # until the first are there and have been held against the rows
 
   def observe(self, slot: int, observation: core.Nest) -> None:
     """Puts down o_t of a slot."""
@@ -74,7 +75,10 @@ class Rows:
         leaf[slot] = value
 
   def act(self, actions: core.Nest, extras: core.Nest) -> None:
-    """Puts down a_t and what the policy adds, of all slots."""
+    """Puts down a_t and what the actor adds, of all slots."""
+    if self._expects_extras:
+      _check_extras(self.steps.extras, extras)
+      self._expects_extras = False
     _put('actions', self._actions, [actions] if isinstance(actions, np.ndarray) else tree.flatten(actions))
     if self._extras:
       _put('extras', self._extras, tree.flatten(extras))
@@ -271,6 +275,16 @@ def _put(what: str, leaves: Sequence[np.ndarray], values: Sequence[np.ndarray]) 
     if leaf.shape != value.shape:  # An assignment would broadcast it.
       raise ValueError(f'The policy gave {what} of shape {value.shape}, and the rows take {leaf.shape}.')
     leaf[...] = value
+
+
+def _check_extras(rows: core.Nest, given: core.Nest) -> None:
+  """Raises a `UserError` unless an actor adds what its builder said of it."""
+  names = [sorted('/'.join(map(str, path)) for path, _ in tree.flatten_with_path(nest)) for nest in (given, rows)]
+  if names[0] != names[1]:
+    raise errors.UserError(
+      f'The actor adds {names[0] or "nothing"} to a row, and its rows have {names[1] or "nothing"}: what an actor of '
+      'your own adds is what `Builder.extras` says.'
+    )
 
 
 def _finite(values: np.ndarray) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -188,7 +188,7 @@ class Learner:
       each = len(priorities) // len(batches)
       for i, batch in enumerate(batches):
         mine = [p.numpy() for p in priorities[i * each : (i + 1) * each]]
-        self._source.write_priorities(batch.token, self._pack_priorities(mine))
+        self._source.write_priorities(batch.token, _nested(self._priorities, iter(mine)))
     count = len(batches)
     self.tally.add('learner_steps', count)
     every = self._parts.log_every
@@ -197,24 +197,15 @@ class Learner:
     if self._steps % _REPORT_EVERY < count:
       self.tally.report()
 
-  def _pack_priorities(self, flat: List[np.ndarray]) -> Any:
-    """Priorities as the update gave them: [B], or {name: [B]} with those that it left out."""
-    if not isinstance(self._priorities, Mapping):
-      return flat[0]
-    given = [name for name in sorted(self._priorities) if self._priorities[name] is not None]
-    return dict(zip(given, flat))
-
   def _log(self, metrics: np.ndarray) -> None:
     now = self._parts.clock()
     row = {'learner_steps': self._steps, 'actor_steps': self.tally.total('actor_steps')}
     row.update(zip(self._names, (float(value) for value in metrics)))
     if self._parts.replay is not None:
-      counts = self._parts.replay.counts()
-      for name, (size, most) in self._parts.replay.sizes().items():
-        inserted, sampled = counts.get(name, (0, 0))
-        row[f'{name}_size'] = size
-        row[f'{name}_samples_per_insert'] = sampled / max(1, inserted)
-        self.tally.notes.update(replay_size=size, replay_max=most)
+      for name, usage in self._parts.replay.usage().items():
+        row[f'{name}_size'] = usage.size
+        row[f'{name}_samples_per_insert'] = usage.sampled / max(1, usage.inserted)
+        self.tally.notes.update(replay_size=usage.size, replay_max=usage.max_size)
     row['steps_per_second'] = (self._steps - self._started[1]) / max(now - self._started[0], 1e-9)
     row['timestamp'] = now
     self.tally.notes.update({name: row[name] for name in self._names if name == 'loss'})
@@ -282,6 +273,18 @@ def _checked(update: core.Update, output: Any) -> core.UpdateOutput:
   return output
 
 
+def _batches(batch: Any) -> List[core.Batch]:
+  """All batches of a nest of them: one agent around another takes {name: batch} side by side with its own."""
+  return [part for nest in batch.values() for part in _batches(nest)] if isinstance(batch, Mapping) else [batch]
+
+
+def _nested(priorities: Any, values: Iterator[np.ndarray]) -> Any:
+  """The values in the place of the priorities that an update gave: [B], {name: [B]}, a nest of those, None of none."""
+  if isinstance(priorities, Mapping):
+    return {name: _nested(priorities[name], values) for name in sorted(priorities)}  # the order of `tf.nest.flatten`
+  return None if priorities is None else next(values)
+
+
 def saved_steps(path: str) -> int:
   """The number of learning steps of a learner that was saved in the folder `path`."""
   with open(os.path.join(path, _STATE), encoding='utf-8') as file:
@@ -290,8 +293,7 @@ def saved_steps(path: str) -> int:
 
 def _metrics(output: core.UpdateOutput, batch: Any, names: Sequence[str]) -> tf.Tensor:
   """The metrics [M] of one learning step; of several sources, the mean age of all items that are not recorded."""
-  batches = list(batch.values()) if isinstance(batch, dict) else [batch]
-  ages = tf.cast(tf.concat([part.info.age for part in batches], 0), tf.float32)
+  ages = tf.cast(tf.concat([part.info.age for part in _batches(batch)], 0), tf.float32)
   ours = tf.cast(ages >= 0, tf.float32)
   age = tf.math.divide_no_nan(tf.reduce_sum(ours * ages), tf.reduce_sum(ours))
   return tf.stack([tf.cast({**output.metrics, 'sample_age': age}[name], tf.float32) for name in names])

@@ -47,7 +47,8 @@ class Plan:
     described: the replay tables.
     source: what the learner consumes.
     folder: of the run, or None if it leaves nothing behind.
-    checkpoint: to go on from, or None.
+    checkpoint: to go on from, or None. Its folder is gone soon after all nodes are up.
+    start: the steps of the run so far, in the unit of its budget.
   """
 
   experiment: experiments.Experiment
@@ -57,6 +58,7 @@ class Plan:
   source: sources.Source
   folder: Optional[str]
   checkpoint: Optional[str]
+  start: int
 
   @property
   def codec(self) -> packing.Codec:
@@ -69,8 +71,7 @@ class Plan:
 
   def fresh_seed(self, role: str, index: int = 0) -> int:
     """A seed for what is not in a checkpoint: a run that goes on does not draw again what it has drawn before."""
-    steps = checkpoints.manifest(self.checkpoint)['steps'] if self.checkpoint else 0
-    return self.seed(f'{role} from {steps}' if steps else role, index)
+    return self.seed(f'{role} from {self.start}' if self.start else role, index)
 
   def path(self, *names: str) -> Optional[str]:
     """A place in the run's folder."""
@@ -139,7 +140,9 @@ def make_plan(
   builder.check(spec)
   nets = experiment.networks(spec)
   builder.checks_networks(nets, spec)
-  extras = () if experiment.offline else acting.extras_spec(builder.policy(nets, spec, evaluation=False), spec)
+  policy = builder.policy(nets, spec, evaluation=False)
+  extras = () if experiment.offline else builder.extras(spec)
+  extras = acting.extras_spec(policy, spec) if extras is None else extras
   export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
   source = builder.source()
@@ -159,7 +162,8 @@ def make_plan(
     )
   step_spec = specs.step_spec(spec, extras)
   readers.check(source, () if experiment.offline else described, experiment.dataset, step_spec)
-  return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint)
+  start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
+  return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint, start)
 
 
 def graph(program: lp.Program) -> picture.Graph:

@@ -40,7 +40,8 @@ _Listener = Callable[[Dict[str, Any]], None]
 _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
-_SAME = ('agent', 'config', 'environment', 'networks', 'dataset', 'observers', 'seed')  # what makes two experiments one
+# What makes two experiments one.
+_SAME = ('agent', 'config', 'environment', 'networks', 'source', 'dataset', 'observers', 'seed')
 
 
 class Run:
@@ -200,6 +201,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'config': builder.describe(),
     'environment': _name(experiment.environment),
     'networks': _name(experiment.networks),
+    'source': _name(builder.source()),
     'seed': experiment.seed,
     'dataset': _name(experiment.dataset) if experiment.offline else None,
     'observers': [_name(observer) for observer in experiment.observers],
@@ -274,8 +276,15 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
       name, old, new = difference
       raise errors.UserError(
         f'The work directory {workdir} holds another experiment, with {name} {_shorten(repr(old))} where this one has '
-        f'{_shorten(repr(new))}; give another one.'
+        f'{_shorten(repr(new))}; give another one.{_why(there, description)}'
       )
+
+
+def _why(there: Dict[str, Any], description: Dict[str, Any]) -> str:
+  """What may be behind a difference that the user did not ask for."""
+  if there['budget'] == description['budget']:
+    return ''
+  return ' (The steps differ too: on a page whose schedules end with the run, more steps are another experiment.)'
 
 
 def _difference(name: str, old: Any, new: Any) -> Optional[Tuple[str, Any, Any]]:

@@ -4,6 +4,7 @@ import copy
 
 import numpy as np
 import tensorflow as tf
+from dm_env import specs
 
 import tfacme
 from tests.contract import environment, layers
@@ -29,7 +30,8 @@ class Planner:
     worth = [(t.reward or 0.0) + 0.9 * (t.discount or 0.0) * value for t, value in zip(tried, values)]
     best = np.reshape(worth, [-1, 2]).argmax(axis=1)
     explores = self._random.random(len(best)) < (0.0 if self._parts.evaluation else 0.2)
-    return np.where(explores, self._random.integers(2, size=len(best)), best).astype(np.int32), ()
+    actions = np.where(explores, self._random.integers(2, size=len(best)), best)
+    return actions.astype(np.int32), {'plan': best.astype(np.int32)}
 
 
 class Update(tf.Module):
@@ -45,7 +47,7 @@ class Update(tf.Module):
     with tf.GradientTape() as tape:
       logits, values = tf.split(self._layer(steps.observation), [2, 1], axis=2)
       target = steps.reward[:, 0] + 0.9 * steps.discount[:, 0] * values[:, 1, 0]
-      surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(steps.action[:, 0], logits[:, 0])
+      surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(steps.extras['plan'][:, 0], logits[:, 0])
       loss = tf.reduce_mean((tf.stop_gradient(target) - values[:, 0, 0]) ** 2 + surprise)
     self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
     return core.UpdateOutput({'loss': loss})
@@ -67,6 +69,9 @@ class Builder(core.Builder):
 
   def actor(self, parts):
     return Planner(parts)
+
+  def extras(self, spec):
+    return {'plan': specs.Array((), np.int32)}
 
   def update(self, networks, spec):
     return Update(networks)

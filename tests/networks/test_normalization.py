@@ -81,3 +81,11 @@ def test_observations(lead):
   np.testing.assert_array_equal(found[:, :4], 7)
   for column in range(4, 8):
     np.testing.assert_allclose(found[:, column], expected, rtol=1e-4)
+
+
+def test_a_part_of_an_observation_is_not_taken_for_the_whole():
+  update = tf.Module()
+  update.network = networks.ObservationNormalizer({'joints': _OBSERVATIONS['joints']})
+  observation = {name: tf.zeros([2, 3, *spec.shape], spec.dtype) for name, spec in _OBSERVATIONS.items()}
+  with pytest.raises(ValueError, match=r'of shapes \[\(3,\)\] was given some of'):
+    networks.update_normalizers(update, observation)

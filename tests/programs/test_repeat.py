@@ -73,7 +73,7 @@ def test_what_is_restored_is_what_was_saved(tmp_path):
   for name, digest in saved.items():
     (tmp_path / name).mkdir()
     assert objects[name].save(str(tmp_path / name)) == digest
-  assert objects['replay'].sizes()['replay'][0] == 1497  # the last episode is not over: two items are not complete
+  assert objects['replay'].usage()['replay'].size == 1497  # the last episode is not over: two items are not complete
   assert objects['learner'].steps > 0
 
 

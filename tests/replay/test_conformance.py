@@ -63,7 +63,7 @@ def test_items_are_those_of_the_reference(backend, rule):
   feed(rows)
   assert feed.settle() is None
   wanted = items.cut(rows, rule)
-  assert replay.sizes() == {'replay': (len(wanted), 10_000)}
+  assert replay.usage()['replay'][:2] == (len(wanted), 10_000)
   got = testing.drain(replay.reader(table, 1), len(wanted))
   for a, b in zip(got, wanted):
     testing.same(a, b)
@@ -85,7 +85,7 @@ def _check_any(backend, rule_set, writers, order):
   assert all(feed.settle() is None for feed in feeds)
   for table in described:
     wanted = [items.cut(rows, table.items) for rows in streams]
-    assert replay.sizes()[table.name][0] == sum(map(len, wanted))
+    assert replay.usage()[table.name].size == sum(map(len, wanted))
     reader = replay.reader(table, 1)
     got = collections.defaultdict(list)
     for _ in range(sum(map(len, wanted))):
@@ -270,7 +270,7 @@ def test_a_full_table_removes_one_item_for_each_new_one(backend, sampler, remove
   inspected = tables.Table(items.Items(2), tables.min_size(1), 3, 'inspected', tables.Uniform(), remover)
   replay = backend.replay([table, inspected])
   _fill(replay, 7)
-  assert replay.sizes() == {'replay': (3, 3), 'inspected': (3, 3)}
+  assert {name: usage[:2] for name, usage in replay.usage().items()} == {'replay': (3, 3), 'inspected': (3, 3)}
   batch = testing.read(replay.reader(table, 64))
   assert sorted(set(_firsts(batch, replay.codec))) == sampled
   if not isinstance(sampler, tables.Uniform):
@@ -302,7 +302,7 @@ def test_no_item_is_sampled_more_often_than_it_may_be(backend, sampler, times):
   reader = replay.reader(table, 4)
   sampled = [testing.numbers(item)[0] for item in testing.drain(reader, 2 * times)]
   assert collections.Counter(sampled) == dict.fromkeys(range(8), times)
-  assert replay.sizes()['replay'][0] == 0
+  assert replay.usage()['replay'].size == 0
   if isinstance(sampler, tables.Fifo):
     assert sampled == sorted(sampled)
   _fill(replay, 4, start=100)
@@ -342,10 +342,10 @@ def _simulate(limiter, offered):
 def _wait_for_size(replay, size):
   """Waits until a table has this size, and a little longer to see that it stays so."""
   end = time.monotonic() + 20
-  while replay.sizes()['replay'][0] != size and time.monotonic() < end:
+  while replay.usage()['replay'].size != size and time.monotonic() < end:
     time.sleep(0.01)
   time.sleep(0.1)
-  assert replay.sizes()['replay'][0] == size
+  assert replay.usage()['replay'].size == size
 
 
 @pytest.mark.parametrize('limiter', LIMITERS.values(), ids=LIMITERS)
@@ -415,7 +415,7 @@ def test_a_queue_loses_nothing_and_holds_the_actor(backend, size, batch_size):
       batch = testing.read(reader)
       got += _firsts(batch, replay.codec)
     feed([step])
-    most = max(most, replay.sizes()['queue'][0])
+    most = max(most, replay.usage()['queue'].size)
   assert most <= size + (1 if backend.name == 'numpy' else 0)
   while len(got) < 60 // batch_size * batch_size:
     feed.settle(0.05)
@@ -532,7 +532,7 @@ def test_what_was_sampled_often_enough_stays_away_after_a_restart(backend, tmp_p
 def test_an_empty_replay_can_be_saved(backend, tmp_path):
   table = _queue(items.Items(2))
   replay = backend.saved_and_restored([table], lambda first: None, str(tmp_path))
-  assert replay.sizes() == {'replay': (0, 10_000)}
+  assert replay.usage()['replay'][:2] == (0, 10_000)
   _fill(replay, 2)
   assert len(testing.drain(replay.reader(table, 1), 2)) == 2
 
@@ -562,7 +562,7 @@ def test_a_reader_is_exhausted_where_the_rate_limiter_stops_it(backend, start, t
   else:
     _fill(replay, 5)
   reader = replay.reader(table, 1)
-  assert replay.counts() == {'replay': (5, 0)}
+  assert replay.usage()['replay'][2:] == (5, 0)
   assert not (reader.exhausted() or reader.exhausted())
   for _ in range(8):
     testing.read(reader)
@@ -573,9 +573,9 @@ def test_a_reader_is_exhausted_where_the_rate_limiter_stops_it(backend, start, t
 def test_items_inserted_and_sampled_are_counted(backend):
   tabled = _pairs(tables.Fifo(), max_size=4, max_times_sampled=1)
   replay = backend.replay([tabled])
-  assert replay.counts() == {'replay': (0, 0)}
+  assert replay.usage()['replay'][2:] == (0, 0)
   _fill(replay, 6)
-  assert replay.counts() == {'replay': (6, 0)}
+  assert replay.usage()['replay'][2:] == (6, 0)
   reader = replay.reader(tabled, 2)
   testing.drain(reader, 2)
-  assert replay.counts() == {'replay': (6, 4)}
+  assert replay.usage()['replay'][2:] == (6, 4)

@@ -118,7 +118,7 @@ def test_a_restored_replay_is_and_does_the_same(tmp_path_factory, described, bef
   digest = first.save(path)
   assert second.restore(path) == digest == checkpoints.digest(second.state())
   _same_state(first.state(), second.state())
-  assert first.sizes() == second.sizes()
+  assert first.usage() == second.usage()
   # From here on both do the same: draws, evictions, priorities, counts.
   reads = [_act(replay, described, after, seed=9)[0] for replay in (first, second)]
   assert reads[0] == reads[1]
@@ -221,7 +221,7 @@ def test_memory_stays_bounded_over_many_evictions(rule, remover):
     for feed, episode in zip(feeds, rows):
       feed([next(episode) for _ in range(4)])
     assert _live(replay) <= 10 * longest + 2 * longest
-  assert replay.sizes() == {'replay': (10, 10)}
+  assert replay.usage()['replay'][:2] == (10, 10)
   assert len(replay._store.columns['rest']) == 1024  # It never grew: 3,200 rows went through it.
 
 
@@ -256,7 +256,7 @@ def test_rows_of_worn_out_items_are_freed():
     assert _live(replay) <= 4 + 3 + 3
   while not isinstance(reader.read(0.0, 0), core.Blocked):
     pass
-  assert replay.sizes()['queue'][0] == 0 and _live(replay) == 0
+  assert replay.usage()['queue'].size == 0 and _live(replay) == 0
 
 
 def test_unfinished_episodes_hold_no_more_rows_than_an_item_to_come_needs():
@@ -280,7 +280,7 @@ def test_tables_grow_beyond_their_first_capacity():
   replay = _replay([table, _free(items.Items(None), name='episodes')])
   rows = testing.stream([2500])
   testing.Feed(replay.writer(), replay.codec)(rows)
-  assert replay.sizes()['replay'] == (2500, 3000)
+  assert replay.usage()['replay'][:2] == (2500, 3000)
   reader = replay.reader(table, 100)
   got = [item for _ in range(25) for item in testing.unpack(replay.codec, testing.read(reader))]
   for a, b in zip(got, items.cut(rows, table.items)):

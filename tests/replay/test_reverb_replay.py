@@ -1,10 +1,12 @@
 """What only a server can do wrong: checkpoints that it removes, threads that fail, rows that its writers keep."""
 
+import math
 import os
 import time
 
 import numpy as np
 import pytest
+import reverb
 
 from tests.replay import replay_testing as testing
 from tfacme import core, errors
@@ -40,7 +42,7 @@ def test_every_checkpoint_can_be_gone_back_to(reverb_backend, tmp_path):
     next_path = str(tmp_path / f'next-{i}')
     reverb_replay.prepare_restore(saved[i], next_path)
     again = reverb_backend.replay([table], path=next_path)
-    assert again.sizes()['replay'][0] == 2 * (i + 1)
+    assert again.usage()['replay'].size == 2 * (i + 1)
     # What the new server writes leaves the old checkpoints alone.
     _fill(again, 1)
     os.makedirs(str(tmp_path / f'after-{i}'))
@@ -56,7 +58,7 @@ def test_a_new_run_starts_with_an_empty_server(reverb_backend, tmp_path):
   for nothing_saved in (None, str(tmp_path / 'not there')):
     reverb_replay.prepare_restore(nothing_saved, path)
     assert not os.path.exists(path) or not os.listdir(path)
-  assert reverb_backend.replay([_pairs()], path=path).sizes()['replay'][0] == 0
+  assert reverb_backend.replay([_pairs()], path=path).usage()['replay'].size == 0
 
 
 def test_a_checkpoint_in_a_folder_that_is_not_to_be_seen_is_an_error(tmp_path):
@@ -73,6 +75,17 @@ def test_a_checkpoint_in_a_folder_that_is_not_to_be_seen_is_an_error(tmp_path):
   replay = reverb_replay.ReverbReplay(Client(), codec, [_pairs()])  # type: ignore[arg-type]
   with pytest.raises(errors.UserError, match='/on/another/host/2023-01-01, which is not to be seen'):
     replay.save(str(tmp_path))
+
+
+def test_what_a_busy_server_has_not_said_is_not_known():
+  class Client:
+    def server_info(self, timeout):
+      raise reverb.errors.DeadlineExceededError('busy')
+
+  codec = packing.Codec.of(testing.SPEC, [items.Items(2)])
+  replay = reverb_replay.ReverbReplay(Client(), codec, [_pairs()])  # type: ignore[arg-type]
+  usage = replay.usage()['replay']
+  assert usage.max_size == _pairs().max_size and all(map(math.isnan, (usage.size, usage.inserted, usage.sampled)))
 
 
 # --- Threads ---
@@ -123,7 +136,7 @@ def test_a_writer_of_whole_episodes_forgets_those_that_are_sent(reverb_backend):
     assert len(feed.writer._writer.history['rest']) == length + 1
   assert feed.settle() is None
   assert feed.writer._writer.episode_steps == 0
-  assert replay.sizes()['replay'][0] == 4
+  assert replay.usage()['replay'].size == 4
 
 
 def test_a_writer_of_whole_episodes_is_held_between_them(reverb_backend):

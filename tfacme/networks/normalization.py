@@ -77,6 +77,7 @@ class ObservationNormalizer(snt.Module):
     """
     super().__init__(name)
     self._limit = limit
+    self._shapes = tuple(tuple(spec.shape) for spec in tf.nest.flatten(observation_spec))
     self._leaves = [
       Normalizer(spec.shape) if np.issubdtype(spec.dtype, np.floating) else None
       for spec in tf.nest.flatten(observation_spec)
@@ -86,13 +87,20 @@ class ObservationNormalizer(snt.Module):
     """From a nest of observations [B, ...] to the same nest, normalized."""
     leaves = [
       leaf if normalizer is None else tf.clip_by_value(normalizer(tf.cast(leaf, tf.float32)), -self._limit, self._limit)
-      for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation))
+      for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation), strict=True)
     ]
     return tf.nest.pack_sequence_as(observation, leaves)
 
   def update(self, observation: Any, mask: tf.Tensor) -> None:
     """Takes in a nest of observations [N, ...], those where `mask` [N] is 1."""
-    for normalizer, leaf in zip(self._leaves, tf.nest.flatten(observation)):
+    leaves = tf.nest.flatten(observation)
+    given = tuple(tuple(leaf.shape[1:]) for leaf in leaves)
+    if given != self._shapes:
+      raise ValueError(
+        f'A normalizer of observations of shapes {list(self._shapes)} was given some of {list(given)}: one of a part of the '
+        'observation is brought up to date by its own `update`, with that part.'
+      )
+    for normalizer, leaf in zip(self._leaves, leaves):
       if normalizer is not None:
         normalizer.update(tf.cast(leaf, tf.float32), mask)
 
@@ -101,7 +109,8 @@ def update_normalizers(module: tf.Module, observation: Any, mask: Optional[tf.Te
   """Brings every `ObservationNormalizer` within a module up to date; for any agent's update, as its last step.
 
   Args:
-    module: the update itself.
+    module: the update itself; in an agent around another one, the wrapper's own networks alone, since the update inside
+      sees to its own.
     observation: a nest of observations [B, T, ...].
     mask: 1 where an observation counts, [B, T]; None is everywhere.
   """

@@ -364,13 +364,9 @@ class NumpyReplay:
     """A reader of batches from a table."""
     return NumpyReader(self.codec, self._named(table.name), batch_size)
 
-  def sizes(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items that it holds, items that it can hold)}."""
-    return {t.table.name: (t.size, t.table.max_size) for t in self._tables}
-
-  def counts(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items inserted, items sampled)}."""
-    return {t.table.name: (t.inserts, t.samples) for t in self._tables}
+  def usage(self) -> Dict[str, streams.Usage]:
+    """How much each table is used."""
+    return {t.table.name: streams.Usage(t.size, t.table.max_size, t.inserts, t.samples) for t in self._tables}
 
   def state(self) -> Dict[str, np.ndarray]:
     """All items with their rows, priorities and counts, in a canonical order, so that equal states are equal."""

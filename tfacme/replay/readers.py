@@ -360,6 +360,7 @@ class DataReader:
           yield {n: column[:batch_size] for n, column in left[0].items()}, size
           rest = {n: column[batch_size:] for n, column in left[0].items()}
           left = [rest] if len(rest['rest']) else []
+      del columns  # The next block needs the memory.
 
   def _blocks(self, start: int):
     """((epoch, block), packed rows of that block of episodes, row numbers [n, T] of all items in it), for ever."""
@@ -367,7 +368,9 @@ class DataReader:
     for epoch in itertools.count(start):
       found, blocks = 0, 0
       for block in _grouped(self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)), most):
+        columns = None  # Only then is there room for the next ones.
         columns, rows = self._pack(block)
+        block.clear()  # They are packed now.
         yield (epoch, blocks), columns, rows
         found, blocks = found + len(rows), blocks + 1
       if not found:

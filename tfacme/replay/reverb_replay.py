@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import os
 import queue
 import shutil
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Type, Union
 
 import numpy as np
 import reverb
@@ -100,7 +101,8 @@ class ReverbReplay:
     self._tables = tuple(described)
     self._writers = 0
     self._readers: List[ReverbReader] = []
-    self._infos: Dict[str, Any] = {}
+    unknown = math.nan
+    self._usage = {t.name: streams.Usage(unknown, t.max_size, unknown, unknown) for t in self._tables}
 
   def writer(self) -> streams.StreamWriter:
     """A writer for one stream."""
@@ -123,21 +125,11 @@ class ReverbReplay:
     for reader in self._readers:
       reader.close()
 
-  def sizes(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items that it holds, items that it can hold)}."""
-    return {name: (info.current_size, info.max_size) for name, info in self._ask().items()}
-
-  def counts(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items inserted, items sampled)}, in the whole run: a server that goes on counts on."""
-    return {name: _counted(info) for name, info in self._ask().items()}
-
-  def _ask(self) -> Dict[str, Any]:
-    """What the server says of its tables; what it said last, if it is busy."""
-    try:
-      self._infos = self._client.server_info(timeout=10)
-    except reverb.errors.DeadlineExceededError:
-      pass
-    return self._infos
+  def usage(self) -> Dict[str, streams.Usage]:
+    """How much each table is used, by what the server says, or said last if it is busy."""
+    with contextlib.suppress(reverb.errors.DeadlineExceededError):
+      self._usage.update({name: _usage(info) for name, info in self._client.server_info(timeout=10).items()})
+    return dict(self._usage)
 
   def _pending(self) -> int:
     """Items that each writer of this client may have on their way.
@@ -166,9 +158,9 @@ def _is_queue(table: tables.Table) -> bool:
   return table.max_times_sampled == 1
 
 
-def _counted(info: Any) -> Tuple[int, int]:
-  limiter = info.rate_limiter_info
-  return limiter.insert_stats.completed, limiter.sample_stats.completed
+def _usage(info: Any) -> streams.Usage:
+  limiter = info.rate_limiter_info  # A server that goes on from a checkpoint counts on.
+  return streams.Usage(info.current_size, info.max_size, limiter.insert_stats.completed, limiter.sample_stats.completed)
 
 
 def can_restore(path: str) -> bool:
@@ -364,11 +356,12 @@ class ReverbReader:
   def exhausted(self) -> bool:
     """Whether the server allows no more samples; one that is slow to give them does not count."""
     try:
-      info = self._client.server_info(timeout=10)[self._table.name]
+      usage = _usage(self._client.server_info(timeout=10)[self._table.name])
     except reverb.errors.DeadlineExceededError:
       return False
     # Asked twice without a batch in between, since the last samples may be on their way while the table has no more.
-    was, self._dry = self._dry, not self._table.limiter.can_sample(*_counted(info), info.current_size)
+    allowed = self._table.limiter.can_sample(int(usage.inserted), int(usage.sampled), int(usage.size))
+    was, self._dry = self._dry, not allowed
     return was and self._dry and self._read.empty()
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:

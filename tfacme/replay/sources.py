@@ -37,8 +37,8 @@ class Data:
     items: which rows make one item.
     batch_size: items of a batch.
     dataset: the episodes (`datasets.rlds(path)`, `datasets.memory(episodes)`); None takes the experiment's.
-    shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, that are in memory at a time. Items are
-      shuffled over a block; a data set that is no larger is read once.
+    shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled. One block
+      is in memory, and twice as much while the next one is read; a data set of one block is read once.
   """
 
   items: Items

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Optional, Protocol, Sequence, Tuple, Union
+from typing import Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Union
 
 import numpy as np
 
@@ -36,6 +36,15 @@ class StreamWriter(Protocol):
     ...
 
 
+class Usage(NamedTuple):
+  """How full a table is, and what went through it in the whole run; NaN while its server has not said so yet."""
+
+  size: float  # items that it holds
+  max_size: int
+  inserted: float  # items
+  sampled: float  # items
+
+
 class Replay(Protocol):
   """A replay as its clients see it, in this process or in another one."""
 
@@ -47,16 +56,12 @@ class Replay(Protocol):
     """A reader of batches from a table."""
     ...
 
-  def counts(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items inserted, items sampled)}."""
-    ...
-
   def save(self, path: str) -> Optional[str]:
     """Writes everything into the folder `path`; returns a digest of it, if it is at hand."""
     ...
 
-  def sizes(self) -> Dict[str, Tuple[int, int]]:
-    """{table: (items that it holds, items that it can hold)}."""
+  def usage(self) -> Dict[str, Usage]:
+    """How much each table is used; the same tables at every call."""
     ...
 
 

@@ -23,7 +23,7 @@ class BCConfig:
   """Transitions of one learning step (Acme's scripts: 64)."""
 
   shuffle_bytes: int = 2**30
-  """Recorded rows in memory at a time, in bytes; transitions are shuffled over them."""
+  """Recorded rows over which transitions are shuffled, in bytes; twice that is in memory while the next are read."""
 
   learning_rate: schedules.Schedule = 1e-3
   """Adam's step size, a schedule over learner steps (Acme's BCConfig: 1e-4)."""
