@@ -124,10 +124,10 @@ def test_the_learner_may_have_threads_of_its_own(layout, threads):
 
 def test_nodes_that_come_up_late_need_no_checkpoint(tmp_path):
   """The first checkpoint of a run that went on takes the place of the one that it went on from."""
-  folder = str(tmp_path / 'checkpoints')
-  checkpoint = checkpoints.write(folder, lambda path: 300, {}, keep=1)
+  folder, parts = str(tmp_path / 'checkpoints'), {'learner': lambda path: None}
+  checkpoint = checkpoints.write(folder, lambda path: 300, parts, keep=1)
   plan = program.make_plan(planner.experiment(), str(tmp_path), checkpoint)
-  checkpoints.write(folder, lambda path: 400, {}, keep=1)
+  checkpoints.write(folder, lambda path: 400, parts, keep=1)
   fresh = program.make_plan(planner.experiment(), str(tmp_path))
   assert plan.fresh_seed('environment', 3) != fresh.fresh_seed('environment', 3)
   assert plan.seed('networks') == fresh.seed('networks')
