@@ -97,8 +97,8 @@ class ObservationNormalizer(snt.Module):
     given = tuple(tuple(leaf.shape[1:]) for leaf in leaves)
     if given != self._shapes:
       raise ValueError(
-        f'A normalizer of observations of shapes {list(self._shapes)} was given some of {list(given)}: one of a part of '
-        'the observation is brought up to date by its own `update`, with that part.'
+        f'A normalizer of observations of shapes {list(self._shapes)} was given some of {list(given)}: one of a part '
+        'of the observation is brought up to date by its own `update`, with that part.'
       )
     for normalizer, leaf in zip(self._leaves, leaves):
       if normalizer is not None:
