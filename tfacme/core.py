@@ -173,7 +173,7 @@ class ActorParts:
   policy: Policy
   environments: Sequence[dm_env.Environment]  # one for each slot; a planner may copy them
   environment_spec: specs.EnvironmentSpec
-  variables: VariableClient
+  variables: VariableClient  # `update()` in each of the actor's own; `version` is -1 until the first, which waits
   seed: int
   first_index: int  # the number of slot 0 among all slots
   slots: int  # how many slots there are in all
@@ -206,7 +206,10 @@ class Builder:
     raise NotImplementedError
 
   def actor(self, parts: ActorParts) -> Optional[Actor]:
-    """The actor of an agent that does more than call its policy (a planner); None takes `acting.PolicyActor`."""
+    """The actor of an agent that does more than call its policy; None takes `acting.PolicyActor`.
+
+    `tests/contract/planner.py` has one.
+    """
     del parts
     return None
 

@@ -270,10 +270,10 @@ def episode_columns(episode_return: np.ndarray, length: float) -> dict[str, floa
 
 
 def _put(what: str, leaves: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
-  """Writes what a policy gave into the rows."""
+  """Writes what an actor gave into the rows."""
   for leaf, value in zip(leaves, values, strict=True):
     if leaf.shape != value.shape:  # An assignment would broadcast it.
-      raise ValueError(f'The policy gave {what} of shape {value.shape}, and the rows take {leaf.shape}.')
+      raise ValueError(f'The actor gave {what} of shape {value.shape}, and the rows take {leaf.shape}.')
     leaf[...] = value
 
 

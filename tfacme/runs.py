@@ -276,15 +276,15 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
       name, old, new = difference
       raise errors.UserError(
         f'The work directory {workdir} holds another experiment, with {name} {_shorten(repr(old))} where this one has '
-        f'{_shorten(repr(new))}; give another one.{_why(there, description)}'
+        f'{_shorten(repr(new))}; give another one.{_why(key, there, description)}'
       )
 
 
-def _why(there: Dict[str, Any], description: Dict[str, Any]) -> str:
+def _why(key: str, there: Dict[str, Any], description: Dict[str, Any]) -> str:
   """What may be behind a difference that the user did not ask for."""
-  if there['budget'] == description['budget']:
+  if key != 'config' or there['budget'] == description['budget']:
     return ''
-  return ' (The steps differ too: on a page whose schedules end with the run, more steps are another experiment.)'
+  return ' (The steps differ too: where a page works out numbers from them, as of schedules, it is another experiment.)'
 
 
 def _difference(name: str, old: Any, new: Any) -> Optional[Tuple[str, Any, Any]]:
