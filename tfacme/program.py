@@ -140,9 +140,9 @@ def make_plan(
   builder.check(spec)
   nets = experiment.networks(spec)
   builder.checks_networks(nets, spec)
-  policy = builder.policy(nets, spec, evaluation=False)
   extras = () if experiment.offline else builder.extras(spec)
-  extras = acting.extras_spec(policy, spec) if extras is None else extras
+  if extras is None:
+    extras = acting.extras_spec(builder.policy(nets, spec, evaluation=False), spec)
   export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
   source = builder.source()
