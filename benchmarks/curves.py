@@ -20,7 +20,8 @@ from typing import List, Tuple
 
 import tyro
 
-from tfacme import loggers, plotting
+from tfacme import loggers
+from tfacme.loggers import plotting
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,9 +26,14 @@ import tensorflow as tf
 import tyro
 
 import tfacme
-from tfacme import acting, compiling, core, datasets, environments, launching, networks, program, recording
+from tfacme import core, datasets, environments, launching, networks
 from tfacme.agents import registry
+from tfacme.graph import building
+from tfacme.graph import plan as plan_lib
 from tfacme.replay import numpy_replay, readers
+from tfacme.runs import recording
+from tfacme.tensors import compiling
+from tfacme.workers import acting
 
 _WARM_UP = 4  # turns after the first learning step
 _ACTIONS = 2000
@@ -148,7 +153,7 @@ class Turns:
     self.bare[name] += time.perf_counter() - begun
 
 
-def run(plan: program.Plan, parts: Parts) -> Dict[str, float]:
+def run(plan: plan_lib.Plan, parts: Parts) -> Dict[str, float]:
   """One run of the loop, and what it and its parts took for each step, in seconds."""
   turns = Turns(parts, plan.experiment.layout.slots)
   with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +164,7 @@ def run(plan: program.Plan, parts: Parts) -> Dict[str, float]:
   return {**row, 'learner_steps_per_step': turns.learned / unit, 'steps': unit}
 
 
-def bare_parts(plan: program.Plan) -> Parts:
+def bare_parts(plan: plan_lib.Plan) -> Parts:
   """The parts, each as a function that does it once."""
   with networks.seeded(0):
     nets = plan.experiment.networks(plan.spec)
@@ -177,7 +182,7 @@ def bare_parts(plan: program.Plan) -> Parts:
   return parts
 
 
-def _environment(plan: program.Plan) -> Callable[[], Any]:
+def _environment(plan: plan_lib.Plan) -> Callable[[], Any]:
   environment = plan.experiment.environment(0)
   environment.reset()
   random = recording.RandomPolicy(plan.spec.actions)
@@ -185,7 +190,7 @@ def _environment(plan: program.Plan) -> Callable[[], Any]:
   return lambda: environment.step(next(actions))  # It resets by itself after the last step.
 
 
-def _policy(plan: program.Plan, nets: Any) -> Callable[[], Any]:
+def _policy(plan: plan_lib.Plan, nets: Any) -> Callable[[], Any]:
   slots = plan.experiment.layout.slots
   policy = plan.experiment.builder.policy(nets, plan.spec, False)
   specs = compiling.tensor_specs(plan.spec.observations, slots)
@@ -197,15 +202,15 @@ def _policy(plan: program.Plan, nets: Any) -> Callable[[], Any]:
   return lambda: act.flat(flat)
 
 
-def _batch(plan: program.Plan) -> Any:
+def _batch(plan: plan_lib.Plan) -> Any:
   """A batch as the agent learns from: of recorded data, or of what its actor has played."""
-  counter = program.build_counter(plan)
+  counter = building.build_counter(plan)
   replay = None if plan.experiment.offline else numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
   room = readers.Room(replay, plan.described, plan.step_spec, plan.experiment.dataset, 0)
   source = readers.open_source(plan.source, room)
   if replay is not None:
-    learner = program.build_learner(plan, counter, replay)
-    actor = program.build_actor(plan, 0, counter, replay, learner)
+    learner = building.build_learner(plan, counter, replay)
+    actor = building.build_actor(plan, 0, counter, replay, learner)
     while source.exhausted():
       actor.step(0.0)
   return source.unpack(tf.nest.map_structure(tf.constant, source.read(0.0, 0).packed))
@@ -217,7 +222,7 @@ def measure(agent: str, options: Options) -> Dict[str, Any]:
     recording = os.path.join(folder, 'recording')
     if _TASKS[agent].recorded:
       tfacme.record(None, environments.factory(_TASKS[agent].environment)(0), _RECORDED_EPISODES, recording)
-    plan = program.make_plan(experiment(agent, options, recording))
+    plan = plan_lib.make_plan(experiment(agent, options, recording))
     rows = [run(plan, bare_parts(plan)) for _ in range(options.repeats)]
   median = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
   parts = [name for name in ('environment', 'policy', 'learner') if name in median]

@@ -9,8 +9,10 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import planner
-from tfacme import checkpoints, core, environments, errors, networks, nodes, program
+from tfacme import checkpoints, core, environments, errors, networks
 from tfacme.agents import dqn
+from tfacme.graph import nodes
+from tfacme.graph import plan as plan_lib
 
 PARTS = {
   'builder': dqn.DQNBuilder(dqn.DQNConfig()),
@@ -126,8 +128,8 @@ def test_nodes_that_come_up_late_need_no_checkpoint(tmp_path):
   """The first checkpoint of a run that went on takes the place of the one that it went on from."""
   folder, parts = str(tmp_path / 'checkpoints'), {'learner': lambda path: None}
   checkpoint = checkpoints.write(folder, lambda path: 300, parts, keep=1)
-  plan = program.make_plan(planner.experiment(), str(tmp_path), checkpoint)
+  plan = plan_lib.make_plan(planner.experiment(), str(tmp_path), checkpoint)
   checkpoints.write(folder, lambda path: 400, parts, keep=1)
-  fresh = program.make_plan(planner.experiment(), str(tmp_path))
+  fresh = plan_lib.make_plan(planner.experiment(), str(tmp_path))
   assert plan.fresh_seed('environment', 3) != fresh.fresh_seed('environment', 3)
   assert plan.seed('networks') == fresh.seed('networks')

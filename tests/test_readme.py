@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tfacme import runs
+from tfacme.runs import run
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
@@ -59,7 +59,7 @@ def test_a_curve_was_made_with_the_settings_of_its_page(page, out):
   assert len(results) >= 3
   for result in results:
     recorded = json.loads(result.read_text(), parse_constant=str)
-    described = runs.describe(make(seed=recorded['seed']), recorded['launch'])
+    described = run.describe(make(seed=recorded['seed']), recorded['launch'])
     assert recorded['config'] == {name: described['config'][name] for name in recorded['config']}
     assert (recorded['environment'], recorded['budget']) == (described['environment'], described['budget'])
 

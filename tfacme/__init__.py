@@ -25,19 +25,18 @@ os.environ.setdefault('TF2_BEHAVIOR', '1')
 # TensorFlow takes seconds to import, so what needs it is imported when it is used.
 __getattr__, __dir__, __all__ = lazy_loader.attach(
   __name__,
-  submodules=['program'],
   submod_attrs={
     'core': ['Batch', 'Builder', 'Step', 'UpdateOutput'],
     'errors': ['UserError'],
     'experiments': ['Budget', 'Checkpointing', 'Evaluation', 'Experiment', 'Layout', 'Logging'],
-    'program': ['make_learner', 'make_program'],
-    'recording': ['record'],
-    'runs': ['Run', 'load_policy', 'load_run', 'train'],
+    'graph.building': ['make_learner'],
+    'graph.program': ['make_program'],
+    'runs.recording': ['record'],
+    'runs.run': ['Run', 'load_policy', 'load_run', 'train'],
   },
 )
 
 if TYPE_CHECKING:
-  from tfacme import program as program
   from tfacme.core import Batch as Batch
   from tfacme.core import Builder as Builder
   from tfacme.core import Step as Step
@@ -49,10 +48,10 @@ if TYPE_CHECKING:
   from tfacme.experiments import Experiment as Experiment
   from tfacme.experiments import Layout as Layout
   from tfacme.experiments import Logging as Logging
-  from tfacme.program import make_learner as make_learner
-  from tfacme.program import make_program as make_program
-  from tfacme.recording import record as record
-  from tfacme.runs import Run as Run
-  from tfacme.runs import load_policy as load_policy
-  from tfacme.runs import load_run as load_run
-  from tfacme.runs import train as train
+  from tfacme.graph.building import make_learner as make_learner
+  from tfacme.graph.program import make_program as make_program
+  from tfacme.runs.recording import record as record
+  from tfacme.runs.run import Run as Run
+  from tfacme.runs.run import load_policy as load_policy
+  from tfacme.runs.run import load_run as load_run
+  from tfacme.runs.run import train as train

@@ -1,8 +1,9 @@
 """The contract of tfacme: what a stream of experience is, and what the parts of an agent promise each other.
 
-Three ideas carry the framework. An experiment is compiled into one program graph, which any engine runs (`program.py`).
-All experience is one stream of `Step` rows, whatever it comes from. One learner and one actor serve all agents: what
-differs between agents is a `Policy` and an `Update`, and a `Builder` that says how they are put together.
+Three ideas carry the framework. An experiment is compiled into one program graph, which any engine runs (the
+package `graph`). All experience is one stream of `Step` rows, whatever it comes from. One learner and one actor serve
+all agents: what differs between agents is a `Policy` and an `Update`, and a `Builder` that says how they are put
+together.
 
 Nothing here imports TensorFlow: the contract is about shapes and names, not about operations.
 """
@@ -13,16 +14,19 @@ import dataclasses
 import enum
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
+import numpy as np
+from dm_env import specs as dm_specs
+
 from tfacme import errors
 
 if TYPE_CHECKING:
   import dm_env
 
   from tfacme import specs
-  from tfacme.counting import Tally
   from tfacme.replay import sources
   from tfacme.replay import tables as tables_lib
-  from tfacme.variables import VariableClient
+  from tfacme.workers.counting import Tally
+  from tfacme.workers.variables import VariableClient
 
 Nest = Any  # A nest of arrays or tensors: tuples, named tuples and dicts, with arrays as leaves.
 
@@ -41,6 +45,20 @@ class Step(NamedTuple):
   first: Any  # this row starts an episode
   last: Any  # this row holds only a final observation (or padding)
   extras: Nest = ()  # what the policy adds: log-probabilities, logits, the recurrent state before a_t
+
+
+def step_spec(spec: specs.EnvironmentSpec, extras: Nest = ()) -> Step:
+  """The spec of one row of the stream that a policy with these extras makes in an environment of this spec."""
+  flag = dm_specs.Array((), np.bool_)
+  return Step(
+    observation=spec.observations,
+    action=spec.actions,
+    reward=dm_specs.Array(spec.rewards.shape, np.float32, 'reward'),
+    discount=dm_specs.Array(spec.discounts.shape, np.float32, 'discount'),
+    first=flag,
+    last=flag,
+    extras=extras,
+  )
 
 
 class Info(NamedTuple):

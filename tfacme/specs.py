@@ -9,7 +9,7 @@ import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, errors
+from tfacme import errors
 
 # The types of environments' values: single precision in place of double.
 SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
@@ -31,20 +31,6 @@ def environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
     actions=environment.action_spec(),
     rewards=environment.reward_spec(),
     discounts=environment.discount_spec(),
-  )
-
-
-def step_spec(spec: EnvironmentSpec, extras: core.Nest = ()) -> core.Step:
-  """The spec of one row of the stream that a policy with these extras makes in an environment of this spec."""
-  flag = dm_specs.Array((), np.bool_)
-  return core.Step(
-    observation=spec.observations,
-    action=spec.actions,
-    reward=dm_specs.Array(spec.rewards.shape, np.float32, 'reward'),
-    discount=dm_specs.Array(spec.discounts.shape, np.float32, 'discount'),
-    first=flag,
-    last=flag,
-    extras=extras,
   )
 
 

@@ -6,7 +6,7 @@ python offline/gym/bc_pendulum.py --seed 1
 """
 
 import tfacme
-from tfacme import datasets, environments, launching
+from tfacme import cli, datasets, environments
 from tfacme.agents import bc
 
 
@@ -23,4 +23,4 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -1,7 +1,7 @@
 """DQN on the games of Atari: `python programs/atari/dqn.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import dqn
 
 
@@ -31,4 +31,4 @@ def experiment(seed: int = 0, steps: int = 2_500_000) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -1,7 +1,7 @@
 """R2D2 on the games of Atari: `python programs/atari/r2d2.py --launch local_mp --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import r2d2
 from tfacme.environments import wrappers
 
@@ -33,4 +33,4 @@ def experiment(seed: int = 0, steps: int = 2_500_000) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -1,7 +1,7 @@
 """DQN on bsuite's catch: `python programs/bsuite/dqn.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import dqn
 
 
@@ -17,4 +17,4 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -1,7 +1,7 @@
 """DQN, which has no memory, on the memory task of R2D2's page: `python programs/bsuite/dqn_memory.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import dqn
 
 
@@ -18,4 +18,4 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

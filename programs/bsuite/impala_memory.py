@@ -1,7 +1,7 @@
 """IMPALA with an LSTM on a memory task of bsuite: `python programs/bsuite/impala_memory.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import impala
 
 _SLOTS = 8
@@ -21,4 +21,4 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -1,7 +1,7 @@
 """R2D2 on the memory tasks of bsuite: `python programs/bsuite/r2d2.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import r2d2
 
 
@@ -18,4 +18,4 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

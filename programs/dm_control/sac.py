@@ -1,7 +1,7 @@
 """SAC on the Control Suite: `python programs/dm_control/sac.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import sac
 
 
@@ -17,4 +17,4 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

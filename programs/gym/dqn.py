@@ -3,7 +3,7 @@
 import math
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import dqn
 
 
@@ -32,4 +32,4 @@ def experiment(seed: int = 0, steps: int = 50_000) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

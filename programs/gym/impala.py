@@ -1,7 +1,7 @@
 """IMPALA on CartPole: `python programs/gym/impala.py --launch local_mp --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import impala
 
 _ACTORS, _SLOTS = 2, 4
@@ -32,4 +32,4 @@ def experiment(seed: int = 0, steps: int = 400_000) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -1,7 +1,7 @@
 """PPO on the classic control tasks of Gymnasium: `python programs/gym/ppo.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import ppo
 
 _SLOTS = 8
@@ -32,4 +32,4 @@ def experiment(seed: int = 0, steps: int = 100_000) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -1,7 +1,7 @@
 """PPO on the continuous tasks of Gymnasium: `python programs/gym/ppo_continuous.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import ppo
 
 _SLOTS = 4
@@ -32,4 +32,4 @@ def experiment(seed: int = 0, steps: int = 150_000) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

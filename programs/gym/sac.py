@@ -1,7 +1,7 @@
 """SAC on the classic control tasks of Gymnasium: `python programs/gym/sac.py --seed 1`."""
 
 import tfacme
-from tfacme import environments, launching
+from tfacme import cli, environments
 from tfacme.agents import sac
 
 
@@ -26,4 +26,4 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
 
 
 if __name__ == '__main__':
-  launching.main(experiment)
+  cli.run_page(experiment)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import tfacme
-from tfacme import cli, core, errors, launching, loggers, picture
+from tfacme import cli, core, errors, launching, loggers
 from tfacme.agents import registry
+from tfacme.graph import picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -199,9 +200,9 @@ def test_watch_and_export(calls, finished, tmp_path, monkeypatch):
 
 def test_graph(calls, tmp_path, monkeypatch):
   nodes = [picture.NodeInfo(f'actor-{index}', 'actor', index) for index in range(4)]
-  program = types.ModuleType('tfacme.program')
+  program = types.ModuleType('tfacme.graph.program')
   program.graph = lambda made: picture.Graph(nodes[:made], ())
-  monkeypatch.setitem(sys.modules, 'tfacme.program', program)
+  monkeypatch.setitem(sys.modules, 'tfacme.graph.program', program)
   monkeypatch.setitem(vars(tfacme), 'program', program)
   monkeypatch.setitem(vars(tfacme), 'make_program', lambda experiment: experiment.layout.actors)
   assert cli.main(['graph', 'dqn', '--actors', '3', '--out', str(tmp_path / 'new' / 'a.svg')]) == 0

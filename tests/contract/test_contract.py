@@ -11,7 +11,8 @@ import pytest
 
 import tfacme
 from tests.contract import environment, imitation, offline, on_policy, planner, recurrent
-from tfacme import datasets, nodes, specs
+from tfacme import core, datasets, specs
+from tfacme.graph import nodes
 from tfacme.loggers import csv_logger
 
 TOYS = {
@@ -35,7 +36,7 @@ RUNS = [
 def recording(tmp_path_factory):
   """The folder of an RLDS data set."""
   path = str(tmp_path_factory.mktemp('recording'))
-  spec = specs.step_spec(specs.environment_spec(environment.TwoStates(seed=0)))
+  spec = core.step_spec(specs.environment_spec(environment.TwoStates(seed=0)))
   with datasets.RLDSWriter(path, spec) as writer:
     for episode in environment.record(200, mistakes=0.3, truncates=True):
       writer.write(episode)

@@ -5,7 +5,7 @@ import pytest
 import tree
 
 from tfacme import environments, errors, specs
-from tfacme.environment_loop import check_observation
+from tfacme.workers.environment_loop import check_observation
 
 _IDS = ['dm_control:cartpole:swingup', 'minatar:breakout', 'atari:Pong', 'gym:HalfCheetah-v5']
 

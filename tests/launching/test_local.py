@@ -8,7 +8,8 @@ import types
 import launchpad as lp
 import pytest
 
-from tfacme import core, errors, nodes
+from tfacme import core, errors
+from tfacme.graph import nodes
 from tfacme.launching import local, outcomes
 
 _MISSED = local.Failure('Traceback ...\ntfacme.remote.RemoteError: get of the node learner failed: NaN')

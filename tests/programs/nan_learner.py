@@ -3,7 +3,7 @@
 import functools
 
 from tests.programs import broken
-from tfacme import launching
+from tfacme import cli
 
 if __name__ == '__main__':
-  launching.main(functools.partial(broken.experiment, 'nan'))
+  cli.run_page(functools.partial(broken.experiment, 'nan'))

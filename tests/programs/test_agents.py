@@ -8,8 +8,9 @@ from tests.agents import tasks
 from tests.programs import processes
 from tests.programs.test_engines import ENGINES, rows
 from tests.programs.test_repeat import logged
-from tfacme import cli, datasets, environments, nodes
+from tfacme import cli, datasets, environments
 from tfacme.agents import registry
+from tfacme.graph import nodes
 
 _REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
 _FEW = '--config.min_replay_size 100 --config.batch_size 16 --config.samples_per_insert 16'

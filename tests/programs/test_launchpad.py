@@ -9,8 +9,9 @@ import launchpad as lp
 import pytest
 
 import tfacme
-from tfacme import environments, nodes, program
+from tfacme import environments
 from tfacme.agents import dqn
+from tfacme.graph import nodes, program
 
 _SCRIPT = """
 import sys

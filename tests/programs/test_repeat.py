@@ -11,8 +11,10 @@ import tensorflow as tf
 
 import tfacme
 from tests.programs import processes
-from tfacme import checkpoints, counting, environments, export, launching, nodes
+from tfacme import checkpoints, environments, launching
 from tfacme.agents import dqn
+from tfacme.graph import nodes
+from tfacme.workers import counting, export
 
 _CLOCK = ('timestamp',)
 

@@ -35,7 +35,7 @@ def entry() -> NoReturn:
   guarding.leave(main)
 
 
-def page(experiment: Callable[[int], experiments.Experiment], arguments: Optional[Sequence[str]] = None) -> int:
+def page(experiment: Callable[..., experiments.Experiment], arguments: Optional[Sequence[str]] = None) -> int:
   """The command line of a page that defines an experiment: runs it, with the options that are given.
 
   Args:
@@ -49,3 +49,8 @@ def page(experiment: Callable[[int], experiments.Experiment], arguments: Optiona
   from tfacme.cli import pages  # pylint: disable=g-import-not-at-top
 
   return guarding.guard(pages.run, experiment, list(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_page(experiment: Callable[..., experiments.Experiment]) -> NoReturn:
+  """`page` as a process of its own: what a page ends with."""
+  guarding.leave(lambda: page(experiment))

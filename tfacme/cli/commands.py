@@ -156,7 +156,7 @@ def _plot(arguments: Sequence[str]) -> None:
   options = parsing.parse(_PlotOptions, arguments, 'tfacme plot')
   if not options.runs:
     raise errors.UserError('tfacme plot needs the folder of a run: tfacme plot RUN [RUN ...] --out FILE.png.')
-  from tfacme import plotting  # pylint: disable=g-import-not-at-top
+  from tfacme.loggers import plotting  # pylint: disable=g-import-not-at-top
 
   plotting.learning_curve(options.runs, options.out)
   print(f'The learning curve is in {options.out}')
@@ -184,7 +184,7 @@ class _WatchOptions:
 def _watch(arguments: Sequence[str]) -> None:
   options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
   import tfacme  # pylint: disable=g-import-not-at-top
-  from tfacme import watching  # pylint: disable=g-import-not-at-top
+  from tfacme.runs import watching  # pylint: disable=g-import-not-at-top
 
   with contextlib.closing(_load_run(options.run).environment(options.seed)) as environment:
     returns = watching.watch(
@@ -262,7 +262,7 @@ def _graph(arguments: Sequence[str]) -> None:
     raise errors.UserError(f'--out is {options.out}, and the graph is drawn as SVG: give a name that ends in .svg.')
   environment = environments.factory(options.env)
   import tfacme  # pylint: disable=g-import-not-at-top
-  from tfacme import picture, program  # pylint: disable=g-import-not-at-top
+  from tfacme.graph import picture, program  # pylint: disable=g-import-not-at-top
 
   experiment = experiments.Experiment(
     builder=registry.builder(agent, registry.config_class(agent)()),

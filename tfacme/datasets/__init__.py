@@ -5,7 +5,7 @@
     for episode in data.episodes(seed=1):     # a core.Step with leaves [T + 1, ...]
       ...
 
-    with datasets.RLDSWriter('recordings/walker', specs.step_spec(environment_spec)) as writer:
+    with datasets.RLDSWriter('recordings/walker', core.step_spec(environment_spec)) as writer:
       writer.write(datasets.episode(rows))
 
 What is written is a plain TensorFlow data set: `tfds.builder_from_directory(path).as_dataset()` reads it too. Importing

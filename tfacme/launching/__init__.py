@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, Callable, Dict, NoReturn, Optional
+from typing import Any, Callable, Dict, Optional
 
 from tfacme import errors
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
@@ -22,7 +22,6 @@ __all__ = [
   'StopRequest',
   'cool_down',
   'launch',
-  'main',
   'warm_up',
 ]
 
@@ -67,10 +66,3 @@ def cool_down(wait: bool = True) -> None:
   forking = sys.modules.get('tfacme.launching.forking')
   if forking is not None:
     forking.stop_server(wait)
-
-
-def main(experiment: Callable[..., Any]) -> NoReturn:
-  """The command line of a user's page: runs `experiment(seed)` as the options say."""
-  from tfacme import cli
-
-  cli.guarding.leave(lambda: cli.page(experiment))

@@ -13,7 +13,8 @@ from typing import Any, Callable, Dict, List, Tuple
 
 import launchpad as lp
 
-from tfacme import core, errors, nodes
+from tfacme import core, errors
+from tfacme.graph import nodes
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 

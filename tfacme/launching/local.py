@@ -22,7 +22,8 @@ import launchpad as lp
 import tensorflow as tf
 from absl import flags
 
-from tfacme import errors, nodes, remote
+from tfacme import errors
+from tfacme.graph import nodes, remote
 from tfacme.launching import forking, quiet
 from tfacme.launching.outcomes import Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
@@ -180,7 +181,7 @@ def raise_failure(tasks: Sequence[Task]) -> None:
 
 def _failures(tasks: Sequence[Task], at_first_hand: bool = False) -> List[Tuple[str, Failure]]:
   failed = [(task.name, task.failure) for task in tasks if task.failure is not None]
-  return [(n, f) for n, f in failed if not (at_first_hand and 'tfacme.remote.RemoteError' in f.story)]
+  return [(n, f) for n, f in failed if not (at_first_hand and 'tfacme.graph.remote.RemoteError' in f.story)]
 
 
 def _failure(error: BaseException) -> Failure:

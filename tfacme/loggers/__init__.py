@@ -1,4 +1,7 @@
-"""What a run writes down: rows of numbers, as CSV files and TensorBoard events."""
+"""What a run writes down: rows of numbers, as CSV files and TensorBoard events, and the curves drawn from them.
+
+Whatever takes rows (`write`, `close`) or reads them again belongs here; what is in a row is for its worker to say.
+"""
 
 from tfacme.loggers.base import Logger as Logger
 from tfacme.loggers.base import MemoryLogger as MemoryLogger

@@ -7,7 +7,8 @@ from typing import Optional, Tuple
 import sonnet as snt
 import tensorflow as tf
 
-from tfacme import core, states
+from tfacme import core
+from tfacme.tensors import states
 
 
 def lstm(size: Optional[int]) -> Optional[snt.RNNCore]:

@@ -1,0 +1,107 @@
+"""Learning curves from small runs made by hand."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tfacme import errors, loggers
+from tfacme.loggers import plotting
+
+
+def make_run(
+  folder, evaluations, episodes=(), agent='dqn', environment='bsuite:catch/0', unit='actor_steps', **settings
+):
+  """A run's folder with evaluations [(steps, return)] and actors' episodes."""
+  (folder / 'logs').mkdir(parents=True)
+  (folder / 'experiment.json').write_text(json.dumps({'agent': agent, 'environment': environment, **settings}))
+  counts = {'actor_steps': 0, 'learner_steps': 0}
+  for name, rows in (('evaluator', evaluations), ('actor-0', episodes[::2]), ('actor-1', episodes[1::2])):
+    logger = loggers.CSVLogger(folder / 'logs' / f'{name}.csv')
+    for steps, value in rows:
+      logger.write({**counts, unit: steps, 'episode_return': value, 'episode_length': 9})
+    logger.close()
+  return str(folder)
+
+
+def test_evaluations_are_read(tmp_path):
+  run = make_run(tmp_path / 'a', [(100, 0.0), (200, 0.5)], [(10, -1.0)])
+  _, steps, returns, _ = plotting._read(run)
+  assert steps.tolist() == [100, 200] and returns.tolist() == [0.0, 0.5]
+
+
+def test_recorded_data_counts_learner_steps(tmp_path):
+  run = make_run(tmp_path / 'a', [(100, 0.0), (200, 0.5)], unit='learner_steps')
+  assert plotting._read(run).steps.tolist() == [100, 200]
+  plotting.learning_curve([run], tmp_path / 'curve.png')
+
+
+def test_without_evaluations_the_actors_episodes_are_read(tmp_path):
+  run = make_run(tmp_path / 'a', [], [(20, 1.0), (10, -1.0), (30, 0.0)])
+  _, steps, returns, _ = plotting._read(run)
+  assert steps.tolist() == [10, 20, 30] and returns.tolist() == [-1.0, 1.0, 0.0]
+  plotting.learning_curve([run], tmp_path / 'curve.png')
+
+
+def test_runs_of_other_lengths_and_points_are_interpolated():
+  curves = [
+    plotting._Curve('actor_steps', np.array([0.0, 100.0, 200.0]), np.array([0.0, 1.0, 2.0]), True),
+    plotting._Curve('actor_steps', np.array([50.0, 150.0]), np.array([1.0, 3.0]), True),
+  ]
+  steps, returns = plotting._common(curves, '')
+  assert steps.tolist() == [50, 100, 150]
+  assert returns.tolist() == [[0.5, 1.0, 1.5], [1.0, 2.0, 3.0]]
+  with pytest.raises(errors.UserError, match='no steps in common'):
+    plotting._common([curves[1], curves[1]._replace(steps=np.array([300.0, 400.0]))], 'dqn on catch')
+
+
+def test_the_band_covers_the_mean_of_normal_seeds():
+  generator = np.random.default_rng(1)
+  low, high = plotting._band(generator.normal(size=(30, 400)))
+  assert 0.88 < np.mean((low < 0) & (0 < high)) < 0.98
+  low, high = plotting._band(np.ones((5, 3)))
+  np.testing.assert_allclose([low, high], np.ones((2, 3)))
+
+
+def test_single_episodes_are_smoothed():
+  curve = plotting._Curve('actor_steps', np.arange(100.0), np.tile([0.0, 1.0], 50), False)
+  smooth = plotting._smooth(curve).returns
+  assert smooth[:2].tolist() == [0.0, 0.5]
+  np.testing.assert_allclose(smooth[19:], 0.5)
+
+
+def test_pictures(tmp_path):
+  runs = [make_run(tmp_path / f'{seed}', [(100, 0.0), (200 + seed, 0.5 + seed)]) for seed in range(3)]
+  runs.append(make_run(tmp_path / 'other', [(100, 1.0)], agent='r2d2'))
+  runs.append(make_run(tmp_path / 'cartpole', [(100, 1.0)], environment='gym:CartPole-v1'))
+  plotting.learning_curve(runs[:1], tmp_path / 'new' / 'one.png')
+  plotting.learning_curve(runs, tmp_path / 'all.png')
+  assert Image.open(tmp_path / 'all.png').width > 1.5 * Image.open(tmp_path / 'new' / 'one.png').width
+
+
+def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(tmp_path):
+  def make(name, seed, n_step=1, launch='inline'):
+    return make_run(tmp_path / name, [(1, 1.0)], seed=seed, launch=launch, config={'n_step': n_step, 'gamma': 1})
+
+  runs = [make('a', 0), make('b', 1), make('c', 0, n_step=3), make('d', 0, launch='local_mt'), make('e', 1)]
+  lines = plotting._lines(runs)
+  assert [(line.label, len(line.runs), line.seeds) for line in lines] == [
+    ('dqn, n_step 1, launch inline', 3, 2),
+    ('dqn, n_step 3, launch inline', 1, 1),
+    ('dqn, n_step 1, launch local_mt', 1, 1),
+  ]
+  assert [line.label for line in plotting._lines(runs[:2])] == ['dqn']
+
+
+def test_errors_are_one_sentence(tmp_path):
+  with pytest.raises(errors.UserError, match='no run in .*none'):
+    plotting.learning_curve([str(tmp_path / 'none')], tmp_path / 'a.png')
+  run = make_run(tmp_path / 'a', [])
+  with pytest.raises(errors.UserError, match='nothing to plot'):
+    plotting._read(run)
+  run = make_run(tmp_path / 'b', [(1, 1.0)])
+  with pytest.raises(errors.UserError, match='can not be written'):
+    plotting.learning_curve([run], tmp_path / 'a.picture')
+  with pytest.raises(errors.UserError, match='has no ending'):
+    plotting.learning_curve([run], tmp_path / 'a')

@@ -1,0 +1,127 @@
+"""The display, with a clock of its own."""
+
+import io
+
+import pytest
+import rich.console
+
+from tfacme.runs import display
+
+
+class Clock:
+  """Tells the time that it is told."""
+
+  def __init__(self):
+    self.now = 100.0
+
+  def __call__(self):
+    return self.now
+
+
+def status_at(steps, budget=1000, unit='actor_steps', notes=None, learner_steps=None):
+  return {
+    'unit': unit,
+    'steps': steps,
+    'budget': budget,
+    'totals': {
+      'actor_steps': steps if unit == 'actor_steps' else 0,
+      'actor_episodes': steps // 10,
+      'learner_steps': steps // 4 if learner_steps is None else learner_steps,
+      'evaluator_episodes': 0,
+    },
+    'notes': notes or {},
+  }
+
+
+@pytest.fixture
+def screen():
+  """A clock, what was written, and a display in lines."""
+  output, clock = io.StringIO(), Clock()
+  console = rich.console.Console(file=output, width=200, highlight=False)
+  return clock, output, display.Display(clock=clock, console=console)
+
+
+def _run(screen, statuses, seconds):
+  clock, output, shown = screen
+  with shown:
+    for status in statuses:
+      shown.update(status)
+      clock.now += seconds
+  return output.getvalue().splitlines()
+
+
+def test_lines_are_few(screen):
+  # 1,000 statuses in 10 s: a line at the start, one at each tenth, and the summary.
+  lines = _run(screen, [status_at(steps) for steps in range(1, 1001)], 0.01)
+  assert len(lines) == 12
+  # Nothing moves for 100 s: a line each 10 s at the most.
+  lines = _run((screen[0], screen[1], display.Display(screen[0], screen[2]._console)), [status_at(5)] * 1000, 0.1)
+  assert 10 <= len(lines) - 12 <= 13
+
+
+def test_a_line_says_it_all(screen):
+  notes = {
+    'actor-0': {'recent_return': 1.0, 'blocked': None, 'blocked_seconds': 0.0},
+    'actor-1': {'recent_return': 0.0},
+    'learner': {'loss': 0.1234, 'replay_size': 250, 'replay_max': 100_000, 'blocked': 'the limiter to allow a sample'},
+    'evaluator': {'evaluation_return': 0.75},
+  }
+  lines = _run(screen, [status_at(0, notes=notes), status_at(200, notes=notes)], 2.0)
+  assert lines[1] == (
+    '200 of 1,000 environment steps | time left 8 s | return 0.50 | evaluation 0.75 | acting 100 steps/s | '
+    'learning 50 steps, 25/s | loss 0.123 | replay 250 of 100,000 items | '
+    'waiting learner for the limiter to allow a sample'
+  )
+  assert lines[2] == '200 environment steps, 4 s at 50/s, 50 learner steps, evaluation return 0.75.'
+
+
+def test_from_recorded_data(screen):
+  lines = _run(screen, [status_at(step, unit='learner_steps', learner_steps=step) for step in (0, 500)], 5.0)
+  assert lines[1] == '500 of 1,000 learner steps | time left 5 s | learning 500 steps, 100/s'
+  assert lines[2] == '500 learner steps, 10 s.'
+
+
+def test_a_run_that_goes_on_counts_its_own_steps_for_its_speed(screen):
+  lines = _run(screen, [status_at(500), status_at(600)], 1.0)
+  assert 'acting 100 steps/s' in lines[1] and 'time left 4 s' in lines[1]
+  assert 'at 50/s' in lines[-1]
+
+
+def test_a_stall_is_told_once(screen):
+  def stalled(seconds):
+    blocked = {'blocked': 'the rate limiter to allow an insert', 'blocked_seconds': seconds}
+    return status_at(5, notes={'actor-0': blocked, 'actor-1': {**blocked, 'blocked_seconds': seconds + 1}})
+
+  statuses = [stalled(5.0), stalled(9.2), stalled(11.0), stalled(12.0), status_at(6), stalled(10.0)]
+  lines = [line for line in _run(screen, statuses, 0.1) if 'been waiting' in line]
+  assert lines == [
+    'The actor has been waiting for 10 s for the rate limiter to allow an insert.',
+    '2 actors have been waiting for 11 s for the rate limiter to allow an insert.',
+  ]
+
+
+def test_on_a_terminal_it_redraws_in_place():
+  output, clock = io.StringIO(), Clock()
+  console = rich.console.Console(file=output, width=100, force_terminal=True, highlight=False)
+  blocked = {'learner': {'blocked': 'a sample', 'blocked_seconds': 11.0}}
+  with display.Display(clock=clock, console=console) as shown:
+    for steps in range(0, 1001, 10):
+      shown.update(status_at(steps, notes=blocked))
+      clock.now += 0.1
+  text = output.getvalue()
+  assert 20 <= text.count('progress') <= 60  # four a second over ten seconds
+  assert text.count('waiting for 11 s for a sample') == 1
+  assert '━' in text and 'environment steps, 10 s' in text.splitlines()[-1]
+
+
+def test_it_never_raises(screen, capsys):
+  clock, output, shown = screen
+  with shown:
+    shown.update({'steps': 1})
+    shown.update(status_at(1))
+  assert capsys.readouterr().err.count('the run goes on') == 1
+  assert output.getvalue() == ''
+
+
+def test_durations():
+  assert [display._duration(seconds) for seconds in (3.4, 200, 7500)] == ['3 s', '3 min 20 s', '2 h 5 min']

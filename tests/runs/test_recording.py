@@ -1,0 +1,101 @@
+"""Recording episodes: what is written is what was played, and plain tfds reads it."""
+
+import json
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from dm_env import specs as dm_specs
+
+import tfacme
+from tests.agents import tasks
+from tfacme import cli, datasets, environments, errors
+from tfacme.runs import recording
+
+
+def test_plain_tfds_reads_it(tmp_path):
+  returns = tfacme.record(None, tasks.Reach(1), 3, str(tmp_path), seed=2)
+  builder = tfds.builder_from_directory(str(tmp_path))
+  episodes = [list(episode['steps'].as_numpy_iterator()) for episode in builder.as_dataset(split='train')]
+  assert [len(steps) for steps in episodes] == [11, 11, 11]
+  read = [sum(step['reward'] for step in steps) for steps in episodes]
+  np.testing.assert_allclose(sorted(read), sorted(returns), rtol=1e-5)
+  for steps in episodes:
+    assert [step['is_last'] for step in steps] == [False] * 10 + [True]
+    assert not any(step['is_terminal'] for step in steps)  # cut off, not terminated
+    moved = [after['observation'][0] - before['observation'][0] for before, after in zip(steps, steps[1:])]
+    np.testing.assert_allclose(moved, [0.25 * step['action'][0] for step in steps[:-1]], atol=1e-5)
+
+
+def test_episodes_are_added(tmp_path):
+  for seed in range(2):
+    tfacme.record(None, tasks.Reach(seed), 2, str(tmp_path), seed=seed)
+  assert len(list(datasets.rlds(str(tmp_path)).episodes(0))) == 4
+
+
+def test_other_data_is_not_touched(tmp_path):
+  tfacme.record(None, tasks.Reach(0), 2, str(tmp_path))
+  with pytest.raises(errors.UserError, match='has another spec'):
+    tfacme.record(None, environments.make('bsuite:catch/0'), 2, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+  'spec, low, high',
+  [
+    (dm_specs.DiscreteArray(3), 0, 2),
+    (dm_specs.BoundedArray((2,), np.float32, [-1.0, 5.0], [1.0, 6.0]), [-1, 5], [1, 6]),
+    (dm_specs.BoundedArray((2,), np.int32, 1, 4), 1, 4),
+  ],
+)
+def test_random_actions_fill_their_bounds(spec, low, high):
+  policy = recording.RandomPolicy(spec)
+  actions = np.stack([policy(None) for _ in range(500)])
+  for action in actions:
+    spec.validate(action)
+  np.testing.assert_allclose(actions.min(axis=0), low, atol=0.05)
+  np.testing.assert_allclose(actions.max(axis=0), high, atol=0.05)
+
+
+def test_random_actions_of_a_nest_and_without_bounds():
+  policy = recording.RandomPolicy({'a': dm_specs.Array((3,), np.float32), 'b': dm_specs.DiscreteArray(2)})
+  action = policy(None)
+  assert (action['a'].shape, action['a'].dtype) == ((3,), np.float32)
+  assert action['b'] in (0, 1)
+
+
+@pytest.mark.parametrize(
+  'arguments, says',
+  [
+    ([], 'either --run RUN, or --random --env ID'),
+    (['--random'], 'wants --env with --random'),
+    (['--run', 'nowhere', '--env', 'bsuite:catch/0'], 'wants --env with --random, and not with --run'),
+    (['--run', 'nowhere'], 'There is no run in nowhere'),
+    (['--random', '--env', 'bsuite:catch/0', '--episodes', '0'], '--episodes is 0'),
+  ],
+)
+def test_a_wrong_option_is_one_line(arguments, says, tmp_path, capsys):
+  assert cli.main(['record', '--out', str(tmp_path / 'out'), *arguments]) == 2
+  caught = capsys.readouterr()
+  assert caught.err.count('\n') == 1 and says in caught.err
+
+
+def test_episodes_that_are_added_are_new_ones(tmp_path, capsys):
+  record = ['record', '--random', '--env', 'gym:CartPole-v1', '--out', str(tmp_path), '--episodes', '2']
+  for _ in range(2):
+    assert cli.main(record) == 0
+  assert '2 episodes with a mean return of' in (out := capsys.readouterr().out) and 'beside 2 from before' in out
+  starts = [episode.observation[0].tolist() for episode in datasets.rlds(str(tmp_path)).episodes(seed=0)]
+  assert len(starts) == 4 == len(set(map(tuple, starts)))
+
+
+def test_from_a_run_to_a_clone_by_commands(tmp_path, capsys):
+  run, data, clone = (str(tmp_path / name) for name in ('run', 'data', 'clone'))
+  quick = ['--evaluation.every', '0', '--checkpointing.every', '0']
+  assert cli.main(['train', 'dqn', '--env', 'bsuite:catch/0', '--steps', '6000', '--workdir', run, *quick]) == 0
+  assert cli.main(['record', '--run', run, '--episodes', '30', '--out', data]) == 0
+  assert '30 episodes with a mean return of 1 are in' in capsys.readouterr().out
+  train = ['train', 'bc', '--dataset', data, '--env', 'bsuite:catch/0', '--steps', '1000', '--workdir', clone, *quick]
+  assert cli.main(train) == 0
+  capsys.readouterr()
+  assert cli.main(['evaluate', clone, '--json']) == 0
+  assert json.loads(capsys.readouterr().out)['mean'] >= 0.7

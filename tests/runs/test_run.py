@@ -1,0 +1,133 @@
+"""What a run says of its experiment: the same in every process, so that the run can go on."""
+
+import dataclasses
+import functools
+import json
+import sys
+
+import cloudpickle
+import numpy as np
+import pytest
+
+import tfacme
+from tests.contract import imitation
+from tfacme import environments, errors
+from tfacme.runs import run
+from tfacme.agents import dqn
+
+
+def _shape(reward, scale=1.0):
+  return scale * reward
+
+
+class _Wrapper:
+  def __init__(self, environment, function):
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class _Networks:
+  activation: object
+  sizes: tuple = (8,)
+
+  def __call__(self, spec):
+    raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class _Config(dqn.DQNConfig):
+  shaping: object = _shape
+
+
+def _described(networks, *wrappers, config=None):
+  experiment = tfacme.Experiment(
+    builder=dqn.DQNBuilder(config or dqn.DQNConfig()),
+    networks=networks,
+    environment=environments.factory('bsuite:catch/0').wrapped(*wrappers),
+    budget=tfacme.Budget(actor_steps=100),
+  )
+  return runs.describe(experiment, 'inline')
+
+
+def test_functions_are_called_by_their_names():
+  wrapper = functools.partial(_Wrapper, function=functools.partial(_shape, scale=2.0))
+  described = _described(_Networks(_shape), wrapper, config=_Config())
+  here = __name__
+  assert described['networks'] == f'_Networks(activation={here}:_shape, sizes=(8))'
+  assert described['environment'] == (f'bsuite:catch/0 {here}:_Wrapper(function={here}:_shape(scale=2.0))')
+  assert described['config']['shaping'] == f'{here}:_shape'
+
+
+def test_no_memory_address_gets_into_it():
+  class Anything:
+    pass
+
+  described = _described(_Networks({'a': Anything(), 'b': [Anything, lambda x: x, np.float32(3)]}))
+  assert ' at 0x' not in str(described)
+
+
+def test_it_is_json_that_every_reader_takes():
+  described = _described(_Networks(_shape))
+  assert described['config']['max_abs_reward'] == 'Infinity'
+  json.dumps(described, allow_nan=False)
+
+
+def test_what_differs_is_described_otherwise():
+  assert _described(_Networks(_shape)) != _described(_Networks(_shape, (9,)))
+
+
+# --- The folder of a run ---
+
+
+def _run(folder, environment=None):
+  (folder / 'experiment.json').write_text('{"agent": "dqn", "environment": "mine"}')
+  if environment is not None:
+    (folder / 'environment.pkl').write_bytes(cloudpickle.dumps(environment))
+  return runs.Run(str(folder))
+
+
+def test_an_environment_from_the_current_folder_is_found(tmp_path, monkeypatch):
+  (tmp_path / 'a_module_of_mine.py').write_text('def make(seed):\n  return seed + 1\n')
+  (tmp_path / 'run').mkdir()
+  with monkeypatch.context() as patch:
+    patch.syspath_prepend(str(tmp_path))
+    import a_module_of_mine
+
+    run = _run(tmp_path / 'run', a_module_of_mine.make)
+  monkeypatch.delitem(sys.modules, 'a_module_of_mine')
+  with pytest.raises(errors.UserError, match="run is from the module 'a_module_of_mine', which is not to be found"):
+    run.environment()
+  monkeypatch.setattr(sys, 'path', [*sys.path])
+  monkeypatch.chdir(tmp_path)
+  assert run.environment(seed=2) == 3
+
+
+def test_a_policy_is_not_exported_among_other_files(tmp_path, monkeypatch):
+  for name in ('run', 'mine', 'before'):
+    (tmp_path / name).mkdir()
+  run = _run(tmp_path / 'run')
+  (tmp_path / 'run' / 'policy').mkdir()
+  (tmp_path / 'run' / 'policy' / 'saved_model.pb').write_text('new')
+  monkeypatch.setattr(runs.Run, 'policy', lambda self: None)
+  (tmp_path / 'mine' / 'notes.txt').write_text('mine')
+  (tmp_path / 'before' / 'saved_model.pb').write_text('old')
+  for path in (tmp_path / 'mine', tmp_path / 'run'):
+    with pytest.raises(errors.UserError, match='holds other files'):
+      run.export(str(path))
+  for path in (tmp_path / 'before', tmp_path / 'new'):
+    run.export(str(path))
+    assert (path / 'saved_model.pb').read_text() == 'new'
+
+
+def test_the_data_of_a_source_of_its_own_is_part_of_an_experiment():
+  described = [runs.describe(imitation.experiment(mistakes=share), 'inline') for share in (0.0, 0.5)]
+  sources = [one.pop('source') for one in described]
+  assert sources[0] != sources[1] and 'memory:' in sources[0]
+  assert described[0] == described[1]
+
+
+def test_a_config_whose_numbers_cannot_be_told_is_refused():
+  builder = dqn.DQNBuilder()
+  builder.config = {'n_step': 3}
+  with pytest.raises(errors.UserError, match="A config has to be a dataclass.* not {'n_step': 3}"):
+    builder.describe()

@@ -1,0 +1,198 @@
+"""Compiled functions: called with flat leaves, seeded apart from all else, with variables that can be copied."""
+
+import collections
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from dm_env import specs as dm_specs
+
+from tfacme.tensors import compiling
+
+Pair = collections.namedtuple('Pair', ['left', 'right'])
+VECTOR = tf.TensorSpec([None], tf.float32)
+
+
+def test_nests_go_in_and_come_out():
+  def function(pair, scale):
+    return {'sum': pair.left + pair.right['x'], 'scaled': (pair.left * scale, [scale])}
+
+  scalar = tf.TensorSpec([], tf.float32)
+  compiled = compiling.Compiled(function, [Pair(VECTOR, {'x': VECTOR}), scalar])
+  got = compiled(Pair(np.float32([1, 2]), {'x': np.float32([10, 20])}), np.float32(3))
+  assert got['sum'].numpy().tolist() == [11, 22]
+  assert got['scaled'][0].numpy().tolist() == [3, 6]
+  assert got['scaled'][1][0].numpy() == 3
+  assert compiled.outputs == {'sum': VECTOR, 'scaled': (VECTOR, [scalar])}
+
+
+def test_flat_leaves_are_in_the_order_of_the_nests():
+  compiled = compiling.Compiled(lambda a, b: {'y': a['q'] - b, 'x': a['p']}, [{'q': VECTOR, 'p': VECTOR}, VECTOR])
+  flat = compiled.flat([np.float32([1]), np.float32([5]), np.float32([2])])  # p, q and b
+  assert [leaf.numpy().tolist() for leaf in flat] == [[1], [3]]  # x and y
+  packed = compiled.pack(flat)
+  assert packed['x'].numpy() == 1 and packed['y'].numpy() == 3
+
+
+def test_no_result_is_an_empty_one():
+  variable = tf.Variable(0.0)
+
+  def add(x):
+    variable.assign_add(tf.reduce_sum(x))
+
+  compiled = compiling.Compiled(add, [VECTOR])
+  assert compiled(np.float32([1, 2])) == ()
+  assert variable.numpy() == 3
+
+
+def test_variables_are_used_as_they_are_at_the_call():
+  variable = tf.Variable([1.0, 2.0])
+  compiled = compiling.Compiled(lambda x: x * variable, [VECTOR])
+  assert compiled(np.float32([1, 1])).numpy().tolist() == [1, 2]
+  variable.assign([5.0, 6.0])
+  assert compiled(np.float32([1, 1])).numpy().tolist() == [5, 6]
+
+
+def test_it_is_traced_once():
+  traces = []
+  compiled = compiling.Compiled(lambda x: traces.append(x) or x, [VECTOR])
+  for size in (1, 2, 3):
+    assert compiled(np.ones(size, np.float32)).shape == (size,)
+  assert len(traces) == 1
+
+
+def _draws(seed, count=3):
+  compiled = compiling.Compiled(lambda: tf.random.uniform([4]), [], seed=seed)
+  return [compiled().numpy().tolist() for _ in range(count)]
+
+
+def test_random_operations_follow_the_seed():
+  first = _draws(1)
+  assert first == _draws(1)
+  assert first != _draws(2)
+  assert first[0] != first[1]
+
+
+def test_the_global_seed_is_left_alone():
+  tf.random.set_seed(5)
+  before = tf.random.uniform([4]).numpy().tolist()
+  tf.random.set_seed(5)
+  _draws(3)
+  assert tf.random.uniform([4]).numpy().tolist() == before
+
+
+def test_the_global_seed_has_no_say():
+  tf.random.set_seed(1)
+  first = _draws(7)
+  tf.random.set_seed(2)
+  assert _draws(7) == first
+
+
+def test_specs_of_tensors_have_more_dimensions_in_front():
+  specs = {'x': dm_specs.Array((3, 2), np.uint8), 'y': dm_specs.DiscreteArray(4)}
+  assert compiling.tensor_specs(specs, None, 5) == {
+    'x': tf.TensorSpec([None, 5, 3, 2], tf.uint8),
+    'y': tf.TensorSpec([None, 5], tf.int32),
+  }
+  assert compiling.tensor_specs(specs)['x'] == tf.TensorSpec([3, 2], tf.uint8)
+
+
+# --- Values of variables ---
+
+
+def _variables():
+  return [tf.Variable([1.0, 2.0]), tf.Variable(3, dtype=tf.int64), tf.Variable([[True]])]
+
+
+def test_values_are_read_and_written_in_order():
+  variables = _variables()
+  values = compiling.Values(variables)
+  assert [value.numpy().tolist() for value in values.read()] == [[1, 2], 3, [[True]]]
+  values.write([np.float32([5, 6]), np.int64(7), np.array([[False]])])
+  assert [variable.numpy().tolist() for variable in variables] == [[5, 6], 7, [[False]]]
+
+
+@pytest.mark.parametrize('change', ['assign', 'assign_add', 'write', 'scatter'])
+def test_what_was_read_stays_as_it_was(change):
+  variable = tf.Variable(np.zeros(1000, np.float32))
+  values = compiling.Values([variable])
+  (before,) = values.read()
+  if change == 'write':
+    values.write([np.ones(1000, np.float32)])
+  elif change == 'scatter':
+    variable.scatter_nd_update([[0]], [1.0])
+  else:
+    getattr(variable, change)(tf.ones(1000))
+  assert not before.numpy().any()
+  assert values.read()[0].numpy().any()
+
+
+def _aligned():
+  """An array that TensorFlow would take over without a copy."""
+  memory = np.zeros(1064, np.float32)
+  start = (-memory.ctypes.data % 64) // 4
+  return memory[start : start + 1000]
+
+
+def test_what_was_written_and_its_source_change_apart():
+  variables = [tf.Variable(np.zeros(1000, np.float32)) for _ in range(2)]
+  new = _aligned()
+  for variable in variables:
+    compiling.Values([variable]).write([new])
+  new[:] = 7
+  variables[0].assign_add(tf.ones(1000))
+  assert set(new.tolist()) == {7}
+  assert [set(variable.numpy().tolist()) for variable in variables] == [{1}, {0}]
+
+
+@pytest.mark.parametrize('change', ['assign_add', 'scatter'])
+def test_what_was_passed_on_and_its_source_change_apart(change):
+  source, target = (tf.Variable(np.zeros(1000, np.float32)) for _ in range(2))
+  read = compiling.Values([source]).read()
+  compiling.Values([target]).write(read)
+  for variable in (source, target):
+    if change == 'scatter':
+      variable.scatter_nd_update([[0]], [1.0])
+    else:
+      variable.assign_add(tf.ones(1000))
+    assert not read[0].numpy().any()
+  assert source.numpy()[0] == target.numpy()[0] == 1
+
+
+def test_there_may_be_no_variables():
+  values = compiling.Values([])
+  assert values.read() == []
+  values.write([])
+
+
+_UNDER_SIGNALS = """
+import ctypes
+import signal
+import tensorflow as tf
+from tfacme.tensors import compiling
+
+product = compiling.Compiled(lambda a, b: tf.matmul(a, b, transpose_a=True), [tf.TensorSpec([256, 64])] * 2)
+ones = tf.ones([256, 64])
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 1e-4, 1e-4)
+for _ in range(10_000):
+  product.flat([ones, ones])
+signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class Stack(ctypes.Structure):
+  _fields_ = [('pointer', ctypes.c_void_p), ('flags', ctypes.c_int), ('size', ctypes.c_size_t)]
+
+
+stack = Stack()
+assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+assert stack.pointer and stack.size, 'signals have no stack of their own'
+"""
+
+
+def test_signals_do_not_write_over_the_heap():
+  # In a process of its own, since pytest brings a stack for signals. Without one, this dies in its first second where
+  # the processor has AVX-512, and fails at its end elsewhere.
+  subprocess.run([sys.executable, '-c', _UNDER_SIGNALS], check=True, timeout=100)

@@ -1,0 +1,76 @@
+"""The actor: one call for all slots, state that starts anew with an episode, and memory of its own."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from dm_env import specs as dm_specs
+
+from tfacme import core, specs
+from tfacme.workers import acting
+
+SPEC = specs.EnvironmentSpec(
+  observations={'x': dm_specs.Array((2,), np.float32), 'flag': dm_specs.Array((), np.bool_)},
+  actions=dm_specs.Array((2,), np.float32),
+  rewards=dm_specs.Array((), np.float32),
+  discounts=dm_specs.BoundedArray((), np.float32, 0.0, 1.0),
+)
+
+
+class NoVariables:
+  """Stands for a client of the learner."""
+
+  version = 3
+
+  def update(self):
+    pass
+
+
+class Before(tf.Module):
+  """Acts with the observation of the call before, or with -1 where an episode begins; tells what it was called with."""
+
+  def initial_state(self, batch_size):
+    return tf.fill([batch_size, 2], -1.0)
+
+  def __call__(self, observation, state, context):
+    numbers = tf.stack([tf.cast(context.seed[0], tf.int64), context.steps])
+    return state, observation['x'], {'numbers': tf.tile(numbers[None], [2, 1]), 'index': context.index}
+
+
+def make_actor():
+  return acting.PolicyActor(
+    core.ActorParts(
+      policy=Before(),
+      environments=[None, None],  # type: ignore[list-item]
+      environment_spec=SPEC,
+      variables=NoVariables(),  # type: ignore[arg-type]
+      seed=7,
+      first_index=4,
+      slots=8,
+      evaluation=False,
+    )
+  )
+
+
+def observe(*values):
+  return {'x': np.array([[v, v] for v in values], np.float32), 'flag': np.array([True, False])}
+
+
+def test_a_state_is_not_overwritten_by_the_next_observation():
+  actor = make_actor()
+  seen = [
+    actor.act(observe(a, b), np.array(first), steps)[0][:, 0].tolist()
+    for (a, b), first, steps in (((1, 2), [True, True], 0), ((3, 4), [False, False], 1), ((5, 6), [False, True], 2))
+  ]
+  assert seen == [[-1, -1], [1, 2], [3, -1]]
+
+
+def test_what_is_told_to_the_policy():
+  _, extras = make_actor().act(observe(1, 2), np.array([True, True]), 41)
+  assert extras['numbers'].tolist() == [[7, 41]] * 2
+  assert extras['index'].tolist() == [4, 5]
+  assert make_actor().version == 3
+
+
+def test_an_observation_of_another_shape_is_an_error():
+  with pytest.raises(ValueError, match=r'shape \(2, 1\).*takes \(2, 2\)'):
+    make_actor().act({**observe(1, 2), 'x': np.zeros((2, 1), np.float32)}, np.array([True, True]), 0)

@@ -1,0 +1,131 @@
+"""The loop by itself: rows as they are written, exact budgets, and environments that give what is no number."""
+
+import dm_env
+import numpy as np
+import pytest
+from dm_env import specs as dm_specs
+
+from tfacme import core, errors, specs
+from tfacme.replay import numpy_replay, tables
+from tfacme.replay.items import Items
+from tfacme.replay.packing import Codec
+from tfacme.workers import counting, environment_loop
+
+
+class Line(dm_env.Environment):
+  """Episodes of three steps; the observation and the reward are the number of the step within the episode."""
+
+  def __init__(self, rewards=(), observation=np.float32):
+    self._rewards = list(rewards)
+    self._make = observation
+    self._at = 0
+
+  def reset(self):
+    self._at = 0
+    return dm_env.restart(self._make([0]))
+
+  def step(self, action):
+    self._at += 1
+    reward = self._rewards.pop(0) if self._rewards else float(self._at)
+    make = dm_env.termination if self._at == 3 else dm_env.transition
+    return make(reward=reward, observation=self._make([self._at]))
+
+  def observation_spec(self):
+    return dm_specs.Array((1,), np.float32, 'position')
+
+  def action_spec(self):
+    return dm_specs.DiscreteArray(2)
+
+
+class Ones:
+  """Always takes action 1."""
+
+  version = 5
+
+  def update(self):
+    pass
+
+  def act(self, observation, first, steps):
+    return np.ones(len(first), np.int32), ()
+
+
+class Rows(list):
+  """A logger that keeps its rows."""
+
+  def write(self, row):
+    self.append(row)
+
+  def close(self):
+    pass
+
+
+def make_loop(environments, budget=100, logger=None, actor=None, **parts):
+  spec = specs.environment_spec(environments[0])
+  step_spec = core.step_spec(spec)
+  table = tables.Table(Items(length=2), tables.min_size(1), max_size=100)
+  codec = Codec.of(step_spec, [table.items])
+  replay = numpy_replay.NumpyReplay(codec, [table], seed=0)
+  counter = counting.Counter(budget, 'actor_steps', [['actor-0']])
+  loop = environment_loop.EnvironmentLoop(
+    environment_loop.LoopParts(
+      name='actor-0',
+      environments=environments,
+      spec=spec,
+      codec=codec,
+      replay=replay,
+      actor=Ones() if actor is None else actor,
+      tally=counting.Tally('actor-0', counter),
+      logger=Rows() if logger is None else logger,
+      clock=lambda: 0.0,
+      **parts,
+    )
+  )
+  return loop, replay
+
+
+def run(loop):
+  while loop.step(0.0) is not core.Progress.DONE:
+    pass
+
+
+@pytest.mark.parametrize('slots', [1, 2, 3])
+def test_a_run_ends_at_exactly_its_steps(slots):
+  log = Rows()
+  loop, replay = make_loop([Line() for _ in range(slots)], budget=10, logger=log)
+  run(loop)
+  assert loop.tally.total('actor_steps') == 10
+  assert {(row['episode_return'], row['episode_length']) for row in log} == {(6.0, 3)}
+  whole, rest = divmod(10, 3 * slots)
+  assert len(log) == whole * slots == loop.tally.total('actor_episodes')
+  assert replay.usage()['replay'].size == 10 - min(rest, slots)  # the newest row of an episode is in no item yet
+
+
+def test_a_row_for_every_so_many_episodes():
+  log = Rows()
+  loop, _ = make_loop([Line()], budget=21, logger=log, log_every=3)
+  run(loop)
+  assert [row['actor_episodes'] for row in log] == [3, 6]
+  assert loop.tally.total('actor_episodes') == 7
+
+
+@pytest.mark.parametrize('bad', [np.nan, np.inf])
+def test_a_reward_that_is_no_number_stops_the_run(bad):
+  loop, _ = make_loop([Line(), Line(rewards=[1.0, 2.0, 3.0, bad])])
+  with pytest.raises(errors.NonFiniteError, match=f'actor-0 at its step 8: slot 1: the sum of rewards has {bad}'):
+    run(loop)
+
+
+def test_an_observation_that_is_not_as_its_spec_says_is_a_mistake():
+  loop, _ = make_loop([Line(observation=np.float64)])
+  with pytest.raises(errors.UserError, match='does not keep to its own observation_spec'):
+    run(loop)
+
+
+@pytest.mark.parametrize('extras', [{'plan': np.zeros(1)}, (np.zeros(1),)])
+def test_extras_that_the_builder_did_not_announce_are_a_mistake(extras):
+  class Planning(Ones):
+    def act(self, observation, first, steps):
+      return super().act(observation, first, steps)[0], extras
+
+  with pytest.raises(errors.UserError, match=r"The actor adds \['(plan|0)'\] to a row, and its rows have nothing"):
+    run(make_loop([Line()], actor=Planning())[0])

@@ -1,0 +1,202 @@
+"""The objects of the nodes, each made from the plan and the nodes that it uses."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+from typing import Any, Callable, Dict, List, Sequence
+
+from tfacme import checkpoints, core, experiments, networks
+from tfacme.graph import plan as plan_lib
+from tfacme.replay import numpy_replay, readers, reverb_replay, sources, tables
+from tfacme.workers import acting, counting, environment_loop, evaluation, export, learning, saving, variables
+
+_LOG = logging.getLogger('tfacme')
+_LEASE = 32  # rounds of an actor's slots for which it claims steps of the budget at a time
+
+
+def served_tables(plan: plan_lib.Plan) -> Sequence[Any]:
+  """What a server of Reverb starts with; it restores them itself, from its own folder."""
+  _can_restore(plan, reverb_replay.can_restore)
+  return reverb_replay.reverb_tables(plan.described, plan.codec)
+
+
+def replay_in_process(plan: plan_lib.Plan) -> numpy_replay.NumpyReplay:
+  replay = numpy_replay.NumpyReplay(plan.codec, plan.described, plan.seed('replay'))
+  if _can_restore(plan, numpy_replay.can_restore):
+    checkpoints.restore(plan.checkpoint, 'replay', replay.restore)
+  return replay
+
+
+def _can_restore(plan: plan_lib.Plan, can_restore: Callable[[str], bool]) -> bool:
+  """Whether a kind of replay can take over what the checkpoint has of one, or there is nothing to take over."""
+  path = os.path.join(plan.checkpoint, 'replay') if plan.checkpoint else ''
+  if not os.path.isdir(path) or can_restore(path):
+    return True
+  _LOG.warning('The replay in %s is of another engine; this run fills its own anew.', plan.checkpoint)
+  return False
+
+
+def build_counter(plan: plan_lib.Plan) -> counting.Counter:
+  """The counter's object."""
+  experiment = plan.experiment
+  actors = [] if experiment.offline else [f'actor-{i}' for i in range(experiment.layout.actors)]
+  evaluators = ['evaluator'] * experiment.layout.evaluators
+  counter = counting.Counter(
+    experiment.budget.steps, experiment.budget.unit, [actors, ['learner'], evaluators, ['saver']]
+  )
+  checkpoints.restore(plan.checkpoint, 'counter', counter.restore)
+  return counter
+
+
+def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: Any = None) -> learning.Learner:
+  """The learner's object."""
+  experiment = plan.experiment
+  with networks.seeded(plan.seed('networks')):
+    update = experiment.builder.update(experiment.networks(plan.spec), plan.spec)
+  room = readers.Room(replay, plan.described, plan.step_spec, experiment.dataset, plan.seed('source'))
+  learner = learning.Learner(
+    learning.LearnerParts(
+      name='learner',
+      update=update,
+      source=readers.open_source(plan.source, room),
+      tally=counting.Tally('learner', counter, lease=_LEASE),
+      logger=plan.logger('learner'),
+      log_every=experiment.logging.learner_every,
+      updates_per_call=experiment.layout.updates_per_call,
+      seed=plan.fresh_seed('learner'),
+      budgeted=experiment.offline,
+      paced=_is_paced(plan),
+      replay=replay,
+    )
+  )
+  checkpoints.restore(plan.checkpoint, 'learner', learner.restore)
+  return learner
+
+
+def _is_paced(plan: plan_lib.Plan) -> bool:
+  """Whether a rate limiter holds the learner back."""
+  sampled = [tables.find(plan.described, sample.table) for sample in sources.samples(plan.source)]
+  return any(table.limiter.bounds_samples for table in sampled)
+
+
+def _actor(plan: plan_lib.Plan, learner: Any, environments: List[Any], index: int, is_evaluation: bool):
+  """(an actor, the client of its variables)."""
+  builder, layout = plan.experiment.builder, plan.experiment.layout
+  policy = builder.policy(plan.networks(), plan.spec, is_evaluation)
+  acting.extras_spec(policy, plan.spec)  # Calls it once, so that its variables exist.
+  client = variables.VariableClient(learner, 'policy', policy, layout.variable_period or builder.variable_period)
+  parts = core.ActorParts(
+    policy=policy,
+    environments=environments,
+    environment_spec=plan.spec,
+    variables=client,
+    seed=plan.fresh_seed('evaluator' if is_evaluation else 'actor', index),
+    first_index=0 if is_evaluation else index * layout.slots,
+    slots=len(environments) if is_evaluation else layout.actors * layout.slots,
+    evaluation=is_evaluation,
+  )
+  return builder.actor(parts) or acting.PolicyActor(parts), client
+
+
+def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient, replay: Any, learner: Any):
+  """The object of an actor's node: its environment loop."""
+  experiment = plan.experiment
+  slots = experiment.layout.slots
+  numbers = range(index * slots, (index + 1) * slots)
+  environments = [experiment.environment(plan.fresh_seed('environment', number)) for number in numbers]
+  actor, _ = _actor(plan, learner, environments, index, is_evaluation=False)
+  name = f'actor-{index}'
+  return environment_loop.EnvironmentLoop(
+    environment_loop.LoopParts(
+      name=name,
+      environments=environments,
+      spec=plan.spec,
+      codec=plan.codec,
+      replay=replay,
+      actor=actor,
+      tally=counting.Tally(name, counter, lease=_lease(experiment)),
+      logger=plan.logger(name),
+      log_every=experiment.logging.actor_every,
+      observers=experiment.observers,
+    )
+  )
+
+
+def _lease(experiment: experiments.Experiment) -> int:
+  """For how many steps an actor claims the budget at a time: few calls, but no more than all actors can have."""
+  layout = experiment.layout
+  return max(layout.slots, min(_LEASE * layout.slots, experiment.budget.steps // (20 * layout.actors)))
+
+
+def make_learner(experiment: experiments.Experiment) -> learning.Learner:
+  """A learner by itself, for a notebook: `learner.update(batch)` is one learning step on a batch of your own."""
+  plan = plan_lib.make_plan(experiment)
+  replay = None if experiment.offline else replay_in_process(plan)
+  return build_learner(plan, build_counter(plan), replay)
+
+
+def build_evaluator(plan: plan_lib.Plan, counter: counting.CounterClient, learner: Any) -> evaluation.Evaluator:
+  """The evaluator's object."""
+  experiment = plan.experiment
+  options = experiment.evaluation
+  numbers = range(min(options.episodes, options.environments))
+  environments = [experiment.environment(plan.fresh_seed('evaluation', number)) for number in numbers]
+  actor, client = _actor(plan, learner, environments, 0, is_evaluation=True)
+  return evaluation.Evaluator(
+    evaluation.EvaluatorParts(
+      name='evaluator',
+      environments=environments,
+      actor=actor,
+      variables=client,
+      tally=counting.Tally('evaluator', counter),
+      logger=plan.logger('evaluator'),
+      unit=experiment.budget.unit,
+      every=experiment.every(options.every, 20),
+      budget=experiment.budget.steps,
+      episodes=options.episodes,
+    )
+  )
+
+
+def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = None) -> saving.Saver:
+  """The saver's object."""
+  experiment = plan.experiment
+  options = experiment.checkpointing
+  parts: Dict[str, Callable[[str], Any]] = {}
+  if plan.folder:
+    # The learner first, which may be compiling for seconds, since actors go on: then what they had done when the replay
+    # was saved is what the counter says. It is the last, so that what was counted is not counted again.
+    parts['learner'] = learner.save
+    if replay is not None and options.replay:
+      parts['replay'] = replay.save
+    parts['counter'] = counter.save
+  return saving.Saver(
+    saving.SaverParts(
+      name='saver',
+      tally=counting.Tally('saver', counter),
+      folder=plan.path('checkpoints'),
+      parts=parts,
+      steps=lambda path: counting.saved_total(os.path.join(path, 'counter'), experiment.budget.unit),
+      leave=functools.partial(_leave, plan, learner),
+      unit=experiment.budget.unit,
+      every=experiment.every(options.every, 10),
+      budget=experiment.budget.steps,
+      keep=options.keep,
+    )
+  )
+
+
+def _leave(plan: plan_lib.Plan, learner: Any) -> None:
+  """Writes the trained policy and the curve."""
+  if plan.folder is None:
+    return
+  policy = plan.experiment.builder.policy(plan.networks(), plan.spec, evaluation=True)
+  acting.extras_spec(policy, plan.spec)
+  variables.VariableClient(learner, 'policy', policy).update()
+  export.export(policy, plan.spec, plan.experiment.budget.steps, plan.path('policy'))
+  if plan.experiment.layout.evaluators:
+    from tfacme.loggers import plotting  # matplotlib takes a second to import, which only this node has to spend.
+
+    plotting.learning_curve([plan.folder], plan.path('learning_curve.png'))

@@ -1,0 +1,288 @@
+"""The nodes of a program graph. They say in public what an engine or a picture needs to know of them.
+
+Each is a true Launchpad node, so that Launchpad's own launchers run the graph too; ours do no more than give a node its
+addresses and call the function that runs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import threading
+import time
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
+
+import launchpad as lp
+from launchpad import context as lp_context
+from launchpad.launch import worker_manager
+
+from tfacme import core
+from tfacme.graph import remote
+
+_WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
+_CLOSE_SECONDS = 1.0  # that a worker has to close its environments and files when it did not come to its own end
+_NOTE_SECONDS = 2.0  # for which a worker is blocked before the counter is told
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+  """One node's use of another.
+
+  Attributes:
+    node: the other node.
+    flow: what flows, in a word.
+    inward: whether it flows towards the node that has the link.
+  """
+
+  node: Node
+  flow: str
+  inward: bool = False
+
+
+class TaskNode(lp.CourierNode):
+  """A node that serves an object, and steps it if it is a worker.
+
+  Attributes:
+    role: 'actor', 'learner', 'counter', ...
+    index: among the nodes of its role.
+    name: of the node and of its logs.
+    links: the nodes that it uses, by the names of its factory's arguments.
+    factory: makes its object; takes the linked objects.
+    threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
+    ends: whether the run is over once it is done.
+    save_seconds: that it has to save something when the run is stopped.
+  """
+
+  def __init__(
+    self,
+    role: str,
+    index: Optional[int],
+    factory: Callable[..., Any],
+    links: Mapping[str, Link],
+    threads: int = 0,
+    ends: bool = False,
+    save_seconds: float = 0.0,
+  ):
+    self.role = role
+    self.index = index or 0
+    self.name = role if index is None else f'{role}-{index}'
+    self.links = dict(links)
+    self.factory = factory
+    self.threads = threads
+    self.ends = ends
+    self.save_seconds = save_seconds
+    handles = {key: link.node.create_handle() for key, link in links.items()}
+    wraps = {key: link.node.client for key, link in links.items()}
+    super().__init__(functools.partial(Host, self.name, factory, wraps, save_seconds), **handles)
+
+  @property
+  def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
+    """Makes what another node sees of this one, from a Courier client and a function that says if the run stops.
+
+    It is closed (`close()`) at the end of the node that uses it.
+    """
+    return functools.partial(_remote_client, self.name)
+
+  def run(self) -> None:
+    """Runs the node; see `Host`. Launchpad's launchers are told when the run is over."""
+    super().run()
+    if self.ends:
+      self.launch_context.program_stopper()
+
+  def __getstate__(self) -> Dict[str, Any]:
+    # What runs elsewhere needs no other nodes, only their addresses, which the handles have.
+    return {**self.__dict__, 'links': {}}
+
+
+class ReplayNode(lp.ReverbNode):
+  """A node that serves replay tables through Reverb.
+
+  Attributes:
+    role, index, name, links, threads, ends: as of a `TaskNode`.
+    in_process: makes the replay of a run in one thread, which needs no server.
+  """
+
+  role = 'replay'
+  name = 'replay'
+  index = 0
+  threads = 0
+  ends = False
+
+  def __init__(
+    self,
+    tables: Callable[[], Sequence[Any]],
+    checkpointer: Callable[[], Any],
+    client: Callable[[Any], Any],
+    in_process: Callable[[], Any],
+  ):
+    super().__init__(tables, checkpoint_ctor=checkpointer)
+    self.links: Dict[str, Link] = {}
+    self.in_process = in_process
+    self._client = client
+
+  @property
+  def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
+    """Makes a `streams.Replay` from a Reverb client, with a `close()` as that of a `TaskNode`'s."""
+    return functools.partial(_replay_client, self._client)
+
+  def run(self) -> None:
+    """Serves until the run stops."""
+    super().run()
+    lp.stop_event().wait()  # What Launchpad waits with returns at once in some releases.
+    self._server.stop()
+
+
+Node = Union[TaskNode, ReplayNode]
+
+
+def close(worker: Any) -> None:
+  """Closes a worker at the end of a run, however it ends; does nothing if it is none, or is closed already.
+
+  A worker that comes to its own end closes itself, and a failure there is the run's. Here it would only hide what the
+  run ended of, and so would an environment that never comes back, as one may whose simulator has died.
+  """
+  if not hasattr(worker, 'close'):
+    return
+
+  def close_quietly():
+    with contextlib.suppress(Exception, SystemExit):
+      worker.close()
+
+  closing = threading.Thread(target=close_quietly, name='close', daemon=True)
+  closing.start()
+  closing.join(_CLOSE_SECONDS)
+
+
+def _remote_client(name: str, client: Any, stopping: Callable[[], bool]) -> remote.Remote:
+  return remote.Remote(client, name, stopping)
+
+
+def _replay_client(make: Callable[[Any], Any], client: Any, stopping: Callable[[], bool]) -> Any:
+  del stopping  # Calls of a Reverb client have time limits of their own.
+  return make(client)
+
+
+class Host:
+  """Runs one node's object in a thread or process of its own."""
+
+  def __init__(
+    self,
+    name: str,
+    factory: Callable[..., Any],
+    wraps: Mapping[str, Callable[..., Any]],
+    save_seconds: float,
+    **clients: Any,
+  ):
+    self._name = name
+    self._save_seconds = save_seconds
+    self._stop = lp.stop_event()
+    self._saves_until = 0.0  # on the monotonic clock
+    with contextlib.ExitStack() as closing:
+      links = {key: wraps[key](client, self._gives_up) for key, client in clients.items()}
+      for link in links.values():
+        closing.callback(link.close)
+      self._object = factory(**links)
+      self._closing = closing.pop_all()
+    self._endpoint = remote.Endpoint(self._object)
+    self._server: Any = None
+
+  def set_courier_server(self, server: Any) -> None:
+    """Launchpad leaves the server to us: it has to answer until the run is over, not only while the worker works."""
+    self._server = server
+
+  def call(self, request: bytes) -> bytes:
+    """The one method that other nodes call; see `remote`."""
+    return self._endpoint.call(request)
+
+  def run(self) -> None:
+    """Serves, and steps the object if it is a worker."""
+    with self._closing:
+      self._server.Start()
+      try:
+        if hasattr(self._object, 'step'):
+          self._work(self._object)
+        else:
+          self._stop.wait()
+      finally:
+        close(self._object)
+        self._server.Stop()
+        self._server.Join()
+
+  def _gives_up(self) -> bool:
+    """Whether calls of other nodes are not waited for any more: the run stops, and nothing is being saved."""
+    return self._stop.is_set() and time.monotonic() > self._saves_until
+
+  def _work(self, worker: core.Worker) -> None:
+    try:
+      self._step_until_stop(worker)
+    except remote.Stopped:
+      pass
+    if self._stop.is_set() and hasattr(worker, 'interrupt'):
+      self._saves_until = time.monotonic() + self._save_seconds
+      worker.interrupt()
+
+  def _step_until_stop(self, worker: core.Worker) -> None:
+    noted: Optional[str] = None
+    since = time.monotonic()
+    while not self._stop.is_set():
+      outcome = worker.step(_WAIT_SECONDS)
+      if outcome is core.Progress.DONE:
+        if noted is not None:
+          worker.tally.notes['blocked'] = None
+          worker.tally.report()
+        if hasattr(worker, 'get'):  # Others still want its variables.
+          self._stop.wait()
+        return
+      reason = outcome.reason if isinstance(outcome, core.Blocked) and not outcome.idle else None
+      if reason != noted and (reason is None or time.monotonic() - since > _NOTE_SECONDS):
+        worker.tally.notes['blocked'] = noted = reason
+        worker.tally.report()
+      if reason is None:
+        since = time.monotonic()
+
+
+def of_program(program: lp.Program) -> List[Node]:
+  """The nodes of a program, in the order in which they were added."""
+  return program.get_all_nodes()
+
+
+def bind(program: lp.Program, address: Callable[[Any], lp.AbstractAddressBuilder]) -> None:
+  """Prepares the nodes of a program to be run by an engine of ours.
+
+  Args:
+    program: whose nodes have not been bound yet.
+    address: gives the address of a node.
+  """
+  for label, group in program.groups.items():
+    for node in group:
+      node._initialize_context(lp_context.LaunchType.TEST_MULTI_THREADING, launch_config=None)
+      for handle in node.input_handles:
+        handle.connect(node, label)
+      for place in node.addresses:
+        place.bind(address(node))
+
+
+def make_all(program: lp.Program, guard: Callable[[str, Callable[[], Any]], Any]) -> Dict[str, Any]:
+  """Makes the objects of all nodes in this thread, each with the objects that it uses.
+
+  Args:
+    program: whose nodes to make.
+    guard: called with a node's name and a function that makes its object; returns the object.
+
+  Returns:
+    {name: object}.
+  """
+  objects: Dict[str, Any] = {}
+  for node in of_program(program):
+    if isinstance(node, ReplayNode):
+      make = node.in_process
+    else:
+      make = functools.partial(node.factory, **{key: objects[link.node.name] for key, link in node.links.items()})
+    objects[node.name] = guard(node.name, make)
+  return objects
+
+
+def manage_thread(manager: Any) -> None:
+  """Makes `manager` the one that nodes which run in this thread ask whether to stop."""
+  worker_manager._WORKER_MANAGERS.manager = manager  # Launchpad sets it for its own launchers only.

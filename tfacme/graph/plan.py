@@ -1,0 +1,102 @@
+"""What all nodes of a run agree on, worked out once; and whether the parts of an experiment fit each other."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from typing import Any, Optional, Sequence
+
+from tfacme import checkpoints, core, errors, experiments, loggers, networks, seeds, specs
+from tfacme.replay import packing, readers, sources, tables
+from tfacme.workers import acting, export
+
+_LOG = logging.getLogger('tfacme')
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """An experiment with all that is worked out once for all nodes.
+
+  Attributes:
+    experiment: what to run.
+    spec: of the environment.
+    step_spec: of a row of the stream.
+    described: the replay tables.
+    source: what the learner consumes.
+    folder: of the run, or None if it leaves nothing behind.
+    checkpoint: to go on from, or None. Its folder is gone soon after all nodes are up.
+    start: the steps of the run so far, in the unit of its budget.
+  """
+
+  experiment: experiments.Experiment
+  spec: specs.EnvironmentSpec
+  step_spec: core.Step
+  described: Sequence[tables.Table]
+  source: sources.Source
+  folder: Optional[str]
+  checkpoint: Optional[str]
+  start: int
+
+  @property
+  def codec(self) -> packing.Codec:
+    """Of the rows of the stream."""
+    return packing.Codec.of(self.step_spec, [table.items for table in self.described])
+
+  def seed(self, role: str, index: int = 0) -> int:
+    """The seed of one part of the run."""
+    return seeds.derive(self.experiment.seed, role, index)
+
+  def fresh_seed(self, role: str, index: int = 0) -> int:
+    """A seed for what is not in a checkpoint: a run that goes on does not draw again what it has drawn before."""
+    return self.seed(f'{role} from {self.start}' if self.start else role, index)
+
+  def path(self, *names: str) -> Optional[str]:
+    """A place in the run's folder."""
+    return os.path.join(self.folder, *names) if self.folder else None
+
+  def logger(self, name: str) -> loggers.Logger:
+    """The log of a node."""
+    return loggers.make_logger(self.path('logs'), name, self.experiment.logging.tensorboard)
+
+  def networks(self) -> Any:
+    """The agent's networks; in every node with the same initial values."""
+    with networks.seeded(self.seed('networks')):
+      return self.experiment.networks(self.spec)
+
+
+def make_plan(
+  experiment: experiments.Experiment, workdir: Optional[str] = None, checkpoint: Optional[str] = None
+) -> Plan:
+  """Works out, once, what all nodes have to agree on, and whether the parts of the experiment fit each other."""
+  builder, layout = experiment.builder, experiment.layout
+  environment = experiment.environment(seeds.derive(experiment.seed, 'spec'))
+  spec = specs.environment_spec(environment)
+  environment.close()
+  builder.check(spec)
+  nets = experiment.networks(spec)
+  builder.checks_networks(nets, spec)
+  extras = () if experiment.offline else builder.extras(spec)
+  if extras is None:
+    extras = acting.extras_spec(builder.policy(nets, spec, evaluation=False), spec)
+  export.check(builder.policy(nets, spec, evaluation=True), spec)
+  described = tuple(builder.tables(spec))
+  source = builder.source()
+  if not experiment.offline and not described:
+    raise errors.UserError(
+      'This agent has no replay tables: it learns from recorded data; give it a dataset (--dataset), as `tfacme '
+      'record` writes one.'
+    )
+  tables.check(described, layout.slots)
+  late = [table for table in described if not experiment.offline and table.limiter.min_size > experiment.budget.steps]
+  for table in late:
+    _LOG.warning(
+      'Nothing will be learned: %r is sampled from %g items on, and the run ends after %d steps.',
+      table.name,
+      table.limiter.min_size,
+      experiment.budget.steps,
+    )
+  step_spec = core.step_spec(spec, extras)
+  readers.check(source, () if experiment.offline else described, experiment.dataset, step_spec)
+  start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
+  return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint, start)

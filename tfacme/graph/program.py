@@ -1,0 +1,84 @@
+"""From an experiment to a Launchpad program: the only place that makes nodes."""
+
+from __future__ import annotations
+
+import functools
+from typing import Optional
+
+import launchpad as lp
+
+from tfacme import experiments
+from tfacme.graph import building, nodes, picture
+from tfacme.graph import plan as plan_lib
+from tfacme.replay import reverb_replay
+
+
+def make_program(
+  experiment: experiments.Experiment, workdir: Optional[str] = None, checkpoint: Optional[str] = None
+) -> lp.Program:
+  """Compiles an experiment into a program graph, which any engine runs.
+
+  Args:
+    experiment: what to run.
+    workdir: where logs, checkpoints and the trained policy go; None leaves nothing behind.
+    checkpoint: the folder of a checkpoint to go on from.
+
+  Raises:
+    UserError: if parts of the experiment don't fit each other.
+  """
+  plan = plan_lib.make_plan(experiment, workdir, checkpoint)
+  layout = experiment.layout
+  program = lp.Program(name=experiment.agent)
+  node = functools.partial(nodes.TaskNode, threads=layout.threads)
+  counter = _add(program, node('counter', None, functools.partial(building.build_counter, plan), {}))
+  learner_links = {'counter': nodes.Link(counter, 'counts')}
+  actor_links = dict(learner_links)
+  if not experiment.offline:
+    replay = _add(program, _replay_node(plan))
+    learner_links['replay'] = nodes.Link(replay, 'batches', inward=True)
+    actor_links['replay'] = nodes.Link(replay, 'steps')
+  build = functools.partial(building.build_learner, plan)
+  threads = layout.threads if layout.learner_threads is None else layout.learner_threads
+  learner = _add(program, node('learner', None, build, learner_links, threads=threads))
+  pulled = nodes.Link(learner, 'variables', inward=True)
+  for index in range(0 if experiment.offline else layout.actors):
+    build = functools.partial(building.build_actor, plan, index)
+    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}))
+  for _ in range(layout.evaluators):
+    links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
+    _add(program, node('evaluator', None, functools.partial(building.build_evaluator, plan), links))
+  links = {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}
+  if 'replay' in links:
+    links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
+  seconds = experiment.checkpointing.stop_seconds
+  _add(
+    program, node('saver', None, functools.partial(building.build_saver, plan), links, ends=True, save_seconds=seconds)
+  )
+  return program
+
+
+def graph(program: lp.Program) -> picture.Graph:
+  """The nodes of a program, and what flows between them, for a picture."""
+  infos, edges = [], []
+  for node in nodes.of_program(program):
+    infos.append(picture.NodeInfo(node.name, node.role, node.index))
+    for link in node.links.values():
+      ends = (link.node.name, node.name) if link.inward else (node.name, link.node.name)
+      edges.append(picture.Edge(*ends, link.flow))
+  return picture.Graph(infos, edges)
+
+
+def _add(program: lp.Program, node: nodes.Node) -> nodes.Node:
+  program.add_node(node, label=node.role)
+  return node
+
+
+def _replay_node(plan: plan_lib.Plan) -> nodes.ReplayNode:
+  codec, described = plan.codec, plan.described
+  server_path = plan.path('checkpoints', 'replay')
+  return nodes.ReplayNode(
+    tables=functools.partial(building.served_tables, plan),
+    checkpointer=functools.partial(reverb_replay.checkpointer, server_path) if server_path else None,
+    client=functools.partial(reverb_replay.ReverbReplay, codec=codec, described=described),
+    in_process=functools.partial(building.replay_in_process, plan),
+  )

@@ -1,0 +1,87 @@
+"""Recording: episodes of any policy, written as an RLDS data set."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, Optional
+
+import dm_env
+import numpy as np
+import tree
+from dm_env import specs as dm_specs
+
+from tfacme import core, datasets, errors, specs
+
+
+class RandomPolicy:
+  """Takes actions at random, each as likely; without bounds, from the standard normal distribution."""
+
+  def __init__(self, action_spec: Any, seed: int = 0):
+    self._spec = action_spec
+    self._random = np.random.default_rng(seed)
+
+  def reset(self) -> None:
+    """Begins an episode."""
+
+  def __call__(self, observation: core.Nest) -> core.Nest:
+    """An action for one observation."""
+    return tree.map_structure(self._draw, self._spec)
+
+  def _draw(self, spec: dm_specs.Array) -> np.ndarray:
+    if isinstance(spec, dm_specs.DiscreteArray):
+      return np.asarray(self._random.integers(spec.num_values), spec.dtype)
+    if spec.dtype.kind in 'iu':
+      low, high = spec.minimum, spec.maximum  # type: ignore[attr-defined]
+      return self._random.integers(low, high, spec.shape, endpoint=True).astype(spec.dtype)
+    if isinstance(spec, dm_specs.BoundedArray) and np.isfinite([spec.minimum, spec.maximum]).all():
+      return self._random.uniform(spec.minimum, spec.maximum, spec.shape).astype(spec.dtype)
+    return self._random.standard_normal(spec.shape).astype(spec.dtype)
+
+
+def record(
+  policy: Optional[Callable[[Any], Any]],
+  environment: dm_env.Environment,
+  episodes: int,
+  out: str,
+  seed: int = 0,
+) -> List[float]:
+  """Writes episodes of a policy as an RLDS data set, which `datasets.rlds(out)` and plain `tfds` read.
+
+  Args:
+    policy: from an observation to an action, with a `reset()` for the start of an episode (`tfacme.load_policy`); None
+      takes actions at random.
+    environment: where it acts.
+    episodes: how many.
+    out: the folder; episodes are added to those that it has.
+    seed: of the random actions.
+
+  Returns:
+    The returns of the episodes.
+
+  Raises:
+    UserError: if the folder holds other data.
+  """
+  errors.count('The number of episodes', episodes)
+  spec = specs.environment_spec(environment)
+  acting: Any = RandomPolicy(spec.actions, seed) if policy is None else policy
+  returns = []
+  with datasets.RLDSWriter(out, core.step_spec(spec)) as writer:
+    for _ in range(episodes):
+      rows = _play(acting, environment, spec)
+      writer.write(datasets.episode(rows))
+      returns.append(float(sum(np.sum(row.reward) for row in rows)))
+  return returns
+
+
+def _play(policy: Any, environment: dm_env.Environment, spec: specs.EnvironmentSpec) -> List[core.Step]:
+  """The rows of one episode, the last of which holds the final observation."""
+  policy.reset()
+  timestep, rows = environment.reset(), []
+  while not timestep.last():
+    observation = tree.map_structure(np.array, timestep.observation)  # The environment may use its memory again.
+    action = policy(observation)
+    timestep = environment.step(action)
+    reward, discount = (np.array(x, np.float32) for x in (timestep.reward, timestep.discount))
+    rows.append(core.Step(observation, action, reward, discount, not rows, False))
+  final = tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), core.step_spec(spec))
+  rows.append(final._replace(observation=tree.map_structure(np.array, timestep.observation), last=True))
+  return rows

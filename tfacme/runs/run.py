@@ -1,0 +1,322 @@
+"""A run: what `train` does with an experiment and a folder, and what is there afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import functools
+import json
+import os
+import platform
+import sys
+import tempfile
+from importlib import metadata
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+
+import cloudpickle
+
+from tfacme import checkpoints, core, errors, experiments, launching, loggers, seeds
+from tfacme.graph import program
+from tfacme.runs import display
+from tfacme.workers import counting, environment_loop, evaluation, export, learning
+from tfacme.environments import custom
+from tfacme.replay import reverb_replay
+
+_Listener = Callable[[Dict[str, Any]], None]
+
+_DESCRIPTION = 'experiment.json'
+_ENVIRONMENT = 'environment.pkl'
+_PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
+# What makes two experiments one.
+_SAME = ('agent', 'config', 'environment', 'networks', 'source', 'dataset', 'observers', 'seed')
+
+
+class Run:
+  """A run that has been trained.
+
+  Attributes:
+    workdir: its folder.
+    description: what `experiment.json` says.
+  """
+
+  def __init__(self, workdir: str):
+    path = os.path.join(workdir, _DESCRIPTION)
+    if not os.path.exists(path):
+      exported = os.path.exists(os.path.join(workdir, 'saved_model.pb'))
+      hint = '; it is an exported policy, which tf.saved_model.load opens.' if exported else '.'
+      raise errors.UserError(f'{workdir} is not the folder of a run: it has no {_DESCRIPTION}{hint}')
+    self.workdir = workdir
+    with open(path, encoding='utf-8') as file:
+      self.description: Dict[str, Any] = json.load(file, parse_constant=str)
+
+  def __repr__(self) -> str:
+    return f'<Run of {self.description["agent"]} on {self.description["environment"]} in {self.workdir}>'
+
+  def evaluate(self, episodes: int = 20, seed: int = 0) -> evaluation.Result:
+    """Plays episodes with the trained policy, in new environments."""
+    errors.count('The number of episodes', episodes)
+    policy = self.policy(seed)
+    slots = min(episodes, 10)
+    environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]
+    try:
+      return evaluation.run_episodes(environments, policy.act, episodes)
+    finally:
+      environment_loop.close_all(environments)
+
+  def policy(self, seed: int = 0) -> export.LoadedPolicy:
+    """The trained policy."""
+    return export.LoadedPolicy(os.path.join(self.workdir, 'policy'), seed)
+
+  def environment(self, seed: int = 0) -> Any:
+    """A new environment like the one that it was trained in."""
+    custom.search_current_folder()
+    with open(os.path.join(self.workdir, _ENVIRONMENT), 'rb') as file:
+      packed = file.read()
+    try:
+      make = cloudpickle.loads(packed)
+    except ModuleNotFoundError as error:
+      raise errors.UserError(
+        f'The environment of {self.workdir} is from the module {error.name!r}, which is not to be found; run in its '
+        'folder, or install its package.'
+      ) from error
+    return make(seed)
+
+  def export(self, path: str) -> None:
+    """Copies the trained policy, a SavedModel, to a folder."""
+    import shutil
+
+    self.policy()  # Says so if there is none.
+    source = os.path.join(self.workdir, 'policy')
+    if os.path.realpath(path) == os.path.realpath(source):
+      raise errors.UserError(f'The policy is in {path} already; give another folder.')
+    if os.path.isdir(path) and os.listdir(path) and not os.path.exists(os.path.join(path, 'saved_model.pb')):
+      raise errors.UserError(f'{path} holds other files; give a new folder, or one with an earlier export.')
+    with errors.writing('The folder', path):
+      shutil.copytree(source, path, dirs_exist_ok=True)
+
+
+def train(
+  experiment: experiments.Experiment,
+  workdir: Optional[str] = None,
+  launch: str = 'inline',
+  progress: bool = True,
+  on_status: Optional[_Listener] = None,
+) -> Run:
+  """Runs an experiment to its end; goes on from the last checkpoint if the folder has one of the same experiment.
+
+  Args:
+    experiment: what to run.
+    workdir: the run's folder; None makes a temporary one.
+    launch: 'inline', 'local_mt' or 'local_mp'.
+    progress: whether to show on standard output how it goes.
+    on_status: is called now and then with what the counter knows; for a display of your own.
+
+  Raises:
+    UserError: the experiment does not fit together, or the folder belongs to another one.
+    launching.NodeFailed: a node failed.
+    launching.Interrupted: Ctrl-C or SIGTERM, after a checkpoint was written.
+  """
+  workdir = workdir or tempfile.mkdtemp(prefix='tfacme-')
+  description = describe(experiment, launch)
+  with _folder(workdir, description), _locked(workdir):
+    checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
+    steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
+    if checkpoint and _is_complete(checkpoint, experiment):
+      if progress:
+        print(f'Nothing is left to do: the run in {workdir} has had its {steps:,} steps', flush=True)
+      return Run(workdir)
+    graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
+    _write_description(workdir, description, experiment)
+    _go_back_to(workdir, checkpoint, experiment.budget.unit)
+    if checkpoint and progress:
+      more = (
+        '' if steps < experiment.budget.steps else ', which is all it is given: it learns what is left and evaluates'
+      )
+      print(f'Going on from step {steps:,} of {workdir}{more}', flush=True)
+    with _shown(progress, on_status) as listen:
+      launching.launch(graph, launch, listen)
+  return Run(workdir)
+
+
+@contextlib.contextmanager
+def _shown(progress: bool, on_status: Optional[_Listener]) -> Iterator[Optional[_Listener]]:
+  """Gives what listens to the statuses of a run: a display, the caller, both, or None."""
+  if not progress:
+    yield on_status
+    return
+  with display.Display() as shown:
+
+    def listen(status: Dict[str, Any]) -> None:
+      shown.update(status)
+      if on_status is not None:
+        on_status(status)
+
+    yield listen
+
+
+@contextlib.contextmanager
+def _locked(workdir: str) -> Iterator[None]:
+  """Keeps other processes from running in the folder; the system ends that with this process, however it ends."""
+  handle = os.open(workdir, os.O_RDONLY)
+  try:
+    try:
+      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise errors.UserError(
+        f'Another process runs in the work directory {workdir}; wait for it, or give another one.'
+      ) from None
+    yield
+  finally:
+    os.close(handle)
+
+
+def load_run(workdir: str) -> Run:
+  """The run in a folder."""
+  return Run(workdir)
+
+
+def load_policy(workdir: str, seed: int = 0) -> export.LoadedPolicy:
+  """The trained policy of the run in a folder: `action = policy(observation)`."""
+  return load_run(workdir).policy(seed)
+
+
+def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
+  """An experiment as plain values, and what it ran with."""
+  builder = experiment.builder
+  description = {
+    'agent': experiment.agent,
+    'config': builder.describe(),
+    'environment': _name(experiment.environment),
+    'networks': _name(experiment.networks),
+    'source': _name(builder.source()),
+    'seed': experiment.seed,
+    'dataset': _name(experiment.dataset) if experiment.offline else None,
+    'observers': [_name(observer) for observer in experiment.observers],
+    'budget': {experiment.budget.unit: experiment.budget.steps},
+    'launch': launch,
+    **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'evaluation', 'checkpointing', 'logging')},
+    'command': sys.argv,
+    'versions': {
+      'python': platform.python_version(),
+      **{package: metadata.version(package) for package in _PACKAGES},
+    },
+  }
+  # What is infinite is a string there: JSON has no such number, and not every reader takes Python's.
+  return json.loads(json.dumps(description, default=_name), parse_constant=str)
+
+
+def _name(part: Any) -> str:
+  """What a part is called, the same in every process: its id, or its type or function with what it was made from.
+
+  Not all that tells two parts apart has a name: two lambdas of one function, or two objects of a plain class, are
+  called the same.
+  """
+  if isinstance(getattr(part, 'id', None), str):
+    return ' '.join([part.id, *map(_name, getattr(part, 'wrappers', ()))])
+  if isinstance(part, functools.partial):
+    return f'{_name(part.func)}({_list(part.args, part.keywords)})'
+  if isinstance(part, Mapping):
+    return f'{{{_list((), part)}}}'
+  if isinstance(part, (set, frozenset)):
+    return f'{{{", ".join(sorted(map(_name, part)))}}}'
+  if isinstance(part, (list, tuple)):
+    return f'({_list(part, {})})'
+  if dataclasses.is_dataclass(part) and not isinstance(part, type):
+    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
+    return f'{type(part).__qualname__}({_list((), fields)})'
+  if callable(part) or type(part).__repr__ is object.__repr__:
+    named = part if hasattr(part, '__qualname__') else type(part)
+    return f'{named.__module__}:{named.__qualname__}'
+  return repr(part)
+
+
+def _list(parts: Sequence[Any], named: Mapping[Any, Any]) -> str:
+  return ', '.join([*map(_name, parts), *(f'{name}={_name(part)}' for name, part in named.items())])
+
+
+@contextlib.contextmanager
+def _folder(workdir: str, description: Dict[str, Any]) -> Iterator[None]:
+  """Makes the run's folder, if it can be this run's; a mistake that is found later leaves no empty one behind."""
+  new = not os.path.exists(workdir)
+  try:
+    _check_folder(workdir, description)
+    yield
+  except errors.UserError:
+    if new and os.path.isdir(workdir) and not os.listdir(workdir):
+      os.rmdir(workdir)
+    raise
+
+
+def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
+  if os.path.exists(workdir) and not os.path.isdir(workdir):
+    raise errors.UserError(f'The work directory {workdir} is a file; give a folder.')
+  with errors.writing('The work directory', workdir):
+    os.makedirs(workdir, exist_ok=True)
+    with tempfile.TemporaryFile(dir=workdir):
+      pass
+  if not os.path.exists(os.path.join(workdir, _DESCRIPTION)):
+    return
+  there = Run(workdir).description
+  for key in _SAME:
+    difference = _difference(key, there.get(key), description[key])
+    if difference:
+      name, old, new = difference
+      raise errors.UserError(
+        f'The work directory {workdir} holds another experiment, with {name} {_shorten(repr(old))} where this one has '
+        f'{_shorten(repr(new))}; give another one.{_why(key, there, description)}'
+      )
+
+
+def _why(key: str, there: Dict[str, Any], description: Dict[str, Any]) -> str:
+  """What may be behind a difference that the user did not ask for."""
+  if key != 'config' or there['budget'] == description['budget']:
+    return ''
+  return ' (The steps differ too: where a page works out numbers from them, as of schedules, it is another experiment.)'
+
+
+def _difference(name: str, old: Any, new: Any) -> Optional[Tuple[str, Any, Any]]:
+  """The innermost name under which two nests of plain values differ, with both values; None if they are the same."""
+  if not (isinstance(old, dict) and isinstance(new, dict)):
+    return None if old == new else (name, old, new)
+  differences = (_difference(f'{name}.{key}', old.get(key), new.get(key)) for key in {**old, **new})
+  return next((difference for difference in differences if difference), None)
+
+
+def _shorten(text: str) -> str:
+  return text if len(text) < 200 else text[:200] + ' ...'
+
+
+def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
+  manifest = checkpoints.manifest(checkpoint)
+  return manifest['complete'] and manifest['steps'] >= experiment.budget.steps
+
+
+def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
+  try:
+    packed = cloudpickle.dumps(experiment.environment)
+  except Exception as error:
+    raise errors.UserError(
+      f'What makes the environment can not be pickled: {error}; keep open files, locks and generators out of it.'
+    ) from error
+  with open(os.path.join(workdir, _ENVIRONMENT), 'wb') as file:
+    file.write(packed)
+  path = os.path.join(workdir, _DESCRIPTION)
+  with open(path + '.partial', 'w', encoding='utf-8') as file:
+    json.dump(description, file, indent=2)
+  os.replace(path + '.partial', path)
+
+
+def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
+  """Takes out of the logs, and of the replay server's folder, whatever came after the checkpoint."""
+  saved = os.path.join(checkpoint, 'replay') if checkpoint else None
+  reverb_replay.prepare_restore(saved, os.path.join(workdir, 'checkpoints', 'replay'))
+  # What came after the checkpoint has higher counts than it; rows of the learner's log may share the actors' count.
+  limits = dict.fromkeys((unit, 'learner_steps'), -1)
+  if checkpoint:
+    limits = {count: counting.saved_total(os.path.join(checkpoint, 'counter'), count) for count in limits}
+    limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
+  logs = os.path.join(workdir, 'logs')
+  for name in os.listdir(logs) if os.path.isdir(logs) else ():
+    for count, limit in limits.items() if name.endswith('.csv') else ():
+      loggers.keep_until(os.path.join(logs, name), count, limit)

@@ -1,0 +1,105 @@
+"""The actor that almost all agents use: it calls a policy for all slots at once."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+import numpy as np
+import tensorflow as tf
+import tree
+from dm_env import specs as dm_specs
+
+from tfacme import core, specs
+from tfacme.tensors import compiling, memory, states
+
+
+class PolicyActor:
+  """Acts in N slots by one call of a compiled policy; see `core.Actor`."""
+
+  def __init__(self, parts: core.ActorParts):
+    self._variables = parts.variables
+    slots = len(parts.environments)
+    initial = parts.policy.initial_state(slots)
+    self._stateful = bool(tf.nest.flatten(initial))
+    index = parts.first_index + np.arange(slots, dtype=np.int32)
+    observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
+    numbers = tf.TensorSpec([3 + slots], tf.int64)
+    state = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
+    self._act = compiling.Compiled(policy_step(parts.policy, index, parts.slots), [observation, state, numbers])
+    # The inputs of each call lie in the same memory, so that a call converts nothing.
+    staged = [memory.aligned_empty(s.shape, s.dtype.as_numpy_dtype) for s in [*tf.nest.flatten(observation), numbers]]
+    *self._staged, self._numbers = staged
+    *self._observation, self._given_numbers = map(memory.as_input, staged)
+    self._numbers[:] = 0
+    self._numbers[0] = parts.seed
+    self._state = tf.nest.flatten(initial)
+    # Where actions, extras and state lie among the flat outputs: TensorFlow's nests cost more than a small network.
+    self._actions, self._extras, _ = self._act.outputs
+    self._ends = len(tree.flatten(self._actions)), len(tree.flatten((self._actions, self._extras)))
+
+  @property
+  def version(self) -> int:
+    """Of the variables that it acts with."""
+    return self._variables.version
+
+  def update(self) -> None:
+    """Pulls newer variables, if there are any."""
+    self._variables.update()
+
+  def act(self, observation: core.Nest, first: Any, steps: int) -> Tuple[core.Nest, core.Nest]:
+    """Actions and extras [N, ...] for observations [N, ...]; where `first` [N], the policy's state starts anew."""
+    numbers = self._numbers
+    numbers[1] += 1
+    numbers[2] = steps
+    numbers[3:] = first
+    leaves = [observation] if isinstance(observation, np.ndarray) else tree.flatten(observation)
+    for staged, leaf in zip(self._staged, leaves, strict=True):
+      if leaf.shape != staged.shape:  # An assignment would broadcast it.
+        raise ValueError(f'An observation of shape {leaf.shape} was given to a policy that takes {staged.shape}.')
+      staged[...] = leaf
+    outputs = self._act.flat([*self._observation, *self._state, self._given_numbers])
+    if self._stateful:
+      self._state = outputs[-len(self._state) :]
+    middle, end = self._ends
+    arrays = [x.numpy() for x in outputs[:end]]
+    actions = tree.unflatten_as(self._actions, arrays[:middle])
+    return actions, tree.unflatten_as(self._extras, arrays[middle:]) if end > middle else self._extras
+
+
+def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
+  """The function of one call: (observation, state, numbers) -> (actions, extras, state).
+
+  Its numbers, int64 [3 + B], are the seed, how many calls there were, the steps of the run, and for each slot whether
+  an episode begins: one input costs a small network's call less than four.
+  """
+
+  def step(observation: core.Nest, state: core.Nest, numbers: tf.Tensor):
+    if tf.nest.flatten(state):
+      first = tf.cast(numbers[3:], tf.bool)
+      state = states.restart(first, policy.initial_state(len(index)), state)
+      # A state may hold on to an observation, whose memory is written again before the next call.
+      observation = tf.nest.map_structure(lambda leaf: tf.raw_ops.DeepCopy(x=leaf), observation)
+    context = core.Context(
+      seed=tf.cast(numbers[:2], tf.int32),
+      steps=numbers[2],
+      index=tf.constant(index),
+      slots=tf.constant(slots, tf.int32),
+    )
+    actions, state, extras = policy(observation, state, context)
+    return actions, extras, state
+
+  return step
+
+
+def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
+  """The spec of what a policy adds to a row, found by tracing it."""
+  initial = policy.initial_state(1)
+  step = compiling.Compiled(
+    policy_step(policy, np.zeros(1, np.int32), 1),
+    [
+      compiling.tensor_specs(spec.observations, 1),
+      tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
+      tf.TensorSpec([4], tf.int64),
+    ],
+  )
+  return tf.nest.map_structure(lambda s: dm_specs.Array(s.shape[1:].as_list(), s.dtype.as_numpy_dtype), step.outputs[1])

@@ -1,0 +1,308 @@
+"""Where actors meet environments."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import dataclasses
+import math
+import time
+from typing import Any, Callable, Deque, List, Optional, Sequence, Set
+
+import dm_env
+import numpy as np
+import tree
+
+from tfacme import core, errors, specs
+from tfacme.loggers import Logger
+from tfacme.replay.packing import Codec
+from tfacme.replay.streams import Replay
+from tfacme.workers import counting
+
+_EPISODES = 20  # the newest, over which the return that a display shows is averaged
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopParts:
+  """What an environment loop is made of.
+
+  Attributes:
+    name: of its node.
+    environments: one for each slot.
+    spec: of the environments.
+    codec: of the rows.
+    replay: where they go.
+    actor: who chooses the actions.
+    tally: the node's side of the counter.
+    logger: gets a row at every so many episodes.
+    log_every: how many.
+    observers: make more columns for it; each is called once for each slot.
+    clock: seconds; for the columns that tell the time.
+  """
+
+  name: str
+  environments: Sequence[dm_env.Environment]
+  spec: specs.EnvironmentSpec
+  codec: Codec
+  replay: Replay
+  actor: core.Actor
+  tally: counting.Tally
+  logger: Logger
+  log_every: int = 1
+  observers: Sequence[Callable[[], Any]] = ()
+  clock: Callable[[], float] = time.time
+
+
+class Rows:
+  """The packed rows that N slots are filling: row i is (o_t, a_t, r_{t+1}, ...) of slot i."""
+
+  def __init__(self, codec: Codec, slots: int):
+    columns = codec.rows(slots)
+    steps, self.version = codec.views(columns)
+    self.steps = steps
+    self.columns = [{name: column[i] for name, column in columns.items()} for i in range(slots)]
+    self._observation = tree.flatten(steps.observation)
+    self._actions = tree.flatten(steps.action)
+    self._extras = tree.flatten(steps.extras)
+    self._floats = [leaf for leaf in self._observation if leaf.dtype.kind == 'f']
+    self._expects_extras = True  # until the first are there and have been held against the rows
+
+  def observe(self, slot: int, observation: core.Nest) -> None:
+    """Puts down o_t of a slot."""
+    if len(self._observation) == 1 and isinstance(observation, np.ndarray):
+      self._observation[0][slot] = observation
+    else:
+      for leaf, value in zip(self._observation, tree.flatten(observation), strict=True):
+        leaf[slot] = value
+
+  def act(self, actions: core.Nest, extras: core.Nest) -> None:
+    """Puts down a_t and what the actor adds, of all slots."""
+    if self._expects_extras:
+      _check_extras(self.steps.extras, extras)
+      self._expects_extras = False
+    _put('actions', self._actions, [actions] if isinstance(actions, np.ndarray) else tree.flatten(actions))
+    if self._extras:
+      _put('extras', self._extras, tree.flatten(extras))
+
+  def end(self, slot: int) -> None:
+    """Makes a slot's row the one of the final observation: all else is zero."""
+    for name, column in self.columns[slot].items():
+      if name != 'observation':
+        column[:] = 0
+    self.steps.last[slot] = True
+
+  def finite(self) -> bool:
+    """Whether all observations are finite numbers."""
+    return all(map(_finite, self._floats))
+
+
+class EnvironmentLoop:
+  """Steps the environments of one actor, each of its slots once a step; a `core.Worker`.
+
+  It asks before the environments step whether replay has room, so a rate limiter never stops it halfway, and whether
+  the run's budget has steps left, so that a run ends at exactly its steps.
+  """
+
+  goes_on = False
+
+  def __init__(self, parts: LoopParts):
+    self.name = parts.name
+    self._parts = parts
+    self._actor = parts.actor
+    self.tally = parts.tally
+    self._environments = list(parts.environments)
+    slots = len(self._environments)
+    self._writers = [parts.replay.writer() for _ in range(slots)]
+    self._rows = Rows(parts.codec, slots)
+    self._over = [True] * slots  # whose episode is over: the next step begins one
+    self._returns = np.zeros((slots, *parts.spec.rewards.shape))
+    self._fine = True  # whether all rewards were finite
+    self._is_finite = _finite if parts.spec.rewards.shape else math.isfinite
+    self._lengths = [0] * slots
+    self._recent: Deque[float] = collections.deque(maxlen=_EPISODES)
+    self._checked: Set[int] = set()  # slots whose environment has been held against its spec
+    self._observers = [[make() for make in parts.observers] for _ in range(slots)]
+    self._take = _taker(parts.spec.actions)
+    self._unit = 'actor_steps'
+    self._done = False
+    self.tally.join([self._unit, 'actor_episodes'])
+    self._started = (parts.clock(), self.tally.counts[self._unit])
+
+  def step(self, wait: float) -> core.Outcome:
+    """Steps each slot once."""
+    if self._done:
+      return core.Progress.DONE
+    for writer in self._writers:
+      blocked = writer.flush(wait / len(self._writers))
+      if blocked is not None:
+        return blocked
+    count = self.tally.allowance(self._unit, len(self._environments))
+    if count == 0:
+      return self._finish(wait)
+    self._actor.update()
+    begun = [slot for slot in range(count) if self._over[slot]]
+    for slot in begun:
+      self._begin(slot)
+    rows = self._rows
+    if begun and not rows.finite():
+      self._explain()
+    actions, extras = self._actor.act(rows.steps.observation, rows.steps.first, self.tally.total(self._unit))
+    rows.act(actions, extras)
+    rows.version[:] = self._actor.version
+    for slot in range(count):
+      self._step(slot)
+    self.tally.add(self._unit, count)
+    self.tally.settle(self._unit, len(self._environments))
+    if not (self._fine and rows.finite()):
+      self._explain()
+    return core.Progress.DID
+
+  def close(self) -> None:
+    """See `core.Worker`."""
+    self._parts.logger.close()
+    close_all(self._environments)
+
+  def _begin(self, slot: int) -> None:
+    timestep = self._environments[slot].reset()
+    if slot not in self._checked:
+      check_observation(self._parts.spec, timestep.observation)
+      self._checked.add(slot)
+    self._over[slot] = False
+    self._rows.steps.last[slot] = False
+    self._rows.steps.first[slot] = True
+    self._rows.observe(slot, timestep.observation)
+    self._returns[slot], self._lengths[slot] = 0.0, 0
+    for observer in self._observers[slot]:
+      observer.observe_first(timestep)
+
+  def _step(self, slot: int) -> None:
+    rows = self._rows
+    action = self._take(rows.steps.action, slot)
+    timestep = self._environments[slot].step(action)
+    rows.steps.reward[slot] = timestep.reward
+    rows.steps.discount[slot] = timestep.discount
+    writer = self._writers[slot]
+    writer.append(rows.columns[slot], False)
+    self._returns[slot] += timestep.reward
+    self._fine = self._fine and self._is_finite(timestep.reward)
+    self._lengths[slot] += 1
+    rows.observe(slot, timestep.observation)
+    rows.steps.first[slot] = False
+    for observer in self._observers[slot]:
+      observer.observe(action, timestep)
+    if timestep.last():
+      version = rows.version[slot]
+      rows.end(slot)
+      rows.version[slot] = version
+      writer.append(rows.columns[slot], True)
+      self._over[slot] = True
+      self._log(slot)
+
+  def _log(self, slot: int) -> None:
+    self.tally.add('actor_episodes')
+    self._recent.append(float(np.sum(self._returns[slot])))
+    self.tally.notes['recent_return'] = sum(self._recent) / len(self._recent)
+    if self.tally.counts['actor_episodes'] % self._parts.log_every:
+      return
+    now = self._parts.clock()
+    steps = self.tally.total(self._unit) + slot + 1
+    seconds = max(now - self._started[0], 1e-9)
+    row = {
+      'actor_steps': steps,
+      'actor_episodes': self.tally.total('actor_episodes'),
+      'learner_steps': self._actor.version,
+      'variables_age': max(0, self.tally.total('learner_steps') - self._actor.version),
+      **episode_columns(self._returns[slot], self._lengths[slot]),
+      'steps_per_second': (self.tally.counts[self._unit] - self._started[1]) / seconds,
+      'timestamp': now,
+    }
+    for observer in self._observers[slot]:
+      row.update(observer.metrics())
+    self._parts.logger.write(row)
+
+  def _finish(self, wait: float) -> core.Outcome:
+    for writer in self._writers:
+      blocked = writer.flush(wait / len(self._writers), everything=True)
+      if blocked is not None:
+        return blocked
+    self.tally.report(finished=True)
+    self._done = True
+    self.close()
+    return core.Progress.DONE
+
+  def _explain(self) -> None:
+    where = [
+      f'slot {slot}: {name} has {value}'
+      for slot in range(len(self._environments))
+      for name, nest in (('observation', self._rows.steps.observation), ('the sum of rewards', self._returns))
+      for value in (_strange(nest, slot),)
+      if value
+    ]
+    raise errors.NonFiniteError(
+      f'{self.name} at its step {self.tally.counts[self._unit]}: {"; ".join(where)}. '
+      'The environment gave that; look at its simulation, at the bounds of the actions it is given, and at its rewards.'
+    )
+
+
+def close_all(environments: List[dm_env.Environment]) -> None:
+  """Closes environments, each of them once; what one of them raises comes after the others are closed."""
+  with contextlib.ExitStack() as closing:
+    while environments:
+      closing.callback(environments.pop().close)
+
+
+def check_observation(spec: specs.EnvironmentSpec, observation: core.Nest) -> None:
+  """Raises a `UserError` if an observation is not what the environment's spec says."""
+  try:
+    tree.map_structure(lambda part, value: part.validate(value), spec.observations, observation)
+  except (TypeError, ValueError) as error:
+    raise errors.UserError(
+      f'The environment does not keep to its own observation_spec: {" ".join(str(error).split())[:500]}; mend the one '
+      'or the other.'
+    ) from error
+
+
+def episode_columns(episode_return: np.ndarray, length: float) -> dict[str, float]:
+  """The columns of an episode; a reward with several parts adds one for each."""
+  columns = {'episode_return': float(np.sum(episode_return)), 'episode_length': length}
+  if np.ndim(episode_return):
+    columns.update({f'episode_return_{i}': float(part) for i, part in enumerate(np.ravel(episode_return))})
+  return columns
+
+
+def _put(what: str, leaves: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> None:
+  """Writes what an actor gave into the rows."""
+  for leaf, value in zip(leaves, values, strict=True):
+    if leaf.shape != value.shape:  # An assignment would broadcast it.
+      raise ValueError(f'The actor gave {what} of shape {value.shape}, and the rows take {leaf.shape}.')
+    leaf[...] = value
+
+
+def _check_extras(rows: core.Nest, given: core.Nest) -> None:
+  """Raises a `UserError` unless an actor adds what its builder said of it."""
+  names = [sorted('/'.join(map(str, path)) for path, _ in tree.flatten_with_path(nest)) for nest in (given, rows)]
+  if names[0] != names[1]:
+    raise errors.UserError(
+      f'The actor adds {names[0] or "nothing"} to a row, and its rows have {names[1] or "nothing"}: what an actor of '
+      'your own adds is what `Builder.extras` says.'
+    )
+
+
+def _finite(values: np.ndarray) -> bool:
+  # A sum is finite only if all parts are, and costs half of a look at each; it may also be too large, so look then.
+  return math.isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())
+
+
+def _strange(nest: core.Nest, slot: int) -> Optional[str]:
+  for leaf in tree.flatten(nest):
+    values = np.ravel(leaf[slot])
+    if values.dtype.kind == 'f' and not np.isfinite(values).all():
+      return str(values[~np.isfinite(values)][0])
+  return None
+
+
+def _taker(spec: core.Nest) -> Callable[[core.Nest, int], Any]:
+  """A function that takes one slot's action out of a batch, as its environment wants it."""
+  if hasattr(spec, 'shape'):
+    return lambda actions, slot: actions[slot].copy() if actions.ndim > 1 else actions[slot]
+  return lambda actions, slot: tree.map_structure(lambda leaf: leaf[slot].copy(), actions)

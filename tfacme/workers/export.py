@@ -1,0 +1,129 @@
+"""The policy as a SavedModel, which needs no tfacme to load."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tree
+
+from tfacme import core, errors, specs
+from tfacme.tensors import compiling, states
+
+
+class ExportedPolicy(tf.Module):
+  """What is saved: `act` and `initial_state`, for any number of observations at a time."""
+
+  def __init__(self, policy: core.Policy, spec: specs.EnvironmentSpec, steps: int):
+    super().__init__(name='exported_policy')
+    self.policy = policy
+    state = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), policy.initial_state(1))
+
+    def act(observation: core.Nest, state: core.Nest, seed: tf.Tensor):
+      batch_size = tf.shape(tf.nest.flatten(observation)[0])[0]
+      context = core.Context(
+        seed=seed,
+        steps=tf.constant(steps, tf.int64),
+        index=tf.zeros([batch_size], tf.int32),
+        slots=tf.constant(1, tf.int32),
+      )
+      action, state, _ = policy(observation, state, context)
+      return action, state
+
+    self.act = tf.function(
+      act,
+      input_signature=[compiling.tensor_specs(spec.observations, None), state, tf.TensorSpec([2], tf.int32)],
+      autograph=False,
+    )
+    self.initial_state = tf.function(
+      policy.initial_state, input_signature=[tf.TensorSpec([], tf.int32)], autograph=False
+    )
+
+
+def check(policy: core.Policy, spec: specs.EnvironmentSpec) -> None:
+  """Raises a `UserError` if a policy can't be exported, which would else come to light at the end of a run."""
+  try:
+    exported = ExportedPolicy(policy, spec, 0)
+    actions, _ = exported.act.get_concrete_function().structured_outputs
+    for action, wanted in zip(tf.nest.flatten(actions), tf.nest.flatten(compiling.tensor_specs(spec.actions, None))):
+      if not wanted.shape.is_compatible_with(action.shape):
+        raise ValueError(f'it gives actions of shape {action.shape} in place of {wanted.shape}')
+    exported.initial_state.get_concrete_function()
+  except Exception as error:
+    what = ' '.join(str(error).split())[:300]
+    raise errors.UserError(
+      f'The evaluation policy can not be exported: {type(error).__name__}: {what}; its functions have to take any '
+      'number of observations at a time, as a tensor in `initial_state` too.'
+    ) from error
+
+
+def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: str) -> None:
+  """Writes a policy as a SavedModel.
+
+  It has two functions: `act(observation [B, ...], state, seed [2]) -> (action [B, ...], state)` and
+  `initial_state(B) -> state`.
+
+  Args:
+    policy: the evaluation policy.
+    spec: of its environment.
+    steps: environment steps that it was trained for, which a schedule in it may ask for.
+    path: a folder.
+  """
+  partial = path + '.partial'
+  shutil.rmtree(partial, ignore_errors=True)
+  tf.saved_model.save(ExportedPolicy(policy, spec, steps), partial)
+  shutil.rmtree(path, ignore_errors=True)
+  os.replace(partial, path)
+
+
+class LoadedPolicy:
+  """A trained policy, one observation at a time: `action = policy(observation)`; `reset()` begins an episode."""
+
+  def __init__(self, path: str, seed: int = 0):
+    if not os.path.exists(os.path.join(path, 'saved_model.pb')):
+      raise errors.UserError(
+        f'There is no trained policy in {path}; a run writes one when it ends, and the same command lets it go on.'
+      )
+    compiling.take_signals_elsewhere()
+    self._model = tf.saved_model.load(path)
+    arguments, _ = self._model.act.concrete_functions[0].structured_input_signature
+    self._wanted = tf.nest.flatten(arguments[0])
+    self._seed = seed
+    self._calls = 0
+    self._state: Any = None
+
+  def __call__(self, observation: core.Nest) -> core.Nest:
+    """The action for one observation."""
+    # Copied, since a state may hold on to an observation, whose memory an environment may use again.
+    batch = tree.map_structure(lambda x: np.array(x)[None], observation)
+    first = np.array([self._state is None])
+    return tree.map_structure(lambda x: x[0], self.act(batch, first))
+
+  def reset(self) -> None:
+    """Begins an episode."""
+    self._state = None
+
+  def act(self, observation: core.Nest, first: np.ndarray) -> core.Nest:
+    """Actions [B, ...] for observations [B, ...]; where `first` [B], an episode begins."""
+    initial = self._model.initial_state(len(first))
+    if self._state is None:
+      self._state = initial
+    self._state = states.restart(first, initial, self._state)
+    self._calls += 1
+    seed = tf.constant([self._seed, self._calls], tf.int32)
+    action, self._state = self._model.act(self._as_specified(observation), self._state, seed)
+    return tree.map_structure(lambda x: x.numpy(), action)
+
+  def _as_specified(self, observation: core.Nest) -> core.Nest:
+    """The observations as tensors of the types that the policy takes."""
+    wanted, given = self._wanted, [np.asarray(leaf) for leaf in tree.flatten(observation)]
+    if [spec.shape[1:] for spec in wanted] != [leaf.shape[1:] for leaf in given]:
+      shapes = [[tuple(leaf.shape[1:]) for leaf in leaves] for leaves in (given, wanted)]
+      raise errors.UserError(f'An observation has the shapes {shapes[0]}, and the policy takes {shapes[1]}.')
+    for spec, leaf in zip(wanted, given):
+      if not np.can_cast(leaf.dtype, spec.dtype.as_numpy_dtype, 'same_kind'):
+        raise errors.UserError(f'An observation is of type {leaf.dtype}, and the policy takes {spec.dtype.name}.')
+    return tree.unflatten_as(observation, [tf.constant(leaf, spec.dtype) for leaf, spec in zip(given, wanted)])

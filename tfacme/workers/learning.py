@@ -1,0 +1,301 @@
+"""The learner: one for all agents. An `Update` says what a learning step is; everything else about one is here."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+import numpy as np
+import tensorflow as tf
+import tree
+
+from tfacme import checkpoints, core, errors
+from tfacme.loggers import Logger
+from tfacme.replay.readers import Opened, OpenSource
+from tfacme.tensors import compiling
+from tfacme.workers import counting, variables
+
+_STATE = 'learner.json'
+_FIRST_ROWS = 100  # at most, one for each learner step
+_REPORT_EVERY = 10  # learner steps between two reports to the counter
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnerParts:
+  """What a learner is made of.
+
+  Attributes:
+    name: of its node.
+    update: the algorithm.
+    source: where its batches come from.
+    tally: the node's side of the counter.
+    logger: gets a row at every so many learner steps.
+    log_every: how many; and at each of the first 100 at most, which tell whether it learns at all.
+    updates_per_call: learning steps in one call of the compiled function.
+    seed: of random operations in the update, if it has any without a seed of their own.
+    budgeted: whether the run's budget is in learner steps (a run from recorded data).
+    paced: whether a rate limiter holds it back; if nothing does, it is done when the actors are.
+    replay: a `streams.Replay` whose size and ratio of samples to inserts are logged, or None.
+    clock: seconds; for the columns that tell the time.
+  """
+
+  name: str
+  update: core.Update
+  source: OpenSource
+  tally: counting.Tally
+  logger: Logger
+  log_every: int = 100
+  updates_per_call: int = 1
+  seed: int = 0
+  budgeted: bool = False
+  paced: bool = True
+  replay: Any = None
+  clock: Callable[[], float] = time.time
+
+
+class Learner:
+  """Learns, counts, logs, writes priorities back, serves variables, saves: a worker and a `core.VariableSource`."""
+
+  def __init__(self, parts: LearnerParts):
+    self.name = parts.name
+    self._parts = parts
+    self._update = parts.update
+    self._source = parts.source
+    self.tally = parts.tally
+    self._compiled = compiling.Compiled(
+      self._call, [[parts.source.specs() for _ in range(parts.updates_per_call)]], seed=parts.seed
+    )
+    self._direct: Optional[Callable[[Any], core.UpdateOutput]] = None
+    published = variables.published_variables(_published(parts.update))
+    self._published = {name: compiling.Values(own) for name, own in published.items()}
+    self._snapshots: Dict[str, Tuple[int, List[tf.Tensor]]] = {}
+    self._steps = 0
+    self._batches: List[Opened] = []  # read for the next call of the compiled function
+    self._before: Any = None  # where the source stood before it read them
+    self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
+    self._reading = _FairLock()  # And saved when nobody is reading.
+    self._started = (parts.clock(), 0)
+    self._done = False
+    self._broken: Optional[errors.NonFiniteError] = None  # why it can't go on
+    self.tally.join(['learner_steps'])
+
+  @property
+  def goes_on(self) -> bool:
+    """See `core.Worker`: what a rate limiter holds back, or a budget, comes to an end by itself."""
+    return self._parts.paced and not self._parts.budgeted
+
+  @property
+  def steps(self) -> int:
+    """Learning steps so far: the version of its variables."""
+    return self._steps
+
+  def step(self, wait: float) -> core.Outcome:
+    """Makes as many learning steps as one call of the compiled function has."""
+    if self._done:
+      return core.Progress.DONE
+    count = self._parts.updates_per_call
+    if self._parts.budgeted and self.tally.allowance('learner_steps', count) < count:
+      return self._finish()
+    if not self._parts.paced and not self._parts.budgeted and self.tally.phase > 0:
+      return self._finish()
+    with self._reading:
+      if not self._batches:
+        self._before = self._source.state()
+      while len(self._batches) < count:
+        read = self._source.read(wait, self._steps)
+        if isinstance(read, core.Blocked):
+          return self._wait_for_data(read)
+        self._batches.append(read)
+      batches, self._batches = self._batches, []
+      inputs = tree.flatten([batch.packed for batch in batches])
+      with self._lock:
+        finite, metrics, *priorities = self._compiled.flat(inputs)
+        self._steps += count
+        if not finite.numpy():
+          self._broken = self._explanation(metrics.numpy())
+    self._check_broken()
+    self._after(batches, metrics, priorities)
+    return core.Progress.DID
+
+  def update(self, batch: Any) -> core.UpdateOutput:
+    """One learning step on a batch of your own, without a graph around it (in a notebook)."""
+    if self._direct is None:
+      self._direct = tf.function(self._update.__call__, autograph=False)
+    with self._lock:
+      output = self._direct(tf.nest.map_structure(tf.convert_to_tensor, batch))
+      self._steps += 1
+    return output
+
+  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[tf.Tensor]]]]:
+    """See `core.VariableSource`."""
+    with self._lock:
+      self._check_broken()
+      if self._steps <= newer_than:
+        return None
+      return self._steps, [self._snapshot(name) for name in names]
+
+  def save(self, path: str) -> str:
+    """Writes the update's state, the count and the place in recorded data into the folder `path`."""
+    with self._reading, self._lock:
+      self._check_broken()
+      tf.train.Checkpoint(update=self._update).write(os.path.join(path, 'update'))
+      # What was read of recorded data and not learned from yet is read again. Of a queue it is gone, as all that is on
+      # its way: a run that goes on acts anew, and learns from that.
+      state = {'steps': self._steps, 'source': self._before if self._batches else self._source.state()}
+      with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
+        json.dump(state, file)
+      return self._digest()
+
+  def restore(self, path: str) -> str:
+    """Takes back what `save` wrote."""
+    with self._lock:
+      status = tf.train.Checkpoint(update=self._update).read(os.path.join(path, 'update'))
+      status.assert_existing_objects_matched()
+      with open(os.path.join(path, _STATE), encoding='utf-8') as file:
+        state = json.load(file)
+      self._steps = state['steps']
+      self.tally.counts['learner_steps'] = self._steps
+      self.tally.report()
+      self._source.set_state(state['source'])
+      self._started = (self._parts.clock(), self._steps)
+      return self._digest()
+
+  def close(self) -> None:
+    """See `core.Worker`."""
+    self._parts.logger.close()
+
+  def _call(self, packed: Sequence[Any]) -> Tuple[Any, ...]:
+    """The compiled function: batches as bytes -> (all is finite, metrics [M], priorities of each batch ...)."""
+    batches = [self._source.unpack(batch) for batch in packed]
+    outputs = [_checked(self._update, self._update(batch)) for batch in batches]
+    self._names = [*sorted(outputs[-1].metrics), 'sample_age']
+    self._priorities = outputs[-1].priorities
+    every = [_metrics(output, batch, self._names) for output, batch in zip(outputs, batches)]
+    metrics = every[-1]
+    priorities = [p for output in outputs for p in tf.nest.flatten(output.priorities) if p is not None]
+    finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(x)) for x in [*every, *priorities]])
+    return finite, metrics, *priorities
+
+  def _check_broken(self) -> None:
+    """Nothing of a learner that has met a NaN is learned from, given out or saved in place of what was there before."""
+    if self._broken is not None:
+      raise self._broken
+
+  def _after(self, batches: Sequence[Opened], metrics: Any, priorities: Sequence[Any]) -> None:
+    if priorities:
+      each = len(priorities) // len(batches)
+      for i, batch in enumerate(batches):
+        mine = [p.numpy() for p in priorities[i * each : (i + 1) * each]]
+        self._source.write_priorities(batch.token, _nested(self._priorities, iter(mine)))
+    count = len(batches)
+    self.tally.add('learner_steps', count)
+    every = self._parts.log_every
+    if self._steps <= min(every, _FIRST_ROWS) or self._steps % every < count:
+      self._log(metrics.numpy())
+    if self._steps % _REPORT_EVERY < count:
+      self.tally.report()
+
+  def _log(self, metrics: np.ndarray) -> None:
+    now = self._parts.clock()
+    row = {'learner_steps': self._steps, 'actor_steps': self.tally.total('actor_steps')}
+    row.update(zip(self._names, (float(value) for value in metrics)))
+    if self._parts.replay is not None:
+      for name, usage in self._parts.replay.usage().items():
+        row[f'{name}_size'] = usage.size
+        row[f'{name}_samples_per_insert'] = usage.sampled / max(1, usage.inserted)
+        self.tally.notes.update(replay_size=usage.size, replay_max=usage.max_size)
+    row['steps_per_second'] = (self._steps - self._started[1]) / max(now - self._started[0], 1e-9)
+    row['timestamp'] = now
+    self.tally.notes.update({name: row[name] for name in self._names if name == 'loss'})
+    self._parts.logger.write(row)
+
+  def _wait_for_data(self, blocked: core.Blocked) -> core.Outcome:
+    """Blocked; or done, if the actors are and have sent all they had."""
+    finished = self.tally.phase > 0
+    self.tally.hear()
+    drained = finished and not self._parts.budgeted and self._source.exhausted()
+    return self._finish() if drained else blocked
+
+  def _finish(self) -> core.Outcome:
+    self.tally.report(finished=True)
+    self._done = True
+    self.close()
+    return core.Progress.DONE
+
+  def _snapshot(self, name: str) -> List[tf.Tensor]:
+    version, values = self._snapshots.get(name, (-1, []))
+    if version != self._steps:
+      values = self._published[name].read()
+      self._snapshots[name] = (self._steps, values)
+    return values
+
+  def _digest(self) -> str:
+    return checkpoints.digest([self._steps, [variable.numpy() for variable in self._update.variables]])  # type: ignore[attr-defined]
+
+  def _explanation(self, metrics: np.ndarray) -> errors.NonFiniteError:
+    strange = [f'{name} is {value}' for name, value in zip(self._names, metrics) if not np.isfinite(value)]
+    return errors.NonFiniteError(
+      f'{self.name} at learner step {self._steps}: {", ".join(strange) or "a priority is not finite"}. Look at the '
+      f'rows before it in logs/{self.name}.csv: a loss that grew points to the learning rate or to missing gradient '
+      'clipping, one that did not to a reward or an observation far out of range.'
+    )
+
+
+class _FairLock:
+  """A lock that its last holder can't take again while somebody else waits for it."""
+
+  def __init__(self):
+    self._next, self._held = threading.Lock(), threading.Lock()
+
+  def __enter__(self):
+    with self._next:
+      self._held.acquire()
+
+  def __exit__(self, *error: Any):
+    self._held.release()
+
+
+def _published(update: core.Update) -> Mapping[str, Any]:
+  if not hasattr(update, 'published'):
+    raise errors.UserError(
+      f"{type(update).__name__} has no `published`, in whose 'policy' actors find what they act by."
+    )
+  return update.published
+
+
+def _checked(update: core.Update, output: Any) -> core.UpdateOutput:
+  if not isinstance(output, core.UpdateOutput):
+    raise errors.UserError(
+      f'{type(update).__name__} gave a {type(output).__name__}, and has to give a core.UpdateOutput.'
+    )
+  return output
+
+
+def _batches(batch: Any) -> List[core.Batch]:
+  """All batches of a nest of them: one agent around another takes {name: batch} side by side with its own."""
+  return [part for nest in batch.values() for part in _batches(nest)] if isinstance(batch, Mapping) else [batch]
+
+
+def _nested(priorities: Any, values: Iterator[np.ndarray]) -> Any:
+  """The values in the place of the priorities that an update gave: [B], {name: [B]}, a nest of those, None of none."""
+  if isinstance(priorities, Mapping):
+    return {name: _nested(priorities[name], values) for name in sorted(priorities)}  # the order of `tf.nest.flatten`
+  return None if priorities is None else next(values)
+
+
+def saved_steps(path: str) -> int:
+  """The number of learning steps of a learner that was saved in the folder `path`."""
+  with open(os.path.join(path, _STATE), encoding='utf-8') as file:
+    return json.load(file)['steps']
+
+
+def _metrics(output: core.UpdateOutput, batch: Any, names: Sequence[str]) -> tf.Tensor:
+  """The metrics [M] of one learning step; of several sources, the mean age of all items that are not recorded."""
+  ages = tf.cast(tf.concat([part.info.age for part in _batches(batch)], 0), tf.float32)
+  ours = tf.cast(ages >= 0, tf.float32)
+  age = tf.math.divide_no_nan(tf.reduce_sum(ours * ages), tf.reduce_sum(ours))
+  return tf.stack([tf.cast({**output.metrics, 'sample_age': age}[name], tf.float32) for name in names])

@@ -1,0 +1,99 @@
+"""The saver: writes checkpoints while a run goes on, and what the run leaves behind at its end."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import time
+from typing import Any, Callable, Mapping, Optional
+
+from tfacme import checkpoints, core
+from tfacme.workers import counting
+
+_IDLE = core.Blocked('the next checkpoint', idle=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class SaverParts:
+  """What a saver is made of.
+
+  Attributes:
+    name: of its node.
+    tally: the node's side of the counter.
+    folder: of the checkpoints; None if the run leaves nothing behind.
+    parts: name -> saves that part into a folder and returns its digest; in the order in which they are saved.
+    steps: says of what was saved into a folder how far the run had come, in `unit`.
+    leave: writes what the run leaves behind (the exported policy, the curve).
+    unit: what `every` counts.
+    every: steps between checkpoints; 0 is only at the end.
+    budget: steps of the run.
+    keep: how many checkpoints stay.
+  """
+
+  name: str
+  tally: counting.Tally
+  folder: Optional[str]
+  parts: Mapping[str, Callable[[str], Any]]
+  steps: Callable[[str], int]
+  leave: Callable[[], None]
+  unit: str
+  every: int
+  budget: int
+  keep: int
+
+
+class Saver:
+  """Saves learner, counter and replay together; the last worker of a run to be done; a `core.Worker`."""
+
+  goes_on = False
+
+  def __init__(self, parts: SaverParts):
+    self.name = parts.name
+    self._parts = parts
+    self.tally = parts.tally
+    self._done = False
+    self.tally.join([])
+    self._next = self._after(self.tally.total(parts.unit))
+
+  def step(self, wait: float) -> core.Outcome:
+    """Writes a checkpoint if one is due."""
+    if self._done:
+      return core.Progress.DONE
+    self.tally.hear()
+    if self.tally.phase >= counting.PHASES.index('saver'):
+      self._finish()
+      self.tally.report(finished=True)
+      self._done = True
+      return core.Progress.DONE
+    if self.tally.total(self._parts.unit) >= self._next:
+      self._save()
+      self._next = self._after(self.tally.total(self._parts.unit))
+      return core.Progress.DID
+    if wait:
+      time.sleep(wait)
+    return _IDLE
+
+  def interrupt(self) -> None:
+    """Saves what there is, since the run is being stopped."""
+    if not self._done:
+      self.tally.report()
+      self._save()
+
+  def close(self) -> None:
+    """See `core.Worker`; it holds nothing open."""
+
+  def _after(self, steps: int) -> float:
+    due = (steps // self._parts.every + 1) * self._parts.every if self._parts.every else math.inf
+    return due if due < self._parts.budget else math.inf  # The one at the end is written anyway.
+
+  def _save(self) -> Optional[str]:
+    """Writes a checkpoint and returns its folder, if there is one."""
+    if self._parts.folder is None:
+      return None
+    return checkpoints.write(self._parts.folder, self._parts.steps, self._parts.parts, self._parts.keep)
+
+  def _finish(self) -> None:
+    checkpoint = self._save()  # First: if what follows fails, nothing has to be learned again.
+    self._parts.leave()
+    if checkpoint is not None:
+      checkpoints.complete(checkpoint)
