@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import tfacme
-from tfacme import cli, core, errors, launching, loggers
+from tfacme import cli, core, errors, graph, launching, loggers
 from tfacme.agents import registry
 from tfacme.graph import picture
 
@@ -203,7 +203,7 @@ def test_graph(calls, tmp_path, monkeypatch):
   program = types.ModuleType('tfacme.graph.program')
   program.graph = lambda made: picture.Graph(nodes[:made], ())
   monkeypatch.setitem(sys.modules, 'tfacme.graph.program', program)
-  monkeypatch.setitem(vars(tfacme), 'program', program)
+  monkeypatch.setattr(graph, 'program', program, raising=False)
   monkeypatch.setitem(vars(tfacme), 'make_program', lambda experiment: experiment.layout.actors)
   assert cli.main(['graph', 'dqn', '--actors', '3', '--out', str(tmp_path / 'new' / 'a.svg')]) == 0
   assert 'actor × 3' in (tmp_path / 'new' / 'a.svg').read_text()

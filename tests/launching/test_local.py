@@ -12,7 +12,7 @@ from tfacme import core, errors
 from tfacme.graph import nodes
 from tfacme.launching import local, outcomes
 
-_MISSED = local.Failure('Traceback ...\ntfacme.remote.RemoteError: get of the node learner failed: NaN')
+_MISSED = local.Failure('Traceback ...\ntfacme.graph.remote.RemoteError: get of the node learner failed: NaN')
 _CAUSE = local.Failure('Traceback ...\nFloatingPointError: NaN')
 
 

@@ -46,7 +46,7 @@ def _described(networks, *wrappers, config=None):
     environment=environments.factory('bsuite:catch/0').wrapped(*wrappers),
     budget=tfacme.Budget(actor_steps=100),
   )
-  return runs.describe(experiment, 'inline')
+  return run.describe(experiment, 'inline')
 
 
 def test_functions_are_called_by_their_names():
@@ -83,7 +83,7 @@ def _run(folder, environment=None):
   (folder / 'experiment.json').write_text('{"agent": "dqn", "environment": "mine"}')
   if environment is not None:
     (folder / 'environment.pkl').write_bytes(cloudpickle.dumps(environment))
-  return runs.Run(str(folder))
+  return run.Run(str(folder))
 
 
 def test_an_environment_from_the_current_folder_is_found(tmp_path, monkeypatch):
@@ -93,34 +93,34 @@ def test_an_environment_from_the_current_folder_is_found(tmp_path, monkeypatch):
     patch.syspath_prepend(str(tmp_path))
     import a_module_of_mine
 
-    run = _run(tmp_path / 'run', a_module_of_mine.make)
+    made = _run(tmp_path / 'run', a_module_of_mine.make)
   monkeypatch.delitem(sys.modules, 'a_module_of_mine')
   with pytest.raises(errors.UserError, match="run is from the module 'a_module_of_mine', which is not to be found"):
-    run.environment()
+    made.environment()
   monkeypatch.setattr(sys, 'path', [*sys.path])
   monkeypatch.chdir(tmp_path)
-  assert run.environment(seed=2) == 3
+  assert made.environment(seed=2) == 3
 
 
 def test_a_policy_is_not_exported_among_other_files(tmp_path, monkeypatch):
   for name in ('run', 'mine', 'before'):
     (tmp_path / name).mkdir()
-  run = _run(tmp_path / 'run')
+  made = _run(tmp_path / 'run')
   (tmp_path / 'run' / 'policy').mkdir()
   (tmp_path / 'run' / 'policy' / 'saved_model.pb').write_text('new')
-  monkeypatch.setattr(runs.Run, 'policy', lambda self: None)
+  monkeypatch.setattr(run.Run, 'policy', lambda self: None)
   (tmp_path / 'mine' / 'notes.txt').write_text('mine')
   (tmp_path / 'before' / 'saved_model.pb').write_text('old')
   for path in (tmp_path / 'mine', tmp_path / 'run'):
     with pytest.raises(errors.UserError, match='holds other files'):
-      run.export(str(path))
+      made.export(str(path))
   for path in (tmp_path / 'before', tmp_path / 'new'):
-    run.export(str(path))
+    made.export(str(path))
     assert (path / 'saved_model.pb').read_text() == 'new'
 
 
 def test_the_data_of_a_source_of_its_own_is_part_of_an_experiment():
-  described = [runs.describe(imitation.experiment(mistakes=share), 'inline') for share in (0.0, 0.5)]
+  described = [run.describe(imitation.experiment(mistakes=share), 'inline') for share in (0.0, 0.5)]
   sources = [one.pop('source') for one in described]
   assert sources[0] != sources[1] and 'memory:' in sources[0]
   assert described[0] == described[1]
