@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Protocol, Sequence, Union
 
 import numpy as np
 import tree
 
 from tfacme import core, errors, seeds
-from tfacme.replay import packing, sources, streams, tables
-from tfacme.replay.items import Items, index
+from tfacme.replay import recorded, sources, streams, tables
+from tfacme.replay.items import Items
 
 Packed = Any  # A nest of uint8 arrays: what the compiled learner takes.
 
@@ -88,7 +87,7 @@ def open_source(source: sources.Source, room: Room, name: str = 'source') -> Ope
     return _Leaf(room.replay.reader(table, source.batch_size), table.items, source.batch_size)
   if isinstance(source, sources.Data):
     dataset = room.dataset if source.dataset is None else source.dataset
-    reader = DataReader(dataset, source, room.step_spec, seeds.derive(room.seed, name))
+    reader = recorded.DataReader(dataset, source, room.step_spec, seeds.derive(room.seed, name))
     return _Leaf(reader, source.items, source.batch_size)
   if isinstance(source, sources.Map):
     return _Map(source.function, open_source(source.source, room, name))
@@ -113,11 +112,11 @@ def check(source: sources.Source, described: Sequence[tables.Table], dataset: An
       )
     tables.check_batch(tables.find(described, source.table), source.batch_size)
   elif isinstance(source, sources.Data):
-    recorded = dataset if source.dataset is None else source.dataset
-    if recorded is None:
+    data = dataset if source.dataset is None else source.dataset
+    if data is None:
       raise errors.UserError('This agent learns from recorded data; give the experiment a dataset.')
-    recorded.check()
-    _as_recorded(step_spec, recorded.spec())
+    data.check()
+    recorded.as_recorded(step_spec, data.spec())
   elif isinstance(source, sources.Map):
     check(source.source, described, dataset, step_spec)
   else:
@@ -173,10 +172,10 @@ class _Leaf:
     self._reader.write_priorities(token, priorities)
 
   def state(self) -> Any:
-    return self._reader.state() if isinstance(self._reader, DataReader) else None
+    return self._reader.state() if isinstance(self._reader, recorded.DataReader) else None
 
   def set_state(self, state: Any) -> None:
-    if isinstance(self._reader, DataReader):
+    if isinstance(self._reader, recorded.DataReader):
       self._reader.set_state(state)
 
 
@@ -288,137 +287,3 @@ class _Together(_Several):
     for name, part in zip(self._names, self._parts):
       if priorities.get(name) is not None:
         part.write_priorities(token[name], priorities[name])
-
-
-@dataclasses.dataclass
-class _DataRead:
-  columns: streams.Columns
-  info: np.ndarray
-
-
-class DataReader:
-  """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
-
-  What a batch holds is a function of the seed and of how many batches were read before. `state` is that number, and how
-  many items an epoch of several blocks has, once that is known: so a run that goes on reads no more than its own epoch
-  again. A single block keeps the order in which it was first read, and to pass over it costs nothing.
-  """
-
-  def __init__(self, dataset: Any, source: sources.Data, step_spec: core.Step, seed: int):
-    self.codec = packing.Codec.of(_as_recorded(step_spec, dataset.spec()), [source.items])
-    self._dataset = dataset
-    self._source = source
-    self._seed = seed
-    self._batches = self._read_batches()
-    self._count = 0
-    self._epoch_items: Optional[int] = None
-
-  def read(self, wait: float, now: int) -> _DataRead:
-    """The next batch; it never waits for anything but the disk."""
-    del wait, now
-    columns, size = next(self._batches)
-    self._count += 1
-    # Read at -1 with variables of version 0: an age that no item of a replay has.
-    return _DataRead(columns, packing.pack_info(self._source.batch_size, -1, probability=1.0 / size, table_size=size))
-
-  def exhausted(self) -> bool:
-    """Recorded data has no end."""
-    return False
-
-  def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
-    """Recorded data has no priorities."""
-
-  def state(self) -> Tuple[int, Optional[int]]:
-    """(batches read, items of an epoch of several blocks or None)."""
-    return self._count, self._epoch_items
-
-  def set_state(self, state: Tuple[int, Optional[int]]) -> None:
-    """Passes over as many batches as `state` says."""
-    self._count, self._epoch_items = state
-    self._batches = self._read_batches(self._count)
-
-  def _read_batches(self, passed: int = 0):
-    """(columns of a batch, items in its block), for ever; what is left of a block goes in front of the next one."""
-    batch_size, left = self._source.batch_size, []
-    epoch, items_passed = 0, passed * batch_size
-    if self._epoch_items:
-      epoch, items_passed = divmod(items_passed, self._epoch_items)
-    for place, columns, rows in self._blocks(epoch):
-      size = len(rows)
-      if items_passed >= size:
-        items_passed -= size
-        continue
-      random = np.random.default_rng([self._seed, *place])
-      rows = rows[random.permutation(size)][items_passed:]
-      items_passed = 0
-      which = self.codec.which(self._source.items)
-      for start in range(0, len(rows), batch_size):
-        chosen = rows[start : start + batch_size]
-        batch = {n: packing.take(column, chosen, which[n]) for n, column in columns.items()}
-        left = [batch] if not left else [{n: np.concatenate([left[0][n], batch[n]]) for n in batch}]
-        if len(left[0]['rest']) >= batch_size:
-          yield {n: column[:batch_size] for n, column in left[0].items()}, size
-          rest = {n: column[batch_size:] for n, column in left[0].items()}
-          left = [rest] if len(rest['rest']) else []
-      del columns  # The next block needs the memory.
-
-  def _blocks(self, start: int):
-    """((epoch, block), packed rows of that block of episodes, row numbers [n, T] of all items in it), for ever."""
-    most = max(1, self._source.shuffle_bytes // sum(column.bytes for column in self.codec.columns.values()))
-    for epoch in itertools.count(start):
-      found, blocks = 0, 0
-      for block in _grouped(self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)), most):
-        columns = None  # Only then is there room for the next ones.
-        columns, rows = self._pack(block)
-        block.clear()  # They are packed now.
-        yield (epoch, blocks), columns, rows
-        found, blocks = found + len(rows), blocks + 1
-      if not found:
-        raise errors.UserError(
-          f'The data set holds no item of {self._source.items.length} rows; make the items shorter, or pad them.'
-        )
-      while blocks == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
-        epoch += 1
-        yield (epoch, 0), columns, rows
-      self._epoch_items = found
-
-  def _pack(self, episodes: Sequence[core.Step]):
-    columns = self.codec.rows(sum(len(episode.last) for episode in episodes))
-    steps, _ = self.codec.views(columns)
-    start = 0
-    for episode in episodes:
-      end = start + len(episode.last)
-      _write(steps, episode, slice(start, end))
-      start = end
-    return columns, index(np.asarray(steps.last), self._source.items)
-
-
-def _grouped(episodes: Iterable[core.Step], most: int) -> Iterator[List[core.Step]]:
-  """Lists of episodes with `most` rows in all; each list goes on to the end of an episode."""
-  block, rows = [], 0
-  for episode in episodes:
-    block.append(episode)
-    rows += len(episode.last)
-    if rows >= most:
-      yield block
-      block, rows = [], 0
-  if block:
-    yield block
-
-
-def _write(steps: core.Step, episode: core.Step, rows: slice) -> None:
-  for view, leaf in zip(tree.flatten(steps), tree.flatten(episode)):
-    view[rows] = leaf
-
-
-def _as_recorded(step_spec: core.Step, recorded: core.Step) -> core.Step:
-  """The environment's own spec with the extras that were recorded; whatever else differs is an error."""
-  for name in ('observation', 'action', 'reward', 'discount'):
-    ours, theirs = getattr(step_spec, name), getattr(recorded, name)
-    shapes = [tree.map_structure(lambda s: (tuple(s.shape), np.dtype(s.dtype)), s) for s in (ours, theirs)]
-    if shapes[0] != shapes[1]:
-      theirs, ours = (tree.map_structure(lambda s: f'{np.dtype(s.dtype)} {list(s.shape)}', s) for s in (theirs, ours))
-      raise errors.UserError(
-        f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
-      )
-  return step_spec._replace(extras=recorded.extras)
