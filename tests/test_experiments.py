@@ -81,13 +81,7 @@ def test_a_wrapper_is_the_agent_inside_but_for_what_it_says():
   agent = dqn.DQNBuilder(dqn.DQNConfig(n_step=2))
   wrapper = core.BuilderWrapper(agent, _Numbers())
   assert wrapper.variable_period == agent.variable_period
-  assert wrapper.tables(None) == agent.tables(None) and wrapper.source() == agent.source()
-
-
-def test_a_run_is_described_with_the_numbers_of_the_agent_inside():
-  described = core.BuilderWrapper(dqn.DQNBuilder(dqn.DQNConfig(n_step=2)), _Numbers()).describe()
-  assert described['bonus'] == 0.5
-  assert (described['agent']['builder'], described['agent']['n_step']) == ('DQNBuilder', 2)
+  assert wrapper.tables(None) == agent.tables(None) and wrapper.source(None) == agent.source(None)
 
 
 # --- What would come to light at the end of a run alone ---

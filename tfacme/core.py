@@ -12,7 +12,20 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
+from typing import (
+  TYPE_CHECKING,
+  Any,
+  ClassVar,
+  Dict,
+  List,
+  Mapping,
+  NamedTuple,
+  Optional,
+  Protocol,
+  Sequence,
+  Tuple,
+  Union,
+)
 
 import numpy as np
 from dm_env import specs as dm_specs
@@ -93,6 +106,9 @@ class Context(NamedTuple):
   steps: Any  # int64 [], environment steps of all actors so far
   index: Any  # int32 [B], the number of each slot among all slots of all actors
   slots: Any  # int32 [], how many slots there are in all
+  first: Any  # bool [B], whether an episode begins with this observation
+  episode_seed: Any  # int32 [B, 2], the same throughout an episode of a slot, and another one in each: for its noise
+  episode: Any  # int32 [B], how many episodes the slot has begun before this one, since its actor was made
 
 
 class Policy(Protocol):
@@ -198,11 +214,15 @@ class ActorParts:
   evaluation: bool
 
 
+@dataclasses.dataclass(frozen=True)
 class Builder:
-  """How an agent is put together from its parts. The first five methods are enough for most agents."""
+  """How an agent is put together from its parts. The first five methods are enough for most agents.
 
-  config: Any  # A dataclass: every number of the agent.
-  variable_period = 10  # An actor asks for newer variables every so many rounds of its slots.
+  A builder is a frozen dataclass, and its fields are the agent's identity: a run of other ones is another run. Most
+  have one named `config`, a dataclass with every number of the agent; what else they have are choices, such as a loss.
+  """
+
+  variable_period: ClassVar[int] = 10  # An actor asks for newer variables every so many rounds of its slots.
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` if this agent can't learn in an environment of this kind."""
@@ -211,7 +231,7 @@ class Builder:
     """The replay tables; none for an agent that learns from recorded data alone."""
     return ()
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """What the learner consumes."""
     raise NotImplementedError
 
@@ -237,13 +257,13 @@ class Builder:
     return None
 
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` if the networks don't fit the environment's spec."""
+    """Raises a `UserError` if the networks don't fit the environment's spec, and creates what variables they lack.
 
-  def describe(self) -> Dict[str, Any]:
-    """Every number of the agent as plain values, for a run's `experiment.json`; a run of other ones is another run."""
-    return describe(self.config)
+    It is called once for all networks that a run makes, before anything else of the agent sees them.
+    """
 
 
+@dataclasses.dataclass(frozen=True)
 class BuilderWrapper(Builder):
   """An agent around an agent: an imitator or explorer that rewrites rewards, say. A subclass says what differs.
 
@@ -252,10 +272,13 @@ class BuilderWrapper(Builder):
     config: the wrapper's own numbers, as a dataclass, or None.
   """
 
-  def __init__(self, agent: Builder, config: Any = None):
-    self.agent = agent
-    self.config = config
-    self.variable_period = agent.variable_period
+  agent: Builder
+  config: Any = None
+
+  @property
+  def variable_period(self) -> int:  # type: ignore[override]
+    """That of the agent inside."""
+    return self.agent.variable_period
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """See `Builder`."""
@@ -265,9 +288,9 @@ class BuilderWrapper(Builder):
     """See `Builder`."""
     return self.agent.tables(spec)
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """See `Builder`."""
-    return self.agent.source()
+    return self.agent.source(spec)
 
   def policy(self, networks: Any, spec: specs.EnvironmentSpec, evaluation: bool) -> Policy:
     """See `Builder`."""
@@ -288,10 +311,6 @@ class BuilderWrapper(Builder):
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """See `Builder`."""
     self.agent.checks_networks(networks, spec)
-
-  def describe(self) -> Dict[str, Any]:
-    """The wrapper's numbers, and the whole agent inside."""
-    return {**describe(self.config), 'agent': {'builder': type(self.agent).__name__, **self.agent.describe()}}
 
 
 def describe(config: Any) -> Dict[str, Any]:

@@ -1,6 +1,7 @@
 """Imitation: a wrapper that rewards any agent for what looks like an expert's doing (Ho & Ermon 2016)."""
 
 import dataclasses
+from typing import Any
 
 import sonnet as snt
 import tensorflow as tf
@@ -38,12 +39,11 @@ class Update(tf.Module):
     return self._discriminator(tf.concat([batch.steps.observation, tf.one_hot(batch.steps.action, 2)], axis=2))[..., 0]
 
 
+@dataclasses.dataclass(frozen=True)
 class Builder(core.BuilderWrapper):
   """Any agent with demonstrations beside its own batches; all else is the agent's own."""
 
-  def __init__(self, agent, demonstrations):
-    super().__init__(agent)
-    self._demonstrations = demonstrations
+  demonstrations: Any = None
 
   def tables(self, spec):
     # The discriminator looks at each row, also where the agent needs the ends of its items alone.
@@ -52,9 +52,9 @@ class Builder(core.BuilderWrapper):
       for table in self.agent.tables(spec)
     ]
 
-  def source(self):
-    expert = sources.Data(items.Items(length=2), 32, self._demonstrations)
-    return sources.Together({'agent': self.agent.source(), 'expert': expert})
+  def source(self, spec):
+    expert = sources.Data(items.Items(length=2), 32, self.demonstrations)
+    return sources.Together({'agent': self.agent.source(spec), 'expert': expert})
 
   def update(self, networks, spec):
     return Update(self.agent.update(networks, spec))
@@ -65,9 +65,8 @@ def experiment(seed: int = 0, mistakes: float = 0.0) -> tfacme.Experiment:
   config = dqn.DQNConfig(
     n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
   )
-  demonstrations = datasets.memory(environment.record(50, mistakes))
   return tfacme.Experiment(
-    Builder(dqn.DQNBuilder(config), demonstrations),
+    Builder(dqn.DQNBuilder(config), demonstrations=datasets.memory(environment.record(50, mistakes))),
     environment.TwoStates,
     dqn.mlp_networks(hidden_sizes=(16,)),
     tfacme.Budget(actor_steps=1500),

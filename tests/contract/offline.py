@@ -28,9 +28,7 @@ class Update(tf.Module):
 class Builder(core.Builder):
   """No tables: only recorded data."""
 
-  config = None
-
-  def source(self):
+  def source(self, spec):
     return sources.Data(items.Items(length=3), batch_size=32)
 
   def policy(self, networks, spec, evaluation):

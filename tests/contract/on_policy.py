@@ -53,12 +53,10 @@ class Update(tf.Module):
 class Builder(core.Builder):
   """A queue of items that share one row with the next one, so that no transition is learned from twice."""
 
-  config = None
-
   def tables(self, spec):
     return [tables.queue(items.Items(length=11, period=10, end='continue'), size=8)]
 
-  def source(self):
+  def source(self, spec):
     return sources.Sample('queue', batch_size=4)
 
   def policy(self, networks, spec, evaluation):

@@ -56,12 +56,10 @@ class Update(tf.Module):
 class Builder(core.Builder):
   """Single transitions, and an actor of its own."""
 
-  config = None
-
   def tables(self, spec):
     return [tables.Table(items.Items(length=2), tables.sample_to_insert_ratio(8.0, 100, 100.0), max_size=5000)]
 
-  def source(self):
+  def source(self, spec):
     return sources.Sample('replay', batch_size=32)
 
   def policy(self, networks, spec, evaluation):

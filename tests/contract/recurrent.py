@@ -55,13 +55,11 @@ class Update(tf.Module):
 class Builder(core.Builder):
   """Sequences, most of which begin where the cue can't be seen any more."""
 
-  config = None
-
   def tables(self, spec):
     sequences = items.Items(length=5, period=2, once=['state'])
     return [tables.Table(sequences, tables.sample_to_insert_ratio(8.0, 100, error_buffer=100.0), max_size=5000)]
 
-  def source(self):
+  def source(self, spec):
     return sources.Sample('replay', batch_size=32)
 
   def policy(self, networks, spec, evaluation):

@@ -11,7 +11,7 @@ import pytest
 
 import tfacme
 from tests.contract import imitation
-from tfacme import environments, errors
+from tfacme import core, environments, errors
 from tfacme.runs import run
 from tfacme.agents import dqn
 
@@ -119,15 +119,21 @@ def test_a_policy_is_not_exported_among_other_files(tmp_path, monkeypatch):
     assert (path / 'saved_model.pb').read_text() == 'new'
 
 
-def test_the_data_of_a_source_of_its_own_is_part_of_an_experiment():
+def test_what_a_builder_is_made_of_is_part_of_an_experiment():
   described = [run.describe(imitation.experiment(mistakes=share), 'inline') for share in (0.0, 0.5)]
-  sources = [one.pop('source') for one in described]
-  assert sources[0] != sources[1] and 'memory:' in sources[0]
+  data = [one['builder'].pop('demonstrations') for one in described]
+  assert data[0] != data[1] and 'memory:' in data[0]
   assert described[0] == described[1]
 
 
+def test_a_run_is_described_with_the_numbers_of_the_agent_inside():
+  builder = core.BuilderWrapper(dqn.DQNBuilder(dqn.DQNConfig(n_step=2)), dqn.DQNConfig(n_step=4))
+  described = run.describe(dataclasses.replace(imitation.experiment(), builder=builder), 'inline')
+  assert described['config']['n_step'] == 4
+  assert (described['builder']['agent']['type'], described['builder']['agent']['config']['n_step']) == ('DQNBuilder', 2)
+
+
 def test_a_config_whose_numbers_cannot_be_told_is_refused():
-  builder = dqn.DQNBuilder()
-  builder.config = {'n_step': 3}
+  builder = dqn.DQNBuilder({'n_step': 3})
   with pytest.raises(errors.UserError, match="A config has to be a dataclass.* not {'n_step': 3}"):
-    builder.describe()
+    run.describe(dataclasses.replace(imitation.experiment(), builder=builder), 'inline')

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import core, specs
+from tfacme import core, networks, specs
 from tfacme.workers import acting
 
 SPEC = specs.EnvironmentSpec(
@@ -36,10 +36,10 @@ class Before(tf.Module):
     return state, observation['x'], {'numbers': tf.tile(numbers[None], [2, 1]), 'index': context.index}
 
 
-def make_actor():
+def make_actor(policy=None):
   return acting.PolicyActor(
     core.ActorParts(
-      policy=Before(),
+      policy=policy or Before(),
       environments=[None, None],  # type: ignore[list-item]
       environment_spec=SPEC,
       variables=NoVariables(),  # type: ignore[arg-type]
@@ -74,3 +74,29 @@ def test_what_is_told_to_the_policy():
 def test_an_observation_of_another_shape_is_an_error():
   with pytest.raises(ValueError, match=r'shape \(2, 1\).*takes \(2, 2\)'):
     make_actor().act({**observe(1, 2), 'x': np.zeros((2, 1), np.float32)}, np.array([True, True]), 0)
+
+
+class Episodes(tf.Module):
+  """Tells what it hears of episodes, and draws a number for each call and one for each episode."""
+
+  def initial_state(self, batch_size):
+    return ()
+
+  def __call__(self, observation, state, context):
+    lasting = [tf.random.stateless_uniform([], context.episode_seed[i]) for i in range(2)]
+    drawn = tf.random.stateless_uniform([2, 2], networks.draw()) + tf.random.stateless_uniform([2, 2], networks.draw())
+    told = {'first': context.first, 'episode': context.episode, 'lasting': tf.stack(lasting), 'drawn': drawn}
+    return observation['x'], state, told
+
+
+def test_a_policy_knows_where_episodes_begin_and_has_noise_that_lasts_one():
+  actor = make_actor(Episodes())
+  firsts = [[True, True], [False, False], [False, True], [False, False]]
+  told = [actor.act(observe(1, 2), np.array(first), 0)[1] for first in firsts]
+  assert [t['first'].tolist() for t in told] == firsts
+  assert [t['episode'].tolist() for t in told] == [[0, 0], [0, 0], [0, 1], [0, 1]]
+  lasting = np.stack([t['lasting'] for t in told])
+  assert len(set(lasting[:, 0])) == 1 and len(set(lasting[:, 1])) == 2 and len(set(lasting.ravel())) == 3
+  assert len(np.unique([t['drawn'] for t in told])) == 16
+  again = make_actor(Episodes()).act(observe(1, 2), np.array(firsts[0]), 0)[1]
+  assert all(np.array_equal(again[name], told[0][name]) for name in again)

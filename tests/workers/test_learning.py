@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tfacme
-from tfacme import core, environments, errors
+from tfacme import core, environments, errors, networks
 from tfacme.agents import dqn
 from tfacme.replay import readers
 from tfacme.workers import counting, learning
@@ -108,7 +108,9 @@ def make_learner(kind=Sum, **parts):
     **parts,
   }
   tally = counting.Tally('learner', counter)
-  learner = learning.Learner(learning.LearnerParts(name='learner', update=update, tally=tally, **parts))
+  learner = learning.Learner(
+    learning.LearnerParts(name='learner', update=update, random=networks.Randomness(3), tally=tally, **parts)
+  )
   return update, learner, counter
 
 

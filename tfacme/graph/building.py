@@ -54,18 +54,20 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
   """The learner's object."""
   experiment = plan.experiment
   with networks.seeded(plan.seed('networks')):
-    update = experiment.builder.update(experiment.networks(plan.spec), plan.spec)
+    update = experiment.builder.update(plan_lib.make_networks(experiment, plan.spec), plan.spec)
+    random = networks.Randomness(networks.next_seed())
   room = readers.Room(replay, plan.described, plan.step_spec, experiment.dataset, plan.seed('source'))
   learner = learning.Learner(
     learning.LearnerParts(
       name='learner',
       update=update,
+      random=random,
+      seed=plan.fresh_seed('learner'),
       source=readers.open_source(plan.source, room),
       tally=counting.Tally('learner', counter, lease=_LEASE),
       logger=plan.logger('learner'),
       log_every=experiment.logging.learner_every,
       updates_per_call=experiment.layout.updates_per_call,
-      seed=plan.fresh_seed('learner'),
       budgeted=experiment.offline,
       paced=_is_paced(plan),
       replay=replay,

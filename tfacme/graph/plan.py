@@ -60,9 +60,9 @@ class Plan:
     return loggers.make_logger(self.path('logs'), name, self.experiment.logging.tensorboard)
 
   def networks(self) -> Any:
-    """The agent's networks; in every node with the same initial values."""
+    """The agent's networks, with their variables; in every node with the same initial values."""
     with networks.seeded(self.seed('networks')):
-      return self.experiment.networks(self.spec)
+      return make_networks(self.experiment, self.spec)
 
 
 def make_plan(
@@ -74,14 +74,13 @@ def make_plan(
   spec = specs.environment_spec(environment)
   environment.close()
   builder.check(spec)
-  nets = experiment.networks(spec)
-  builder.checks_networks(nets, spec)
+  nets = make_networks(experiment, spec)
   extras = () if experiment.offline else builder.extras(spec)
   if extras is None:
     extras = acting.extras_spec(builder.policy(nets, spec, evaluation=False), spec)
   export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
-  source = builder.source()
+  source = builder.source(spec)
   if not experiment.offline and not described:
     raise errors.UserError(
       'This agent has no replay tables: it learns from recorded data; give it a dataset (--dataset), as `tfacme '
@@ -100,3 +99,10 @@ def make_plan(
   readers.check(source, () if experiment.offline else described, experiment.dataset, step_spec)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint, start)
+
+
+def make_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Any:
+  """The agent's networks, which fit the environment and have their variables."""
+  made = experiment.networks(spec)
+  experiment.builder.checks_networks(made, spec)
+  return made

@@ -25,6 +25,10 @@ from tfacme.networks.normalization import update_normalizers as update_normalize
 from tfacme.networks.optimizers import Adam as Adam
 from tfacme.networks.policies import DistributionPolicy as DistributionPolicy
 from tfacme.networks.policies import MemorylessPolicy as MemorylessPolicy
+from tfacme.networks.randomness import Randomness as Randomness
+from tfacme.networks.randomness import draw as draw
+from tfacme.networks.randomness import drawing as drawing
+from tfacme.networks.randomness import fold as fold
 from tfacme.networks.recurrent import Unrollable as Unrollable
 from tfacme.networks.recurrent import lstm as lstm
 from tfacme.networks.seeding import create_unrolled as create_unrolled

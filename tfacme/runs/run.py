@@ -29,7 +29,7 @@ _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
 # What makes two experiments one.
-_SAME = ('agent', 'config', 'environment', 'networks', 'source', 'dataset', 'observers', 'seed')
+_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'dataset', 'observers', 'seed')
 
 
 class Run:
@@ -186,10 +186,10 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
   builder = experiment.builder
   description = {
     'agent': experiment.agent,
-    'config': builder.describe(),
+    'config': core.describe(getattr(builder, 'config', None)),
+    'builder': _builder(builder),
     'environment': _name(experiment.environment),
     'networks': _name(experiment.networks),
-    'source': _name(builder.source()),
     'seed': experiment.seed,
     'dataset': _name(experiment.dataset) if experiment.offline else None,
     'observers': [_name(observer) for observer in experiment.observers],
@@ -204,6 +204,17 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
   }
   # What is infinite is a string there: JSON has no such number, and not every reader takes Python's.
   return json.loads(json.dumps(description, default=_name), parse_constant=str)
+
+
+def _builder(builder: core.Builder) -> Dict[str, Any]:
+  """What a builder is made of beside its config, by the names of its fields."""
+  fields = {field.name: getattr(builder, field.name) for field in dataclasses.fields(builder)}
+  fields.pop('config', None)
+  inside = {
+    name: {'config': core.describe(part.config), **_builder(part)} if isinstance(part, core.Builder) else part
+    for name, part in fields.items()
+  }
+  return {'type': type(builder).__name__, **inside}
 
 
 def _name(part: Any) -> str:

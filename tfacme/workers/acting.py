@@ -9,7 +9,7 @@ import tensorflow as tf
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, specs
+from tfacme import core, networks, seeds, specs
 from tfacme.tensors import compiling, memory, states
 
 
@@ -23,7 +23,7 @@ class PolicyActor:
     self._stateful = bool(tf.nest.flatten(initial))
     index = parts.first_index + np.arange(slots, dtype=np.int32)
     observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
-    numbers = tf.TensorSpec([3 + slots], tf.int64)
+    numbers = _numbers_spec(slots)
     state = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
     self._act = compiling.Compiled(policy_step(parts.policy, index, parts.slots), [observation, state, numbers])
     # The inputs of each call lie in the same memory, so that a call converts nothing.
@@ -32,6 +32,8 @@ class PolicyActor:
     *self._observation, self._given_numbers = map(memory.as_input, staged)
     self._numbers[:] = 0
     self._numbers[0] = parts.seed
+    self._first, self._episodes = self._numbers[3 : 3 + slots], self._numbers[3 + slots :]
+    self._episodes[:] = -1
     self._state = tf.nest.flatten(initial)
     # Where actions, extras and state lie among the flat outputs: TensorFlow's nests cost more than a small network.
     self._actions, self._extras, _ = self._act.outputs
@@ -51,7 +53,8 @@ class PolicyActor:
     numbers = self._numbers
     numbers[1] += 1
     numbers[2] = steps
-    numbers[3:] = first
+    self._first[:] = first
+    self._episodes += self._first
     leaves = [observation] if isinstance(observation, np.ndarray) else tree.flatten(observation)
     for staged, leaf in zip(self._staged, leaves, strict=True):
       if leaf.shape != staged.shape:  # An assignment would broadcast it.
@@ -69,26 +72,42 @@ class PolicyActor:
 def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
   """The function of one call: (observation, state, numbers) -> (actions, extras, state).
 
-  Its numbers, int64 [3 + B], are the seed, how many calls there were, the steps of the run, and for each slot whether
-  an episode begins: one input costs a small network's call less than four.
+  Its numbers, int64 [3 + 2 B], are the seed, how many calls there were, the steps of the run, and for each slot whether
+  an episode begins and which one it is: one input costs a small network's call less than five.
   """
+  count = len(index)
 
   def step(observation: core.Nest, state: core.Nest, numbers: tf.Tensor):
+    first = tf.cast(numbers[3 : 3 + count], tf.bool)
     if tf.nest.flatten(state):
-      first = tf.cast(numbers[3:], tf.bool)
-      state = states.restart(first, policy.initial_state(len(index)), state)
+      state = states.restart(first, policy.initial_state(count), state)
       # A state may hold on to an observation, whose memory is written again before the next call.
       observation = tf.nest.map_structure(lambda leaf: tf.raw_ops.DeepCopy(x=leaf), observation)
+    episode = tf.cast(numbers[3 + count :], tf.int32)
     context = core.Context(
       seed=tf.cast(numbers[:2], tf.int32),
       steps=numbers[2],
       index=tf.constant(index),
       slots=tf.constant(slots, tf.int32),
+      first=first,
+      episode_seed=_episode_seeds(numbers[0], index, episode),
+      episode=episode,
     )
-    actions, state, extras = policy(observation, state, context)
+    with networks.drawing(context.seed):
+      actions, state, extras = policy(observation, state, context)
     return actions, extras, state
 
   return step
+
+
+def _numbers_spec(slots: int) -> tf.TensorSpec:
+  return tf.TensorSpec([3 + 2 * slots], tf.int64)
+
+
+def _episode_seeds(seed: tf.Tensor, index: np.ndarray, episode: tf.Tensor) -> tf.Tensor:
+  """Seeds [B, 2] of the episodes of all slots, apart from those of single calls."""
+  slot = tf.constant(seeds.derive(0, 'episodes') + np.array([seeds.derive(0, 'slot', i) for i in index.tolist()]))
+  return tf.stack([tf.cast(seed + slot, tf.int32), episode], axis=1)
 
 
 def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
@@ -99,7 +118,7 @@ def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
     [
       compiling.tensor_specs(spec.observations, 1),
       tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
-      tf.TensorSpec([4], tf.int64),
+      _numbers_spec(1),
     ],
   )
   return tf.nest.map_structure(lambda s: dm_specs.Array(s.shape[1:].as_list(), s.dtype.as_numpy_dtype), step.outputs[1])

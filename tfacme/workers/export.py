@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import core, errors, specs
+from tfacme import core, errors, networks, specs
 from tfacme.tensors import compiling, states
 
 
@@ -29,8 +29,13 @@ class ExportedPolicy(tf.Module):
         steps=tf.constant(steps, tf.int64),
         index=tf.zeros([batch_size], tf.int32),
         slots=tf.constant(1, tf.int32),
+        # Whoever uses it knows where episodes begin: there it takes the initial state.
+        first=tf.zeros([batch_size], tf.bool),
+        episode_seed=tf.tile(seed[tf.newaxis], [batch_size, 1]),
+        episode=tf.zeros([batch_size], tf.int32),
       )
-      action, state, _ = policy(observation, state, context)
+      with networks.drawing(seed):
+        action, state, _ = policy(observation, state, context)
       return action, state
 
     self.act = tf.function(

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import checkpoints, core, errors
+from tfacme import checkpoints, core, errors, networks
 from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
 from tfacme.tensors import compiling
@@ -36,6 +36,7 @@ class LearnerParts:
     logger: gets a row at every so many learner steps.
     log_every: how many; and at each of the first 100 at most, which tell whether it learns at all.
     updates_per_call: learning steps in one call of the compiled function.
+    random: the seeds that the update draws.
     seed: of random operations in the update, if it has any without a seed of their own.
     budgeted: whether the run's budget is in learner steps (a run from recorded data).
     paced: whether a rate limiter holds it back; if nothing does, it is done when the actors are.
@@ -45,6 +46,7 @@ class LearnerParts:
 
   name: str
   update: core.Update
+  random: networks.Randomness
   source: OpenSource
   tally: counting.Tally
   logger: Logger
@@ -124,7 +126,7 @@ class Learner:
   def update(self, batch: Any) -> core.UpdateOutput:
     """One learning step on a batch of your own, without a graph around it (in a notebook)."""
     if self._direct is None:
-      self._direct = tf.function(self._update.__call__, autograph=False)
+      self._direct = tf.function(self._learn, autograph=False)
     with self._lock:
       output = self._direct(tf.nest.map_structure(tf.convert_to_tensor, batch))
       self._steps += 1
@@ -142,7 +144,7 @@ class Learner:
     """Writes the update's state, the count and the place in recorded data into the folder `path`."""
     with self._reading, self._lock:
       self._check_broken()
-      tf.train.Checkpoint(update=self._update).write(os.path.join(path, 'update'))
+      self._checkpoint().write(os.path.join(path, 'update'))
       # What was read of recorded data and not learned from yet is read again. Of a queue it is gone, as all that is on
       # its way: a run that goes on acts anew, and learns from that.
       state = {'steps': self._steps, 'source': self._before if self._batches else self._source.state()}
@@ -153,7 +155,7 @@ class Learner:
   def restore(self, path: str) -> str:
     """Takes back what `save` wrote."""
     with self._lock:
-      status = tf.train.Checkpoint(update=self._update).read(os.path.join(path, 'update'))
+      status = self._checkpoint().read(os.path.join(path, 'update'))
       status.assert_existing_objects_matched()
       with open(os.path.join(path, _STATE), encoding='utf-8') as file:
         state = json.load(file)
@@ -171,7 +173,7 @@ class Learner:
   def _call(self, packed: Sequence[Any]) -> Tuple[Any, ...]:
     """The compiled function: batches as bytes -> (all is finite, metrics [M], priorities of each batch ...)."""
     batches = [self._source.unpack(batch) for batch in packed]
-    outputs = [_checked(self._update, self._update(batch)) for batch in batches]
+    outputs = [self._learn(batch) for batch in batches]
     self._names = [*sorted(outputs[-1].metrics), 'sample_age']
     self._priorities = outputs[-1].priorities
     every = [_metrics(output, batch, self._names) for output, batch in zip(outputs, batches)]
@@ -179,6 +181,10 @@ class Learner:
     priorities = [p for output in outputs for p in tf.nest.flatten(output.priorities) if p is not None]
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(x)) for x in [*every, *priorities]])
     return finite, metrics, *priorities
+
+  def _learn(self, batch: Any) -> core.UpdateOutput:
+    with self._parts.random.step():
+      return _checked(self._update, self._update(batch))
 
   def _check_broken(self) -> None:
     """Nothing of a learner that has met a NaN is learned from, given out or saved in place of what was there before."""
@@ -233,8 +239,12 @@ class Learner:
       self._snapshots[name] = (self._steps, values)
     return values
 
+  def _checkpoint(self) -> tf.train.Checkpoint:
+    return tf.train.Checkpoint(update=self._update, random=self._parts.random)
+
   def _digest(self) -> str:
-    return checkpoints.digest([self._steps, [variable.numpy() for variable in self._update.variables]])  # type: ignore[attr-defined]
+    variables_ = [*self._update.variables, *self._parts.random.variables]  # type: ignore[attr-defined]
+    return checkpoints.digest([self._steps, [variable.numpy() for variable in variables_]])
 
   def _explanation(self, metrics: np.ndarray) -> errors.NonFiniteError:
     strange = [f'{name} is {value}' for name, value in zip(self._names, metrics) if not np.isfinite(value)]

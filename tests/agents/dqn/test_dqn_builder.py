@@ -7,7 +7,8 @@ import sonnet as snt
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import core, errors, networks, specs
+from tests.agents import contexts
+from tfacme import errors, networks, specs
 from tfacme.agents import dqn
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
@@ -52,9 +53,9 @@ def test_it_refuses_networks_that_do_not_fit(q, found):
 
 def test_it_creates_the_variables_of_networks_that_did_not():
   q = snt.Sequential([snt.Flatten(), snt.Linear(3)])
-  update = dqn.DQNBuilder().update(dqn.DQNNetworks(q), _spec())
+  dqn.DQNBuilder().checks_networks(dqn.DQNNetworks(q), _spec())
   assert len(q.variables) == 2
-  assert update.published['policy'] is q
+  assert dqn.DQNBuilder().update(dqn.DQNNetworks(q), _spec()).published['policy'] is q
 
 
 def test_its_table_and_source():
@@ -62,7 +63,7 @@ def test_its_table_and_source():
   (table,) = builder.tables(_spec())
   assert table.items == Items(length=5, observations='ends')
   assert (table.max_size, table.sampler) == (5_000, tables.Prioritized(0.5))
-  assert builder.source() == sources.Sample('replay', 8)
+  assert builder.source(_spec()) == sources.Sample('replay', 8)
   (table,) = dqn.DQNBuilder(dqn.DQNConfig(priority_exponent=0.0)).tables(_spec())
   assert table.sampler == tables.Uniform()
 
@@ -87,8 +88,7 @@ def test_an_update_starts_as_its_seed_says():
 
 
 def _context(seed, batch, steps=0, slots=1):
-  pair = tf.constant([seed, 0], tf.int32)
-  return core.Context(pair, tf.constant(steps, tf.int64), tf.range(batch), tf.constant(slots))
+  return contexts.context(batch, steps, seed=(seed, 0), of=slots)
 
 
 class _Table(tf.Module):

@@ -7,7 +7,8 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tfacme import core, environments, errors, networks, specs
+from tests.agents import contexts
+from tfacme import environments, errors, networks, specs
 from tfacme.agents import impala
 from tfacme.replay import sources
 from tfacme.replay.items import Items
@@ -49,7 +50,7 @@ def test_its_table_and_source():
   (table,) = builder.tables(_spec())
   assert table.items == Items(length=5, period=4, once=['state'], end='continue')
   assert table.max_times_sampled == 1
-  assert builder.source() == sources.Sample('queue', 6)
+  assert builder.source(_spec()) == sources.Sample('queue', 6)
 
 
 @pytest.mark.parametrize('lstm_size', [None, 8])
@@ -78,7 +79,7 @@ def test_it_keeps_the_logits_and_the_state_before_the_action():
   made = impala.default_networks((8,), lstm_size=5)(spec)
   policy = impala.IMPALABuilder().policy(made, spec, evaluation=False)
   state = tf.nest.map_structure(lambda x: x + 0.5, policy.initial_state(6))
-  context = core.Context(tf.constant([1, 2]), tf.constant(0, tf.int64), tf.range(6), tf.constant(6))
+  context = contexts.context(6)
   action, next_state, extras = policy(tf.ones([6, 4]), state, context)
   output, expected = made.policy_and_value(tf.ones([6, 4]), state)
   np.testing.assert_array_equal(extras['logits'], output.policy.logits)

@@ -8,7 +8,7 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import tasks
+from tests.agents import contexts, tasks
 from tfacme import core, environments, errors, networks, specs
 from tfacme.agents import ppo
 from tfacme.replay import sources
@@ -69,7 +69,7 @@ def test_its_table_and_source():
   (table,) = builder.tables(_spec())
   assert table.items == Items(length=5, period=4, end='continue')
   assert (table.max_times_sampled, table.name) == (1, 'queue')
-  assert builder.source() == sources.Sample('queue', 6)
+  assert builder.source(_spec()) == sources.Sample('queue', 6)
 
 
 @pytest.mark.parametrize('actions', [_DISCRETE, _CONTINUOUS])
@@ -94,7 +94,7 @@ def test_builder_and_networks_can_be_pickled():
 
 def _act(network, actions, evaluation, size=1_000):
   policy = networks.DistributionPolicy(network, actions, mode=evaluation)
-  context = core.Context(tf.constant([1, 2]), tf.constant(0, tf.int64), tf.range(size), tf.constant(size))
+  context = contexts.context(size)
   return policy(tf.zeros([size, 4]), (), context)
 
 
@@ -127,7 +127,7 @@ def test_the_ratios_are_1_where_the_policy_that_acted_learns():
   rng = np.random.RandomState(0)
   for step in range(3):
     observation = tf.constant(5.0 + 3.0 * rng.randn(8, 5, 4), tf.float32)
-    context = core.Context(tf.constant([step, 0]), tf.constant(0, tf.int64), tf.range(40), tf.constant(40))
+    context = contexts.context(40, seed=(step, 0))
     action, _, extras = policy(tf.reshape(observation, [40, 4]), (), context)
     rows = tf.nest.map_structure(lambda x: tf.reshape(x, [8, 5, *x.shape[1:]]), (action, extras))
     ones, none = tf.ones([8, 5]), tf.zeros([8, 5], tf.bool)

@@ -7,7 +7,8 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tfacme import core, environments, errors, networks, specs
+from tests.agents import contexts
+from tfacme import environments, errors, networks, specs
 from tfacme.agents import r2d2
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
@@ -52,7 +53,7 @@ def test_its_table_and_source():
   (table,) = builder.tables(_spec())
   assert table.items == Items(length=10, period=4, once=['state'], end='pad')
   assert table.sampler == tables.Prioritized(0.9)
-  assert builder.source() == sources.Sample('replay', 8)
+  assert builder.source(_spec()) == sources.Sample('replay', 8)
   (table,) = r2d2.R2D2Builder(r2d2.R2D2Config(priority_exponent=0.0)).tables(_spec())
   assert table.sampler == tables.Uniform()
 
@@ -81,7 +82,7 @@ def test_it_explores_on_a_ladder_and_keeps_the_state_before_the_action():
   made = r2d2.default_networks((8,), lstm_size=5)(spec)
   policy = r2d2.R2D2Builder(r2d2.R2D2Config(epsilon=0.4)).policy(made, spec, evaluation=False)
   state = tf.nest.map_structure(lambda x: x + 0.5, policy.initial_state(slots))
-  context = core.Context(tf.constant([1, 2]), tf.constant(0, tf.int64), tf.range(slots), tf.constant(slots))
+  context = contexts.context(slots)
   action, _, extras = policy(tf.ones([slots, 4]), state, context)
   q, _ = made.q(tf.ones([slots, 4]), state)
   random = np.not_equal(action, np.argmax(q, axis=1))

@@ -8,8 +8,8 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import tasks
-from tfacme import core, errors, networks, specs
+from tests.agents import contexts, tasks
+from tfacme import errors, networks, specs
 from tfacme.agents import sac
 from tfacme.replay import sources
 from tfacme.replay.items import Items
@@ -68,7 +68,7 @@ def test_its_table_and_source():
   builder = sac.SACBuilder(sac.SACConfig(n_step=2, batch_size=8, max_replay_size=5_000))
   (table,) = builder.tables(_spec())
   assert (table.items, table.max_size) == (Items(length=3, observations='ends'), 5_000)
-  assert builder.source() == sources.Sample('replay', 8)
+  assert builder.source(_spec()) == sources.Sample('replay', 8)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_builder_and_networks_can_be_pickled():
 def _actions(evaluation, steps, random_steps=100, size=1_000):
   head = lambda observation: networks.TanhGaussian(tf.fill([size, 2], 0.5), tf.fill([size, 2], -3.0))
   policy = sac.SACPolicy(head, random_steps, _bounded(-2.0, 2.0), evaluation)
-  context = core.Context(tf.constant([1, 2]), tf.constant(steps, tf.int64), tf.range(size), tf.constant(size))
+  context = contexts.context(size, steps)
   action, state, extras = policy(tf.zeros([size, 4]), (), context)
   assert (state, extras) == ((), ())
   return action.numpy()

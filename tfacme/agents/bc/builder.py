@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from tfacme import core, errors, specs
 from tfacme.agents.bc.config import BCConfig
 from tfacme.agents.bc.networks import BCNetworks
 from tfacme.agents.bc.update import BCUpdate
-from tfacme.networks import policies, seeding
+from tfacme.networks import checks, policies, seeding
 from tfacme.replay import sources
 from tfacme.replay.items import Items
 
 
+@dataclasses.dataclass(frozen=True)
 class BCBuilder(core.Builder):
   """Behaviour cloning of a single discrete action or a vector of bounded continuous ones, from recorded data alone.
 
@@ -18,8 +21,7 @@ class BCBuilder(core.Builder):
     config: its numbers.
   """
 
-  def __init__(self, config: BCConfig = BCConfig()):
-    self.config = config
+  config: BCConfig = BCConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there are actions that it can learn with its loss."""
@@ -28,7 +30,7 @@ class BCBuilder(core.Builder):
     elif self.config.loss == 'mse':
       raise errors.UserError('The squared error of a discrete action means nothing; set loss to log_likelihood.')
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Transitions of the experiment's data set."""
     items = Items(length=2, observations='ends')
     return sources.Data(items, self.config.batch_size, shuffle_bytes=self.config.shuffle_bytes)
@@ -36,19 +38,17 @@ class BCBuilder(core.Builder):
   def policy(self, networks: BCNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> policies.DistributionPolicy:
     """The mode of the network's distribution."""
     del evaluation  # There is nothing to explore.
-    self.checks_networks(networks, spec)
     return policies.DistributionPolicy(networks.policy, spec.actions, mode=True)
 
   def update(self, networks: BCNetworks, spec: specs.EnvironmentSpec) -> BCUpdate:
     """Supervised learning."""
-    self.checks_networks(networks, spec)
     return BCUpdate(networks, self.config, spec.actions)
 
   def checks_networks(self, networks: BCNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network's distribution fits the actions; creates its variables if need be."""
-    seeding.check_parts('BC', networks, BCNetworks)
+    checks.check_parts('BC', networks, BCNetworks)
     output = seeding.create_variables(networks.policy, spec.observations)
-    seeding.check_actions('The policy network of BC', output, spec.actions)
+    checks.check_actions('The policy network of BC', output, spec.actions)
 
 
 Builder = BCBuilder

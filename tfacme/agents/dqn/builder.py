@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Sequence
 
 from tfacme import core, specs
@@ -9,11 +10,12 @@ from tfacme.agents.dqn.config import DQNConfig
 from tfacme.agents.dqn.networks import DQNNetworks
 from tfacme.agents.dqn.policy import DQNPolicy
 from tfacme.agents.dqn.update import DQNUpdate
-from tfacme.networks import seeding
+from tfacme.networks import checks, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
 
+@dataclasses.dataclass(frozen=True)
 class DQNBuilder(core.Builder):
   """DQN for environments with a single discrete action.
 
@@ -21,8 +23,7 @@ class DQNBuilder(core.Builder):
     config: its numbers.
   """
 
-  def __init__(self, config: DQNConfig = DQNConfig()):
-    self.config = config
+  config: DQNConfig = DQNConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action, and a single reward."""
@@ -39,26 +40,24 @@ class DQNBuilder(core.Builder):
     items = Items(length=config.n_step + 1, observations='ends')
     return [tables.Table(items, limiter, config.max_replay_size, sampler=sampler)]
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""
     return sources.Sample('replay', self.config.batch_size)
 
   def policy(self, networks: DQNNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> DQNPolicy:
     """Epsilon-greedy."""
-    self.checks_networks(networks, spec)
     return DQNPolicy(networks.q, self.config, spec.actions, evaluation)
 
   def update(self, networks: DQNNetworks, spec: specs.EnvironmentSpec) -> DQNUpdate:
     """Double Q-learning."""
-    self.checks_networks(networks, spec)
     return DQNUpdate(networks, self.config)
 
   def checks_networks(self, networks: DQNNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network gives one value for each action; creates its variables if need be."""
-    seeding.check_parts('DQN', networks, DQNNetworks)
+    checks.check_parts('DQN', networks, DQNNetworks)
     output = seeding.create_variables(networks.q, spec.observations)
     actions = spec.actions.num_values
-    seeding.check_output('The Q network of DQN', output, (actions,), f'{actions} values, one for each action')
+    checks.check_output('The Q network of DQN', output, (actions,), f'{actions} values, one for each action')
 
 
 Builder = DQNBuilder

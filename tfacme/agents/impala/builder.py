@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+import dataclasses
+from typing import ClassVar, Sequence
 
 from tfacme import core, specs
 from tfacme.agents.impala.config import IMPALAConfig
 from tfacme.agents.impala.networks import IMPALANetworks
 from tfacme.agents.impala.policy import IMPALAPolicy
 from tfacme.agents.impala.update import IMPALAUpdate
-from tfacme.networks import distributions, seeding
+from tfacme.networks import checks, distributions, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
 
+@dataclasses.dataclass(frozen=True)
 class IMPALABuilder(core.Builder):
   """IMPALA for environments with a single discrete action.
 
@@ -21,10 +23,9 @@ class IMPALABuilder(core.Builder):
     config: its numbers.
   """
 
-  variable_period = 1  # What acts should be little older than what learns.
+  variable_period: ClassVar[int] = 1  # What acts should be little older than what learns.
 
-  def __init__(self, config: IMPALAConfig = IMPALAConfig()):
-    self.config = config
+  config: IMPALAConfig = IMPALAConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action, and a single reward."""
@@ -37,29 +38,27 @@ class IMPALABuilder(core.Builder):
     segments = Items(length=length + 1, period=length, once=['state'], end='continue')
     return [tables.queue(segments, self.config.queue_size)]
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its queue."""
     return sources.Sample('queue', self.config.batch_size)
 
   def policy(self, networks: IMPALANetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> IMPALAPolicy:
     """A sample of the policy's distribution, or the likeliest action."""
-    self.checks_networks(networks, spec)
     return IMPALAPolicy(networks.policy_and_value, spec.actions, evaluation)
 
   def update(self, networks: IMPALANetworks, spec: specs.EnvironmentSpec) -> IMPALAUpdate:
     """V-trace actor-critic."""
-    self.checks_networks(networks, spec)
     return IMPALAUpdate(networks, self.config)
 
   def checks_networks(self, networks: IMPALANetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network fits the environment; creates its variables if need be."""
-    seeding.check_parts('IMPALA', networks, IMPALANetworks)
+    checks.check_parts('IMPALA', networks, IMPALANetworks)
     output = seeding.create_unrolled(networks.policy_and_value, spec.observations)
     actions = spec.actions.num_values
     policy, value = getattr(output, 'policy', output), getattr(output, 'value', None)
     kind, meaning = distributions.Categorical, f'a distribution of {actions} actions'
-    seeding.check_distribution('The policy of the network of IMPALA', policy, kind, (actions,), meaning)
-    seeding.check_output('The value of the network of IMPALA', value, (), 'a single value')
+    checks.check_distribution('The policy of the network of IMPALA', policy, kind, (actions,), meaning)
+    checks.check_output('The value of the network of IMPALA', value, (), 'a single value')
 
 
 Builder = IMPALABuilder

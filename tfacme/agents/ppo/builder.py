@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+import dataclasses
+from typing import ClassVar, Sequence
 
 from tfacme import core, specs
 from tfacme.agents.ppo.config import PPOConfig
 from tfacme.agents.ppo.networks import PPONetworks
 from tfacme.agents.ppo.update import PPOUpdate
-from tfacme.networks import policies, seeding
+from tfacme.networks import checks, policies, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
 
+@dataclasses.dataclass(frozen=True)
 class PPOBuilder(core.Builder):
   """PPO for environments with a single discrete action or a vector of bounded continuous ones.
 
@@ -20,10 +22,9 @@ class PPOBuilder(core.Builder):
     config: its numbers.
   """
 
-  variable_period = 1  # On-policy: the next segment is of the newest policy.
+  variable_period: ClassVar[int] = 1  # On-policy: the next segment is of the newest policy.
 
-  def __init__(self, config: PPOConfig = PPOConfig()):
-    self.config = config
+  config: PPOConfig = PPOConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single reward, and a discrete action or a vector of bounded ones."""
@@ -37,27 +38,25 @@ class PPOBuilder(core.Builder):
     segments = Items(length=config.unroll_length + 1, period=config.unroll_length, end='continue')
     return [tables.queue(segments, config.batch_size)]
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its queue."""
     return sources.Sample('queue', self.config.batch_size)
 
   def policy(self, networks: PPONetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> policies.DistributionPolicy:
     """A sample of the policy's distribution, or its mode."""
-    self.checks_networks(networks, spec)
     return policies.DistributionPolicy(networks.policy, spec.actions, mode=evaluation)
 
   def update(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> PPOUpdate:
     """Several epochs over a batch of segments."""
-    self.checks_networks(networks, spec)
     return PPOUpdate(networks, self.config)
 
   def checks_networks(self, networks: PPONetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and values fit the environment; creates their variables if need be."""
-    seeding.check_parts('PPO', networks, PPONetworks)
+    checks.check_parts('PPO', networks, PPONetworks)
     output = seeding.create_variables(networks.policy, spec.observations)
-    seeding.check_actions('The policy network of PPO', output, spec.actions)
+    checks.check_actions('The policy network of PPO', output, spec.actions)
     value = seeding.create_variables(networks.value, spec.observations)
-    seeding.check_output('The value network of PPO', value, (), 'a single value')
+    checks.check_output('The value network of PPO', value, (), 'a single value')
 
 
 Builder = PPOBuilder

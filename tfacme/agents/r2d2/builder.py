@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Sequence
 
 import tensorflow as tf
@@ -11,11 +12,12 @@ from tfacme.agents.r2d2.config import R2D2Config
 from tfacme.agents.r2d2.networks import R2D2Networks
 from tfacme.agents.r2d2.policy import R2D2Policy
 from tfacme.agents.r2d2.update import R2D2Update
-from tfacme.networks import seeding
+from tfacme.networks import checks, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
 
+@dataclasses.dataclass(frozen=True)
 class R2D2Builder(core.Builder):
   """R2D2 for environments with a single discrete action.
 
@@ -23,8 +25,7 @@ class R2D2Builder(core.Builder):
     config: its numbers.
   """
 
-  def __init__(self, config: R2D2Config = R2D2Config()):
-    self.config = config
+  config: R2D2Config = R2D2Config()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action, and a single reward."""
@@ -42,29 +43,27 @@ class R2D2Builder(core.Builder):
     sampler = tables.sampler(config.priority_exponent)
     return [tables.Table(sequences, limiter, config.max_replay_size, sampler=sampler)]
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""
     return sources.Sample('replay', self.config.batch_size)
 
   def policy(self, networks: R2D2Networks, spec: specs.EnvironmentSpec, evaluation: bool) -> R2D2Policy:
     """Epsilon-greedy, on a ladder of epsilons."""
-    self.checks_networks(networks, spec)
     return R2D2Policy(networks.q, self.config, spec.actions, evaluation)
 
   def update(self, networks: R2D2Networks, spec: specs.EnvironmentSpec) -> R2D2Update:
     """Recurrent double Q-learning."""
-    self.checks_networks(networks, spec)
     return R2D2Update(networks, self.config)
 
   def checks_networks(self, networks: R2D2Networks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network has memory and fits the actions; creates its variables if need be."""
-    seeding.check_parts('R2D2', networks, R2D2Networks)
+    checks.check_parts('R2D2', networks, R2D2Networks)
     state = getattr(networks.q, 'initial_state', lambda batch_size: ())(1)
     if not tf.nest.flatten(state):
       raise errors.UserError('R2D2 needs a network with a recurrent state, and this one has none; DQN needs none.')
     actions = spec.actions.num_values
     output = seeding.create_unrolled(networks.q, spec.observations)
-    seeding.check_output('The Q network of R2D2', output, (actions,), f'{actions} values, one for each action')
+    checks.check_output('The Q network of R2D2', output, (actions,), f'{actions} values, one for each action')
 
 
 Builder = R2D2Builder

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+import dataclasses
+from typing import ClassVar, Sequence
 
 from tfacme import core, errors, specs
 from tfacme.agents.sac.config import SACConfig
 from tfacme.agents.sac.networks import SACNetworks
 from tfacme.agents.sac.policy import SACPolicy
 from tfacme.agents.sac.update import SACUpdate
-from tfacme.networks import distributions, seeding
+from tfacme.networks import checks, distributions, seeding
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
 
+@dataclasses.dataclass(frozen=True)
 class SACBuilder(core.Builder):
   """SAC for environments with a vector of bounded continuous actions.
 
@@ -21,10 +23,9 @@ class SACBuilder(core.Builder):
     config: its numbers.
   """
 
-  variable_period = 1  # It learns once for each step, so ten steps would be ten versions of the policy.
+  variable_period: ClassVar[int] = 1  # It learns once for each step, so ten steps would be ten versions of the policy.
 
-  def __init__(self, config: SACConfig = SACConfig()):
-    self.config = config
+  config: SACConfig = SACConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a vector of continuous actions with finite bounds, and a single reward."""
@@ -39,31 +40,29 @@ class SACBuilder(core.Builder):
     )
     return [tables.Table(Items(length=config.n_step + 1, observations='ends'), limiter, config.max_replay_size)]
 
-  def source(self) -> sources.Source:
+  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""
     return sources.Sample('replay', self.config.batch_size)
 
   def policy(self, networks: SACNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> SACPolicy:
     """A sample of the policy's distribution, or its mode."""
-    self.checks_networks(networks, spec)
     return SACPolicy(networks.policy, self.config.random_steps, spec.actions, evaluation)
 
   def update(self, networks: SACNetworks, spec: specs.EnvironmentSpec) -> SACUpdate:
     """Critics, policy, temperature."""
-    self.checks_networks(networks, spec)
     return SACUpdate(networks, self.config, spec.actions)
 
   def checks_networks(self, networks: SACNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and critics fit the actions; creates their variables if need be."""
-    seeding.check_parts('SAC', networks, SACNetworks)
+    checks.check_parts('SAC', networks, SACNetworks)
     if not networks.critics:
       raise errors.UserError('SAC needs at least one critic, and these networks have none.')
     output, shape = seeding.create_variables(networks.policy, spec.observations), spec.actions.shape
     meaning = f'a distribution of {shape[0]} actions'
-    seeding.check_distribution('The policy network of SAC', output, distributions.TanhGaussian, shape, meaning)
+    checks.check_distribution('The policy network of SAC', output, distributions.TanhGaussian, shape, meaning)
     for critic in networks.critics:
       value = seeding.create_variables(critic, spec.observations, spec.actions)
-      seeding.check_output('A critic of SAC', value, (), 'a single value')
+      checks.check_output('A critic of SAC', value, (), 'a single value')
 
 
 Builder = SACBuilder
