@@ -30,6 +30,7 @@ HEADER = '# Written by tools/build_files.py from the imports: `make build-files`
 EXPORTED = {'': ['pyproject.toml'], 'bazel': ['run_pytest.py']}
 # Tests that start programs or learn something may take a quarter of an hour instead of five minutes.
 LARGE_TESTS = ('tests/contract', 'tests/programs')
+# Folders at the top of a checkout.
 NOT_OURS = {'build', 'dist', 'node_modules', 'runs'}
 # A string that is the name of a module, perhaps of something in it; or the beginning of one.
 MODULE_NAME = re.compile(r'\w+(\.\w+)+(:\w+)?')
@@ -103,7 +104,7 @@ def find_files(root: pathlib.Path) -> List[str]:
       name
       for name in subfolders
       if not name.startswith(('.', 'bazel-', '__pycache__'))
-      and name not in NOT_OURS
+      and (name not in NOT_OURS or here != root)
       and not name.endswith('.egg-info')
       # Somebody's virtual environment, and repositories of their own.
       and not (here / name / 'pyvenv.cfg').exists()

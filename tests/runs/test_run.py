@@ -12,8 +12,8 @@ import pytest
 import tfacme
 from tests.contract import imitation
 from tfacme import core, environments, errors
-from tfacme.runs import run
 from tfacme.agents import dqn
+from tfacme.runs import run
 
 
 def _shape(reward, scale=1.0):

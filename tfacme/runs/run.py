@@ -17,11 +17,11 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, T
 import cloudpickle
 
 from tfacme import checkpoints, core, errors, experiments, launching, loggers, seeds
+from tfacme.environments import custom
 from tfacme.graph import program
+from tfacme.replay import reverb_replay
 from tfacme.runs import display
 from tfacme.workers import counting, environment_loop, evaluation, export, learning
-from tfacme.environments import custom
-from tfacme.replay import reverb_replay
 
 _Listener = Callable[[Dict[str, Any]], None]
 
