@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import dm_env
 import numpy as np
@@ -24,6 +24,27 @@ class EnvironmentSpec(NamedTuple):
   discounts: Any
 
 
+class MultiDiscreteArray(dm_specs.BoundedArray):
+  """Several choices at once, each among so many of its own.
+
+  Attributes:
+    num_values: how many values each of them has, int64 of the spec's shape.
+  """
+
+  def __init__(self, num_values: Any, dtype: Any = np.int32, name: Optional[str] = None):
+    self._num_values = np.array(num_values, np.int64)
+    if not self._num_values.size or self._num_values.min() < 1:
+      raise errors.UserError(f'A choice has at least one value, and num_values is {self._num_values.tolist()}.')
+    super().__init__(self._num_values.shape, dtype, np.zeros_like(self._num_values), self._num_values - 1, name)
+
+  @property
+  def num_values(self) -> np.ndarray:
+    return self._num_values
+
+  def __reduce__(self):
+    return MultiDiscreteArray, (self._num_values, self._dtype, self._name)
+
+
 def environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
   """The specs of an environment, in one value."""
   return EnvironmentSpec(
@@ -38,6 +59,8 @@ def describe(action_spec: Any) -> str:
   """An action spec in words, for an agent that can't act in it."""
   if isinstance(action_spec, dm_specs.DiscreteArray):
     return f'a discrete action with {action_spec.num_values} values'
+  if isinstance(action_spec, MultiDiscreteArray):
+    return f'{action_spec.num_values.size} discrete actions at once, with {action_spec.num_values.tolist()} values'
   if isinstance(action_spec, dm_specs.Array):
     return f'actions of shape {action_spec.shape} and type {action_spec.dtype}'
   return f'a nest of {len(tree.flatten(action_spec))} actions'
@@ -77,6 +100,11 @@ def check_scalar_reward(agent: str, spec: Any) -> None:
       f'{agent} learns from a single reward, and this environment gives rewards of shape {tuple(spec.shape)}; wrap it '
       'so that it gives their weighted sum.'
     )
+
+
+def is_multi_discrete(spec: Any) -> bool:
+  """Whether an action spec is of several choices at once."""
+  return isinstance(spec, MultiDiscreteArray)
 
 
 def is_discrete(spec: Any) -> bool:
