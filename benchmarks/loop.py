@@ -43,33 +43,6 @@ Parts = Dict[str, Callable[[], Any]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Task:
-  """What an agent is measured on.
-
-  Attributes:
-    environment: its id.
-    steps: of one run, in environment steps, or in learning steps of an agent that learns from recorded data.
-    slots: environments for one call of the policy, as on the agents' pages.
-    recorded: whether it learns from recorded data, of which random actions will do.
-  """
-
-  environment: str
-  steps: int
-  slots: int = 1
-  recorded: bool = False
-
-
-_TASKS = {
-  'bc': Task('gym:CartPole-v1', 3_000, recorded=True),
-  'dqn': Task('bsuite:catch/0', 6_000),
-  'impala': Task('bsuite:catch/0', 20_000, slots=8),
-  'ppo': Task('gym:CartPole-v1', 40_000, slots=8),
-  'r2d2': Task('bsuite:memory_len/9', 3_000),
-  'sac': Task('gym:Pendulum-v1', 4_000),
-}
-
-
-@dataclasses.dataclass(frozen=True)
 class Options:
   """What is measured.
 
@@ -90,14 +63,14 @@ class Options:
 
 def experiment(agent: str, options: Options, recording: str) -> tfacme.Experiment:
   """An agent as `tfacme train` has it, without evaluations and checkpoints, which are not part of the loop."""
-  task = _TASKS[agent]
-  make = registry.default_networks(agent)
+  about = registry.about(agent)
+  task, make = about.benchmark, registry.default_networks(agent)
   return tfacme.Experiment(
-    builder=registry.builder(agent, registry.config_class(agent)()),
+    builder=registry.builder(agent, registry.config(agent, **task.config)),
     networks=dataclasses.replace(make, hidden_sizes=options.hidden_sizes) if options.hidden_sizes else make,
     environment=environments.factory(task.environment),
-    budget=tfacme.Budget(**{'learner_steps' if task.recorded else 'actor_steps': task.steps}),
-    dataset=datasets.rlds(recording) if task.recorded else None,
+    budget=tfacme.Budget(**{'learner_steps' if about.recorded else 'actor_steps': task.steps}),
+    dataset=datasets.rlds(recording) if about.recorded else None,
     layout=tfacme.Layout(evaluators=0, slots=options.slots or task.slots),
     checkpointing=tfacme.Checkpointing(every=0),
   )
@@ -220,14 +193,15 @@ def measure(agent: str, options: Options) -> Dict[str, Any]:
   """Measures one agent, and prints what came of it."""
   with tempfile.TemporaryDirectory() as folder:
     recording = os.path.join(folder, 'recording')
-    if _TASKS[agent].recorded:
-      tfacme.record(None, environments.factory(_TASKS[agent].environment)(0), _RECORDED_EPISODES, recording)
+    about = registry.about(agent)
+    if about.recorded:
+      tfacme.record(None, environments.make(about.benchmark.environment), _RECORDED_EPISODES, recording)
     plan = plan_lib.make_plan(experiment(agent, options, recording))
     rows = [run(plan, bare_parts(plan)) for _ in range(options.repeats)]
   median = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
   parts = [name for name in ('environment', 'policy', 'learner') if name in median]
   unit = 'learning step' if plan.experiment.offline else 'environment step'
-  print(f'{agent}, {_TASKS[agent].environment}, {plan.experiment.layout.slots} slots; microseconds for each {unit}:')
+  print(f'{agent}, {about.benchmark.environment}, {plan.experiment.layout.slots} slots; microseconds for each {unit}:')
   print('  ' + ', '.join(f'{name} {1e6 * median[name]:.1f}' for name in (*parts, 'sum', 'loop')))
   print(f'  learner steps for each: {median["learner_steps_per_step"]:.4f}; over {median["steps"]:.0f} {unit}s')
   each = ', '.join(f'{row["loop_to_sum"]:.2f}' for row in rows)
@@ -237,7 +211,7 @@ def measure(agent: str, options: Options) -> Dict[str, Any]:
 
 def main(options: Options) -> None:
   """Measures all agents, one after the other."""
-  results = {agent: measure(agent, options) for agent in options.agents or _TASKS}
+  results = {agent: measure(agent, options) for agent in options.agents or registry.names()}
   if options.out:
     with open(options.out, 'w', encoding='utf-8') as file:
       json.dump(results, file, indent=2)

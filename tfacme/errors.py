@@ -10,7 +10,7 @@ import contextlib
 import difflib
 import numbers
 import os
-from typing import Iterable, Iterator, Optional
+from typing import Iterable, Iterator, Optional, Sequence
 
 
 class UserError(ValueError):
@@ -71,6 +71,10 @@ def writing_file(what: str, path: str) -> Iterator[None]:
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:
   """The error for a name that does not exist, with the nearest names that do."""
-  near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.4)
+  return no_such(kind, name, difflib.get_close_matches(name, list(known), n=3, cutoff=0.4), hint)
+
+
+def no_such(kind: str, name: str, near: Sequence[str], hint: str = '') -> UserError:
+  """The error for a name that does not exist, with those that may be meant; `hint` if there are none."""
   fix = f'did you mean {" or ".join(near)}?' if near else hint
   return UserError(f'There is no {kind} {name!r}{"; " + fix if fix else "."}')

@@ -63,7 +63,7 @@ def calls(monkeypatch):
   monkeypatch.setitem(vars(tfacme), 'train', train)
   monkeypatch.setitem(vars(tfacme), 'load_run', Run)
   monkeypatch.setitem(vars(launching), 'warm_up', lambda: made.append(('warm_up',)))
-  monkeypatch.setattr(registry, 'config_class', lambda name: {'dqn': Config}[name])
+  monkeypatch.setattr(registry, 'config', lambda name: {'dqn': Config()}[name])
   monkeypatch.setattr(registry, 'builder', lambda name, config: Builder(config))
   monkeypatch.setattr(registry, 'default_networks', lambda name: lambda spec: None)
   return made
@@ -266,5 +266,5 @@ def test_help_shows_meanings_and_defaults(capsys):
     'environment steps of all actors together, after which the run ends; learner steps if there is a dataset. (default:'
     in text
   )
-  for name, field in registry.config_class('dqn').__dataclass_fields__.items():
+  for name, field in registry.config('dqn').__dataclass_fields__.items():
     assert f'--config.{name}' in text, field

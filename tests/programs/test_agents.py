@@ -4,7 +4,6 @@ import cloudpickle
 import pytest
 
 import tfacme
-from tests.agents import tasks
 from tests.programs import processes
 from tests.programs.test_engines import ENGINES, rows
 from tests.programs.test_repeat import logged
@@ -12,70 +11,62 @@ from tfacme import cli, datasets, environments
 from tfacme.agents import registry
 from tfacme.graph import nodes
 
-_REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
-_FEW = '--config.min_replay_size 100 --config.batch_size 16 --config.samples_per_insert 16'
-_COMMANDS = {
-  'bc': '--env bsuite:catch/0 --steps 600',
-  'dqn': f'--env bsuite:catch/0 --steps 600 {_FEW}',
-  'impala': '--env bsuite:catch/0 --steps 600 --slots 2 --config.unroll_length 8 --config.batch_size 4',
-  'ppo': '--env bsuite:catch/0 --steps 600 --slots 2 --config.unroll_length 16 --config.batch_size 4',
-  'r2d2': '--env bsuite:memory_len/3 --steps 600 --config.min_replay_size 20 --config.batch_size 4',
-  'sac': f'--env {_REACH} --steps 600 {_FEW}',
-}
-_ENVIRONMENTS = {'sac': _REACH}
-_OFFLINE = ('bc',)  # agents that learn from recorded data
+_RECORDED_EPISODES = 20
+# DQN, the one of all that most tests are about, has tests of its own.
+AGENTS = [name for name in registry.names() if name != 'dqn']
 
 
-def _recorded(folder):
+def _command(agent, folder):
+  """The command of the agent's trial, without its layout."""
+  about = registry.about(agent)
+  task = about.trial
+  command = ['train', agent, '--env', task.environment, '--steps', str(task.steps), '--slots', str(task.slots)]
+  command += [part for name, value in task.config.items() for part in (f'--config.{name}', str(value))]
+  return command + (['--dataset', _recorded(task, folder)] if about.recorded else [])
+
+
+def _recorded(task, folder):
   """A data set of random episodes."""
   path = str(folder / 'recorded')
-  tfacme.record(None, environments.make('bsuite:catch/0'), 20, path)
+  tfacme.record(None, environments.make(task.environment), _RECORDED_EPISODES, path)
   return path
 
 
-def test_all_agents_are_here():
-  assert set(_COMMANDS) == set(registry.names())
-
-
 @pytest.mark.parametrize('engine', ENGINES)
-@pytest.mark.parametrize('agent', [name for name in _COMMANDS if name != 'dqn'])  # which has tests of its own
+@pytest.mark.parametrize('agent', AGENTS)
 def test_it_runs(agent, engine, tmp_path):
-  command = _COMMANDS[agent]
-  if agent in _OFFLINE:
-    command += f' --dataset {_recorded(tmp_path)}'
   layout = f'--launch {engine} --actors {1 if engine == "inline" else 2} --workdir {tmp_path / "run"}'
-  ended = processes.run('train', agent, *command.split(), *layout.split())
+  ended = processes.run(*_command(agent, tmp_path), *layout.split())
   assert (ended.code, ended.err, ended.left) == (0, '', [])
   last = rows(tmp_path / 'run' / 'logs' / 'evaluator.csv')[-1]
-  assert int(last['learner_steps' if agent in _OFFLINE else 'actor_steps']) == 600
+  about = registry.about(agent)
+  assert int(last['learner_steps' if about.recorded else 'actor_steps']) == about.trial.steps
   assert int(last['learner_steps']) > 0
   evaluated = processes.run('evaluate', str(tmp_path / 'run'), '--episodes', '2')
   assert evaluated.code == 0, evaluated.err
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('agent', [name for name in _COMMANDS if name != 'dqn'])
+@pytest.mark.parametrize('agent', AGENTS)
 def test_it_repeats(agent, tmp_path):
-  command = _COMMANDS[agent]
-  if agent in _OFFLINE:
-    command += f' --dataset {_recorded(tmp_path)}'
+  command = _command(agent, tmp_path)
   runs = [tmp_path / name for name in ('first', 'second', 'other')]
   for run, seed in zip(runs, ('1', '1', '2')):
-    assert cli.main(['train', agent, *command.split(), '--workdir', str(run), '--seed', seed]) == 0
+    assert cli.main([*command, '--workdir', str(run), '--seed', seed]) == 0
   first, second, other = map(logged, runs)
   assert first == second
   assert first != other
 
 
-@pytest.mark.parametrize('agent', list(_COMMANDS))
+@pytest.mark.parametrize('agent', registry.names())
 def test_its_nodes_travel(agent, tmp_path):
-  offline = agent in _OFFLINE
+  about = registry.about(agent)
   experiment = tfacme.Experiment(
-    builder=registry.builder(agent, registry.config_class(agent)()),
+    builder=registry.builder(agent, registry.config(agent)),
     networks=registry.default_networks(agent),
-    environment=environments.factory(_ENVIRONMENTS.get(agent, 'bsuite:catch/0')),
-    budget=tfacme.Budget(**{'learner_steps' if offline else 'actor_steps': 10_000}),
-    dataset=datasets.rlds(_recorded(tmp_path)) if offline else None,
+    environment=environments.factory(about.trial.environment),
+    budget=tfacme.Budget(**{'learner_steps' if about.recorded else 'actor_steps': 10_000}),
+    dataset=datasets.rlds(_recorded(about.trial, tmp_path)) if about.recorded else None,
   )
   for node in nodes.of_program(tfacme.make_program(experiment)):
     cloudpickle.loads(cloudpickle.dumps(node.run))

@@ -1,49 +1,84 @@
-"""Agents by name, for the command line. Imports an agent when it is asked for, and no TensorFlow for its config."""
+"""Agents by name, for the command line, tests and benchmarks.
+
+An agent is a package or module, or any object, that has three names: `Config`, the dataclass of its numbers, each with
+a default; `Builder`, which makes its builder from a config; and `default_networks`, which makes a factory of networks
+for any observations, and whose fields, if it is a dataclass, are options of the command too.
+
+Those of tfacme are the packages in this folder, each with a module `about` beside them, and named as their folder is.
+An agent of one's own is named `package.module` or `package.module:object`, and need not be installed: modules of the
+current folder are found. Nothing here imports TensorFlow, unless an agent of one's own does with its config.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import importlib
-import types
-from typing import Any, Callable, Dict, Type
+import pkgutil
+from typing import Any, Callable, Dict, List
 
-from tfacme import core, errors, specs
+from tfacme import agents, core, errors, importing, specs
+from tfacme.agents.about import About
 
-# Each agent's package `tfacme.agents.NAME` exports `Config`, `Builder` and `default_networks`.
-_AGENTS = {
-  'bc': 'behaviour cloning from a data set; discrete or continuous actions (Pomerleau 1991)',
-  'dqn': 'double Q-learning, n-step returns, prioritized replay; discrete actions (Mnih et al. 2015)',
-  'impala': 'actor-critic with V-trace, off a queue, with memory or without; discrete actions (Espeholt et al. 2018)',
-  'ppo': 'clipped surrogate, generalized advantages; discrete or continuous actions (Schulman et al. 2017)',
-  'r2d2': 'recurrent Q-learning from sequences in prioritized replay; discrete actions (Kapturowski et al. 2019)',
-  'sac': 'soft actor-critic, twin critics, learned temperature; continuous actions (Haarnoja et al. 2018)',
-}
+_EXPORTS = ('Config', 'Builder', 'default_networks')
 
 
-def names() -> Dict[str, str]:
-  """All agents, each with a line that says what it is."""
-  return dict(_AGENTS)
+@functools.cache
+def names() -> List[str]:
+  """The agents of tfacme."""
+  return sorted(module.name for module in pkgutil.iter_modules(agents.__path__) if module.ispkg)
 
 
-def config_class(name: str) -> Type[Any]:
-  """The dataclass of an agent's numbers.
+def about(name: str) -> About:
+  """What the package of an agent of tfacme says of it.
 
   Raises:
     errors.UserError: if there is no such agent; so do all functions here.
   """
-  return _package(name).Config
+  if name not in names():
+    raise errors.unknown('agent', name, names(), hint=f'there are {", ".join(names())}.')
+  return importlib.import_module(f'tfacme.agents.{name}.about').ABOUT
+
+
+def summaries() -> Dict[str, str]:
+  """All agents of tfacme, each with a line that says what it is."""
+  return {name: about(name).summary for name in names()}
+
+
+def config(name: str, **fields: Any) -> Any:
+  """An agent's numbers: the defaults of its dataclass, but for some fields."""
+  kind: Any = _find(name).Config
+  if not dataclasses.is_dataclass(kind):
+    raise errors.UserError(f'Config of {name} has to be a dataclass, whose fields are the numbers of the agent.')
+  bare = [
+    field.name for field in dataclasses.fields(kind) if field.default is field.default_factory is dataclasses.MISSING
+  ]
+  if bare:
+    raise errors.UserError(f'Config of {name} needs a default for each of its fields, for {", ".join(bare)} too.')
+  return kind(**fields)
 
 
 def builder(name: str, config: Any) -> core.Builder:
-  """An agent's builder with a config of its `config_class`."""
-  return _package(name).Builder(config)
+  """An agent's builder with a config of its own."""
+  return _find(name).Builder(config)
 
 
 def default_networks(name: str) -> Callable[[specs.EnvironmentSpec], Any]:
   """What makes an agent's networks from an environment's spec, whatever the observations are."""
-  return _package(name).default_networks()
+  return _find(name).default_networks()
 
 
-def _package(name: str) -> types.ModuleType:
-  if name not in _AGENTS:
-    raise errors.unknown('agent', name, _AGENTS, hint=f'there are {", ".join(_AGENTS)}.')
-  return importlib.import_module(f'tfacme.agents.{name}')
+def _find(name: str) -> Any:
+  """The package or object that an agent is."""
+  if name in names():
+    return importlib.import_module(f'tfacme.agents.{name}')
+  if not importing.exists(name.partition(':')[0]):
+    hint = f'there are {", ".join(names())}, or package.module:object for one of your own.'
+    raise errors.unknown('agent', name, names(), hint)
+  agent = importing.load(name, 'agent')
+  missing = [export for export in _EXPORTS if not hasattr(agent, export)]
+  if missing:
+    raise errors.UserError(
+      f'{name} has no {" and no ".join(missing)}, and an agent has {", ".join(_EXPORTS[:-1])} and {_EXPORTS[-1]}.'
+    )
+  return agent

@@ -65,10 +65,12 @@ def _columns(rows: Sequence[Tuple[str, str]]) -> Sequence[str]:
 def _agent(command: str, arguments: Sequence[str]) -> Optional[str]:
   """The agent that a command line begins with; None if it asks for help before it names one."""
   if arguments and not arguments[0].startswith('-'):
-    registry.config_class(arguments[0])  # Raises the error that names the nearest agents.
+    registry.config(arguments[0])  # Raises the error that names the nearest agents.
     return arguments[0]
   if {'-h', '--help'} & set(arguments):
-    print('\n'.join([f'usage: tfacme {command} AGENT ...', '', 'agents:', *_columns(list(registry.names().items()))]))
+    print(
+      '\n'.join([f'usage: tfacme {command} AGENT ...', '', 'agents:', *_columns(list(registry.summaries().items()))])
+    )
     print(f'\ntfacme {command} AGENT --help lists the options.')
     return None
   known = ', '.join(registry.names())
@@ -86,9 +88,9 @@ def _train(arguments: Sequence[str]) -> None:
   agent = _agent('train', arguments)
   if agent is None:
     return
-  options = parsing.parse(
-    options_lib.train_options(registry.config_class(agent)), arguments[1:], prog=f'tfacme train {agent}'
-  )
+  networks = registry.default_networks(agent)
+  kind = options_lib.with_parts(options_lib.TrainOptions, {'config': registry.config(agent), 'networks': networks})
+  options = parsing.parse(kind, arguments[1:], prog=f'tfacme train {agent}')
   source = _budget_and_data(options.steps, options.dataset)
   environment = environments.factory(options.env)
   # Once all that can be checked is, and before this process imports TensorFlow.
@@ -97,7 +99,7 @@ def _train(arguments: Sequence[str]) -> None:
   experiment = experiments.Experiment(
     builder=registry.builder(agent, options.config),
     environment=environment,
-    networks=registry.default_networks(agent),
+    networks=getattr(options, 'networks', networks),
     **source,
     seed=options.seed,
     layout=options.layout,
@@ -265,7 +267,7 @@ def _graph(arguments: Sequence[str]) -> None:
   from tfacme.graph import picture, program  # pylint: disable=g-import-not-at-top
 
   experiment = experiments.Experiment(
-    builder=registry.builder(agent, registry.config_class(agent)()),
+    builder=registry.builder(agent, registry.config(agent)),
     environment=environment,
     networks=registry.default_networks(agent),
     **_budget_and_data(options_lib.Task.steps, options.dataset),
@@ -308,7 +310,7 @@ class _AgentsOptions:
 
 def _agents(arguments: Sequence[str]) -> None:
   parsing.parse(_AgentsOptions, arguments, 'tfacme agents')
-  print('\n'.join(_columns(list(registry.names().items()))))
+  print('\n'.join(_columns(list(registry.summaries().items()))))
 
 
 @dataclasses.dataclass(frozen=True)

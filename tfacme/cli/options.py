@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import Any, Optional, Type
+from typing import Any, Mapping, Optional, Type
 
 import tyro
 from typing_extensions import Literal
@@ -54,32 +54,53 @@ class Task:
   dataset: Optional[str] = None
 
 
-def train_options(config_class: Type[Any]) -> Type[Any]:
-  """The options of `tfacme train` for an agent: `Task`, `RunOptions` and `--config.FIELD` for each field of its config.
+@dataclasses.dataclass(frozen=True)
+class TrainOptions(RunOptions, Task):
+  pass
+
+
+@dataclasses.dataclass(frozen=True)
+class PageOptions(RunOptions):
+  steps: Optional[int] = None
+
+
+def with_parts(options: Type[Any], parts: Mapping[str, Any]) -> Type[Any]:
+  """Options with those of an experiment's parts: `--config.FIELD` for each field of its config, say.
 
   Args:
-    config_class: the dataclass of the agent's numbers.
+    options: the dataclass of all other options.
+    parts: {'config': a dataclass, with the values that its options default to}; what is no dataclass has no options.
   """
-  summary = (
-    "Trains an agent in an environment. The run's folder holds its logs, checkpoints, policy and learning curve."
-  )
-  config = tyro.conf.FlagConversionOff[config_class]  # type: ignore[valid-type]
-  return dataclasses.make_dataclass(
-    'TrainOptions',
-    [('config', config, dataclasses.field(default_factory=config_class))],
-    bases=(RunOptions, Task),
-    namespace={'__doc__': docstring(summary, Task, RunOptions)},
-    frozen=True,
-  )
-
-
-def docstring(summary: str, *parts: Type[Any], extra: str = '') -> str:
-  """One docstring for the fields of several dataclasses, and `extra` ones: tyro reads that of a subclass only."""
-  fields = [(part.__doc__ or '').partition('Attributes:\n')[2].rstrip() for part in parts]
-  return '\n'.join([summary, '', '  Attributes:', *fields, extra, ''])
+  fields = [
+    (name, tyro.conf.FlagConversionOff[type(part)], dataclasses.field(default_factory=lambda part=part: part))
+    for name, part in parts.items()
+    if dataclasses.is_dataclass(part) and not isinstance(part, type)
+  ]
+  namespace = {'__doc__': options.__doc__}
+  return dataclasses.make_dataclass(options.__name__, fields, bases=(options,), namespace=namespace, frozen=True)
 
 
 def default_workdir(agent: str, environment: str, seed: int) -> str:
   """Where a run goes if the user does not say: the same for the same command, so that it continues."""
   name = re.sub(r'[^\w.]+', '-', f'{agent}-{environment}').strip('-')
   return os.path.join('runs', f'{name}-seed{seed}')
+
+
+def _docstring(summary: str, *parts: Type[Any], extra: str = '') -> str:
+  """One docstring for the fields of several dataclasses, and `extra` ones: tyro reads that of a subclass only."""
+  fields = [(part.__doc__ or '').partition('Attributes:\n')[2].rstrip() for part in parts]
+  return '\n'.join([summary, '', '  Attributes:', *fields, extra, ''])
+
+
+# Given apart from the classes, because the fields of several are told in one docstring.
+TrainOptions.__doc__ = _docstring(
+  "Trains an agent in an environment. The run's folder holds its logs, checkpoints, policy and learning curve.",
+  Task,
+  RunOptions,
+)
+PageOptions.__doc__ = _docstring(
+  'Runs the experiment of this page. The defaults are those of the page.',
+  RunOptions,
+  extra="""    steps: after how many steps the run ends: environment steps of all actors together, or learner steps for
+      a run from recorded data.""",
+)

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 import os
 import sys
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Sequence
 
-from tfacme import errors, experiments
+from tfacme import core, errors, experiments
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing, running
-
-
-@dataclasses.dataclass(frozen=True)
-class PageOptions(options_lib.RunOptions):
-  steps: Optional[int] = None
-
-
-# Given apart from the class, because the fields of two classes are told in one docstring.
-PageOptions.__doc__ = options_lib.docstring(
-  'Runs the experiment of this page. The defaults are those of the page.',
-  options_lib.RunOptions,
-  extra="""    steps: after how many steps the run ends: environment steps of all actors together, or learner steps for
-      a run from recorded data.""",
-)
 
 
 def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -> None:
@@ -41,9 +28,13 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   # default to; what comes before all else is that other processes begin to import TensorFlow.
   running.warm_up(_peek(arguments, 'launch', 'inline'))
   experiment = page(*_given(page, arguments))
-  options = parsing.parse(PageOptions, arguments, os.path.basename(sys.argv[0]), default=_defaults(experiment))
+  parts = {**_parts(experiment.builder), 'networks': experiment.networks}
+  kind = options_lib.with_parts(options_lib.PageOptions, parts)
+  options = parsing.parse(kind, arguments, os.path.basename(sys.argv[0]), default=kind(**_defaults(experiment)))
   experiment = dataclasses.replace(
     experiment,
+    builder=_with_parts(experiment.builder, options),
+    networks=getattr(options, 'networks', experiment.networks),
     seed=options.seed,
     budget=experiments.Budget(**{experiment.budget.unit: options.steps}),
     layout=options.layout,
@@ -54,15 +45,37 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   running.run(experiment, options.workdir or _workdir(experiment), options.launch)
 
 
-def _defaults(experiment: experiments.Experiment) -> PageOptions:
-  return PageOptions(
-    seed=experiment.seed,
-    steps=experiment.budget.steps,
-    layout=experiment.layout,
-    evaluation=experiment.evaluation,
-    checkpointing=experiment.checkpointing,
-    logging=experiment.logging,
-  )
+@dataclasses.dataclass(frozen=True)
+class _Inner:
+  """The agent inside."""
+
+
+def _parts(builder: core.Builder) -> Dict[str, Any]:
+  """What of a builder has options: its config, and that of the agent which it is around (`--agent.config.FIELD`)."""
+  agent = getattr(builder, 'agent', None)
+  inner = {'agent': options_lib.with_parts(_Inner, _parts(agent))()} if isinstance(agent, core.Builder) else {}
+  return {'config': getattr(builder, 'config', None), **inner}
+
+
+def _with_parts(builder: core.Builder, options: Any) -> core.Builder:
+  """The builder with what its options say."""
+  changed = copy.copy(builder)
+  if hasattr(options, 'config'):
+    object.__setattr__(changed, 'config', options.config)
+  if hasattr(options, 'agent'):
+    object.__setattr__(changed, 'agent', _with_parts(builder.agent, options.agent))  # type: ignore[attr-defined]
+  return changed
+
+
+def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
+  return {
+    'seed': experiment.seed,
+    'steps': experiment.budget.steps,
+    'layout': experiment.layout,
+    'evaluation': experiment.evaluation,
+    'checkpointing': experiment.checkpointing,
+    'logging': experiment.logging,
+  }
 
 
 def _given(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -> List[int]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
+import decimal
 import io
 import re
-from typing import Any, List, NoReturn, Optional, Sequence, Type, TypeVar
+from typing import Any, Container, List, Mapping, NoReturn, Optional, Sequence, Type, TypeVar
 
 import tyro
 
 from tfacme import errors
+from tfacme.cli import suggesting
 
 _T = TypeVar('_T')
 
@@ -36,11 +37,13 @@ def parse(options: Type[_T], arguments: Sequence[str], prog: str, default: Optio
   # tyro prints its errors as boxes of many lines. So what argparse finds wrong is found first by a parser that raises
   # instead, and what is left, values that do not fit their types, is taken from the exception behind tyro's exit.
   parser = tyro.extras.get_parser(options, prog=prog, default=default, use_underscores=True)
+  known = {option: action for action in parser._actions for option in action.option_strings}
 
   def fail(message: str) -> NoReturn:
-    raise _explain(message, arguments, prog, _options(parser.format_help()))
+    raise _explain(message, arguments, prog, {option: action.help or '' for option, action in known.items()})
 
   parser.error = fail
+  arguments = _whole_numbers(arguments, {option for option, action in known.items() if 'INT' in str(action.metavar)})
   parser.parse_args(arguments)
   try:
     with contextlib.redirect_stdout(io.StringIO()):
@@ -54,19 +57,36 @@ def _with_underscores(argument: str) -> str:
   return f'--{name[2:].replace("-", "_")}{equals}{value}' if name.startswith('--') else argument
 
 
-def _options(help_text: str) -> List[str]:
-  """The names of all options that a help text shows."""
-  return list(dict.fromkeys(re.findall(r'(?<![\w-])--[a-z][\w.]*', help_text)))
+def _whole_numbers(arguments: Sequence[str], options: Container[str]) -> List[str]:
+  """The arguments with 10000 for 1e4, among the values of `options`, which take whole numbers."""
+  written: List[str] = []
+  taking = False
+  for argument in arguments:
+    name, equals, value = argument.partition('=')
+    if name.startswith('--'):
+      taking = name in options
+      written.append(f'{name}={_written_out(value)}' if taking and equals else argument)
+    else:
+      written.append(_written_out(argument) if taking else argument)
+  return written
 
 
-def _explain(message: str, arguments: Sequence[str], prog: str, known: Sequence[str]) -> errors.UserError:
-  """Says what argparse found wrong so that the thing and the fix are named."""
+def _written_out(text: str) -> str:
+  """1e4 as 10000, and whatever is not a whole number with an exponent as it is."""
+  if not re.fullmatch(r'[+-]?[\d_]+(\.\d*)?[eE]\+?\d{1,2}', text):
+    return text
+  value = decimal.Decimal(text)
+  return str(int(value)) if value == value.to_integral_value() else text
+
+
+def _explain(message: str, arguments: Sequence[str], prog: str, known: Mapping[str, str]) -> errors.UserError:
+  """Says what argparse found wrong so that the thing and the fix are named; `known` are the options and their help."""
   hint = f'{prog} --help lists them.'
   if message.lower().startswith('unrecognized'):
     for argument in arguments:
       name = argument.partition('=')[0]
       if name.startswith('--') and name not in known:
-        return errors.unknown('option', name, difflib.get_close_matches(name, known, n=2, cutoff=0.7), hint)
+        return errors.no_such('option', name, suggesting.suggest(name, known), hint)
     return errors.UserError(f'{message.partition(":")[2].strip()!r} belongs to no option of {prog}; {hint}')
   required = 'the following arguments are required: '
   if message.startswith(required):
@@ -92,9 +112,14 @@ def _behind(exit_: SystemExit, arguments: Sequence[str], prog: str) -> BaseExcep
     return exit_
   if isinstance(value_error.arg, str):  # A whole dataclass that can't be made of these values.
     return errors.UserError(f'--{value_error.arg}: {value_error.message}')
-  name, kind = value_error.arg.lowered.name_or_flag, value_error.arg.lowered.metavar
+  name, kind = value_error.arg.lowered.name_or_flag, _kind(value_error.arg.lowered.metavar)
   given = ' '.join(_values(arguments, name))
   return errors.UserError(f'{name} takes {kind}, and {given!r} is not that; see {prog} --help.')
+
+
+def _kind(metavar: str) -> str:
+  """What an option takes as a text: `{None}|{[INT [INT ...]]}` as None, or INT [INT ...]."""
+  return re.sub(r'\{\[?(.*?)(\])?\}', r'\1', metavar.replace('}|', '}, or ').replace('|{', ', or {'))
 
 
 def _values(arguments: Sequence[str], name: str) -> List[str]:

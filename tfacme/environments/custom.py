@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
 from typing import Any, Callable
 
 import dm_env
 
-from tfacme import errors
+from tfacme import errors, importing
 
 
 def check(environment_id: str) -> None:
@@ -45,47 +41,13 @@ def known() -> list[tuple[str, str]]:
   return [('package.module:function', 'your own function that returns a dm_env.Environment; may take seed=')]
 
 
-def exists(module: str) -> bool:
-  """Whether the top-level package of `module` can be found, in the current folder too; does not import it."""
-  search_current_folder()
-  package = module.partition('.')[0]
-  return package.isidentifier() and (package in sys.modules or importlib.util.find_spec(package) is not None)
-
-
 def _load(environment_id: str) -> Callable[..., Any]:
   """Imports the function `environment_id`."""
-  search_current_folder()
-  module_name, _, path = environment_id.partition(':')
-  value = _import(module_name, environment_id)
-  for attribute in path.split('.'):
-    if not hasattr(value, attribute):
-      public = [name for name in dir(value) if not name.startswith('_')]
-      raise errors.unknown(f'function in {module_name}', path, public)
-    value = getattr(value, attribute)
+  value = importing.load(environment_id, 'function')
   if not callable(value):
     kind = type(value).__name__
     raise errors.UserError(f'{environment_id} is of type {kind}, and has to be a function that returns an environment.')
   return value
-
-
-def _import(module_name: str, environment_id: str) -> Any:
-  """Imports a module, telling a module that is not there from one that lacks something itself."""
-  try:
-    return importlib.import_module(module_name)
-  except ModuleNotFoundError as error:
-    missing = error.name or ''
-    if module_name == missing or module_name.startswith(missing + '.'):
-      raise errors.UserError(
-        f'There is no module {missing!r} for {environment_id!r}; run in its folder, or install its package.'
-      ) from error
-    raise errors.UserError(f'{module_name} imports {missing!r}, which is not installed.') from error
-
-
-def search_current_folder() -> None:
-  """Makes modules of the current folder importable, as `python -m` does; an installed command does not."""
-  folder = os.getcwd()
-  if '' not in sys.path and folder not in sys.path:
-    sys.path.insert(0, folder)
 
 
 def _arguments(function: Callable[..., Any], seed: int, environment_id: str) -> dict[str, int]:

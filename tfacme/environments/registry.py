@@ -10,7 +10,7 @@ from typing import Callable
 
 import dm_env
 
-from tfacme import errors
+from tfacme import errors, importing
 from tfacme.environments import custom
 from tfacme.environments.wrappers import single_precision
 
@@ -99,7 +99,7 @@ def _resolve(environment_id: str) -> tuple[types.ModuleType, str]:
     raise errors.unknown('environment', environment_id, (row[0] for row in known()), hint)
   if prefix in _FAMILIES:
     return importlib.import_module(_FAMILIES[prefix]), name
-  if not custom.exists(prefix):
+  if not importing.exists(prefix):
     hint = f'it is neither a family of environments ({", ".join(_FAMILIES)}) nor a module that can be imported here.'
     raise errors.unknown('environment', environment_id, (f'{family}:{name}' for family in _near(prefix)), hint)
   return custom, environment_id

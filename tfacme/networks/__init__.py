@@ -1,49 +1,9 @@
-"""Sonnet modules, and the creation of their variables from a seed."""
+"""Sonnet modules, and the creation of their variables from a seed.
 
-from tfacme.networks.critics import Critic as Critic
-from tfacme.networks.critics import Ensemble as Ensemble
-from tfacme.networks.distributions import Categorical as Categorical
-from tfacme.networks.distributions import Gaussian as Gaussian
-from tfacme.networks.distributions import TanhGaussian as TanhGaussian
-from tfacme.networks.distributions import from_bounds as from_bounds
-from tfacme.networks.distributions import to_bounds as to_bounds
-from tfacme.networks.exploration import epsilon as epsilon
-from tfacme.networks.exploration import epsilon_greedy as epsilon_greedy
-from tfacme.networks.exploration import ladder as ladder
-from tfacme.networks.heads import CategoricalHead as CategoricalHead
-from tfacme.networks.heads import DuellingHead as DuellingHead
-from tfacme.networks.heads import GaussianHead as GaussianHead
-from tfacme.networks.heads import PolicyAndValue as PolicyAndValue
-from tfacme.networks.heads import PolicyAndValueHead as PolicyAndValueHead
-from tfacme.networks.heads import TanhGaussianHead as TanhGaussianHead
-from tfacme.networks.heads import ValueHead as ValueHead
-from tfacme.networks.heads import distribution_head as distribution_head
-from tfacme.networks.heads import q_head as q_head
-from tfacme.networks.normalization import Normalizer as Normalizer
-from tfacme.networks.normalization import ObservationNormalizer as ObservationNormalizer
-from tfacme.networks.normalization import update_normalizers as update_normalizers
-from tfacme.networks.optimizers import Adam as Adam
-from tfacme.networks.policies import DistributionPolicy as DistributionPolicy
-from tfacme.networks.policies import MemorylessPolicy as MemorylessPolicy
-from tfacme.networks.randomness import Randomness as Randomness
-from tfacme.networks.randomness import draw as draw
-from tfacme.networks.randomness import drawing as drawing
-from tfacme.networks.randomness import fold as fold
-from tfacme.networks.recurrent import Unrollable as Unrollable
-from tfacme.networks.recurrent import lstm as lstm
-from tfacme.networks.seeding import create_unrolled as create_unrolled
-from tfacme.networks.seeding import create_variables as create_variables
-from tfacme.networks.seeding import next_seed as next_seed
-from tfacme.networks.seeding import seeded as seeded
-from tfacme.networks.targets import copy_every as copy_every
-from tfacme.networks.targets import follow as follow
-from tfacme.networks.torsos import Activation as Activation
-from tfacme.networks.torsos import AtariTorso as AtariTorso
-from tfacme.networks.torsos import LayerNormMLPTorso as LayerNormMLPTorso
-from tfacme.networks.torsos import MixedTorso as MixedTorso
-from tfacme.networks.torsos import MLPTorso as MLPTorso
-from tfacme.networks.torsos import ResidualTorso as ResidualTorso
-from tfacme.networks.torsos import SmallImageTorso as SmallImageTorso
-from tfacme.networks.torsos import default_torso as default_torso
-from tfacme.networks.torsos import flatten_observation as flatten_observation
-from tfacme.networks.torsos import has_image as has_image
+What it offers is in `__init__.pyi`, and each name is imported when it is first used: what only names networks, as the
+command's options do, needs no TensorFlow.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

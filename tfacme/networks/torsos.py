@@ -5,15 +5,14 @@ Nothing is normalized here, with one exception: images in bytes are divided by 2
 
 from __future__ import annotations
 
-from typing import Any, Callable, Literal, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 import sonnet as snt
 import tensorflow as tf
 
 from tfacme import errors
 from tfacme.networks import normalization
-
-Activation = Literal['relu', 'elu', 'tanh', 'silu', 'gelu']
+from tfacme.networks.activations import Activation
 
 _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
   'relu': tf.nn.relu,

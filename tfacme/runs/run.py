@@ -16,8 +16,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, T
 
 import cloudpickle
 
-from tfacme import checkpoints, core, errors, experiments, launching, loggers, seeds
-from tfacme.environments import custom
+from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds
 from tfacme.graph import program
 from tfacme.replay import reverb_replay
 from tfacme.runs import display
@@ -70,7 +69,7 @@ class Run:
 
   def environment(self, seed: int = 0) -> Any:
     """A new environment like the one that it was trained in."""
-    custom.search_current_folder()
+    importing.search_current_folder()
     with open(os.path.join(self.workdir, _ENVIRONMENT), 'rb') as file:
       packed = file.read()
     try:

@@ -6,8 +6,7 @@ import pytest
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import tasks
-from tfacme import datasets, errors, networks, specs
+from tfacme import datasets, errors, networks, specs, testing
 from tfacme.agents import bc
 from tfacme.replay import sources
 from tfacme.replay.items import Items
@@ -76,11 +75,11 @@ _straight.reset = lambda: None
 @pytest.mark.parametrize('loss', ['log_likelihood', 'mse'])
 def test_it_learns_to_reach(loss, tmp_path):
   path = str(tmp_path / 'recorded')
-  returns = tfacme.record(_straight, tasks.Reach(1), 50, path)
+  returns = tfacme.record(_straight, testing.Reach(1), 50, path)
   experiment = tfacme.Experiment(
     builder=bc.BCBuilder(bc.BCConfig(loss=loss, batch_size=64, learning_rate=(3e-3, 0.0, 1_000))),
     networks=bc.default_networks((32, 32)),
-    environment=tasks.Reach,
+    environment=testing.Reach,
     budget=tfacme.Budget(learner_steps=1_000),
     evaluation=tfacme.Evaluation(every=0),
     dataset=datasets.rlds(path),
@@ -91,7 +90,7 @@ def test_it_learns_to_reach(loss, tmp_path):
 
 def test_a_data_set_of_other_actions_is_refused(tmp_path):
   path = str(tmp_path / 'recorded')
-  tfacme.record(None, tasks.Reach(1), 2, path)
+  tfacme.record(None, testing.Reach(1), 2, path)
   experiment = tfacme.Experiment(
     builder=bc.BCBuilder(),
     networks=bc.default_networks((8,)),
@@ -103,7 +102,7 @@ def test_a_data_set_of_other_actions_is_refused(tmp_path):
     tfacme.make_program(experiment)
 
 
-class _Discrete(tasks.Reach):
+class _Discrete(testing.Reach):
   """The same task with three pushes."""
 
   def action_spec(self):
@@ -116,7 +115,7 @@ def test_there_has_to_be_a_data_set():
       tfacme.Experiment(
         builder=bc.BCBuilder(),
         networks=bc.default_networks((8,)),
-        environment=tasks.Reach,
+        environment=testing.Reach,
         budget=tfacme.Budget(actor_steps=10),
       )
     )

@@ -49,7 +49,7 @@ def test_it_can_be_pickled():
 def test_the_config_and_the_registry_import_no_tensorflow():
   program = (
     'import sys; from tfacme.agents import registry; from tfacme.agents.dqn import config; '
-    'registry.names(); registry.config_class("dqn"); print("tensorflow" in sys.modules)'
+    'registry.summaries(); registry.config("dqn"); registry.default_networks("dqn"); print("tensorflow" in sys.modules)'
   )
   output = subprocess.run([sys.executable, '-c', program], capture_output=True, check=True, text=True)
   assert output.stdout.split() == ['False']
@@ -67,9 +67,9 @@ def test_the_command_line_shows_what_each_number_means():
 
 def test_the_registry():
   assert 'dqn' in registry.names()
-  assert registry.config_class('dqn') is config_lib.DQNConfig
+  assert registry.config('dqn', batch_size=5) == config_lib.DQNConfig(batch_size=5)
   assert registry.builder('dqn', config_lib.DQNConfig(n_step=2)).config.n_step == 2
   with pytest.raises(errors.UserError, match="There is no agent 'dpn'; did you mean dqn?"):
-    registry.config_class('dpn')
+    registry.config('dpn')
   with pytest.raises(errors.UserError, match="There is no agent 'xyz'; there are .*dqn"):
     registry.builder('xyz', None)

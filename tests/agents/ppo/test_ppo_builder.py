@@ -8,8 +8,8 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import contexts, tasks
-from tfacme import core, environments, errors, networks, specs
+from tests.agents import contexts
+from tfacme import core, environments, errors, networks, specs, testing
 from tfacme.agents import ppo
 from tfacme.replay import sources
 from tfacme.replay.items import Items
@@ -159,4 +159,4 @@ def test_it_learns_to_reach():  # Six seeds came to between -0.57 and -0.95; at 
   config = ppo.PPOConfig(
     discount=0.9, unroll_length=32, epochs=8, minibatches=4, learning_rate=5e-3, normalize_values=True
   )
-  assert _learned(tasks.Reach, config, 24_000, normalize_observations=True, initial_log_std=-0.5) > -1.8
+  assert _learned(testing.Reach, config, 24_000, normalize_observations=True, initial_log_std=-0.5) > -1.8

@@ -8,8 +8,8 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import contexts, tasks
-from tfacme import errors, networks, specs
+from tests.agents import contexts
+from tfacme import errors, networks, specs, testing
 from tfacme.agents import sac
 from tfacme.replay import sources
 from tfacme.replay.items import Items
@@ -130,7 +130,7 @@ def test_it_learns_to_reach(tmp_path):
   experiment = tfacme.Experiment(
     builder=sac.SACBuilder(config),
     networks=sac.default_networks((32, 32)),
-    environment=tasks.Reach,
+    environment=testing.Reach,
     budget=tfacme.Budget(actor_steps=1_500),
     evaluation=tfacme.Evaluation(every=0, episodes=20),
   )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Sequence
-
-import sonnet as snt
+from typing import TYPE_CHECKING, Optional, Sequence
 
 from tfacme import networks, specs
+
+if TYPE_CHECKING:
+  import sonnet as snt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +38,8 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> BCNetworks:
     """The network, with its variables."""
+    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+
     torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
     policy = snt.Sequential([torso, networks.distribution_head(spec.actions)])
     networks.create_variables(policy, spec.observations)

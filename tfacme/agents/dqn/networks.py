@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Sequence
-
-import sonnet as snt
+from typing import TYPE_CHECKING, Optional, Sequence
 
 from tfacme import networks, specs
+
+if TYPE_CHECKING:
+  import sonnet as snt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +64,8 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function, l
 
 
 def _with_head(torso: snt.Module, spec: specs.EnvironmentSpec, duelling: bool) -> DQNNetworks:
+  import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+
   q = snt.Sequential([torso, networks.q_head(spec.actions.num_values, duelling)])
   networks.create_variables(q, spec.observations)
   return DQNNetworks(q)

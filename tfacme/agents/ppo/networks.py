@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, Optional, Sequence
-
-import sonnet as snt
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
 
 from tfacme import networks, specs
+
+if TYPE_CHECKING:
+  import sonnet as snt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,8 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> PPONetworks:
     """The networks, with their variables."""
+    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+
     # Of all actions alike at first, so that the first steps explore.
     head = networks.distribution_head(spec.actions, scale=1e-4, initial_log_std=self.initial_log_std)
     made = PPONetworks(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Optional, Sequence
 
 import numpy as np
-import sonnet as snt
 
 from tfacme import networks, specs
+
+if TYPE_CHECKING:
+  import sonnet as snt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +47,8 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> SACNetworks:
     """The networks, with their variables."""
+    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+
     torso = self._torso(spec.observations, self.normalize_observations)
     head = networks.TanhGaussianHead(int(np.prod(spec.actions.shape)))
     made = SACNetworks(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])

@@ -1,0 +1,2 @@
+from .environments import Reach as Reach
+from .environments import TwoStates as TwoStates
