@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import types
+from typing import Optional, Sequence
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import tfacme
 from tfacme import cli, core, errors, graph, launching, loggers
 from tfacme.agents import registry
+from tfacme.cli import running
 from tfacme.graph import picture
 
 
@@ -40,11 +42,27 @@ class Run:
     return types.SimpleNamespace(mean=np.float32(0.5), standard_error=0.1, minimum=-1.0, maximum=1.0, episodes=episodes)
 
 
+@dataclasses.dataclass(frozen=True)
 class Builder(core.Builder):
   """Stands for an agent."""
 
-  def __init__(self, config):
-    self.config = config
+  config: Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+  """Makes a toy's networks.
+
+  Attributes:
+    hidden_sizes: units of each layer.
+    memory: units of its memory; None is none.
+  """
+
+  hidden_sizes: Optional[Sequence[int]] = None
+  memory: Optional[int] = 5
+
+  def __call__(self, spec):
+    """None."""
 
 
 @pytest.fixture
@@ -65,7 +83,7 @@ def calls(monkeypatch):
   monkeypatch.setitem(vars(launching), 'warm_up', lambda: made.append(('warm_up',)))
   monkeypatch.setattr(registry, 'config', lambda name: {'dqn': Config()}[name])
   monkeypatch.setattr(registry, 'builder', lambda name, config: Builder(config))
-  monkeypatch.setattr(registry, 'default_networks', lambda name: lambda spec: None)
+  monkeypatch.setattr(registry, 'default_networks', lambda name: Networks())
   return made
 
 
@@ -82,10 +100,12 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   command = 'train dqn --env bsuite:catch/0 --steps 1000 --actors 2 --slots=3 --seed 4 --config.batch-size 5'
   command += ' --config.double False --evaluation.episodes 7 --logging.tensorboard False --threads 2'
+  command += ' --networks.hidden-sizes 64 1e1 --networks.memory None'
   assert cli.main(command.split()) == 0
   ((_, experiment, workdir, launch),) = calls
   assert (launch, workdir) == ('inline', 'runs/dqn-bsuite-catch-0-seed4')
   assert experiment.builder.config == Config(batch_size=5, double=False)
+  assert (list(experiment.networks.hidden_sizes), experiment.networks.memory) == ([64, 10], None)
   assert (experiment.name, experiment.seed, experiment.budget.actor_steps) == ('dqn', 4, 1000)
   assert (experiment.layout.actors, experiment.layout.slots, experiment.layout.threads) == (2, 3, 2)
   assert experiment.evaluation.episodes == 7 and not experiment.logging.tensorboard
@@ -143,6 +163,69 @@ def test_mistakes_are_one_line(calls, finished, capsys, command, message):
   assert captured.out == '' and captured.err.startswith('tfacme: ') and captured.err.count('\n') == 1
   assert re.search(message, captured.err), captured.err
   assert calls == []
+
+
+_OWN = '''
+import dataclasses, types
+from tfacme import core
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  rate: float = 0.5
+
+@dataclasses.dataclass(frozen=True)
+class Builder(core.Builder):
+  config: Config
+
+@dataclasses.dataclass(frozen=True)
+class default_networks:
+  units: int = 3
+  def __call__(self, spec):
+    """None."""
+
+agent = types.SimpleNamespace(Config=Config, Builder=Builder, default_networks=default_networks)
+incomplete = types.SimpleNamespace(Config=Config)
+bare = types.SimpleNamespace(Config=dataclasses.make_dataclass('Config', ['rate']), Builder=Builder, default_networks=0)
+'''
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+  """The experiments of `train`, in a folder with agents of one's own."""
+  (tmp_path / 'my_own_agents.py').write_text(_OWN)
+  monkeypatch.chdir(tmp_path)
+  monkeypatch.setattr(sys, 'path', list(sys.path))
+  made = []
+  monkeypatch.setattr(running, 'run', lambda experiment, workdir, launch: made.append((experiment, workdir)))
+  yield made
+  sys.modules.pop('my_own_agents', None)
+
+
+@pytest.mark.parametrize('name', ['my_own_agents', 'my_own_agents:agent'])
+def test_an_agent_of_ones_own(trained, name, capsys):
+  options = '--env bsuite:catch/0 --config.rate 0.25 --networks.units 4'
+  assert cli.main(['train', name, *options.split()]) == 0
+  ((experiment, workdir),) = trained
+  assert (experiment.builder.config.rate, experiment.networks.units, experiment.agent) == (0.25, 4, name)
+  assert workdir == f'runs/{name.replace(":", "-")}-bsuite-catch-0-seed0'
+  with pytest.raises(SystemExit):
+    cli.main(['train', name, '--help'])
+  assert '--config.rate FLOAT' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+  'name, says',
+  [
+    ('my_own_agents:incomplete', 'has no Builder and no default_networks, and an agent has Config, Builder and'),
+    ('my_own_agents:agnt', "There is no agent in my_own_agents 'agnt'; did you mean agent"),
+    ('my_own_agents:bare', 'needs a default for each of its fields, for rate too'),
+    ('my_own_agent.one', "There is no agent 'my_own_agent.one'; there are bc, "),
+  ],
+)
+def test_mistakes_with_an_agent_of_ones_own(trained, name, says, capsys):
+  assert cli.main(['train', name, '--env', 'bsuite:catch/0']) == 2
+  assert says in capsys.readouterr().err
+  assert trained == []
 
 
 def test_an_unknown_agent(capsys):
@@ -215,12 +298,13 @@ def test_graph(calls, tmp_path, monkeypatch):
 _TALKS = {
   '--help': (0, 'evaluate RUN'),
   'train --help': (0, 'dqn'),
-  'train dqn --help': (0, '--config.batch_size INT'),
+  **{f'train {agent} --help': (0, '--networks.hidden_sizes {None}|{[INT [INT ...]]}') for agent in registry.names()},
   'evaluate --help': (0, '--json'),
   'agents': (0, 'dqn'),
   'envs': (0, 'bsuite:catch/0'),
   'train dqm': (2, ''),
   'train dqn --env bsuite:catch/0 --config.batch_size 0': (2, ''),
+  'train dqn --env bsuite:catch/0 --networks.activation rel': (2, ''),
 }
 _ASK = """
 import contextlib, io, json, os, sys
@@ -245,7 +329,7 @@ def test_what_only_talks_imports_no_tensorflow():
   for command, (code, output, loaded) in json.loads(done.stdout).items():
     assert (command, code, loaded) == (command, _TALKS[command][0], [])
     assert _TALKS[command][1] in output
-  assert done.stderr.count('\n') == 2  # One line for each of the two mistakes, and no library's noise.
+  assert done.stderr.count('\n') == 3  # One line for each of the mistakes, and no library's noise.
 
 
 def test_as_a_module():

@@ -1,23 +1,47 @@
 """The command line of a page."""
 
+import dataclasses
+
 import pytest
 
 import tfacme
 from tfacme import cli, core, experiments, launching
 
 
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """Numbers."""
+
+  rate: float = 0.5
+  """Of something."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ToyBuilder(core.Builder):
   """Stands for a builder."""
 
+  config: Config = Config()
 
-_BUILDER = ToyBuilder()
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+  """Makes networks.
+
+  Attributes:
+    units: of each layer.
+  """
+
+  units: int = 3
+
+  def __call__(self, spec):
+    """None."""
 
 
 def page(seed):
   return experiments.Experiment(
-    builder=_BUILDER,
+    builder=ToyBuilder(Config(rate=0.125)),
     environment=environment,
-    networks=networks,
+    networks=Networks(units=7),
     budget=experiments.Budget(actor_steps=500 + seed),
     seed=seed,
     layout=experiments.Layout(slots=3),
@@ -27,10 +51,6 @@ def page(seed):
 
 def environment(seed):
   del seed
-
-
-def networks(spec):
-  del spec
 
 
 @pytest.fixture
@@ -68,7 +88,29 @@ def test_options(calls):
   assert calls[-1][0].budget.actor_steps == 9
 
 
-@pytest.mark.parametrize('command', ['--seed x', '--seed', '--actors 0', '--steps 0', '--step 3', '--launch x'])
+def test_the_pages_config_and_networks_are_options(calls, capsys):
+  assert cli.page(page, '--config.rate 0.25 --networks.units 9'.split()) == 0
+  assert calls[-1][0].builder == ToyBuilder(Config(rate=0.25)) and calls[-1][0].networks == Networks(9)
+  with pytest.raises(SystemExit):
+    cli.page(page, ['--help'])
+  text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
+  assert '--config.rate FLOAT Of something. (default: 0.125)' in text
+  assert '--networks.units INT of each layer. (default: 7)' in text
+
+
+def test_so_are_those_of_an_agent_inside_another(calls):
+  def wrapped(seed):
+    builder = core.BuilderWrapper(ToyBuilder(Config(rate=0.125)))
+    return dataclasses.replace(page(seed), builder=builder, networks=lambda spec: None)
+
+  assert cli.page(wrapped, ['--agent.config.rate', '0.25']) == 0
+  assert calls[-1][0].builder == core.BuilderWrapper(ToyBuilder(Config(rate=0.25)))
+
+
+@pytest.mark.parametrize(
+  'command',
+  ['--seed x', '--seed', '--actors 0', '--steps 0', '--step 3', '--launch x', '--config.rate x', '--networks.depth 3'],
+)
 def test_mistakes_are_one_line(calls, capsys, command):
   assert cli.page(page, command.split()) == 2
   captured = capsys.readouterr()

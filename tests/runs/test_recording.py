@@ -8,13 +8,12 @@ import tensorflow_datasets as tfds
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import tasks
-from tfacme import cli, datasets, environments, errors
+from tfacme import cli, datasets, environments, errors, testing
 from tfacme.runs import recording
 
 
 def test_plain_tfds_reads_it(tmp_path):
-  returns = tfacme.record(None, tasks.Reach(1), 3, str(tmp_path), seed=2)
+  returns = tfacme.record(None, testing.Reach(1), 3, str(tmp_path), seed=2)
   builder = tfds.builder_from_directory(str(tmp_path))
   episodes = [list(episode['steps'].as_numpy_iterator()) for episode in builder.as_dataset(split='train')]
   assert [len(steps) for steps in episodes] == [11, 11, 11]
@@ -29,12 +28,12 @@ def test_plain_tfds_reads_it(tmp_path):
 
 def test_episodes_are_added(tmp_path):
   for seed in range(2):
-    tfacme.record(None, tasks.Reach(seed), 2, str(tmp_path), seed=seed)
+    tfacme.record(None, testing.Reach(seed), 2, str(tmp_path), seed=seed)
   assert len(list(datasets.rlds(str(tmp_path)).episodes(0))) == 4
 
 
 def test_other_data_is_not_touched(tmp_path):
-  tfacme.record(None, tasks.Reach(0), 2, str(tmp_path))
+  tfacme.record(None, testing.Reach(0), 2, str(tmp_path))
   with pytest.raises(errors.UserError, match='has another spec'):
     tfacme.record(None, environments.make('bsuite:catch/0'), 2, str(tmp_path))
 

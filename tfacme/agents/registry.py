@@ -47,8 +47,8 @@ def summaries() -> Dict[str, str]:
 
 def config(name: str, **fields: Any) -> Any:
   """An agent's numbers: the defaults of its dataclass, but for some fields."""
-  kind: Any = _find(name).Config
-  if not dataclasses.is_dataclass(kind):
+  kind = _find(name).Config
+  if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
     raise errors.UserError(f'Config of {name} has to be a dataclass, whose fields are the numbers of the agent.')
   bare = [
     field.name for field in dataclasses.fields(kind) if field.default is field.default_factory is dataclasses.MISSING

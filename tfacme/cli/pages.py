@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import inspect
 import os
@@ -59,12 +58,10 @@ def _parts(builder: core.Builder) -> Dict[str, Any]:
 
 def _with_parts(builder: core.Builder, options: Any) -> core.Builder:
   """The builder with what its options say."""
-  changed = copy.copy(builder)
-  if hasattr(options, 'config'):
-    object.__setattr__(changed, 'config', options.config)
+  changes = {'config': options.config} if hasattr(options, 'config') else {}
   if hasattr(options, 'agent'):
-    object.__setattr__(changed, 'agent', _with_parts(builder.agent, options.agent))  # type: ignore[attr-defined]
-  return changed
+    changes['agent'] = _with_parts(builder.agent, options.agent)  # type: ignore[attr-defined]
+  return dataclasses.replace(builder, **changes)
 
 
 def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:

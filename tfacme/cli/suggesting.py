@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import Callable, List, Mapping, Sequence, Tuple
+from typing import List, Mapping, Tuple
 
 _MOST = 3  # suggestions; more of them help no one
 
@@ -23,11 +23,11 @@ def suggest(name: str, known: Mapping[str, str]) -> List[str]:
   groups = {_split(option)[0] for option in known}
   group = next(iter(difflib.get_close_matches(group, groups, n=1, cutoff=0.75)), group)
   inside = {option: text for option, text in known.items() if _split(option)[0] == group}
-  for options in (inside, known):
-    for finds in _FINDERS:
-      near = finds(field, options)
-      if near:
-        return near[:_MOST]
+  by_name = [(finds, options) for options in (inside, known) for finds in (_misspelled, _abbreviated, _in_part)]
+  for finds, options in [*by_name, (_described, inside), (_described, known)]:
+    near = finds(field, options)
+    if near:
+      return near[:_MOST]
   return []
 
 
@@ -55,9 +55,6 @@ def _described(field: str, options: Mapping[str, str]) -> List[str]:
   """By a name that the help gives it, such as the paper's: tau, of target_update_rate."""
   mentions = re.compile(rf'\b{re.escape(field)}\b')
   return _few([option for option, text in options.items() if len(field) > 1 and mentions.search(text)])
-
-
-_FINDERS: Sequence[Callable[[str, Mapping[str, str]], List[str]]] = (_misspelled, _abbreviated, _in_part, _described)
 
 
 def _few(options: List[str]) -> List[str]:
