@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tfacme import core
 from tfacme.replay import items as items_lib
-from tfacme.replay import numpy_replay, packing, reverb_replay, streams, tables
+from tfacme.replay import numpy_replay, packing, reverb_replay, reverb_tables, streams, tables
 
 _FLAG = dm_specs.Array((), np.bool_)
 SPEC = core.Step(
@@ -154,8 +154,8 @@ class ReverbBackend:
     self, described: Sequence[tables.Table], spec: core.Step = SPEC, path: Optional[str] = None
   ) -> reverb_replay.ReverbReplay:
     codec = packing.Codec.of(spec, [table.items for table in described])
-    checkpointer = reverb_replay.checkpointer(path) if path else None
-    server = reverb.Server(reverb_replay.reverb_tables(described, codec), checkpointer=checkpointer)
+    checkpointer = reverb_tables.checkpointer(path) if path else None
+    server = reverb.Server(reverb_tables.server_tables(described, codec), checkpointer=checkpointer)
     client = reverb.Client(f'localhost:{server.port}')
     replay = reverb_replay.ReverbReplay(client, codec, described)
     self._kept.append((server, client, replay, [table.name for table in described]))

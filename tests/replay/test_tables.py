@@ -9,7 +9,7 @@ import pytest
 
 from tests.replay import replay_testing as testing
 from tfacme import errors
-from tfacme.replay import items, numpy_replay, packing, reverb_replay, tables
+from tfacme.replay import items, numpy_rows, numpy_table, packing, reverb_tables, tables
 
 PAIRS = items.Items(2)
 CODEC = packing.Codec.of(testing.SPEC, [PAIRS])
@@ -243,9 +243,9 @@ def test_any_batch_may_be_sampled_where_items_stay():
 
 def _walk(table, batch_size, choose, moves=60):
   """Inserts and whole batches in any order; whether one of them was always possible."""
-  store = numpy_replay.RowStore(CODEC)
+  store = numpy_rows.RowStore(CODEC)
   rows = np.full(2, store.add({name: column[0] for name, column in CODEC.rows(1).items()}))
-  driven = numpy_replay.NumpyTable(table, store, seed=0)
+  driven = numpy_table.NumpyTable(table, store, seed=0)
   for _ in range(moves):
     insert, sample = driven.can_insert(), driven.can_sample(batch_size)
     if not (insert or sample):
@@ -299,7 +299,7 @@ def test_reverb_takes_every_kind_of_table():
       itertools.product([PAIRS, items.Items(None)], limiters, selectors, [s for s in selectors if s != selectors[1]])
     )
   ]
-  made = reverb_replay.reverb_tables(described, CODEC)
+  made = reverb_tables.server_tables(described, CODEC)
   assert [table.name for table in made] == [table.name for table in described]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Dict, List, Sequence
 
 from tfacme import checkpoints, core, experiments, networks
 from tfacme.graph import plan as plan_lib
-from tfacme.replay import numpy_replay, readers, reverb_replay, sources, tables
+from tfacme.replay import numpy_replay, readers, reverb_replay, reverb_tables, sources, tables
 from tfacme.workers import acting, counting, environment_loop, evaluation, export, learning, saving, variables
 
 _LOG = logging.getLogger('tfacme')
@@ -19,7 +19,7 @@ _LEASE = 32  # rounds of an actor's slots for which it claims steps of the budge
 def served_tables(plan: plan_lib.Plan) -> Sequence[Any]:
   """What a server of Reverb starts with; it restores them itself, from its own folder."""
   _can_restore(plan, reverb_replay.can_restore)
-  return reverb_replay.reverb_tables(plan.described, plan.codec)
+  return reverb_tables.server_tables(plan.described, plan.codec)
 
 
 def replay_in_process(plan: plan_lib.Plan) -> numpy_replay.NumpyReplay:

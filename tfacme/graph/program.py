@@ -10,7 +10,7 @@ import launchpad as lp
 from tfacme import experiments
 from tfacme.graph import building, nodes, picture
 from tfacme.graph import plan as plan_lib
-from tfacme.replay import reverb_replay
+from tfacme.replay import reverb_replay, reverb_tables
 
 
 def make_program(
@@ -78,7 +78,7 @@ def _replay_node(plan: plan_lib.Plan) -> nodes.ReplayNode:
   server_path = plan.path('checkpoints', 'replay')
   return nodes.ReplayNode(
     tables=functools.partial(building.served_tables, plan),
-    checkpointer=functools.partial(reverb_replay.checkpointer, server_path) if server_path else None,
+    checkpointer=functools.partial(reverb_tables.checkpointer, server_path) if server_path else None,
     client=functools.partial(reverb_replay.ReverbReplay, codec=codec, described=described),
     in_process=functools.partial(building.replay_in_process, plan),
   )

@@ -154,6 +154,11 @@ class Table:
     """Whether priorities are worth writing back."""
     return isinstance(self.sampler, Prioritized)
 
+  @property
+  def is_queue(self) -> bool:
+    """Whether each item is learned from once."""
+    return self.max_times_sampled == 1
+
 
 def queue(items: Items, size: int, name: str = 'queue') -> Table:
   """A first-in first-out queue of `size` items, each of which is learned from once (on-policy learning)."""
@@ -193,7 +198,7 @@ def check(described: Sequence[Table], slots: int) -> None:
   if sum(table.limiter.bounds_inserts for table in described) > 1:
     raise errors.UserError(f'At most one replay table may hold the actors, and more than one of {names} does.')
   for table in described:
-    if table.max_times_sampled == 1 and table.limiter.high < slots:
+    if table.is_queue and table.limiter.high < slots:
       raise errors.UserError(
         f'The queue {table.name!r} holds {table.limiter.high:g} items, fewer than the {slots} slots of an actor that '
         'write into it; use fewer slots or make the queue larger (of the agents here it holds a batch: a larger '

@@ -1,0 +1,214 @@
+"""One table of a replay in numpy arrays: which items it holds, and which of them a sample takes."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+from tfacme.replay import packing, streams, tables
+from tfacme.replay.numpy_rows import RowStore
+from tfacme.replay.sum_tree import SumTree
+
+_FIRST_CAPACITY = 1024
+
+
+@dataclasses.dataclass
+class Read:
+  """A batch as it was read; see `streams.Read`."""
+
+  columns: streams.Columns
+  info: np.ndarray
+  keys: np.ndarray
+  positions: np.ndarray  # where the items were
+
+
+class NumpyTable:
+  """One table: items by position 0, 1, ... without gaps, and by age."""
+
+  def __init__(self, table: tables.Table, store: RowStore, seed: int):
+    self.table = table
+    self._store = store
+    self._which = store.codec.which(table.items)
+    self._random = np.random.default_rng(seed)
+    self._clear()
+
+  def _clear(self) -> None:
+    table = self.table
+    self._rows: List[Optional[np.ndarray]] = []  # row numbers of each item
+    self._fixed = np.zeros((_FIRST_CAPACITY, table.items.length or 0), np.int64)  # the same, of items of one length
+    self._keys = np.zeros(_FIRST_CAPACITY, np.uint64)
+    self._priorities = np.zeros(_FIRST_CAPACITY)
+    self._times = np.zeros(_FIRST_CAPACITY, np.int64)
+    self._by_age: collections.OrderedDict[int, int] = collections.OrderedDict()  # key -> position
+    self._tree = SumTree()
+    self._changed: List[int] = []  # positions whose weight in the tree is out of date
+    self.inserts = 0
+    self.samples = 0
+
+  @property
+  def size(self) -> int:
+    """Items that it holds."""
+    return len(self._by_age)
+
+  def can_insert(self) -> bool:
+    """Whether the rate limiter allows one more item."""
+    return self.table.limiter.can_insert(self.inserts, self.samples, self.size)
+
+  def can_sample(self, batch_size: int) -> bool:
+    """Whether a batch may be sampled: it starts when one sample may be taken, if there are enough to take."""
+    if not self.table.limiter.can_sample(self.inserts, self.samples, self.size):
+      return False
+    most = self.table.max_times_sampled
+    return not most or self.size * most - int(self._times[: self.size].sum()) >= batch_size
+
+  def insert(self, rows: Sequence[int], priority: float = 1.0) -> None:
+    """Adds an item of these row numbers, and removes one if there are then too many."""
+    position, key = self.size, self.inserts
+    if position == len(self._keys):
+      self._grow()
+    self._store.hold(rows)
+    if self.table.items.length is None:
+      self._rows.append(np.array(rows, np.int64))
+    else:
+      self._fixed[position] = rows
+    self._keys[position], self._priorities[position], self._times[position] = key, priority, 0
+    self._by_age[key] = position
+    self._touch(position)
+    self.inserts += 1
+    if self.size > self.table.max_size:  # As in Reverb, it may be the new one.
+      self._remove(int(self._choose(self.table.remover, 1)[0]))
+
+  def sample(self, batch_size: int, now: int) -> Read:
+    """A batch, packed."""
+    if self.table.max_times_sampled and isinstance(self.table.sampler, (tables.Uniform, tables.Prioritized)):
+      # One by one, since an item that was sampled often enough is no longer there for the rest of the batch.
+      draws = [self._draw(1) for _ in range(batch_size)]
+      rows = [item for items, _, _ in draws for item in items]
+      positions = np.concatenate([drawn for _, drawn, _ in draws])
+      facts = {name: np.array([drawn[name] for _, _, drawn in draws]).reshape(-1) for name in draws[0][2]}
+    else:
+      rows, positions, facts = self._draw(batch_size)
+    return Read(self._gather(rows), packing.pack_info(batch_size, now, **facts), facts['key'], positions)
+
+  def set_priorities(self, keys: np.ndarray, positions: np.ndarray, priorities: np.ndarray) -> None:
+    """Gives the items of `keys` [B], which were at `positions` [B], new priorities; passes over those that are gone."""
+    moved = self._keys.take(positions) != keys
+    if np.logical_or.reduce(moved) or np.maximum.reduce(positions) >= self.size:  # Some may be gone.
+      positions = np.array([self._by_age.get(key, -1) for key in keys.tolist()], np.int64)
+      positions, priorities = positions[positions >= 0], priorities[positions >= 0]
+    self._priorities[positions] = priorities
+    if self.table.prioritized:
+      self._changed.extend(positions.tolist())
+
+  def state(self) -> Tuple[Dict[str, np.ndarray], List[np.ndarray]]:
+    """(everything but the rows, the row numbers of each item by age)."""
+    positions = np.fromiter(self._by_age.values(), np.int64, self.size)
+    state = {'keys': self._keys[positions], 'priorities': self._priorities[positions], 'times': self._times[positions]}
+    state['positions'] = positions  # They decide which item a random number picks.
+    state['counts'] = np.array([self.inserts, self.samples])
+    state['random'] = np.frombuffer(json.dumps(self._random.bit_generator.state).encode(), np.uint8)
+    return state, [self._item(position) for position in positions.tolist()]
+
+  def set_state(self, state: Mapping[str, np.ndarray], items: Sequence[np.ndarray]) -> None:
+    """Takes back what `state` gave."""
+    self._clear()
+    positions = state['positions']
+    for i in np.argsort(positions).tolist():
+      self.insert(items[i].tolist(), float(state['priorities'][i]))
+    self._by_age = collections.OrderedDict(zip(state['keys'].tolist(), positions.tolist()))
+    self._keys[positions], self._times[positions] = state['keys'], state['times']
+    self.inserts, self.samples = (int(count) for count in state['counts'])
+    self._random.bit_generator.state = json.loads(state['random'].tobytes().decode())
+
+  def _item(self, position: int) -> np.ndarray:
+    return self._rows[position] if self.table.items.length is None else self._fixed[position].copy()  # type: ignore[return-value]
+
+  def _draw(self, count: int) -> Tuple[Sequence[np.ndarray], np.ndarray, Dict[str, Any]]:
+    """Samples items and counts them: (the row numbers of each [count, T], their positions, what their info says)."""
+    positions = self._choose(self.table.sampler, count)
+    fixed = self.table.items.length is not None
+    rows: Any = (
+      self._fixed.take(positions, axis=0) if fixed else [self._item(position) for position in positions.tolist()]
+    )
+    facts = {'key': self._keys.take(positions), 'probability': self._probability(positions), 'table_size': self.size}
+    self.samples += count
+    if self.table.max_times_sampled:
+      self._count(positions)
+    return rows, positions, facts
+
+  def _choose(self, selector: tables.Selector, count: int) -> np.ndarray:
+    """Positions [count] as a selector picks them."""
+    if isinstance(selector, tables.Prioritized):
+      self._refresh()
+      if self._tree.total:
+        return self._tree.find(self._random.random(count))
+    if isinstance(selector, (tables.Prioritized, tables.Uniform)):  # If all priorities are zero they are alike.
+      return self._random.integers(0, self.size, count)
+    ages = iter(self._by_age.values()) if isinstance(selector, tables.Fifo) else reversed(self._by_age.values())
+    most = self.table.max_times_sampled
+    positions: List[int] = []
+    while len(positions) < count:
+      position = next(ages)
+      left = most - int(self._times[position]) if most else count
+      positions.extend([position] * min(left, count - len(positions)))
+    return np.array(positions, np.int64)
+
+  def _touch(self, position: int) -> None:
+    if self.table.prioritized:
+      self._changed.append(position)
+      if len(self._changed) > 4 * len(self._keys):  # Nobody samples.
+        self._refresh()
+
+  def _refresh(self) -> None:
+    assert isinstance(self.table.sampler, tables.Prioritized)
+    changed = np.array(self._changed, np.int64)
+    self._changed.clear()
+    priorities = self._priorities.take(changed)
+    # An item of priority zero is never sampled, whatever the exponent: so it is in Reverb.
+    there = (priorities > 0) & (changed < self.size)
+    self._tree.set(changed, priorities**self.table.sampler.exponent * there)
+
+  def _probability(self, positions: np.ndarray) -> Union[float, np.ndarray]:
+    if isinstance(self.table.sampler, tables.Prioritized) and self._tree.total:
+      return self._tree.get(positions) / self._tree.total
+    return 1.0 if isinstance(self.table.sampler, (tables.Fifo, tables.Lifo)) else 1.0 / self.size
+
+  def _gather(self, items: Sequence[np.ndarray]) -> Dict[str, np.ndarray]:
+    rows = items
+    if not isinstance(rows, np.ndarray):
+      longest = max(map(len, items))
+      # The row of the final observation is the padding too.
+      rows = np.stack([np.pad(item, (0, longest - len(item)), mode='edge') for item in items])
+    return {n: packing.take(column, rows, self._which[n]) for n, column in self._store.columns.items()}
+
+  def _count(self, positions: np.ndarray) -> None:
+    """Counts samples, and removes the items that were sampled often enough."""
+    np.add.at(self._times, positions, 1)
+    worn = np.unique(positions[self._times[positions] >= self.table.max_times_sampled])
+    for position in worn[::-1].tolist():  # from behind, since a removal moves the last item
+      self._remove(position)
+
+  def _remove(self, position: int) -> None:
+    end = self.size - 1
+    self._store.release(self._item(position).tolist())
+    del self._by_age[int(self._keys[position])]
+    if position != end:
+      for array in (self._keys, self._priorities, self._times, self._fixed):
+        array[position] = array[end]
+      if self._rows:
+        self._rows[position] = self._rows[end]
+      self._by_age[int(self._keys[position])] = position
+      self._touch(position)
+    if self._rows:
+      self._rows.pop()
+    self._touch(end)
+
+  def _grow(self) -> None:
+    more = len(self._keys)
+    for name in ('_keys', '_priorities', '_times', '_fixed'):
+      array = getattr(self, name)
+      setattr(self, name, np.concatenate([array, np.zeros((more,) + array.shape[1:], array.dtype)]))
