@@ -145,6 +145,7 @@ class Progress(enum.Enum):
   """How a worker's step ended when nothing kept it from working."""
 
   DID = 'did'
+  PART = 'part'  # a part of something long, of which a display may have news
   DONE = 'done'
 
 

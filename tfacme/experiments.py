@@ -20,6 +20,9 @@ if TYPE_CHECKING:
   from tfacme import specs
 
 
+MAX_EPISODE_STEPS = 27_000  # of an episode that is played to look at a policy, unless told otherwise
+
+
 @dataclasses.dataclass(frozen=True)
 class Budget:
   """When a run is over; exactly one of the two is set.
@@ -93,13 +96,18 @@ class Evaluation:
     every: steps between evaluations, in the unit of the budget; None is a twentieth of the budget, 0 only the last.
     episodes: episodes of each.
     environments: how many of them are played at once, with one call of the policy for all.
+    max_episode_steps: steps after which an episode is cut off, which is said, and logged in the column `episodes_cut`.
+      The default is half an hour of Atari at four frames a step, the longest episode of the usual benchmarks (van
+      Hasselt et al. 2016).
   """
 
   every: Optional[int] = None
   episodes: int = 20
   environments: int = 5
+  max_episode_steps: int = MAX_EPISODE_STEPS
 
   def __post_init__(self):
+    errors.count('evaluation.max_episode_steps', self.max_episode_steps)
     errors.count('evaluation.every', self.every or 0, low=0)
     errors.count('evaluation.environments', self.environments)
     errors.count('evaluation.episodes', self.episodes)

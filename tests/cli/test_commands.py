@@ -38,8 +38,9 @@ class Run:
   def __init__(self, workdir):
     self.workdir = workdir
 
-  def evaluate(self, episodes):
-    return types.SimpleNamespace(mean=np.float32(0.5), standard_error=0.1, minimum=-1.0, maximum=1.0, episodes=episodes)
+  def evaluate(self, episodes, max_episode_steps):
+    values = {'mean': np.float32(0.5), 'standard_error': 0.1, 'minimum': -1.0, 'maximum': 1.0, 'episodes': episodes}
+    return types.SimpleNamespace(**values, episodes_cut=1 if max_episode_steps == 9 else 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,9 @@ def calls(monkeypatch):
   def train(experiment, workdir, launch):
     made.append(('train', experiment, workdir, launch))
     logger = loggers.CSVLogger(f'{workdir}/logs/evaluator.csv')
-    logger.write({'actor_steps': 1000, 'episode_return': 0.25, 'episode_return_standard_error': 0.125})
+    logger.write(
+      {'actor_steps': 1000, 'episode_return': 0.25, 'episode_return_standard_error': 0.125, 'episodes_cut': 0}
+    )
     logger.close()
     return Run(workdir)
 
@@ -251,9 +254,18 @@ def test_faults_keep_their_traceback_and_interrupts_their_code(calls, monkeypatc
 def test_evaluate(calls, finished, capsys):
   assert cli.main(['evaluate', finished, '--episodes', '5', '--json']) == 0
   result = json.loads(capsys.readouterr().out)
-  assert result == {'mean': 0.5, 'standard_error': 0.1, 'minimum': -1.0, 'maximum': 1.0, 'episodes': 5}
+  assert result == {
+    'mean': 0.5,
+    'standard_error': 0.1,
+    'minimum': -1.0,
+    'maximum': 1.0,
+    'episodes': 5,
+    'episodes_cut': 0,
+  }
   assert cli.main(['evaluate', finished]) == 0
   assert capsys.readouterr().out == 'return 0.5 ± 0.1 (mean and standard error of 20 episodes), from -1 to 1\n'
+  assert cli.main(['evaluate', finished, '--max-episode-steps', '9']) == 0
+  assert '(mean and standard error of 20 episodes, 1 of them cut off), from' in capsys.readouterr().out
 
 
 def test_plot(finished, tmp_path, capsys):

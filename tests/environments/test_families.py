@@ -5,7 +5,6 @@ import pytest
 import tree
 
 from tfacme import environments, errors, specs
-from tfacme.workers.environment_loop import check_observation
 
 _IDS = ['dm_control:cartpole:swingup', 'minatar:breakout', 'atari:Pong', 'gym:HalfCheetah-v5']
 
@@ -26,7 +25,7 @@ def _play(environment_id, seed, count=60):
   for action in _actions(environment, count):
     timesteps.append(environment.step(action))
   for timestep in timesteps:
-    check_observation(spec, timestep.observation)
+    tree.map_structure(lambda part, value: part.validate(value), spec.observations, timestep.observation)
   environment.close()
   return timesteps
 

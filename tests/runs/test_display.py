@@ -100,6 +100,23 @@ def test_a_stall_is_told_once(screen):
   ]
 
 
+def test_an_evaluation_is_shown_and_a_long_episode_told_once(screen):
+  def evaluating(seconds, episodes=1, cut=None):
+    news = {'episodes': episodes, 'steps': round(100 * seconds), 'seconds': seconds, 'of': 20, 'max_steps': 27_000}
+    return status_at(5, notes={'evaluator': {'evaluating': news if seconds else None, 'evaluation_cut': cut}})
+
+  cut = 'evaluator after 5 steps: 2 of 20 episodes were cut off'
+  statuses = [evaluating(9.0), evaluating(10.2), evaluating(11.0), evaluating(0, cut=cut), evaluating(0, cut=cut)]
+  lines = _run(screen, [*statuses, evaluating(12.0, episodes=3)], 10.0)
+  assert [line for line in lines if 'gone on' in line] == [
+    'evaluator: An episode has gone on for 10 s: 1,020 steps by now; it is cut off at 27,000.',
+    'evaluator: An episode has gone on for 12 s: 1,200 steps by now; it is cut off at 27,000.',
+  ]
+  assert lines.count(cut) == 1
+  shown = [line.rpartition('evaluating ')[2] for line in lines if 'evaluating ' in line]
+  assert shown[0] == '1 of 20 episodes, the longest has 900 steps' and len(shown) == 4
+
+
 def test_on_a_terminal_it_redraws_in_place():
   output, clock = io.StringIO(), Clock()
   console = rich.console.Console(file=output, width=100, force_terminal=True, highlight=False)

@@ -111,7 +111,9 @@ def test_a_row_for_every_so_many_episodes():
 @pytest.mark.parametrize('bad', [np.nan, np.inf])
 def test_a_reward_that_is_no_number_stops_the_run(bad):
   loop, _ = make_loop([Line(), Line(rewards=[1.0, 2.0, 3.0, bad])])
-  with pytest.raises(errors.NonFiniteError, match=f'actor-0 at its step 8: slot 1: the sum of rewards has {bad}'):
+  with pytest.raises(
+    errors.NonFiniteError, match=f'actor-0 at its step 8, slot 1: the reward is {bad}. The environment gave that'
+  ):
     run(loop)
 
 

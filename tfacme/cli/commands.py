@@ -119,25 +119,29 @@ class _EvaluateOptions:
   Attributes:
     run: the run's folder.
     episodes: how many episodes.
-    json: print one JSON object with mean, standard_error, minimum, maximum and episodes.
+    max_episode_steps: steps after which an episode is cut off, which is said.
+    json: print one JSON object with mean, standard_error, minimum, maximum, episodes and episodes_cut.
   """
 
   run: _Run
   episodes: int = 20
+  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
   json: bool = False
 
 
 def _evaluate(arguments: Sequence[str]) -> None:
   options = parsing.parse(_EvaluateOptions, arguments, 'tfacme evaluate')
   errors.count('--episodes', options.episodes)
-  result = _load_run(options.run).evaluate(episodes=options.episodes)
+  errors.count('--max-episode-steps', options.max_episode_steps)
+  result = _load_run(options.run).evaluate(episodes=options.episodes, max_episode_steps=options.max_episode_steps)
   values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
   if options.json:
-    print(json_lib.dumps({**values, 'episodes': int(result.episodes)}))
+    print(json_lib.dumps({**values, 'episodes': int(result.episodes), 'episodes_cut': int(result.episodes_cut)}))
     return
+  cut = f', {result.episodes_cut} of them cut off' if result.episodes_cut else ''
   print(
     f'return {values["mean"]:.4g} ± {values["standard_error"]:.2g} (mean and standard error of {result.episodes} '
-    f'episodes), from {values["minimum"]:.4g} to {values["maximum"]:.4g}'
+    f'episodes{cut}), from {values["minimum"]:.4g} to {values["maximum"]:.4g}'
   )
 
 
@@ -173,6 +177,7 @@ class _WatchOptions:
     out: the animation's file.
     episodes: how many episodes.
     max_frames: pictures in all; what comes later is not shown.
+    max_episode_steps: steps after which an episode is cut off, which is said.
     seed: of the environment.
   """
 
@@ -180,6 +185,7 @@ class _WatchOptions:
   out: str = 'episode.gif'
   episodes: int = 1
   max_frames: int = 1000
+  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
   seed: int = 0
 
 
@@ -190,7 +196,12 @@ def _watch(arguments: Sequence[str]) -> None:
 
   with contextlib.closing(_load_run(options.run).environment(options.seed)) as environment:
     returns = watching.watch(
-      tfacme.load_policy(options.run), environment, options.out, options.episodes, options.max_frames
+      tfacme.load_policy(options.run),
+      environment,
+      options.out,
+      options.episodes,
+      options.max_frames,
+      options.max_episode_steps,
     )
   shown = ', '.join(f'{value:g}' for value in returns)
   print(f'{"An episode" if len(returns) == 1 else "Episodes"} with return {shown}: {options.out}')
@@ -207,6 +218,7 @@ class _RecordOptions:
     random: whether actions are taken at random instead, in the environment of `env`.
     env: the environment's id.
     seed: of the environment, of the policy and of random actions.
+    max_episode_steps: steps after which an episode is cut off, and recorded as truncated, which is said.
   """
 
   out: str
@@ -215,6 +227,7 @@ class _RecordOptions:
   random: bool = False
   env: Optional[str] = None
   seed: int = 0
+  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
 
 
 def _record(arguments: Sequence[str]) -> None:
@@ -233,7 +246,7 @@ def _record(arguments: Sequence[str]) -> None:
   policy = tfacme.load_policy(options.run, seed) if options.run else None
   with contextlib.closing(made(seed)) as environment:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # The episodes so far are kept.
-    returns = tfacme.record(policy, environment, options.episodes, options.out, seed)
+    returns = tfacme.record(policy, environment, options.episodes, options.out, seed, options.max_episode_steps)
   mean = sum(returns) / len(returns)
   more = f' beside {there} from before' if there else ''
   print(f'{len(returns)} episodes with a mean return of {mean:.4g} are in {options.out}{more}')

@@ -41,5 +41,8 @@ def _report(result: Any, budget: experiments.Budget) -> str:
   steps = int(float(last[budget.unit]))
   if int(last.get('learner_steps', 1)) == 0:
     where = f'nothing was learned, since the replay never held as much as the agent waits for; {where}'
+  cut = ''
+  if int(last['episodes_cut']):
+    cut = f'; {last["episodes_cut"]} episodes cut off'
   unit = 'environment steps' if budget.unit == 'actor_steps' else 'learner steps'
-  return f'Evaluation return {value:.4g} ± {error:.2g} (standard error) after {steps:,} {unit}; {where}'
+  return f'Evaluation return {value:.4g} ± {error:.2g} (standard error{cut}) after {steps:,} {unit}; {where}'

@@ -150,6 +150,7 @@ def build_evaluator(plan: plan_lib.Plan, counter: counting.CounterClient, learne
     evaluation.EvaluatorParts(
       name='evaluator',
       environments=environments,
+      spec=plan.spec,
       actor=actor,
       variables=client,
       tally=counting.Tally('evaluator', counter),
@@ -158,6 +159,8 @@ def build_evaluator(plan: plan_lib.Plan, counter: counting.CounterClient, learne
       every=experiment.every(options.every, 20),
       budget=experiment.budget.steps,
       episodes=options.episodes,
+      max_episode_steps=options.max_episode_steps,
+      observers=experiment.observers,
     )
   )
 

@@ -19,6 +19,7 @@ from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 
 _STATUS_ROUNDS = 200  # between two looks of a display
+_ON = (core.Progress.DID, core.Progress.PART)
 _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of other roles come before
 
 
@@ -39,14 +40,18 @@ def _run_rounds(
   stop: StopRequest,
 ) -> None:
   phase, rounds = 0, 0
+
+  def show() -> None:
+    on_status(objects['counter'].status())
+
   while workers:
-    workers, blocked, did = _round(workers, stop)
+    workers, blocked, did = _round(workers, show, stop)
     rounds += 1
     if rounds % _STATUS_ROUNDS == 0 or not workers:
-      on_status(objects['counter'].status())
+      show()
     if stop.signum is not None:
       objects['saver'].interrupt()
-      on_status(objects['counter'].status())
+      show()
       raise Interrupted(stop.signum)
     if not did:
       # The end of a phase is heard in the round after it.
@@ -55,14 +60,18 @@ def _run_rounds(
         raise DeadlockError(f'The run can not go on: {"; ".join(blocked)}.')
 
 
-def _round(workers: List[Tuple[str, Any]], stop: StopRequest) -> Tuple[List[Tuple[str, Any]], List[str], bool]:
+def _round(
+  workers: List[Tuple[str, Any]], show: Callable[[], None], stop: StopRequest
+) -> Tuple[List[Tuple[str, Any]], List[str], bool]:
   """Steps each worker: (those that are not done, what the blocked ones wait for, whether any worked)."""
   left, blocked, did = [], [], False
   for name, worker in workers:
     try:
       outcome = worker.step(0.0)
       did = did or not isinstance(outcome, core.Blocked)
-      while outcome is core.Progress.DID and worker.goes_on and stop.signum is None:
+      while outcome in _ON and worker.goes_on and stop.signum is None:
+        if outcome is core.Progress.PART:
+          show()
         outcome = worker.step(0.0)
     except errors.UserError:
       raise

@@ -14,6 +14,8 @@ import rich.progress_bar
 import rich.table
 import rich.text
 
+from tfacme.workers import playing
+
 _REFRESH_SECONDS = 0.25  # of the live display
 _LINE_SECONDS = 10.0  # between plain lines, unless a tenth of the budget has passed
 _LINES = 10
@@ -40,7 +42,9 @@ class Display:
        'notes': {'actor-0': {'recent_return': 0.8, 'blocked': None, 'blocked_seconds': 0.0},
                  'learner': {'loss': 0.1, 'replay_size': 900, 'replay_max': 100000,
                              'blocked': 'the rate limiter to allow a sample', 'blocked_seconds': 12.0},
-                 'evaluator': {'evaluation_return': 0.6}}}
+                 'evaluator': {'evaluation_return': 0.6, 'evaluation_cut': None,
+                               'evaluating': {'episodes': 3, 'of': 20, 'steps': 70, 'seconds': 0.1,
+                                              'max_steps': 27000}}}}
 
   `notes` are what each node says of itself; all of them may be missing. A display is no part of the run: it raises
   nothing, and what goes wrong in it ends it with one line on standard error.
@@ -64,6 +68,8 @@ class Display:
     self._first: Optional[_Sample] = None
     self._samples: Deque[_Sample] = collections.deque()
     self._stalled: Set[str] = set()
+    self._long: Set[str] = set()  # nodes whose episode has been told to go on for long
+    self._cut: Dict[str, str] = {}  # what each node last said of episodes that were cut off
     self._status: Mapping[str, Any] = {}
     self._shown_at = float('-inf')
     self._shown_part = 0
@@ -98,7 +104,7 @@ class Display:
   def _update(self, status: Mapping[str, Any]) -> None:
     self._status = status
     self._remember(status)
-    for line in self._new_stalls(status):
+    for line in (*self._new_stalls(status), *self._new_long_episodes(status), *self._newly_cut(status)):
       self._print(line)
     now = self._clock()
     if self._live is not None:
@@ -146,6 +152,21 @@ class Display:
         yield f'{who} been waiting for {seconds:.0f} s for {reason}.'
     self._stalled = set(waiting)
 
+  def _new_long_episodes(self, status: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each evaluation whose episode has begun to take long."""
+    for name, news in _noted(status, 'evaluating'):
+      if news['seconds'] >= playing.LONG_SECONDS and name not in self._long:
+        self._long.add(name)
+        yield f'{name}: {playing.long_episode(news["steps"], news["seconds"], news["max_steps"])}'
+    self._long &= {name for name, _ in _noted(status, 'evaluating')}
+
+  def _newly_cut(self, status: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each evaluation that has cut episodes off."""
+    for name, line in _noted(status, 'evaluation_cut'):
+      if self._cut.get(name) != line:
+        self._cut[name] = line
+        yield line
+
   def _facts(self) -> Dict[str, str]:
     """What there is to say, in words."""
     status, totals = self._status, self._status['totals']
@@ -160,6 +181,8 @@ class Display:
     evaluations = list(_notes(status, 'evaluation_return'))
     if evaluations:
       facts['evaluation'] = f'{evaluations[-1]:.2f}'
+    for _, news in _noted(status, 'evaluating'):
+      facts['evaluating'] = f'{news["episodes"]} of {news["of"]} episodes, the longest has {news["steps"]:,} steps'
     if len(self._samples) > 1:  # Before there is a second one no rate is known.
       if status['unit'] == 'actor_steps':
         facts['acting'] = f'{acting:,.0f} steps/s'
@@ -218,11 +241,15 @@ class Display:
     return ', '.join(parts) + '.'
 
 
-def _notes(status: Mapping[str, Any], key: str) -> Iterator[float]:
-  """What the nodes say under a key, those that say it."""
-  for note in status.get('notes', {}).values():
+def _noted(status: Mapping[str, Any], key: str) -> Iterator[Tuple[str, Any]]:
+  """What the nodes say under a key, those that say it, with their names."""
+  for name, note in status.get('notes', {}).items():
     if note.get(key) is not None:
-      yield note[key]
+      yield name, note[key]
+
+
+def _notes(status: Mapping[str, Any], key: str) -> Iterator[Any]:
+  return (value for _, value in _noted(status, key))
 
 
 def _recent_return(status: Mapping[str, Any]) -> Optional[float]:

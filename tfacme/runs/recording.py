@@ -9,7 +9,8 @@ import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, datasets, errors, specs
+from tfacme import core, datasets, errors, experiments, specs
+from tfacme.workers import playing
 
 
 class RandomPolicy:
@@ -43,6 +44,7 @@ def record(
   episodes: int,
   out: str,
   seed: int = 0,
+  max_episode_steps: int = experiments.MAX_EPISODE_STEPS,
 ) -> List[float]:
   """Writes episodes of a policy as an RLDS data set, which `datasets.rlds(out)` and plain `tfds` read.
 
@@ -53,6 +55,8 @@ def record(
     episodes: how many.
     out: the folder; episodes are added to those that it has.
     seed: of the random actions.
+    max_episode_steps: at which an episode is cut off: it is then recorded as one that was truncated, and a warning says
+      so.
 
   Returns:
     The returns of the episodes.
@@ -61,22 +65,27 @@ def record(
     UserError: if the folder holds other data.
   """
   errors.count('The number of episodes', episodes)
+  errors.count('max_episode_steps', max_episode_steps)
   spec = specs.environment_spec(environment)
   acting: Any = RandomPolicy(spec.actions, seed) if policy is None else policy
-  returns = []
+  returns, limit = [], playing.Limit(max_episode_steps)
   with datasets.RLDSWriter(out, core.step_spec(spec)) as writer:
     for _ in range(episodes):
-      rows = _play(acting, environment, spec)
+      rows = _play(acting, environment, spec, limit)
       writer.write(datasets.episode(rows))
       returns.append(float(sum(np.sum(row.reward) for row in rows)))
+  limit.close(limit.cut, len(returns))
   return returns
 
 
-def _play(policy: Any, environment: dm_env.Environment, spec: specs.EnvironmentSpec) -> List[core.Step]:
+def _play(
+  policy: Any, environment: dm_env.Environment, spec: specs.EnvironmentSpec, limit: playing.Limit
+) -> List[core.Step]:
   """The rows of one episode, the last of which holds the final observation."""
   policy.reset()
+  limit.begin()
   timestep, rows = environment.reset(), []
-  while not timestep.last():
+  while not timestep.last() and not limit.reached(len(rows)):
     observation = tree.map_structure(np.array, timestep.observation)  # The environment may use its memory again.
     action = policy(observation)
     timestep = environment.step(action)

@@ -16,11 +16,11 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, T
 
 import cloudpickle
 
-from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds
+from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds, specs
 from tfacme.graph import program
 from tfacme.replay import reverb_replay
 from tfacme.runs import display
-from tfacme.workers import counting, environment_loop, evaluation, export, learning
+from tfacme.workers import counting, environment_loop, export, learning, playing
 
 _Listener = Callable[[Dict[str, Any]], None]
 
@@ -52,14 +52,19 @@ class Run:
   def __repr__(self) -> str:
     return f'<Run of {self.description["agent"]} on {self.description["environment"]} in {self.workdir}>'
 
-  def evaluate(self, episodes: int = 20, seed: int = 0) -> evaluation.Result:
-    """Plays episodes with the trained policy, in new environments."""
+  def evaluate(
+    self, episodes: int = 20, seed: int = 0, max_episode_steps: int = experiments.MAX_EPISODE_STEPS
+  ) -> playing.Result:
+    """Plays episodes with the trained policy, in new environments; cuts them off, and says so, at a limit of steps."""
     errors.count('The number of episodes', episodes)
+    errors.count('max_episode_steps', max_episode_steps)
     policy = self.policy(seed)
     slots = min(episodes, 10)
     environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]
     try:
-      return evaluation.run_episodes(environments, policy.act, episodes)
+      spec = specs.environment_spec(environments[0])
+      player = playing.Player('The evaluation', environments, spec, max_episode_steps)
+      return playing.play_all(player, policy.act, episodes, max_episode_steps)
     finally:
       environment_loop.close_all(environments)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional
 import numpy as np
 import tree
 
-from tfacme import errors
+from tfacme import errors, experiments
+from tfacme.workers import playing
 
 if TYPE_CHECKING:
   import dm_env
@@ -33,7 +34,12 @@ class _Frame(NamedTuple):
 
 
 def watch(
-  policy: Callable[[Any], Any], environment: dm_env.Environment, out: str, episodes: int = 1, max_frames: int = 1000
+  policy: Callable[[Any], Any],
+  environment: dm_env.Environment,
+  out: str,
+  episodes: int = 1,
+  max_frames: int = 1000,
+  max_episode_steps: int = experiments.MAX_EPISODE_STEPS,
 ) -> List[float]:
   """Writes episodes of a policy as an animated GIF, with the step and the return so far under each picture.
 
@@ -45,6 +51,7 @@ def watch(
     out: the file.
     episodes: how many.
     max_frames: pictures in all; what comes later is not shown.
+    max_episode_steps: at which an episode is cut off, with a warning.
 
   Returns:
     The returns of the episodes.
@@ -54,27 +61,31 @@ def watch(
   """
   errors.count('The number of episodes', episodes)
   errors.count('max_frames', max_frames)
+  errors.count('max_episode_steps', max_episode_steps)
   if not os.fspath(out).endswith('.gif'):
     raise errors.UserError(f'The animation is to be {out}, and is a GIF: give a name that ends in .gif.')
   frames: List[_Frame] = []
   draw: Optional[Callable[[Any], np.ndarray]] = None
-  returns, missed = [], 0
+  returns, missed, limit = [], 0, playing.Limit(max_episode_steps)
   for _ in range(episodes):
     policy.reset()  # type: ignore[attr-defined]
+    limit.begin()
     timestep = environment.reset()
     draw = draw or _drawer(environment, timestep.observation)
     total, step = 0.0, 0
     while True:
+      over = timestep.last() or limit.reached(step)
       if len(frames) < max_frames:
         caption = f'step {step}   return {total:g}'
-        frames.append(_Frame(np.array(draw(timestep.observation)), caption, timestep.last()))
+        frames.append(_Frame(np.array(draw(timestep.observation)), caption, over))
       else:
         missed += 1
-      if timestep.last():
+      if over:
         break
       timestep = environment.step(policy(timestep.observation))
-      total, step = round(total + float(timestep.reward), 6), step + 1
+      total, step = round(total + float(np.sum(timestep.reward)), 6), step + 1
     returns.append(total)
+  limit.close(limit.cut, episodes)
   if missed:
     _LOG.warning(
       'The animation ends after %d pictures, and %d are left out; max_frames gives more.', max_frames, missed

@@ -5,9 +5,8 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
-import math
 import time
-from typing import Any, Callable, Deque, List, Optional, Sequence, Set
+from typing import Any, Callable, Deque, List, Optional, Sequence
 
 import dm_env
 import numpy as np
@@ -17,7 +16,7 @@ from tfacme import core, errors, specs
 from tfacme.loggers import Logger
 from tfacme.replay.packing import Codec
 from tfacme.replay.streams import Replay
-from tfacme.workers import counting
+from tfacme.workers import counting, timesteps
 
 _EPISODES = 20  # the newest, over which the return that a display shows is averaged
 
@@ -61,19 +60,11 @@ class Rows:
     steps, self.version = codec.views(columns)
     self.steps = steps
     self.columns = [{name: column[i] for name, column in columns.items()} for i in range(slots)]
-    self._observation = tree.flatten(steps.observation)
+    self.observation = tree.flatten(steps.observation)
     self._actions = tree.flatten(steps.action)
     self._extras = tree.flatten(steps.extras)
-    self._floats = [leaf for leaf in self._observation if leaf.dtype.kind == 'f']
+    self._floats = [leaf for leaf in self.observation if leaf.dtype.kind == 'f']
     self._expects_extras = True  # until the first are there and have been held against the rows
-
-  def observe(self, slot: int, observation: core.Nest) -> None:
-    """Puts down o_t of a slot."""
-    if len(self._observation) == 1 and isinstance(observation, np.ndarray):
-      self._observation[0][slot] = observation
-    else:
-      for leaf, value in zip(self._observation, tree.flatten(observation), strict=True):
-        leaf[slot] = value
 
   def act(self, actions: core.Nest, extras: core.Nest) -> None:
     """Puts down a_t and what the actor adds, of all slots."""
@@ -93,7 +84,7 @@ class Rows:
 
   def finite(self) -> bool:
     """Whether all observations are finite numbers."""
-    return all(map(_finite, self._floats))
+    return all(map(timesteps.finite, self._floats))
 
 
 class EnvironmentLoop:
@@ -114,13 +105,11 @@ class EnvironmentLoop:
     slots = len(self._environments)
     self._writers = [parts.replay.writer() for _ in range(slots)]
     self._rows = Rows(parts.codec, slots)
+    self._intake = timesteps.Intake(parts.spec, self._rows.observation, self._where)
     self._over = [True] * slots  # whose episode is over: the next step begins one
     self._returns = np.zeros((slots, *parts.spec.rewards.shape))
-    self._fine = True  # whether all rewards were finite
-    self._is_finite = _finite if parts.spec.rewards.shape else math.isfinite
     self._lengths = [0] * slots
     self._recent: Deque[float] = collections.deque(maxlen=_EPISODES)
-    self._checked: Set[int] = set()  # slots whose environment has been held against its spec
     self._observers = [[make() for make in parts.observers] for _ in range(slots)]
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
@@ -153,7 +142,7 @@ class EnvironmentLoop:
       self._step(slot)
     self.tally.add(self._unit, count)
     self.tally.settle(self._unit, len(self._environments))
-    if not (self._fine and rows.finite()):
+    if not rows.finite():
       self._explain()
     return core.Progress.DID
 
@@ -164,13 +153,10 @@ class EnvironmentLoop:
 
   def _begin(self, slot: int) -> None:
     timestep = self._environments[slot].reset()
-    if slot not in self._checked:
-      check_observation(self._parts.spec, timestep.observation)
-      self._checked.add(slot)
     self._over[slot] = False
     self._rows.steps.last[slot] = False
     self._rows.steps.first[slot] = True
-    self._rows.observe(slot, timestep.observation)
+    self._intake.begin(slot, timestep.observation)
     self._returns[slot], self._lengths[slot] = 0.0, 0
     for observer in self._observers[slot]:
       observer.observe_first(timestep)
@@ -179,14 +165,14 @@ class EnvironmentLoop:
     rows = self._rows
     action = self._take(rows.steps.action, slot)
     timestep = self._environments[slot].step(action)
+    self._intake.pay(slot, timestep)
     rows.steps.reward[slot] = timestep.reward
     rows.steps.discount[slot] = timestep.discount
     writer = self._writers[slot]
     writer.append(rows.columns[slot], False)
     self._returns[slot] += timestep.reward
-    self._fine = self._fine and self._is_finite(timestep.reward)
     self._lengths[slot] += 1
-    rows.observe(slot, timestep.observation)
+    self._intake.observe(slot, timestep.observation)
     rows.steps.first[slot] = False
     for observer in self._observers[slot]:
       observer.observe(action, timestep)
@@ -230,18 +216,14 @@ class EnvironmentLoop:
     self.close()
     return core.Progress.DONE
 
+  def _where(self, slot: int) -> str:
+    return f'{self.name} at its step {self.tally.counts[self._unit] + slot + 1}, slot {slot}'
+
   def _explain(self) -> None:
-    where = [
-      f'slot {slot}: {name} has {value}'
-      for slot in range(len(self._environments))
-      for name, nest in (('observation', self._rows.steps.observation), ('the sum of rewards', self._returns))
-      for value in (_strange(nest, slot),)
-      if value
-    ]
-    raise errors.NonFiniteError(
-      f'{self.name} at its step {self.tally.counts[self._unit]}: {"; ".join(where)}. '
-      'The environment gave that; look at its simulation, at the bounds of the actions it is given, and at its rewards.'
-    )
+    slots = range(len(self._environments))
+    values = [(slot, _strange(self._rows.steps.observation, slot)) for slot in slots]
+    where = '; '.join(f'slot {slot}: observation has {value}' for slot, value in values if value)
+    raise timesteps.not_finite(f'{self.name} at its step {self.tally.counts[self._unit]}: {where}')
 
 
 def close_all(environments: List[dm_env.Environment]) -> None:
@@ -249,17 +231,6 @@ def close_all(environments: List[dm_env.Environment]) -> None:
   with contextlib.ExitStack() as closing:
     while environments:
       closing.callback(environments.pop().close)
-
-
-def check_observation(spec: specs.EnvironmentSpec, observation: core.Nest) -> None:
-  """Raises a `UserError` if an observation is not what the environment's spec says."""
-  try:
-    tree.map_structure(lambda part, value: part.validate(value), spec.observations, observation)
-  except (TypeError, ValueError) as error:
-    raise errors.UserError(
-      f'The environment does not keep to its own observation_spec: {" ".join(str(error).split())[:500]}; mend the one '
-      'or the other.'
-    ) from error
 
 
 def episode_columns(episode_return: np.ndarray, length: float) -> dict[str, float]:
@@ -286,11 +257,6 @@ def _check_extras(rows: core.Nest, given: core.Nest) -> None:
       f'The actor adds {names[0] or "nothing"} to a row, and its rows have {names[1] or "nothing"}: what an actor of '
       'your own adds is what `Builder.extras` says.'
     )
-
-
-def _finite(values: np.ndarray) -> bool:
-  # A sum is finite only if all parts are, and costs half of a look at each; it may also be too large, so look then.
-  return math.isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())
 
 
 def _strange(nest: core.Nest, slot: int) -> Optional[str]:

@@ -1,0 +1,206 @@
+"""What an environment gives, held against its spec as it is taken.
+
+An assignment to a row of numbers broadcasts and converts without a word: an observation of shape (1,) fills three
+places, and 0.7 becomes 0 among whole numbers. So all that an environment gives to actors and to evaluations comes in
+through here. Each step is looked at, which costs under a microsecond; bounds are looked at where an episode begins.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import abc
+from typing import Any, Callable, List, Sequence
+
+import dm_env
+import numpy as np
+import tree
+from dm_env import specs as dm_specs
+
+from tfacme import core, errors, specs
+
+_NUMBERS = frozenset({float, int, bool, np.bool_, np.float32, np.float64, np.int32, np.int64})
+
+
+class Intake:
+  """Takes the time steps of N environments; their observations are put down in arrays [N, ...].
+
+  All methods raise a `UserError`, which says where it was, for what is not as the environment's spec says, and a
+  `NonFiniteError` for a reward or a discount that is not finite.
+  """
+
+  def __init__(self, spec: specs.EnvironmentSpec, leaves: Sequence[np.ndarray], where: Callable[[int], str]):
+    """Initializes the intake.
+
+    Args:
+      spec: of the environments.
+      leaves: where the observations go, each [N, ...] of the type of its spec, in the order of the flattened spec.
+      where: says of an environment, by its number, at which step of what it is, for errors.
+    """
+    self._leaves = list(leaves)
+    self._where = where
+    self._flatten = _flattener(spec.observations, 'observation')
+    self._parts = [_Part(path, part) for path, part in tree.flatten_with_path(spec.observations)]
+    self._shape, self._dtype = None, None  # of an observation that is a single array
+    if isinstance(spec.observations, dm_specs.Array):
+      self._shape, self._dtype = self._parts[0].shape, self._parts[0].dtype
+    self._reward = _Number('reward', spec.rewards)
+    self._discount = _Number('discount', spec.discounts)
+
+  def begin(self, slot: int, observation: core.Nest) -> None:
+    """Puts down the first observation of an episode, whose bounds are looked at too."""
+    try:
+      for part, value in zip(self._parts, self._flatten(observation), strict=True):
+        part.check_bounds(part.check(value))
+    except _WrongError as error:
+      raise self._told(error, slot, 'observation') from error
+    self.observe(slot, observation)
+
+  def observe(self, slot: int, observation: core.Nest) -> None:
+    """Puts down an observation."""
+    if observation.__class__ is np.ndarray and observation.dtype is self._dtype and observation.shape == self._shape:
+      self._leaves[0][slot] = observation
+      return
+    try:
+      for leaf, part, value in zip(self._leaves, self._parts, self._flatten(observation), strict=True):
+        leaf[slot] = part.check(value)
+    except _WrongError as error:
+      raise self._told(error, slot, 'observation') from error
+
+  def pay(self, slot: int, timestep: dm_env.TimeStep) -> None:
+    """Looks at the reward and the discount of a step."""
+    for number, value in ((self._reward, timestep.reward), (self._discount, timestep.discount)):
+      if value.__class__ not in number.classes:
+        try:
+          number.check(value)
+        except _WrongError as error:
+          raise self._told(error, slot, number.name) from error
+      if not number.finite(value):
+        raise not_finite(f'{self._where(slot)}: the {number.name} is {value}')
+
+  def _told(self, error: _WrongError, slot: int, what: str) -> errors.UserError:
+    """The error with where it was and what to do."""
+    return errors.UserError(
+      f'{self._where(slot)}: the environment does not keep to its own {what}_spec: {error}; mend the one or the other.'
+    )
+
+
+class _WrongError(Exception):
+  """What is not as a spec says, as a sentence."""
+
+
+class _Part:
+  """One array of an observation."""
+
+  def __init__(self, path: Sequence[Any], spec: dm_specs.Array):
+    self.name = '/'.join(['the observation', *map(str, path)])
+    self.shape = tuple(spec.shape)
+    self.dtype = np.dtype(spec.dtype)
+    self._bounds = _bounds(spec)
+
+  def check(self, value: Any) -> np.ndarray:
+    """The value as an array, of the spec's shape and of a type all of whose values the spec's type has."""
+    array = np.asarray(value)
+    if array.dtype is not self.dtype and not np.can_cast(array.dtype, self.dtype, 'safe'):
+      raise _WrongError(f'{self.name} is of type {array.dtype}, and the spec says {self.dtype}')
+    if array.shape != self.shape:
+      raise _WrongError(f'{self.name} has the shape {array.shape}, and the spec says {self.shape}')
+    return array
+
+  def check_bounds(self, array: np.ndarray) -> None:
+    """Looks whether all numbers are within the bounds of the spec."""
+    if self._bounds is None:
+      return
+    low, high = self._bounds
+    outside = (array < low) | (array > high)
+    if outside.any():
+      low, high = (np.broadcast_to(bound, self.shape)[outside].flat[0] for bound in (low, high))
+      raise _WrongError(f'{self.name} has {array[outside].flat[0]}, and the spec says {low} to {high}')
+
+
+class _Number:
+  """A reward or a discount."""
+
+  def __init__(self, name: str, spec: dm_specs.Array):
+    self.name = name
+    self._shape = tuple(spec.shape)
+    self.classes = _NUMBERS if not self._shape else frozenset()  # of what needs no closer look
+    self.finite: Callable[[Any], bool] = math.isfinite if not self._shape else finite
+
+  def check(self, value: Any) -> None:
+    """Looks at the shape, and whether it is a number at all."""
+    if np.asarray(value).dtype.kind not in 'biuf':
+      raise _WrongError(f'the {self.name} is {value!r}, and the spec says a number')
+    if np.shape(value) != self._shape:
+      raise _WrongError(f'the {self.name} has the shape {np.shape(value)}, and the spec says {self._shape}')
+
+
+def not_finite(what: str) -> errors.NonFiniteError:
+  """The error for what an environment gave that is no finite number."""
+  return errors.NonFiniteError(
+    f'{what}. The environment gave that; look at its simulation, at the bounds of the actions it is given, and at its '
+    'rewards.'
+  )
+
+
+def finite(values: np.ndarray) -> bool:
+  """Whether all numbers are finite."""
+  # A sum is finite only if all parts are, and costs half of a look at each; it may also be too large, so look then.
+  return math.isfinite(np.add.reduce(values, axis=None)) or bool(np.isfinite(values).all())
+
+
+def _bounds(spec: dm_specs.Array) -> Any:
+  """The bounds of a spec; None if it has none, or no number of its type is beyond them."""
+  if not isinstance(spec, dm_specs.BoundedArray):
+    return None
+  dtype = np.dtype(spec.dtype)
+  low, high = np.asarray(spec.minimum), np.asarray(spec.maximum)
+  if dtype.kind == 'f':
+    bounded = np.isfinite(low).any() or np.isfinite(high).any()
+  elif dtype.kind in 'iu':
+    bounded = (low > np.iinfo(dtype).min).any() or (high < np.iinfo(dtype).max).any()
+  else:
+    bounded = False
+  return (low, high) if bounded else None
+
+
+def _flattener(spec: core.Nest, name: str) -> Callable[[core.Nest], List[Any]]:
+  """A function that lists the leaves of a nest in the order of the flattened spec; it says what the nest lacks.
+
+  `tree.flatten` would do for the order, but takes any dict that has as many keys, and a check of that costs more.
+  """
+  if isinstance(spec, dm_specs.Array):
+    return lambda value: [value]
+  if isinstance(spec, abc.Mapping):
+    return _mapping_flattener(spec, name)
+  if not isinstance(spec, (tuple, list)):
+    raise errors.UserError(f'The {name} is a {type(spec).__name__} in the spec; make nests of dicts, tuples and lists.')
+  parts = [_flattener(part, f'{name}/{i}') for i, part in enumerate(spec)]
+
+  def flatten(values: Any) -> List[Any]:
+    if not isinstance(values, (tuple, list)) or len(values) != len(parts):
+      raise _WrongError(f'the {name} is {_kind(values)}, and the spec says {_kind(spec)}')
+    return [leaf for part, value in zip(parts, values) for leaf in part(value)]
+
+  return flatten
+
+
+def _mapping_flattener(spec: abc.Mapping, name: str) -> Callable[[core.Nest], List[Any]]:
+  parts = [(key, _flattener(spec[key], f'{name}/{key}')) for key in sorted(spec)]
+
+  def flatten(values: Any) -> List[Any]:
+    if not isinstance(values, abc.Mapping):
+      raise _WrongError(f'the {name} is {_kind(values)}, and the spec says {_kind(spec)}')
+    if values.keys() != spec.keys():
+      missing, surplus = sorted(spec.keys() - values.keys(), key=str), sorted(values.keys() - spec.keys(), key=str)
+      raise _WrongError(f'the {name} lacks {missing or "nothing"} and has {surplus or "nothing"} beside what it says')
+    return [leaf for key, part in parts for leaf in part(values[key])]
+
+  return flatten
+
+
+def _kind(value: Any) -> str:
+  if isinstance(value, abc.Mapping):
+    return f'a dict of {sorted(map(str, value))}'
+  if isinstance(value, (tuple, list)):
+    return f'a {type(value).__name__} of {len(value)}'
+  return f'of type {type(value).__name__}'
