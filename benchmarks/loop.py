@@ -179,7 +179,7 @@ def _batch(plan: plan_lib.Plan) -> Any:
   """A batch as the agent learns from: of recorded data, or of what its actor has played."""
   counter = building.build_counter(plan)
   replay = None if plan.experiment.offline else numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
-  room = readers.Room(replay, plan.described, plan.step_spec, plan.experiment.dataset, 0)
+  room = readers.Room(replay, plan.described, 0)
   source = readers.open_source(plan.source, room)
   if replay is not None:
     learner = building.build_learner(plan, counter, replay)

@@ -29,7 +29,7 @@ class Budget:
 
   Attributes:
     actor_steps: environment steps of all actors together.
-    learner_steps: learning steps, for a run from recorded data.
+    learner_steps: learning steps, of a run that learns from recorded data alone.
   """
 
   actor_steps: Optional[int] = None
@@ -167,7 +167,9 @@ class Experiment:
     networks: makes the agent's networks from the environment's spec.
     budget: when the run is over.
     seed: from which every seed of the run is derived, by role and index.
-    dataset: the recorded data of an offline run (`datasets.rlds(path)`); such a run has no actors and no replay.
+    dataset: recorded data (`datasets.rlds(path)`), for whatever of the agent's source reads recorded data. A run whose
+      budget is in learner steps is offline: it has no actors and no replay, and what the agent would sample from its
+      tables is read from these episodes.
     observers: make more columns for the actors' logs; see `tfacme.observers`.
     name: the agent's name; None takes the builder's.
   """
@@ -187,10 +189,6 @@ class Experiment:
 
   def __post_init__(self):
     self._check_parts()
-    if self.dataset is None and self.budget.unit != 'actor_steps':
-      raise errors.UserError('A run with actors needs a budget in actor_steps; learner_steps are for recorded data.')
-    if self.dataset is not None and self.budget.unit != 'learner_steps':
-      raise errors.UserError('A run from recorded data needs a budget in learner_steps, since it has no actors.')
     if self.offline and self.budget.steps % self.layout.updates_per_call:
       raise errors.UserError(
         f'The budget of {self.budget.steps} learner steps is no multiple of updates_per_call '
@@ -230,8 +228,8 @@ class Experiment:
 
   @property
   def offline(self) -> bool:
-    """Whether it learns from recorded data alone."""
-    return self.dataset is not None
+    """Whether it learns from recorded data alone, without actors and replay."""
+    return self.budget.learner_steps is not None
 
   def every(self, period: Optional[int], share: int) -> int:
     """A period in the budget's unit: `period`, or 1 / share of the budget if that is None; 0 means never."""

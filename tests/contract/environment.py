@@ -22,13 +22,15 @@ def truncating(seed: int) -> TwoStates:
   return TwoStates(seed, truncates=True)
 
 
-def record(episodes: int, mistakes: float = 0.0, truncates: bool = False, seed: int = 0) -> List[core.Step]:
+def record(
+  episodes: int, mistakes: float = 0.0, truncates: bool = False, seed: int = 0, hides_cue: bool = False
+) -> List[core.Step]:
   """Episodes of an expert that takes the wrong action in a share `mistakes` of all steps; leaves [T + 1, ...]."""
-  environment, random, recorded = TwoStates(seed, truncates=truncates), np.random.default_rng(seed), []
+  environment, random, recorded = TwoStates(seed, hides_cue, truncates), np.random.default_rng(seed), []
   for _ in range(episodes):
     timestep, rows = environment.reset(), []
+    right = timestep.observation[1] > 0
     while not timestep.last():
-      right = timestep.observation[1] > 0
       observation, action = timestep.observation, np.int32(right != (random.random() < mistakes))
       timestep = environment.step(int(action))
       rows.append(core.Step(observation, action, timestep.reward, timestep.discount, first=not rows, last=False))

@@ -20,7 +20,8 @@ def _command(agent, folder):
   """The command of the agent's trial, without its layout."""
   about = registry.about(agent)
   task = about.trial
-  command = ['train', agent, '--env', task.environment, '--steps', str(task.steps), '--slots', str(task.slots)]
+  steps = '--learner-steps' if about.recorded else '--steps'
+  command = ['train', agent, '--env', task.environment, steps, str(task.steps), '--slots', str(task.slots)]
   command += [part for name, value in task.config.items() for part in (f'--config.{name}', str(value))]
   return command + (['--dataset', _recorded(task, folder)] if about.recorded else [])
 

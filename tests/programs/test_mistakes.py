@@ -33,6 +33,9 @@ _CATCH = ['train', 'dqn', '--env', 'bsuite:catch/0']
     ([*_CATCH, '--config.discount', '1.5'], 'discount is 1.5, and has to be at most 1'),
     ([*_CATCH, '--config.max_replay_size', '10'], 'max_replay_size'),
     ([*_CATCH, '--launch', 'cluster'], 'inline'),
+    ([*_CATCH, '--learner-steps', '10'], 'give it some (--dataset DIR)'),
+    ([*_CATCH, '--learner-steps', '10', '--steps', '10'], 'give one of the two'),
+    (['train', 'bc', '--env', 'bsuite:catch/0', '--steps', '10'], 'give a budget in learner steps (--learner-steps)'),
   ],
 )
 def test_a_wrong_option_is_one_line(arguments, says, tmp_path, capsys):

@@ -2,16 +2,16 @@
 
 import collections
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tree
-from dm_env import specs as dm_specs
 
 from tests.replay import replay_testing as testing
 from tfacme import core, errors
-from tfacme.replay import items, readers, sources, tables
+from tfacme.replay import items, readers, resolving, sources, tables
 
 PAIRS = items.Items(2)
 
@@ -42,9 +42,34 @@ class Recorded:
     self.checked += 1
 
 
-def _room(dataset=None, described=(), seed=0, step_spec=testing.SPEC):
-  replay = testing.NumpyBackend().replay(described) if described else None
-  return readers.Room(replay, described, step_spec, dataset, seed)
+class Room(NamedTuple):
+  """A run's replay and data."""
+
+  room: readers.Room
+  given: resolving.Given
+
+  @property
+  def replay(self):
+    return self.room.replay
+
+
+def _given(dataset=None, described=(), step_spec=testing.SPEC, offline=None):
+  def fit(data):
+    data.check()
+    resolving.same_form(step_spec, data.spec())
+    return data
+
+  return resolving.Given(described, step_spec, dataset, not described if offline is None else offline, fit)
+
+
+def _room(dataset=None, described=(), seed=0, step_spec=testing.SPEC, offline=None):
+  given = _given(dataset, described, step_spec, offline)
+  replay = testing.NumpyBackend().replay(described) if described and not given.offline else None
+  return Room(readers.Room(replay, described, seed), given)
+
+
+def _open(source, room, name='source'):
+  return readers.open_source(resolving.resolve(source, room.given), room.room, name)
 
 
 def _fill(room, transitions, start=1000):
@@ -81,7 +106,7 @@ LENGTHS = [3, 1, 7, 2, 5, 5, 9]
 @pytest.mark.parametrize('batch_size, shuffle', [(1, 1), (4, 3), (5, 10**6), (50, 300)])
 def test_every_item_comes_once_in_each_epoch(rule, batch_size, shuffle):
   dataset = Recorded(LENGTHS)
-  opened = readers.open_source(sources.Data(rule, batch_size, shuffle_bytes=shuffle), _room(dataset))
+  opened = _open(sources.Data(rule, batch_size, shuffle_bytes=shuffle), _room(dataset))
   rows = testing.stream(LENGTHS)
   wanted = {testing.numbers(item)[0]: item for item in items.cut(rows, rule)}
   got = []
@@ -99,7 +124,7 @@ def test_every_item_comes_once_in_each_epoch(rule, batch_size, shuffle):
 
 
 def test_items_are_shuffled_beyond_their_episodes():
-  opened = readers.open_source(sources.Data(PAIRS, 32), _room(Recorded([8] * 4)))
+  opened = _open(sources.Data(PAIRS, 32), _room(Recorded([8] * 4)))
   (order,) = [_read(opened).token]
   episodes = [testing.numbers(item)[0] // 9 for item in testing.unpack(opened._reader.codec, order)]
   assert sum(a != b for a, b in zip(episodes, episodes[1:])) > 12  # In order there would be 3 changes.
@@ -112,7 +137,7 @@ def _some(opened, count=12):
 def test_what_is_read_is_a_function_of_the_seed_and_the_place():
   def some(seed, name='source'):
     source = sources.Data(PAIRS, 3, shuffle_bytes=200)
-    return _some(readers.open_source(source, _room(Recorded(LENGTHS), seed=seed), name))
+    return _some(_open(source, _room(Recorded(LENGTHS), seed=seed), name))
 
   assert some(1) == some(1)
   assert some(1) != some(2)
@@ -123,7 +148,7 @@ def test_what_is_read_is_a_function_of_the_seed_and_the_place():
 @pytest.mark.parametrize('shuffle', [300, 10**6])
 def test_reading_goes_on_from_its_state(count, shuffle):
   def opened():
-    return readers.open_source(sources.Data(PAIRS, 5, shuffle_bytes=shuffle), _room(Recorded(LENGTHS)))
+    return _open(sources.Data(PAIRS, 5, shuffle_bytes=shuffle), _room(Recorded(LENGTHS)))
 
   first, second = opened(), opened()
   _some(first, count)
@@ -143,7 +168,7 @@ def test_what_goes_on_reads_no_epoch_before_its_own():
       return super().episodes(seed)
 
   source = sources.Data(PAIRS, 5, shuffle_bytes=300)
-  first, second = (readers.open_source(source, _room(Counted(LENGTHS))) for _ in range(2))
+  first, second = (_open(source, _room(Counted(LENGTHS))) for _ in range(2))
   _some(first, 100)  # 500 items: 16 epochs of 32, or a little less
   assert len(read) > 10
   seeds, read[:] = read[-1:], []
@@ -153,7 +178,7 @@ def test_what_goes_on_reads_no_epoch_before_its_own():
 
 
 def test_a_batch_of_recorded_items_says_how_many_it_is_from():
-  opened = readers.open_source(sources.Data(PAIRS, 4, shuffle_bytes=1000), _room(Recorded([3, 4, 1])))
+  opened = _open(sources.Data(PAIRS, 4, shuffle_bytes=1000), _room(Recorded([3, 4, 1])))
   read = _read(opened, now=70)
   batch = _graph(opened)(_tensors(read))
   assert batch.info.table_size.numpy().tolist() == [8] * 4
@@ -164,33 +189,19 @@ def test_a_batch_of_recorded_items_says_how_many_it_is_from():
 
 def test_recorded_extras_are_those_of_the_data():
   ours = testing.SPEC._replace(extras=())
-  opened = readers.open_source(sources.Data(PAIRS, 4), _room(Recorded([3]), step_spec=ours))
+  opened = _open(sources.Data(PAIRS, 4), _room(Recorded([3]), step_spec=ours))
   assert set(_graph(opened)(_tensors(_read(opened))).steps.extras) == {'state', 'logits', 'number'}
-
-
-@pytest.mark.parametrize(
-  'change, name',
-  [
-    (dict(reward=dm_specs.Array((2,), np.float32)), 'reward'),
-    (dict(action=dm_specs.Array((), np.int64)), 'action'),
-    (dict(observation={'vector': dm_specs.Array((3,), np.float32)}), 'observation'),
-  ],
-)
-def test_data_of_another_spec_is_refused(change, name):
-  dataset = Recorded([3], spec=testing.SPEC._replace(**change))
-  with pytest.raises(errors.UserError, match=f'does not fit the environment: its {name} is'):
-    readers.open_source(sources.Data(PAIRS, 4), _room(dataset))
 
 
 @pytest.mark.parametrize('lengths', [[], [2, 3, 1]])
 def test_data_without_a_single_item_is_an_error_not_an_endless_search(lengths):
-  opened = readers.open_source(sources.Data(items.Items(5, end='drop'), 4), _room(Recorded(lengths)))
+  opened = _open(sources.Data(items.Items(5, end='drop'), 4), _room(Recorded(lengths)))
   with pytest.raises(errors.UserError, match='no item of 5 rows'):
     opened.read(0.0, 0)
 
 
 def test_a_batch_may_be_larger_than_the_data():
-  opened = readers.open_source(sources.Data(PAIRS, 10), _room(Recorded([2, 1])))
+  opened = _open(sources.Data(PAIRS, 10), _room(Recorded([2, 1])))
   numbers = [testing.numbers(item)[0] for item in testing.unpack(opened._reader.codec, _read(opened).token)]
   assert len(numbers) == 10
   assert sorted(numbers[:3]) == sorted(numbers[3:6]) == sorted(numbers[6:9]) == [0, 1, 3]
@@ -205,7 +216,7 @@ def _table(name='replay', sampler=tables.Prioritized(1.0)):
 
 def test_sample_takes_the_only_table_and_waits_for_it():
   room = _room(described=[_table()])
-  opened = readers.open_source(sources.Sample(None, 4), room)
+  opened = _open(sources.Sample(None, 4), room)
   blocked = opened.read(0.0, 0)
   assert isinstance(blocked, core.Blocked) and "'replay'" in blocked.reason
   _fill(room, 3)
@@ -219,7 +230,7 @@ def test_sample_takes_the_only_table_and_waits_for_it():
 def test_priorities_that_are_none_are_refused(priorities):
   room = _room(described=[_table()])
   _fill(room, 3)
-  opened = readers.open_source(sources.Sample(None, 2), room)
+  opened = _open(sources.Sample(None, 2), room)
   with pytest.raises(ValueError, match='Priorities have to be numbers of at least 0'):
     opened.write_priorities(_read(opened).token, np.array(priorities))
 
@@ -230,8 +241,8 @@ def _rewards_of_seven(batch):
 
 def test_map_rewrites_batches_in_the_graph():
   room = _room(Recorded(LENGTHS))
-  opened = readers.open_source(sources.Map(_rewards_of_seven, sources.Data(PAIRS, 4)), room)
-  plain = readers.open_source(sources.Data(PAIRS, 4), room)
+  opened = _open(sources.Map(_rewards_of_seven, sources.Data(PAIRS, 4)), room)
+  plain = _open(sources.Data(PAIRS, 4), room)
   read = _read(opened)
   batch = _graph(opened)(_tensors(read))
   assert set(batch.steps.reward.numpy().ravel().tolist()) == {7.0}
@@ -250,7 +261,7 @@ def test_mix_takes_its_shares_and_numbers_them():
   room = _room(Recorded(LENGTHS), [_table()])
   _fill(room, 5)
   source = _mix([(sources.Sample('replay', 1), 0.7), (sources.Data(PAIRS, 1), 0.3)])
-  opened = readers.open_source(source, room)
+  opened = _open(source, room)
   batch = _graph(opened)(_tensors(_read(opened)))
   assert batch.info.source.numpy().tolist() == [0] * 14 + [1] * 6
   assert all(number >= 1000 for number in _firsts(batch)[:14])
@@ -263,7 +274,7 @@ def test_mix_gives_each_table_its_own_priorities():
   room = _room(Recorded(LENGTHS), described)
   _fill(room, 2)
   parts = [(sources.Sample('a', 1), 0.25), (sources.Data(PAIRS, 1), 0.25), (sources.Sample('b', 1), 0.5)]
-  opened = readers.open_source(_mix(parts), room)
+  opened = _open(_mix(parts), room)
   read = _read(opened)
   batch = _graph(opened)(_tensors(read))
   firsts = np.array(_firsts(batch))
@@ -304,18 +315,11 @@ def test_sources_that_make_no_sense_are_refused(make, message):
     make()
 
 
-def test_a_mix_of_items_with_different_rows_is_refused():
-  mix = _mix([(sources.Data(items.Items(2), 1), 0.5), (sources.Data(items.Items(3, once=['a']), 1), 0.5)], 8)
-  room = _room(Recorded(LENGTHS), [])
-  with pytest.raises(errors.UserError, match=r'parts of a Mix have items with different length, \[2, 3\]; give'):
-    readers.check(mix, [], room.dataset, room.step_spec)
-
-
 def test_a_part_that_was_read_waits_for_the_others_and_is_not_lost():
   room = _room(Recorded(LENGTHS), [_table()])
   source = _mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('replay', 1), 0.5)], 8)
-  opened = readers.open_source(source, room)
-  plain = readers.open_source(source, _room(Recorded(LENGTHS), [_table()]))._parts[0]
+  opened = _open(source, room)
+  plain = _open(source, _room(Recorded(LENGTHS), [_table()]))._parts[0]
   for _ in range(3):
     assert isinstance(opened.read(0.0, 0), core.Blocked)
   before = opened.state()
@@ -323,7 +327,7 @@ def test_a_part_that_was_read_waits_for_the_others_and_is_not_lost():
   read = _read(opened)
   np.testing.assert_array_equal(read.packed[0][0]['rest'], _read(plain).packed[0]['rest'])
   # What was only waiting when the state was taken is read again by who goes on from it.
-  other = readers.open_source(source, room)
+  other = _open(source, room)
   _read(other)
   other.set_state(json.loads(json.dumps(before)))
   np.testing.assert_array_equal(_read(other).packed[0][0]['rest'], read.packed[0][0]['rest'])
@@ -336,9 +340,7 @@ def test_a_part_that_was_read_waits_for_the_others_and_is_not_lost():
 
 def test_together_gives_batches_side_by_side():
   room = _room(Recorded(LENGTHS), [_table()])
-  opened = readers.open_source(
-    sources.Together({'expert': sources.Data(PAIRS, 3), 'agent': sources.Sample('replay', 5)}), room
-  )
+  opened = _open(sources.Together({'expert': sources.Data(PAIRS, 3), 'agent': sources.Sample('replay', 5)}), room)
   assert isinstance(opened.read(0.0, 0), core.Blocked)
   _fill(room, 4)
   read = _read(opened)
@@ -356,59 +358,9 @@ def test_together_gives_batches_side_by_side():
 def test_data_in_two_places_is_shuffled_apart():
   room = _room(Recorded(LENGTHS))
   data = sources.Data(PAIRS, 10)
-  opened = readers.open_source(sources.Together({'a': data, 'b': data}), room)
+  opened = _open(sources.Together({'a': data, 'b': data}), room)
   read = _read(opened)
   assert read.packed['a'][0]['rest'].tobytes() != read.packed['b'][0]['rest'].tobytes()
-
-
-# --- Checks before a run ---
-
-
-def test_checking_reaches_every_data_set():
-  own, experiments = Recorded([1]), Recorded([1])
-  source = sources.Together(
-    {
-      'a': sources.Map(_rewards_of_seven, sources.Data(PAIRS, 2, own)),
-      'b': _mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('replay', 1), 0.5)]),
-    }
-  )
-  readers.check(source, [_table()], experiments, testing.SPEC)
-  assert (own.checked, experiments.checked) == (1, 1)
-
-
-@pytest.mark.parametrize(
-  'source, message',
-  [
-    (sources.Data(PAIRS, 2), 'learns from recorded data; give the experiment a dataset'),
-    (sources.Sample('other', 2), "no replay table 'other'"),
-    (sources.Sample('queue', 9), 'at most 8 items, less than a batch of 9'),
-  ],
-)
-@pytest.mark.parametrize('wrap', ['plain', 'map', 'mix', 'together'])
-def test_what_cannot_be_read_is_refused_wherever_it_stands(source, message, wrap):
-  if wrap == 'mix':
-    other = sources.Sample('queue', 1)
-    source = _mix([(source, 0.9), (other, 0.1)], 10) if source != other else source
-  wrapped = {
-    'plain': source,
-    'mix': source,
-    'map': sources.Map(_rewards_of_seven, source),
-    'together': sources.Together({'a': sources.Sample('queue', 1), 'b': source}),
-  }[wrap]
-  with pytest.raises(errors.UserError, match=message) as caught:
-    readers.check(wrapped, [tables.queue(PAIRS, 8)], None, testing.SPEC)
-  assert str(caught.value).count('\n') == 0
-
-
-def test_replay_without_actors_is_refused():
-  with pytest.raises(errors.UserError, match='learns from replay, and a run from recorded data has none'):
-    readers.check(sources.Sample('replay', 2), [], Recorded([1]), testing.SPEC)
-
-
-def test_data_of_another_spec_is_refused_before_a_run():
-  dataset = Recorded([3], spec=testing.SPEC._replace(reward=dm_specs.Array((2,), np.float32)))
-  with pytest.raises(errors.UserError, match='does not fit the environment: its reward is'):
-    readers.check(sources.Data(PAIRS, 2), [_table()], dataset, testing.SPEC)
 
 
 # --- Exhausted ---
@@ -418,10 +370,10 @@ def test_sources_are_exhausted_when_one_of_their_tables_is():
   described = [_table('a', tables.Fifo()), tables.queue(PAIRS, 100, 'b')]
   room = _room(Recorded(LENGTHS), described)
   _fill(room, 5)
-  data = readers.open_source(sources.Data(PAIRS, 2), room)
-  endless = readers.open_source(sources.Map(_rewards_of_seven, sources.Sample('a', 2)), room)
-  both = readers.open_source(sources.Together({'a': sources.Sample('a', 2), 'b': sources.Sample('b', 2)}), room)
-  mixed = readers.open_source(_mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('b', 1), 0.5)], 2), room)
+  data = _open(sources.Data(PAIRS, 2), room)
+  endless = _open(sources.Map(_rewards_of_seven, sources.Sample('a', 2)), room)
+  both = _open(sources.Together({'a': sources.Sample('a', 2), 'b': sources.Sample('b', 2)}), room)
+  mixed = _open(_mix([(sources.Data(PAIRS, 1), 0.5), (sources.Sample('b', 1), 0.5)], 2), room)
   opened = (data, endless, both, mixed)
   assert [source.exhausted() for source in opened] == [False] * 4
   _read(both)

@@ -93,7 +93,19 @@ def test_from_a_run_to_a_clone_by_commands(tmp_path, capsys):
   assert cli.main(['train', 'dqn', '--env', 'bsuite:catch/0', '--steps', '6000', '--workdir', run, *quick]) == 0
   assert cli.main(['record', '--run', run, '--episodes', '30', '--out', data]) == 0
   assert '30 episodes with a mean return of 1 are in' in capsys.readouterr().out
-  train = ['train', 'bc', '--dataset', data, '--env', 'bsuite:catch/0', '--steps', '1000', '--workdir', clone, *quick]
+  train = [
+    'train',
+    'bc',
+    '--dataset',
+    data,
+    '--env',
+    'bsuite:catch/0',
+    '--learner-steps',
+    '1000',
+    '--workdir',
+    clone,
+    *quick,
+  ]
   assert cli.main(train) == 0
   capsys.readouterr()
   assert cli.main(['evaluate', clone, '--json']) == 0

@@ -77,11 +77,12 @@ def _agent(command: str, arguments: Sequence[str]) -> Optional[str]:
   raise errors.UserError(f'tfacme {command} wants the agent first: tfacme {command} AGENT ...; there are {known}.')
 
 
-def _budget_and_data(steps: int, dataset: Optional[str]) -> Dict[str, Any]:
-  """Two parts of an experiment: what its steps count depends on whether it learns from recorded data."""
-  if dataset is None:
-    return {'budget': experiments.Budget(actor_steps=steps)}
-  return {'budget': experiments.Budget(learner_steps=steps), 'dataset': datasets.rlds(dataset)}
+def _budget_and_data(options: Any) -> Dict[str, Any]:
+  """Two parts of an experiment, of the options that say them."""
+  return {
+    'budget': options_lib.budget(options.steps, options.learner_steps, options.dataset),
+    'dataset': None if options.dataset is None else datasets.rlds(options.dataset),
+  }
 
 
 def _train(arguments: Sequence[str]) -> None:
@@ -91,7 +92,7 @@ def _train(arguments: Sequence[str]) -> None:
   networks = registry.default_networks(agent)
   kind = options_lib.with_parts(options_lib.TrainOptions, {'config': registry.config(agent), 'networks': networks})
   options = parsing.parse(kind, arguments[1:], prog=f'tfacme train {agent}')
-  source = _budget_and_data(options.steps, options.dataset)
+  source = _budget_and_data(options)
   environment = environments.factory(options.env)
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
@@ -259,11 +260,15 @@ class _GraphOptions:
   Attributes:
     out: the picture's file (SVG).
     env: the environment's id; the graph is made for one that the agent can learn in.
-    dataset: the folder of an RLDS data set, for an agent that learns from recorded data.
+    steps: environment steps of the run's actors, as of `tfacme train`.
+    learner_steps: in their place, learning steps of a run from the dataset alone, which has no actors and no replay.
+    dataset: the folder of an RLDS data set.
   """
 
   out: str = 'graph.svg'
   env: str = 'bsuite:catch/0'
+  steps: Optional[int] = None
+  learner_steps: Optional[int] = None
   dataset: Optional[str] = None
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
 
@@ -283,7 +288,7 @@ def _graph(arguments: Sequence[str]) -> None:
     builder=registry.builder(agent, registry.config(agent)),
     environment=environment,
     networks=registry.default_networks(agent),
-    **_budget_and_data(options_lib.Task.steps, options.dataset),
+    **_budget_and_data(options),
     layout=options.layout,
     name=agent,
   )

@@ -10,7 +10,7 @@ from typing import Any, Mapping, Optional, Type
 import tyro
 from typing_extensions import Literal
 
-from tfacme import experiments
+from tfacme import errors, experiments
 
 Engine = Literal['inline', 'local_mt', 'local_mp']
 
@@ -44,14 +44,42 @@ class Task:
 
   Attributes:
     env: the environment's id, such as bsuite:catch/0 or gym:CartPole-v1; `tfacme envs` lists them.
-    steps: environment steps of all actors together, after which the run ends; learner steps if there is a dataset.
-    dataset: the folder of an RLDS data set, as `tfacme record` writes one, for an agent that learns from recorded
-      data; the environment is then for its evaluations.
+    steps: environment steps of all actors together, after which the run ends; None is 30,000, unless there are
+      learner_steps.
+    learner_steps: in the place of steps, learning steps of a run that learns from the dataset alone, without actors;
+      the environment is then for its evaluations.
+    dataset: the folder of an RLDS data set, as `tfacme record` writes one: what a run of learner_steps learns from, and
+      in a run with actors for an agent that takes recorded data beside them.
   """
 
   env: str
-  steps: int = 30_000
+  steps: Optional[int] = None
+  learner_steps: Optional[int] = None
   dataset: Optional[str] = None
+
+
+STEPS = 30_000  # of a run that is not told how many
+
+
+def budget(steps: Optional[int], learner_steps: Optional[int], dataset: Optional[str]) -> experiments.Budget:
+  """When a run is over: after environment steps, or offline after learning steps.
+
+  Raises:
+    errors.UserError: if it is told both, or how long to learn and not what from.
+  """
+  if learner_steps is None:
+    return experiments.Budget(actor_steps=STEPS if steps is None else steps)
+  if steps is not None:
+    raise errors.UserError(
+      '--steps counts environment steps of actors and --learner-steps learning steps of a run without any; give one of '
+      'the two.'
+    )
+  if dataset is None:
+    raise errors.UserError(
+      '--learner-steps is for a run that learns from recorded data alone; give it some (--dataset DIR), or count the '
+      'steps of actors (--steps).'
+    )
+  return experiments.Budget(learner_steps=learner_steps)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -56,7 +56,7 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
   with networks.seeded(plan.seed('networks')):
     update = experiment.builder.update(plan_lib.make_networks(experiment, plan.spec), plan.spec)
     random = networks.Randomness(networks.next_seed())
-  room = readers.Room(replay, plan.described, plan.step_spec, experiment.dataset, plan.seed('source'))
+  room = readers.Room(replay, plan.described, plan.seed('source'))
   learner = learning.Learner(
     learning.LearnerParts(
       name='learner',

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 from tfacme import checkpoints, core, errors, experiments, loggers, networks, seeds, specs
-from tfacme.replay import packing, readers, sources, tables
+from tfacme.replay import packing, resolving, sources, tables
 from tfacme.workers import acting, export
 
 _LOG = logging.getLogger('tfacme')
@@ -23,7 +23,7 @@ class Plan:
     spec: of the environment.
     step_spec: of a row of the stream.
     described: the replay tables.
-    source: what the learner consumes.
+    source: what the learner consumes, as `resolving.resolve` gives it.
     folder: of the run, or None if it leaves nothing behind.
     checkpoint: to go on from, or None. Its folder is gone soon after all nodes are up.
     start: the steps of the run so far, in the unit of its budget.
@@ -33,7 +33,7 @@ class Plan:
   spec: specs.EnvironmentSpec
   step_spec: core.Step
   described: Sequence[tables.Table]
-  source: sources.Source
+  source: Any
   folder: Optional[str]
   checkpoint: Optional[str]
   start: int
@@ -69,36 +69,72 @@ def make_plan(
   experiment: experiments.Experiment, workdir: Optional[str] = None, checkpoint: Optional[str] = None
 ) -> Plan:
   """Works out, once, what all nodes have to agree on, and whether the parts of the experiment fit each other."""
-  builder, layout = experiment.builder, experiment.layout
+  builder = experiment.builder
   environment = experiment.environment(seeds.derive(experiment.seed, 'spec'))
   spec = specs.environment_spec(environment)
   environment.close()
   builder.check(spec)
   nets = make_networks(experiment, spec)
-  extras = () if experiment.offline else builder.extras(spec)
-  if extras is None:
-    extras = acting.extras_spec(builder.policy(nets, spec, evaluation=False), spec)
   export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
+  _check_tables(experiment, described)
+  step_spec = core.step_spec(spec, _extras(experiment, nets, spec) if described else ())
+  given = resolving.Given(described, step_spec, experiment.dataset, experiment.offline, _fitter(step_spec))
   source = builder.source(spec)
-  if not experiment.offline and not described:
-    raise errors.UserError(
-      'This agent has no replay tables: it learns from recorded data; give it a dataset (--dataset), as `tfacme '
-      'record` writes one.'
-    )
-  tables.check(described, layout.slots)
-  late = [table for table in described if not experiment.offline and table.limiter.min_size > experiment.budget.steps]
-  for table in late:
-    _LOG.warning(
-      'Nothing will be learned: %r is sampled from %g items on, and the run ends after %d steps.',
-      table.name,
-      table.limiter.min_size,
-      experiment.budget.steps,
-    )
-  step_spec = core.step_spec(spec, extras)
-  readers.check(source, () if experiment.offline else described, experiment.dataset, step_spec)
+  _check_read(experiment, source)
+  source = resolving.resolve(source, given)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint, start)
+
+
+def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> core.Nest:
+  """The spec of what the agent adds to a row."""
+  extras = experiment.builder.extras(spec)
+  return acting.extras_spec(experiment.builder.policy(nets, spec, False), spec) if extras is None else extras
+
+
+def _fitter(step_spec: core.Step) -> Callable[[Any], Any]:
+  """A function that checks a data set, once, and that it fits the environment."""
+  checked: List[Any] = []
+
+  def fit(dataset: Any) -> Any:
+    if not any(dataset is other for other in checked):
+      dataset.check()
+      resolving.same_form(step_spec, dataset.spec())
+      checked.append(dataset)
+    return dataset
+
+  return fit
+
+
+def _check_read(experiment: experiments.Experiment, source: sources.Source) -> None:
+  """Raises a `UserError` if the experiment has a data set that nothing reads."""
+  reads = any(isinstance(leaf, sources.Data) and leaf.dataset is None for leaf in sources.leaves(source))
+  if experiment.dataset is not None and not experiment.offline and not reads:
+    raise errors.UserError(
+      'The experiment has a dataset, and this agent reads nothing but replay in a run with actors; leave the dataset '
+      'out, or give a budget in learner steps (--learner-steps) to learn from it alone.'
+    )
+
+
+def _check_tables(experiment: experiments.Experiment, described: Sequence[tables.Table]) -> None:
+  """Raises a `UserError` if a run with actors can't go on with these tables; an offline run uses their items alone."""
+  if experiment.offline:
+    return
+  if not described:
+    raise errors.UserError(
+      'This agent has no replay tables that actors could fill: it learns from recorded data alone; give a budget in '
+      'learner steps (--learner-steps) and a dataset (--dataset), as `tfacme record` writes one.'
+    )
+  tables.check(described, experiment.layout.slots)
+  for table in described:
+    if table.limiter.min_size > experiment.budget.steps:
+      _LOG.warning(
+        'Nothing will be learned: %r is sampled from %g items on, and the run ends after %d steps.',
+        table.name,
+        table.limiter.min_size,
+        experiment.budget.steps,
+      )
 
 
 def make_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Any:

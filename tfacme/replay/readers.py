@@ -6,9 +6,8 @@ import dataclasses
 from typing import Any, Dict, List, Optional, Protocol, Sequence, Union
 
 import numpy as np
-import tree
 
-from tfacme import core, errors, seeds
+from tfacme import core, seeds
 from tfacme.replay import recorded, sources, streams, tables
 from tfacme.replay.items import Items
 
@@ -62,86 +61,39 @@ class OpenSource(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Room:
-  """What sources are opened with: the run's replay and recorded data.
+  """What sources are opened with.
 
   Attributes:
     replay: None in a run without actors.
     described: the tables of the replay.
-    step_spec: the spec of one row of the agent's own stream.
-    dataset: the experiment's recorded data, if any.
     seed: for shuffling.
   """
 
   replay: Optional[streams.Replay]
   described: Sequence[tables.Table]
-  step_spec: core.Step
-  dataset: Any
   seed: int
 
 
-def open_source(source: sources.Source, room: Room, name: str = 'source') -> OpenSource:
-  """Opens a source and everything in it; `name` tells the seeds of data in different places apart."""
+def open_source(source: Any, room: Room, name: str = 'source') -> OpenSource:
+  """Opens a source and everything in it.
+
+  Args:
+    source: of a run, as `resolving.resolve` gives it.
+    room: what it is opened with.
+    name: tells the seeds of data in different places apart.
+  """
   if isinstance(source, sources.Sample):
     assert room.replay is not None
     table = tables.find(room.described, source.table)
     return _Leaf(room.replay.reader(table, source.batch_size), table.items, source.batch_size)
-  if isinstance(source, sources.Data):
-    dataset = room.dataset if source.dataset is None else source.dataset
-    reader = recorded.DataReader(dataset, source, room.step_spec, seeds.derive(room.seed, name))
+  if isinstance(source, recorded.Recorded):
+    reader = recorded.DataReader(source, seeds.derive(room.seed, name))
     return _Leaf(reader, source.items, source.batch_size)
   if isinstance(source, sources.Map):
     return _Map(source.function, open_source(source.source, room, name))
   if isinstance(source, sources.Mix):
-    return _Mix([open_source(part, room, f'{name}/{i}') for i, part in enumerate(source.parts)])
+    return _Mix(source, [open_source(part, room, f'{name}/{i}') for i, part in enumerate(source.parts)])
   return _Together({key: open_source(part, room, f'{name}/{key}') for key, part in source.sources.items()})
-
-
-def check(source: sources.Source, described: Sequence[tables.Table], dataset: Any, step_spec: core.Step) -> None:
-  """Raises a `UserError` if a source names what is not there, could never be filled, or does not fit the environment.
-
-  Args:
-    source: to check, with everything in it.
-    described: the tables of the replay; none in a run without actors.
-    dataset: the experiment's recorded data, if any.
-    step_spec: the spec of one row of the agent's own stream.
-  """
-  if isinstance(source, sources.Sample):
-    if not described:
-      raise errors.UserError(
-        'This agent learns from replay, and a run from recorded data has none; leave the dataset out.'
-      )
-    tables.check_batch(tables.find(described, source.table), source.batch_size)
-  elif isinstance(source, sources.Data):
-    data = dataset if source.dataset is None else source.dataset
-    if data is None:
-      raise errors.UserError('This agent learns from recorded data; give the experiment a dataset.')
-    data.check()
-    recorded.as_recorded(step_spec, data.spec())
-  elif isinstance(source, sources.Map):
-    check(source.source, described, dataset, step_spec)
-  else:
-    for part in source.parts if isinstance(source, sources.Mix) else source.sources.values():
-      check(part, described, dataset, step_spec)
-    if isinstance(source, sources.Mix):
-      _check_alike([_rows(part, described, dataset, step_spec) for part in source.parts])
-
-
-def _rows(part: Any, described: Sequence[tables.Table], dataset: Any, step_spec: core.Step) -> Dict[str, Any]:
-  """What tells the rows of one source's items from those of another."""
-  if isinstance(part, sources.Data):
-    items, extras = part.items, (dataset if part.dataset is None else part.dataset).spec().extras
-  else:
-    items, extras = tables.find(described, part.table).items, step_spec.extras
-  shapes = {'/'.join(map(str, path)): (tuple(s.shape), str(s.dtype)) for path, s in tree.flatten_with_path(extras)}
-  return {'length': items.length, 'observations': items.observations, 'once': items.once, 'extras': shapes}
-
-
-def _check_alike(rows: Sequence[Dict[str, Any]]) -> None:
-  """Raises a `UserError` if the rows of several sources differ, so that no batch can hold items of all."""
-  for name in rows[0]:
-    found = [own[name] for own in rows]
-    if any(own != found[0] for own in found):
-      raise errors.UserError(f'The parts of a Mix have items with different {name}, {found}; give them the same.')
 
 
 class _Leaf:
@@ -234,6 +186,12 @@ class _Several:
 class _Mix(_Several):
   """One batch of items from several sources."""
 
+  def __init__(self, source: sources.Mix, parts: Sequence[OpenSource]):
+    super().__init__(parts)
+    self._sizes = source.sizes
+    counts = [_count(part) for part in source.parts]
+    self._first_numbers = [sum(counts[:i]) for i in range(len(counts))]
+
   def specs(self) -> Packed:
     return self._specs()
 
@@ -246,19 +204,23 @@ class _Mix(_Several):
   def unpack(self, packed: Packed) -> core.Batch:
     import tensorflow as tf
 
-    batches = [part.unpack(p) for part, p in zip(self._parts, packed)]
-    numbered = [
-      batch._replace(info=batch.info._replace(source=tf.fill(tf.shape(batch.info.source), i)))
-      for i, batch in enumerate(batches)
-    ]
+    numbered = []
+    for part, own, first in zip(self._parts, packed, self._first_numbers):
+      batch = part.unpack(own)
+      numbered.append(batch._replace(info=batch.info._replace(source=batch.info.source + first)))
     return tf.nest.map_structure(lambda *leaves: tf.concat(leaves, axis=0), *numbered)
 
   def write_priorities(self, token: Any, priorities: Any) -> None:
-    start = 0
-    for part, part_token in zip(self._parts, token):
-      size = len(part_token.info)
-      part.write_priorities(part_token, priorities[start : start + size])
-      start += size
+    ends = np.cumsum(self._sizes)
+    for part, part_token, end, size in zip(self._parts, token, ends, self._sizes):
+      part.write_priorities(part_token, priorities[end - size : end])
+
+
+def _count(source: Any) -> int:
+  """How many numbers of sources the batches of a part of a Mix have."""
+  if isinstance(source, sources.Map):
+    return _count(source.source)
+  return sum(map(_count, source.parts)) if isinstance(source, sources.Mix) else 1
 
 
 class _Together(_Several):

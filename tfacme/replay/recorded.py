@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
 
 from tfacme import core, errors, seeds
-from tfacme.replay import packing, sources, streams
-from tfacme.replay.items import index
+from tfacme.replay import packing, streams
+from tfacme.replay.items import Items, index
+
+
+@dataclasses.dataclass(frozen=True)
+class Recorded:
+  """Recorded data of which all is known that it takes to read it; `resolving.resolve` makes it.
+
+  Attributes:
+    items, batch_size, dataset, shuffle_bytes: as of `sources.Data`.
+    step_spec: of the rows; extras of it that the data lacks are zeros.
+  """
+
+  items: Items
+  batch_size: int
+  dataset: Any
+  shuffle_bytes: int
+  step_spec: core.Step
 
 
 @dataclasses.dataclass
@@ -28,10 +44,11 @@ class DataReader:
   again. A single block keeps the order in which it was first read, and to pass over it costs nothing.
   """
 
-  def __init__(self, dataset: Any, source: sources.Data, step_spec: core.Step, seed: int):
-    self.codec = packing.Codec.of(as_recorded(step_spec, dataset.spec()), [source.items])
-    self._dataset = dataset
+  def __init__(self, source: Recorded, seed: int):
+    self.codec = packing.Codec.of(source.step_spec, [source.items])
+    self._dataset = source.dataset
     self._source = source
+    self._places = _places(source.step_spec, source.dataset.spec())
     self._seed = seed
     self._batches = self._read_batches()
     self._count = 0
@@ -112,7 +129,10 @@ class DataReader:
     start = 0
     for episode in episodes:
       end = start + len(episode.last)
-      _write(steps, episode, slice(start, end))
+      leaves = tree.flatten(episode)
+      for view, place in zip(tree.flatten(steps), self._places):
+        if place is not None:
+          view[start:end] = leaves[place]
       start = end
     return columns, index(np.asarray(steps.last), self._source.items)
 
@@ -130,19 +150,12 @@ def _grouped(episodes: Iterable[core.Step], most: int) -> Iterator[List[core.Ste
     yield block
 
 
-def _write(steps: core.Step, episode: core.Step, rows: slice) -> None:
-  for view, leaf in zip(tree.flatten(steps), tree.flatten(episode)):
-    view[rows] = leaf
+def _places(step_spec: core.Step, recorded: core.Step) -> List[Optional[int]]:
+  """Of each leaf of the rows, where it is among the leaves of a recorded episode; None if it was not recorded."""
+  places = {path: i for i, path in enumerate(paths(recorded))}
+  return [places.get(path) for path in paths(step_spec)]
 
 
-def as_recorded(step_spec: core.Step, recorded: core.Step) -> core.Step:
-  """The environment's own spec with the extras that were recorded; whatever else differs is an error."""
-  for name in ('observation', 'action', 'reward', 'discount'):
-    ours, theirs = getattr(step_spec, name), getattr(recorded, name)
-    shapes = [tree.map_structure(lambda s: (tuple(s.shape), np.dtype(s.dtype)), s) for s in (ours, theirs)]
-    if shapes[0] != shapes[1]:
-      theirs, ours = (tree.map_structure(lambda s: f'{np.dtype(s.dtype)} {list(s.shape)}', s) for s in (theirs, ours))
-      raise errors.UserError(
-        f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
-      )
-  return step_spec._replace(extras=recorded.extras)
+def paths(nest: core.Nest) -> Dict[str, Any]:
+  """{path: leaf}, the same whether a level is a dict, a named tuple or a tuple."""
+  return {'/'.join(map(str, path)): leaf for path, leaf in tree.flatten_with_path(nest)}

@@ -6,13 +6,15 @@
     Map(clip_rewards, Sample('replay', 256))               a batch, rewritten in the learner's graph
 
 Mixing replay with demonstrations, a discriminator's expert batch beside the agent's, reward relabelling: each is an
-expression, not a class of learner. These are descriptions, which can be pickled; `replay.readers` opens them.
+expression, not a class of learner. These are descriptions, which can be pickled; `replay.resolving` works out what they
+are in a run, and `replay.readers` opens them. In a run without actors (offline), `Sample` reads the items of its table
+from the experiment's recorded data.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Callable, List, Mapping, Optional, Union
+from typing import Any, Callable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from tfacme import core, errors
 from tfacme.replay.items import Items
@@ -33,22 +35,27 @@ class Sample:
 class Data:
   """A batch of items cut from recorded episodes, shuffled, for ever.
 
+  Extras that were recorded and that nobody asks for are left out: within a `Mix` those that its other parts don't have.
+
   Attributes:
     items: which rows make one item.
     batch_size: items of a batch.
     dataset: the episodes (`datasets.rlds(path)`, `datasets.memory(episodes)`); None takes the experiment's.
     shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled. One block
       is in memory, and twice as much while the next one is read; a data set of one block is read once.
+    zeros: names of extras of the agent's own rows that are zeros where the data has none, such as a recurrent state.
   """
 
   items: Items
   batch_size: int
   dataset: Any = None
   shuffle_bytes: int = 2**30
+  zeros: Sequence[str] = ()
 
   def __post_init__(self):
     errors.count('batch_size', self.batch_size)
     errors.count('shuffle_bytes', self.shuffle_bytes)
+    object.__setattr__(self, 'zeros', tuple(self.zeros))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,33 +68,38 @@ class Map:
 
 @dataclasses.dataclass(frozen=True)
 class Mix:
-  """One batch of items from several sources; `info.source` [B] numbers them in their order.
+  """One batch of items from several sources; `info.source` [B] numbers them in their order, through nested ones too.
 
   Attributes:
-    shares: how large a part of the batch each source gives; they add up to 1. The sources' own sizes don't count.
+    shares: how large a part of the batch each source gives, as {source: share} or as pairs of the two; they add up to
+      1. The sources' own sizes don't count.
     batch_size: items of the whole batch.
   """
 
-  shares: Mapping[Union[Sample, Data], float]
+  shares: Union[Mapping[Source, float], Sequence[Tuple[Source, float]]]
   batch_size: int
 
   def __post_init__(self):
-    if abs(sum(self.shares.values()) - 1) > 1e-6:
-      raise errors.UserError(f'The shares of a Mix add up to {sum(self.shares.values()):g}, and have to add up to 1.')
-    if min(self._sizes) < 1:
+    pairs = self.shares.items() if isinstance(self.shares, Mapping) else self.shares
+    object.__setattr__(self, 'shares', tuple(tuple(pair) for pair in pairs))  # so that it may be part of another Mix
+    shares = [share for _, share in self.shares]
+    if abs(sum(shares) - 1) > 1e-6:
+      raise errors.UserError(f'The shares of a Mix add up to {sum(shares):g}, and have to add up to 1.')
+    if min(self.sizes) < 1:
       raise errors.UserError(
-        f'A Mix of {self.batch_size} items with the shares {list(self.shares.values())} leaves a part without an item; '
-        'make the batch larger.'
+        f'A Mix of {self.batch_size} items with the shares {shares} leaves a part without an item; make the batch '
+        'larger.'
       )
 
   @property
-  def parts(self) -> tuple[Union[Sample, Data], ...]:
-    """The sources, each with its part of the batch; the last takes what rounding leaves."""
-    return tuple(dataclasses.replace(part, batch_size=size) for part, size in zip(self.shares, self._sizes))
+  def parts(self) -> Tuple[Source, ...]:
+    """The sources, each with its part of the batch."""
+    return tuple(sized(part, size) for (part, _), size in zip(self.shares, self.sizes))
 
   @property
-  def _sizes(self) -> List[int]:
-    sizes = [round(share * self.batch_size) for share in self.shares.values()]
+  def sizes(self) -> List[int]:
+    """How many items each part gives; the last takes what rounding leaves."""
+    sizes = [round(share * self.batch_size) for _, share in self.shares]
     return [*sizes[:-1], self.batch_size - sum(sizes[:-1])]
 
 
@@ -101,11 +113,27 @@ class Together:
 Source = Union[Sample, Data, Map, Mix, Together]
 
 
+def sized(source: Source, batch_size: int) -> Source:
+  """A source with batches of another size."""
+  if isinstance(source, Together):
+    raise errors.UserError(
+      'A part of a Mix is one batch, and Together gives several; put the Mix into the Together instead.'
+    )
+  if isinstance(source, Map):
+    return dataclasses.replace(source, source=sized(source.source, batch_size))
+  return dataclasses.replace(source, batch_size=batch_size)
+
+
+def leaves(source: Any) -> List[Any]:
+  """All that a source reads from: tables and recorded data."""
+  if isinstance(source, Map):
+    return leaves(source.source)
+  if isinstance(source, (Mix, Together)):
+    parts = source.parts if isinstance(source, Mix) else source.sources.values()
+    return [leaf for part in parts for leaf in leaves(part)]
+  return [source]
+
+
 def samples(source: Source) -> List[Sample]:
   """What a source takes from replay tables, with all that is in it."""
-  if isinstance(source, Sample):
-    return [source]
-  if isinstance(source, Map):
-    return samples(source.source)
-  parts = source.parts if isinstance(source, Mix) else source.sources.values() if isinstance(source, Together) else ()
-  return [sample for part in parts for sample in samples(part)]
+  return [leaf for leaf in leaves(source) if isinstance(leaf, Sample)]

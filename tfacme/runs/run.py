@@ -195,7 +195,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'environment': _name(experiment.environment),
     'networks': _name(experiment.networks),
     'seed': experiment.seed,
-    'dataset': _name(experiment.dataset) if experiment.offline else None,
+    'dataset': None if experiment.dataset is None else _name(experiment.dataset),
     'observers': [_name(observer) for observer in experiment.observers],
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,

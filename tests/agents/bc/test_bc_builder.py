@@ -110,7 +110,7 @@ class _Discrete(testing.Reach):
 
 
 def test_there_has_to_be_a_data_set():
-  with pytest.raises(errors.UserError, match='it learns from recorded data; give it a dataset'):
+  with pytest.raises(errors.UserError, match='learns from recorded data alone; give a budget in learner steps'):
     tfacme.make_program(
       tfacme.Experiment(
         builder=bc.BCBuilder(),

@@ -1,0 +1,91 @@
+"""Every agent that samples from replay learns from recorded data alone: by `--learner-steps`."""
+
+import os
+import signal
+
+import pytest
+import tensorflow as tf
+
+import tfacme
+from tests.agents import tasks
+from tests.programs import processes
+from tests.programs.test_engines import ENGINES
+from tests.programs.test_repeat import logged
+from tfacme import checkpoints, cli, environments
+
+_REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
+_TASKS = {'dqn': 'bsuite:catch/0', 'sac': _REACH, 'r2d2': 'bsuite:memory_len/3'}
+_FEW = '--config.batch_size 16 --evaluation.every 1000 --evaluation.episodes 2 --logging.learner_every 10'
+
+
+@pytest.fixture
+def command(tmp_path):
+  """A function from an agent to the command that trains it on random episodes."""
+
+  def make(agent, steps):
+    data = str(tmp_path / 'data')
+    if not os.path.exists(data):
+      tfacme.record(None, environments.make(_TASKS[agent]), 30, data)
+    return f'train {agent} --env {_TASKS[agent]} --dataset {data} --learner-steps {steps} {_FEW}'.split()
+
+  return make
+
+
+@pytest.mark.parametrize(
+  'agent', [name if name == 'dqn' else pytest.param(name, marks=pytest.mark.slow) for name in _TASKS]
+)
+def test_what_goes_on_learns_as_if_it_had_never_stopped(agent, command, tmp_path):
+  whole, halves = str(tmp_path / 'whole'), str(tmp_path / 'halves')
+  assert cli.main([*command(agent, 60), '--workdir', whole]) == 0
+  for steps in (30, 60):
+    assert cli.main([*command(agent, steps), '--workdir', halves]) == 0
+  _check_same(tmp_path / 'whole', tmp_path / 'halves')
+  assert not os.path.exists(os.path.join(whole, 'logs', 'actor-0.csv'))
+  assert tfacme.load_run(whole).evaluate(episodes=2).episodes == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize('agent', _TASKS)
+def test_a_killed_run_learns_on_as_if_it_had_never_stopped(agent, engine, command, tmp_path):
+  steps = {'dqn': 3000, 'sac': 1000, 'r2d2': 500}[agent]
+  arguments = [*command(agent, steps), '--checkpointing.every', str(steps // 10)]
+  assert cli.main([*arguments, '--workdir', str(tmp_path / 'whole')]) == 0
+  arguments += ['--launch', engine, '--workdir', str(tmp_path / 'killed')]
+  killed = processes.tfacme(*arguments)
+  killed.wait_for(tmp_path / 'killed' / 'logs' / 'learner.csv', steps // 10 // 2)
+  os.kill(killed.process.pid, signal.SIGKILL)
+  killed.wait(10)
+  ended = processes.run(*arguments)
+  assert (ended.code, ended.err, ended.left) == (0, '', [])
+  assert 'Going on from step' in ended.out
+  _check_same(tmp_path / 'whole', tmp_path / 'killed')
+
+
+def _check_same(one, other):
+  """The same batches gave the same losses and weights."""
+  assert logged(one)['learner.csv'] == logged(other)['learner.csv']
+  assert len(logged(one)['learner.csv']) > 5
+  assert _weights(one) == _weights(other)
+
+
+def _weights(run):
+  path = os.path.join(checkpoints.latest(str(run / 'checkpoints')), 'learner', 'update')
+  return {
+    name: tf.train.load_variable(path, name).tobytes()
+    for name, _ in tf.train.list_variables(path)
+    if 'VARIABLE' in name
+  }
+
+
+def test_a_data_set_that_nothing_would_read_is_refused(command, capsys):
+  arguments = [argument.replace('--learner-steps', '--steps') for argument in command('dqn', 30)]
+  assert cli.main(arguments) == 2
+  assert 'reads nothing but replay in a run with actors' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('agent', ['ppo', 'impala'])
+def test_an_agent_that_needs_the_policy_that_acted_is_refused(agent, command, capsys):
+  arguments = [agent if argument == 'dqn' else argument for argument in command('dqn', 30)]
+  assert cli.main(arguments) == 2
+  assert 'The data set has no extras [' in capsys.readouterr().err

@@ -1,0 +1,148 @@
+"""From what a builder says that its learner consumes to what a run reads: which tables, which data, which rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
+
+import tree
+
+from tfacme import core, errors
+from tfacme.replay import recorded, sources, tables
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+  """What a run gives its source.
+
+  Attributes:
+    described: the builder's tables.
+    step_spec: the spec of one row of the agent's own stream.
+    dataset: the experiment's recorded data, or None.
+    offline: whether there are no actors and no replay: what is sampled then comes from the experiment's data.
+    fit: checks a data set and brings it into the form of the environment; raises a `UserError` where it can't.
+  """
+
+  described: Sequence[tables.Table]
+  step_spec: core.Step
+  dataset: Any
+  offline: bool
+  fit: Callable[[Any], Any]
+
+
+def resolve(source: sources.Source, given: Given) -> Any:
+  """A source with `recorded.Recorded` in the place of all that is read from recorded data.
+
+  Raises:
+    UserError: if it names what is not there, could never be filled, or does not fit the environment.
+  """
+  return _resolve(source, given, None)
+
+
+def _resolve(source: Any, given: Given, extras: Optional[core.Nest]) -> Any:
+  """Args: extras: the spec of what its rows have to have, or None if that is left to it."""
+  if isinstance(source, sources.Sample):
+    return _resolve_sample(source, given)
+  if isinstance(source, sources.Data):
+    return _resolve_data(source, given, extras)
+  if isinstance(source, sources.Map):
+    return dataclasses.replace(source, source=_resolve(source.source, given, extras))
+  if isinstance(source, sources.Mix):
+    return _resolve_mix(source, given, extras)
+  return sources.Together({name: _resolve(part, given, None) for name, part in source.sources.items()})
+
+
+def _resolve_sample(source: sources.Sample, given: Given) -> Any:
+  table = tables.find(given.described, source.table)
+  if not given.offline:
+    tables.check_batch(table, source.batch_size)
+    return source
+  # A state that the agent had when it acted is not known of others' episodes; all else has to be in the data.
+  data = sources.Data(table.items, source.batch_size, zeros=table.items.once)
+  return _resolve_data(data, given, given.step_spec.extras)
+
+
+def _resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]) -> recorded.Recorded:
+  dataset = given.dataset if source.dataset is None else source.dataset
+  if dataset is None:
+    raise errors.UserError('This agent learns from recorded data; give the experiment a dataset (--dataset).')
+  if source.items.length is None:
+    raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
+  dataset = given.fit(dataset)
+  has = dataset.spec().extras
+  if extras is None:
+    known = _named(given.step_spec.extras)
+    filled = {name: known[name] for name in source.zeros if name in known}
+    extras = {**filled, **_named(has)} if filled else has
+  _check_extras(extras, has, source)
+  step_spec = given.step_spec._replace(extras=extras)
+  return recorded.Recorded(source.items, source.batch_size, dataset, source.shuffle_bytes, step_spec)
+
+
+def _resolve_mix(source: sources.Mix, given: Given, extras: Optional[core.Nest]) -> sources.Mix:
+  if extras is None:
+    extras = given.step_spec.extras if sources.samples(source) else _shared(source, given)
+  parts = [_resolve(part, given, extras) for part in source.parts]
+  mix = sources.Mix([(part, share) for part, (_, share) in zip(parts, source.shares)], source.batch_size)
+  _check_alike([_items(leaf, given) for leaf in sources.leaves(mix)])
+  return mix
+
+
+def _shared(source: sources.Mix, given: Given) -> Dict[str, Any]:
+  """The extras that all of several data sets have."""
+  has = [_named(leaf.step_spec.extras) for part in source.parts for leaf in sources.leaves(_resolve(part, given, None))]
+  return {name: spec for name, spec in has[0].items() if all(name in own for own in has)}
+
+
+def _named(extras: core.Nest) -> Dict[str, Any]:
+  """The extras by their names."""
+  if isinstance(extras, Mapping):
+    return dict(extras)
+  return {str(i): part for i, part in enumerate(extras)} if isinstance(extras, (tuple, list)) else {'': extras}
+
+
+def _check_extras(wanted: core.Nest, has: core.Nest, source: sources.Data) -> None:
+  """Raises a `UserError` unless the extras of recorded rows are what is wanted, or may be zeros."""
+  wanted, has = recorded.paths(wanted), recorded.paths(has)
+  missing = sorted({path.partition('/')[0] for path in wanted if path not in has} - set(source.zeros))
+  if missing:
+    raise errors.UserError(
+      f'The data set has no extras {missing}, which the rows of this agent have: record them with the episodes, or '
+      'name them in `zeros` of the source (sources.Data) if zeros will do.'
+    )
+  for path, spec in wanted.items():
+    theirs = has.get(path, spec)
+    if tuple(theirs.shape) != tuple(spec.shape) or theirs.dtype != spec.dtype:
+      raise errors.UserError(
+        f'The extras {path!r} of the data set are {theirs.dtype} {list(theirs.shape)}, and those of this agent are '
+        f'{spec.dtype} {list(spec.shape)}; record them anew, or leave them out of the data.'
+      )
+
+
+def _items(leaf: Any, given: Given) -> Dict[str, Any]:
+  """What the rows of an item are, whichever of them start one."""
+  items = leaf.items if isinstance(leaf, recorded.Recorded) else tables.find(given.described, leaf.table).items
+  fields = {field.name: getattr(items, field.name) for field in dataclasses.fields(items)}
+  return {name: value for name, value in fields.items() if name not in ('period', 'end')}
+
+
+def _check_alike(items: List[Dict[str, Any]]) -> None:
+  """Raises a `UserError` if the items of several sources differ, so that no batch can hold items of all."""
+  for name in items[0]:
+    found = [own[name] for own in items]
+    if any(own != found[0] for own in found):
+      raise errors.UserError(f'The parts of a Mix have items with different {name}, {found}; give them the same.')
+  if items[0]['length'] is None:
+    raise errors.UserError('The parts of a Mix have items of one length, and whole episodes have none.')
+
+
+def same_form(step_spec: core.Step, recorded_spec: core.Step) -> None:
+  """Raises a `UserError` unless recorded rows are of the environment's shapes and types, their extras aside."""
+  for name in ('observation', 'action', 'reward', 'discount'):
+    ours, theirs = getattr(step_spec, name), getattr(recorded_spec, name)
+    shapes = [{path: (tuple(s.shape), s.dtype) for path, s in recorded.paths(nest).items()} for nest in (ours, theirs)]
+    if shapes[0] != shapes[1]:
+      theirs, ours = (tree.map_structure(lambda s: f'{s.dtype} {list(s.shape)}', nest) for nest in (theirs, ours))
+      raise errors.UserError(
+        f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
+      )
