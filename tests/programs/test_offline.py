@@ -7,11 +7,11 @@ import pytest
 import tensorflow as tf
 
 import tfacme
-from tests.agents import tasks
 from tests.programs import processes
 from tests.programs.test_engines import ENGINES
 from tests.programs.test_repeat import logged
 from tfacme import checkpoints, cli, environments
+from tfacme.testing import environments as tasks
 
 _REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
 _TASKS = {'dqn': 'bsuite:catch/0', 'sac': _REACH, 'r2d2': 'bsuite:memory_len/3'}
