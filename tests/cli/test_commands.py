@@ -138,7 +138,7 @@ def test_processes_get_ready_first(calls, tmp_path):
     ('train dqn --env bsuit:catch/0', r'did you mean bsuite:catch/0'),
     ('train dqn --env bsuite:catch/0 --steps 0', 'number of steps is 0'),
     ('train dqn --env bsuite:catch/0 --steps -5', 'number of steps is -5'),
-    ('train dqn --env bsuite:catch/0 --steps many', "--steps takes INT, and 'many' is not that"),
+    ('train dqn --env bsuite:catch/0 --steps many', "--steps takes None, or INT, and 'many' is not that"),
     ('train dqn --env bsuite:catch/0 --steps', '--steps: expected 1 argument'),
     ('train dqn --env bsuite:catch/0 --actors 0', 'number of actors is 0'),
     (
