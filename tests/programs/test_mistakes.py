@@ -126,7 +126,7 @@ class _Builder(dqn.DQNBuilder):
   def tables(self, spec):
     return [self._table]
 
-  def source(self):
+  def source(self, spec):
     return sources.Sample(self._table.name, self.config.batch_size)
 
 
