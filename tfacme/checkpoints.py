@@ -1,21 +1,32 @@
-"""What a killed run goes on from: learner, counter and replay, saved and restored together."""
+"""What a killed run goes on from: learner, counter and replay, saved and restored together.
+
+A checkpoint is a folder whose manifest lists every file in it. It is written beside the others, is on the disk before
+it gets its name, and only then the older ones go: at any moment the newest one with a name is whole, unless something
+else has damaged it. Then the one before it is taken, and nothing is ever begun anew unasked.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
-from typing import Any, Callable, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
 from tfacme import errors
 
-SCHEMA = 1  # Of the folder; a checkpoint of another schema is refused.
+SCHEMA = 2  # Of the folder; a checkpoint of another schema is refused.
+_LOG = logging.getLogger('tfacme')
 _MANIFEST = 'manifest.json'
-_OLD = '.old'
+_KEYS = {'schema', 'steps', 'complete', 'digests', 'files'}  # of a manifest
+_OLD, _DAMAGED = '.old', '.damaged'
 _PARTIAL = 'next.partial'
+_PIECE = 1 << 20  # bytes of a file that are read at a time
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)  # how a disk fails
 
 
 def digest(state: Any) -> str:
@@ -55,21 +66,48 @@ def write(
 
   Returns:
     Its folder.
+
+  Raises:
+    UserError: the disk is full, or takes no more for another reason; the checkpoints before stay as they are.
   """
+  try:
+    remove_partial(folder)
+    final = _write(folder, steps, parts)
+  except Exception as error:
+    remove_partial(folder)
+    why = _disk_failure(error)
+    if why is None:
+      raise
+    before = (
+      'the one before it is whole, and the same command goes on from it' if _found(folder) else 'it was the first'
+    )
+    raise errors.UserError(f'The checkpoint could not be written to {folder}: {why}; {before}.') from error
+  _prune(folder, final, keep)
+  return final
+
+
+def _disk_failure(error: Exception) -> Optional[str]:
+  """What the disk had against it, if it was the disk; TensorFlow and Reverb pass on the system's words alone."""
+  if isinstance(error, OSError) and error.errno in _DISK:
+    return error.strerror
+  return next((words for words in map(os.strerror, _DISK) if words in str(error)), None)
+
+
+def _write(folder: str, steps: Callable[[str], int], parts: Mapping[str, Callable[[str], Optional[str]]]) -> str:
   partial = os.path.join(folder, _PARTIAL)
-  shutil.rmtree(partial, ignore_errors=True)
   digests = {}
   for name, save in parts.items():
     os.makedirs(os.path.join(partial, name))
     digests[name] = save(os.path.join(partial, name))
   count = steps(partial)
   final = os.path.join(folder, f'{count:012d}')
-  _write_manifest(partial, {'schema': SCHEMA, 'steps': count, 'complete': False, 'digests': digests})
+  content = {'schema': SCHEMA, 'steps': count, 'complete': False, 'digests': digests, 'files': _sync_all(partial)}
+  _write_manifest(partial, content)
   if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and went on.
     shutil.rmtree(final + _OLD, ignore_errors=True)
     os.replace(final, final + _OLD)
   os.replace(partial, final)
-  _prune(folder, keep)
+  _sync(folder)
   return final
 
 
@@ -82,39 +120,141 @@ def _write_manifest(path: str, content: Mapping[str, Any]) -> None:
   final = os.path.join(path, _MANIFEST)
   with open(final + '.partial', 'w', encoding='utf-8') as file:
     json.dump(content, file, indent=2)
+  _sync(final + '.partial')
   os.replace(final + '.partial', final)
+  _sync(path)
 
 
-def _prune(folder: str, keep: int) -> None:
-  whole = _whole(folder)
+def _sync_all(path: str) -> Dict[str, Tuple[int, str]]:
+  """Has all files below a folder written to the disk; returns {name: (size in bytes, checksum)} of each."""
+  files = {}
+  for place, _, names in os.walk(path):
+    for name in sorted(names):
+      file = os.path.join(place, name)
+      _sync(file)
+      files[os.path.relpath(file, path)] = os.path.getsize(file), _checksum(file)
+    _sync(place)
+  return files
+
+
+def _sync(path: str) -> None:
+  """Waits until a file, or the list of names of a folder, is on the disk."""
+  handle = os.open(path, os.O_RDONLY)
+  try:
+    os.fsync(handle)
+  except OSError as error:
+    if error.errno != errno.EINVAL:  # Some file systems can't do it for folders.
+      raise
+  finally:
+    os.close(handle)
+
+
+def _checksum(path: str) -> str:
+  blake = hashlib.blake2b(digest_size=16)
+  with open(path, 'rb') as file:
+    while piece := file.read(_PIECE):
+      blake.update(piece)
+  return blake.hexdigest()
+
+
+def _prune(folder: str, newest: str, keep: int) -> None:
+  names = [name for name in _found(folder) if name.isdigit() and name <= os.path.basename(newest)]
   for name in os.listdir(folder):
-    if name not in whole[-keep:] and name.split('.')[0].isdigit():
+    if name not in names[-keep:] and name.split('.')[0].isdigit():
       shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
 
 
-def _whole(folder: str) -> list[str]:
+def _found(folder: str) -> List[str]:
+  """The names of all checkpoints, whole or not, in the order of their age."""
   names = os.listdir(folder) if os.path.isdir(folder) else []
-  # The old one of two with the same number of steps counts while the new one is not in its place.
-  found = [n for n in names if n.isdigit() or (n.endswith(_OLD) and n.removesuffix(_OLD) not in names)]
-  return sorted(n for n in found if os.path.exists(os.path.join(folder, n, _MANIFEST)))
+  # Of two with the same number of steps the old one counts while the new one is not in its place, or is damaged.
+  found = [name for name in names if name.removesuffix(_OLD).isdigit()]
+  return sorted(found, key=lambda name: (int(name.removesuffix(_OLD)), not name.endswith(_OLD)))
 
 
 def latest(folder: str) -> Optional[str]:
-  """The newest whole checkpoint, or None."""
-  for name in _whole(folder)[-1:]:
+  """The newest whole checkpoint, or None if none was ever written; says so if a newer one is damaged.
+
+  Raises:
+    UserError: there is none that is whole although there were some, or it is of another version of tfacme.
+  """
+  damaged = []
+  for name in reversed(_found(folder)):
     path = os.path.join(folder, name)
-    if manifest(path)['schema'] != SCHEMA:
-      raise errors.UserError(
-        f'The checkpoint {path} was written by another version of tfacme; use a new work directory.'
-      )
-    return path
+    why = damage(path)
+    if why is None:
+      if damaged:
+        _LOG.warning('Going back to the checkpoint %s, since %s.', path, ' and '.join(damaged))
+      return path
+    damaged.append(f'{name} is damaged ({why})')
+  if damaged:
+    raise errors.UserError(
+      f'No checkpoint in {folder} is whole: {", ".join(damaged)}; put a copy in its place, give another work '
+      'directory, or remove that folder to begin anew.'
+    )
+  if os.path.isdir(folder) and not os.listdir(folder):
+    raise errors.UserError(
+      f'The checkpoints that were in {folder} are gone; put a copy in their place, give another work directory, or '
+      'remove that folder to begin anew.'
+    )
   return None
 
 
+def damage(path: str) -> Optional[str]:
+  """What is wrong with a checkpoint, as a phrase; None if it is whole.
+
+  Raises:
+    UserError: it was written by another version of tfacme, or can't be read.
+  """
+  try:
+    content = manifest(path)
+    if isinstance(content, dict) and content.get('schema', SCHEMA) != SCHEMA:
+      raise errors.UserError(
+        f'The checkpoint {path} was written by another version of tfacme; use a new work directory.'
+      )
+    if not isinstance(content, dict) or not _KEYS <= set(content):
+      return f'{_MANIFEST} is not whole'
+    found = (_damage(path, name, *expected) for name, expected in content['files'].items())
+    return next(filter(None, found), None)
+  except FileNotFoundError:
+    return f'{_MANIFEST} is missing'
+  except (json.JSONDecodeError, UnicodeDecodeError):
+    return f'{_MANIFEST} is not whole'
+  except PermissionError as error:
+    raise errors.UserError(f'The checkpoint {path} can not be read: {error.strerror}.') from error
+  except OSError as error:
+    return str(error.strerror)
+
+
+def _damage(path: str, name: str, size: int, checksum: str) -> Optional[str]:
+  file = os.path.join(path, name)
+  if not os.path.isfile(file):
+    return f'{name} is missing'
+  if os.path.getsize(file) != size:
+    return f'{name} has {os.path.getsize(file)} of {size} bytes'
+  return None if _checksum(file) == checksum else f'{name} is not as it was written'
+
+
 def manifest(path: str) -> Mapping[str, Any]:
-  """What a checkpoint says of itself: its schema, its steps and the digests of its parts."""
+  """What a checkpoint says of itself: its schema, its steps, the digests of its parts and all of its files."""
   with open(os.path.join(path, _MANIFEST), encoding='utf-8') as file:
     return json.load(file)
+
+
+def remove_partial(folder: str) -> None:
+  """Removes what was left of a checkpoint that was not finished."""
+  shutil.rmtree(os.path.join(folder, _PARTIAL), ignore_errors=True)
+  if os.path.isdir(folder) and not os.listdir(folder):  # An empty one would say that there had been checkpoints.
+    os.rmdir(folder)
+
+
+def set_aside(folder: str, checkpoint: str) -> None:
+  """Renames the damaged checkpoints that are newer than the one that a run goes on from; they go when it writes one."""
+  names = _found(folder)
+  for name in names[names.index(os.path.basename(checkpoint)) + 1 :]:
+    path = os.path.join(folder, name)
+    shutil.rmtree(path + _DAMAGED, ignore_errors=True)
+    os.replace(path, path + _DAMAGED)
 
 
 def restore(path: Optional[str], name: str, load: Callable[[str], Optional[str]]) -> None:

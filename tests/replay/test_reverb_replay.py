@@ -49,6 +49,22 @@ def test_every_checkpoint_can_be_gone_back_to(reverb_backend, tmp_path):
     again.save(str(tmp_path / f'after-{i}'))
 
 
+def test_what_a_server_left_out_of_its_checkpoint_is_noticed(reverb_backend, tmp_path, monkeypatch):
+  """Where the disk is full when it closes a file it says nothing."""
+  replay = reverb_backend.replay([_pairs()], path=str(tmp_path / 'server'))
+  _fill(replay, 50)
+  checkpoint = replay._client.checkpoint
+
+  def torn():
+    path = checkpoint()
+    os.truncate(os.path.join(path, 'chunks.tfrecord'), os.path.getsize(os.path.join(path, 'chunks.tfrecord')) - 9)
+    return path
+
+  monkeypatch.setattr(replay._client, 'checkpoint', torn)
+  with pytest.raises(OSError, match='the disk took only a part of chunks.tfrecord'):
+    replay.save(str(tmp_path / 'checkpoint'))
+
+
 def test_a_new_run_starts_with_an_empty_server(reverb_backend, tmp_path):
   path = str(tmp_path / 'server')
   replay = reverb_backend.replay([_pairs()], path=path)

@@ -155,6 +155,8 @@ def _supervise(
         saver.stop()
         _wait([saver], ending.save_seconds)
         saved = not saver.running() and saver.failure is None
+        if saver.failure is not None and saver.failure.mistake:
+          raise_failure([saver])
         _tell(client, client.begin('status'), on_status, wait=True)
         raise Interrupted(stop.signum, saved)
       pending = _tell(client, pending, on_status)

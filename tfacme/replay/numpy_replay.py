@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import os
+import zipfile
 from typing import Any, Deque, Dict, List, Optional, Sequence, Union
 
 import numpy as np
@@ -137,7 +138,11 @@ class NumpyReplay:
   def save(self, path: str) -> str:
     """Writes `state` into the folder `path` and returns its digest."""
     state = self.state()
-    np.savez(os.path.join(path, _FILE), **state)
+    # As `np.savez` does, which leaves it to the garbage collector to fail once more where the disk is full.
+    with zipfile.ZipFile(os.path.join(path, _FILE), 'w') as archive:
+      for name, array in state.items():
+        with archive.open(f'{name}.npy', 'w', force_zip64=True) as file:
+          np.lib.format.write_array(file, array, allow_pickle=False)
     return checkpoints.digest(state)
 
   def restore(self, path: str) -> str:

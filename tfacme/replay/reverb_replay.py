@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import shutil
+import zlib
 from typing import Any, Dict, List, Optional, Sequence, Type
 
 import reverb
@@ -83,7 +85,29 @@ class ReverbReplay:
         f'The replay server wrote its checkpoint to {written}, which is not to be seen from here; put the work '
         'directory into a file system that all hosts share.'
       )
+    _check_whole(written)
     _copy(written, os.path.join(path, _SAVED, os.path.basename(os.path.normpath(written))))
+
+
+def _check_whole(path: str) -> None:
+  """Raises an `OSError` unless all of a server's checkpoint is there: where the disk is full, its last bytes may not be.
+
+  A server says so of all but what it writes when it closes a file.
+  """
+  for name in sorted(os.listdir(path)):
+    if name.endswith('.tfrecord') and not _is_whole(os.path.join(path, name)):
+      raise OSError(errno.EIO, f'the disk took only a part of {name}')
+
+
+def _is_whole(file: str) -> bool:
+  stream = zlib.decompressobj()
+  with open(file, 'rb') as compressed:
+    try:
+      while piece := compressed.read(1 << 16):  # which may be a thousand times as long
+        stream.decompress(piece)
+    except zlib.error:
+      return False
+  return stream.eof
 
 
 def can_restore(path: str) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import fcntl
 import functools
+import glob
 import json
 import os
 import platform
@@ -132,12 +133,15 @@ def train(
       return Run(workdir)
     graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
     _write_description(workdir, description, experiment)
+    had_begun = any(loggers.read(path) for path in _logs(workdir))
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
     if checkpoint and progress:
       more = (
         '' if steps < experiment.budget.steps else ', which is all it is given: it learns what is left and evaluates'
       )
       print(f'Going on from step {steps:,} of {workdir}{more}', flush=True)
+    elif had_begun and progress:
+      print(f'Beginning anew in {workdir}, whose run came to no checkpoint', flush=True)
     with _shown(progress, on_status) as listen:
       launching.launch(graph, launch, listen)
   return Run(workdir)
@@ -323,15 +327,22 @@ def _write_description(workdir: str, description: Dict[str, Any], experiment: ex
 
 
 def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
-  """Takes out of the logs, and of the replay server's folder, whatever came after the checkpoint."""
+  """Takes out of logs, checkpoints and the replay server's folder whatever came after the checkpoint."""
+  folder = os.path.join(workdir, 'checkpoints')
+  if checkpoint:
+    checkpoints.set_aside(folder, checkpoint)
   saved = os.path.join(checkpoint, 'replay') if checkpoint else None
-  reverb_replay.prepare_restore(saved, os.path.join(workdir, 'checkpoints', 'replay'))
+  reverb_replay.prepare_restore(saved, os.path.join(folder, 'replay'))
+  checkpoints.remove_partial(folder)
   # What came after the checkpoint has higher counts than it; rows of the learner's log may share the actors' count.
   limits = dict.fromkeys((unit, 'learner_steps'), -1)
   if checkpoint:
     limits = {count: counting.saved_total(os.path.join(checkpoint, 'counter'), count) for count in limits}
     limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
-  logs = os.path.join(workdir, 'logs')
-  for name in os.listdir(logs) if os.path.isdir(logs) else ():
-    for count, limit in limits.items() if name.endswith('.csv') else ():
-      loggers.keep_until(os.path.join(logs, name), count, limit)
+  for path in _logs(workdir):
+    for count, limit in limits.items():
+      loggers.keep_until(path, count, limit)
+
+
+def _logs(workdir: str) -> Sequence[str]:
+  return glob.glob(os.path.join(glob.escape(workdir), 'logs', '*.csv'))
