@@ -90,9 +90,9 @@ class ReverbReplay:
 
 
 def _check_whole(path: str) -> None:
-  """Raises an `OSError` unless all of a server's checkpoint is there: where the disk is full, its last bytes may not be.
+  """Raises an `OSError` unless a server has written all of its checkpoint: where the disk is full, it may not have.
 
-  A server says so of all but what it writes when it closes a file.
+  It says so itself of all but the last bytes of a file, which it writes when it closes it.
   """
   for name in sorted(os.listdir(path)):
     if name.endswith('.tfrecord') and not _is_whole(os.path.join(path, name)):
