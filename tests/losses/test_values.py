@@ -162,3 +162,26 @@ def test_the_signed_hyperbolic_by_hand():
 def test_the_inverse_of_the_signed_hyperbolic(x):
   there = values.signed_hyperbolic(tf.constant(x, tf.float64))
   np.testing.assert_allclose(values.inverse_signed_hyperbolic(there), x, rtol=1e-6, atol=1e-6)
+
+
+def test_the_signed_hyperbolic_keeps_its_digits_in_single_precision():
+  x = np.concatenate([[0.0], np.logspace(-12, 6, 400)])
+  x = np.concatenate([x, -x]).astype(np.float32)
+  exact = np.sign(x) * np.float64(np.sqrt(np.abs(x).astype(np.longdouble) + 1) - 1) + 1e-3 * x.astype(np.float64)
+  np.testing.assert_allclose(values.signed_hyperbolic(tf.constant(x)), exact, rtol=4e-7)
+  size = np.abs(x).astype(np.longdouble)
+  root = np.sqrt(1 + 4e-3 * (size + 1 + 1e-3))
+  z = 2 * (size + 1 + 1e-3) / (1 + root)
+  exact = np.sign(x) * np.float64((z - 1) * (z + 1))
+  np.testing.assert_allclose(values.inverse_signed_hyperbolic(tf.constant(x)), exact, rtol=7e-7)
+
+
+@pytest.mark.parametrize('x', [0.0, 1e-4, -3.0, 50.0])
+def test_the_slopes_of_the_signed_hyperbolic_and_its_inverse(x):
+  there = tf.constant(x)
+  with tf.GradientTape(persistent=True) as tape:
+    tape.watch(there)
+    squashed = values.signed_hyperbolic(there)
+    back = values.inverse_signed_hyperbolic(squashed)
+  np.testing.assert_allclose(tape.gradient(squashed, there), 0.5 / np.sqrt(abs(x) + 1) + 1e-3, rtol=1e-6)
+  np.testing.assert_allclose(tape.gradient(back, there), 1.0, rtol=1e-5)

@@ -31,6 +31,17 @@ def test_a_categorical():
   np.testing.assert_array_equal(ours.mode(), theirs.mode())
 
 
+def test_what_has_no_probability_adds_nothing_to_the_entropy():
+  logits = tf.constant([[0.0, np.log(3.0), -np.inf], [1.0, -np.inf, -np.inf]])
+  with tf.GradientTape() as tape:
+    tape.watch(logits)
+    entropy = networks.Categorical(logits).entropy()
+  np.testing.assert_allclose(entropy, [-0.25 * np.log(0.25) - 0.75 * np.log(0.75), 0.0], rtol=1e-6)
+  # dH/dlogit = -p (log p + H).
+  slope = 0.25 * 0.75 * np.log(3.0)
+  np.testing.assert_allclose(tape.gradient(entropy, logits), [[slope, -slope, 0], [0, 0, 0]], atol=1e-6)
+
+
 def test_samples_of_a_categorical():
   probabilities = np.array([0.1, 0.6, 0.3, 0.0])
   with np.errstate(divide='ignore'):
@@ -65,6 +76,18 @@ def test_a_tanh_gaussian():
   np.testing.assert_allclose(ours.log_prob(action), theirs.log_prob(action), rtol=1e-3, atol=1e-3)
   np.testing.assert_array_equal(ours.sample(_SEED), action)
   np.testing.assert_allclose(ours.mode(), np.tanh(mean), rtol=1e-5)
+
+
+def test_the_density_of_a_tanh_gaussian_is_of_the_noise_that_was_drawn():
+  shape = (1000, 2)
+  noise = tf.random.stateless_normal(shape, _SEED).numpy().astype(np.float64)
+  for mean, log_std in ((10.0, -20.0), (-10.0, -20.0), (0.0, -20.0), (1.0, -3.0), (0.5, 1.0), (-40.0, 2.0)):
+    ours = networks.TanhGaussian(tf.fill(shape, mean), tf.fill(shape, log_std))
+    _, log_prob = ours.sample_and_log_prob(_SEED)
+    before = mean + np.exp(log_std) * noise
+    squeezed = -2.0 * np.logaddexp(before, -before) + 2.0 * np.log(2.0)  # log(1 / cosh^2)
+    expected = np.sum(-0.5 * noise**2 - log_std - 0.5 * np.log(2.0 * np.pi) - squeezed, axis=-1)
+    np.testing.assert_allclose(log_prob, expected, rtol=1e-5, atol=1e-5, err_msg=f'{mean}, {log_std}')
 
 
 @pytest.mark.parametrize('mean', [-30.0, 0.0, 30.0])

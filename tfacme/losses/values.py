@@ -72,13 +72,16 @@ def n_step_targets(
 
 def signed_hyperbolic(x: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
   """Squashes values of any size: sign(x) (sqrt(|x| + 1) - 1) + epsilon x (Pohlen et al. 2018, proposition A.2)."""
-  return tf.sign(x) * (tf.sqrt(tf.abs(x) + 1.0) - 1.0) + epsilon * x
+  # The difference as a quotient: no digits cancel near 0, where the slope is 1/2 + epsilon as it should be.
+  return x * (1.0 / (tf.sqrt(tf.abs(x) + 1.0) + 1.0) + epsilon)
 
 
 def inverse_signed_hyperbolic(x: tf.Tensor, epsilon: float = 1e-3) -> tf.Tensor:
   """The inverse of `signed_hyperbolic` (Pohlen et al. 2018, proposition A.2)."""
-  root = tf.sqrt(1.0 + 4.0 * epsilon * (tf.abs(x) + 1.0 + epsilon))
-  return tf.sign(x) * (((root - 1.0) / (2.0 * epsilon)) ** 2 - 1.0)
+  # With w = sqrt(|y| + 1) - 1 of the inverse y, epsilon w^2 + (1 + 2 epsilon) w = |x|; then |y| = w (w + 2).
+  linear = 1.0 + 2.0 * epsilon
+  w = 2.0 * x / (linear + tf.sqrt(linear**2 + 4.0 * epsilon * tf.abs(x)))
+  return w * (tf.abs(w) + 2.0)
 
 
 def double_q_learning(

@@ -36,7 +36,9 @@ class Categorical(NamedTuple):
   def entropy(self) -> tf.Tensor:
     """In nats, [...]."""
     log_probs = tf.nn.log_softmax(self.logits)
-    return -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=-1)
+    # An action of probability 0 (a logit of -inf) adds nothing, where 0 * -inf would be NaN, and so would its gradient.
+    finite = tf.where(tf.math.is_inf(log_probs), tf.zeros_like(log_probs), log_probs)
+    return -tf.reduce_sum(tf.exp(log_probs) * finite, axis=-1)
 
 
 class Gaussian(NamedTuple):
@@ -78,12 +80,17 @@ class TanhGaussian(NamedTuple):
     return self.sample_and_log_prob(seed)[0]
 
   def sample_and_log_prob(self, seed: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
-    """A sample [..., D] and the logarithm of its density [...]; the tangent is never inverted, so it is exact."""
-    gaussian = Gaussian(self.mean, self.log_std)
-    before = gaussian.sample(seed)
+    """A sample [..., D] and the logarithm of its density [...].
+
+    The density is of the noise that was drawn: to get that back from the sample would lose its digits, those beside a
+    large mean and those beyond the flat ends of the tangent.
+    """
+    noise = tf.random.stateless_normal(tf.shape(self.mean), seed)
+    before = self.mean + tf.exp(self.log_std) * noise
+    log_density = -0.5 * noise**2 - self.log_std - _HALF_LOG_TWO_PI
     # log(1 - tanh(u)^2), equation 21, in a form that does not round to log(0).
     squeezed = 2.0 * (math.log(2.0) - before - tf.nn.softplus(-2.0 * before))
-    return tf.tanh(before), gaussian.log_prob(before) - tf.reduce_sum(squeezed, axis=-1)
+    return tf.tanh(before), tf.reduce_sum(log_density, axis=-1) - tf.reduce_sum(squeezed, axis=-1)
 
   def log_prob(self, action: tf.Tensor) -> tf.Tensor:
     """The logarithm of the density of vectors [..., D] in [-1, 1]^D; at the ends, of the nearest inside."""
