@@ -282,6 +282,11 @@ class TestCustom:
   def test_made_without_a_seed(self):
     assert environments.make('own_package.games:unseeded', seed=7).seed == -1
 
+  def test_made_with_keyword_arguments(self):
+    assert environments.make('own_package.games:choosy', 7, kwargs={'level': 2}).seed == 7
+    with pytest.raises(errors.UserError, match=r"called with seed=, depth= \(missing a required argument: 'level'\)"):
+      environments.make('own_package.games:choosy', kwargs={'depth': 2})
+
   def test_a_class_will_do(self):
     assert environments.make('own_package.games:Coin', seed=7).seed == 7
 
@@ -294,7 +299,8 @@ class TestCustom:
     assert 'did you mean' in _message('own_package.games:seded') and 'seeded' in _message('own_package.games:seded')
     assert 'returned builtins.dict, and has to return a dm_env.Environment.' in _message('own_package.games:wrong')
     assert 'gym_adapter.GymEnvironment makes one' in _message('own_package.games:gymnastic')
-    assert 'takes (level, seed=0), and is called with nothing but seed=' in _message('own_package.games:choosy')
+    message = _message('own_package.games:choosy')
+    assert "takes (level, seed=0), and is called with seed= (missing a required argument: 'level')" in message
     assert 'is of type int, and has to be a function' in _message('own_package.games:number')
     assert _message('own_broken:make') == "own_broken imports 'own_missing_thing', which is not installed."
 

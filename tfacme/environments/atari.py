@@ -8,16 +8,24 @@ A step is four frames. Everything in tfacme counts steps; what papers call 200 m
 
 from __future__ import annotations
 
+from typing import Any, Mapping
+
 import dm_env
 
 from tfacme import errors
-from tfacme.environments import packages
+from tfacme.environments import keywords, packages
 from tfacme.environments.wrappers import frame_stacking
 
-_FRAMES_PER_STEP = 4
-_STACKED = 4
-_SIDE = 84
-_STICKY = 0.25  # probability that the last action is repeated in a frame (Machado et al. 2018, section 5.2)
+# Of the ALE. The probability is that of the last action repeated in a frame (Machado et al. 2018, section 5.2).
+_GAME = {'repeat_action_probability': 0.25, 'full_action_space': False, 'mode': None, 'difficulty': None}
+_PREPROCESSING = {
+  'noop_max': 0,
+  'frame_skip': 4,
+  'screen_size': 84,
+  'terminal_on_life_loss': False,
+  'grayscale_obs': True,
+}
+_STACK = {'stack': 4}
 
 
 def check(name: str) -> None:
@@ -29,7 +37,7 @@ def check(name: str) -> None:
     raise errors.unknown('environment', f'atari:{name}', known_ids, 'names are those of the ALE, such as atari:Pong.')
 
 
-def make(name: str, seed: int) -> dm_env.Environment:
+def make(name: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
   """Returns the game `name`: observations uint8 [84, 84, 4], the last four steps' pictures in grey, the oldest first.
 
   A picture is the brighter of a step's last two frames. Actions are those that do something in this game, sticky in
@@ -39,22 +47,25 @@ def make(name: str, seed: int) -> dm_env.Environment:
   Args:
     name: of the game, as the ALE has it.
     seed: decides what the game and its sticky actions draw.
+    kwargs: of the ALE: `repeat_action_probability`, `full_action_space`, `mode`, `difficulty`; of Gymnasium's
+      `AtariPreprocessing`: `noop_max`, `frame_skip`, `screen_size`, `terminal_on_life_loss`, `grayscale_obs`; and
+      `stack`, of how many pictures an observation is.
   """
   check(name)
+  defaults = {**_GAME, **_PREPROCESSING, **_STACK}
+  keywords.check(f'atari:{name}', kwargs, defaults)
+  settings = {**defaults, **kwargs}
   import ale_py
   import gymnasium
 
   from tfacme.environments import gym_adapter
 
   ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # It would announce each game on standard error.
-  game = gymnasium.make(
-    f'ALE/{name}-v5', frameskip=1, repeat_action_probability=_STICKY, full_action_space=False, render_mode='rgb_array'
-  )
-  game = gymnasium.wrappers.AtariPreprocessing(
-    game, noop_max=0, frame_skip=_FRAMES_PER_STEP, screen_size=_SIDE, terminal_on_life_loss=False, grayscale_obs=True
-  )
+  of_game, of_preprocessing = ({key: settings[key] for key in names} for names in (_GAME, _PREPROCESSING))
+  game = gymnasium.make(f'ALE/{name}-v5', frameskip=1, render_mode='rgb_array', **of_game)
+  game = gymnasium.wrappers.AtariPreprocessing(game, **of_preprocessing)
   environment = gym_adapter.GymEnvironment(game, seed=seed, name=f'atari:{name}')
-  return frame_stacking.FrameStacking(environment, _STACKED)
+  return frame_stacking.FrameStacking(environment, settings['stack'])
 
 
 def known() -> list[tuple[str, str]]:

@@ -5,13 +5,12 @@ Osband et al., Behaviour Suite for Reinforcement Learning, 2020 (https://arxiv.o
 
 from __future__ import annotations
 
-import inspect
-from typing import Any
+from typing import Any, Mapping
 
 import dm_env
 
 from tfacme import errors
-from tfacme.environments import packages
+from tfacme.environments import keywords, packages
 
 # Importing bsuite takes seconds (it brings pandas and plotting), too long for finding a slip in an id: so its
 # experiments are listed here as well: the number of settings and what the experiment is.
@@ -61,13 +60,14 @@ def check(name: str) -> None:
     )
 
 
-def make(name: str, seed: int) -> dm_env.Environment:
+def make(name: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
   """Returns the environment `name` (`catch/0`), in the precision that bsuite gives it.
 
   Args:
     name: The experiment and the number of its setting.
     seed: Decides what the environment draws. What is part of the task stays that of the setting: which action means
       what (`mapping_seed`).
+    kwargs: Of the experiment, in the place of those of the setting.
 
   Raises:
     errors.UserError: If there is no such environment, or MNIST, which it needs, can't be downloaded.
@@ -76,11 +76,13 @@ def make(name: str, seed: int) -> dm_env.Environment:
   from bsuite import bsuite, sweep
 
   experiment, _ = bsuite.unpack_bsuite_id(name)
-  settings = dict(sweep.SETTINGS[name])
+  parameters = keywords.names(bsuite.EXPERIMENT_NAME_TO_ENVIRONMENT[experiment])
+  keywords.check(f'bsuite:{name}', kwargs, [parameter for parameter in parameters if parameter != 'seed'])
+  settings = {**sweep.SETTINGS[name], **kwargs}
   seed %= 2**32  # The range of numpy's RandomState.
   if experiment == 'deep_sea_stochastic':
     return _stochastic_deep_sea(settings, seed)
-  if 'seed' in inspect.signature(bsuite.EXPERIMENT_NAME_TO_ENVIRONMENT[experiment]).parameters:
+  if 'seed' in parameters:
     settings['seed'] = seed
   try:
     return bsuite.load(experiment, settings)

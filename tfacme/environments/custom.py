@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 import dm_env
 
@@ -15,18 +15,19 @@ def check(environment_id: str) -> None:
   _load(environment_id)
 
 
-def make(environment_id: str, seed: int) -> dm_env.Environment:
+def make(environment_id: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
   """Returns the environment that the function `environment_id` returns.
 
   Args:
     environment_id: `package.module:function`. The module may be in the current folder.
     seed: Given to the function as `seed=` if it has a parameter of that name.
+    kwargs: Given to the function too.
 
   Raises:
     errors.UserError: If there is no such function, or it returns something else than a `dm_env.Environment`.
   """
   function = _load(environment_id)
-  environment = function(**_arguments(function, seed, environment_id))
+  environment = function(**_arguments(function, seed, kwargs, environment_id))
   if not isinstance(environment, dm_env.Environment):
     kind = f'{type(environment).__module__}.{type(environment).__qualname__}'
     fix = (
@@ -50,19 +51,26 @@ def _load(environment_id: str) -> Callable[..., Any]:
   return value
 
 
-def _arguments(function: Callable[..., Any], seed: int, environment_id: str) -> dict[str, int]:
-  """What to call a function with: the seed if it takes one. Raises a `UserError` if it wants more than that."""
+def _arguments(
+  function: Callable[..., Any], seed: int, kwargs: Mapping[str, Any], environment_id: str
+) -> dict[str, Any]:
+  """What to call a function with: the seed if it takes one, and `kwargs`. Raises a `UserError` if that does not fit."""
   try:
     signature = inspect.signature(function)
   except ValueError:  # Some built-in functions have no signature.
-    return {}
+    return dict(kwargs)
   seed_parameter = signature.parameters.get('seed')
   takes_seed = seed_parameter is not None and seed_parameter.kind != seed_parameter.POSITIONAL_ONLY
-  arguments = {'seed': seed} if takes_seed else {}
+  arguments = {**({'seed': seed} if takes_seed else {}), **kwargs}
   try:
     signature.bind(**arguments)
   except TypeError as error:
     raise errors.UserError(
-      f'{environment_id} takes {signature}, and is called with nothing but seed=: give the others defaults.'
+      f'{environment_id} takes {signature}, and is called with {_list(kwargs)} ({error}): give the others defaults, or '
+      'name them in the kwargs of the environment.'
     ) from error
   return arguments
+
+
+def _list(kwargs: Mapping[str, Any]) -> str:
+  return ', '.join(['seed=', *(f'{name}=' for name in kwargs if name != 'seed')])

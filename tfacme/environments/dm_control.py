@@ -6,13 +6,13 @@ Tunyasuvunakool et al., dm_control: Software and tasks for continuous control, 2
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Dict, List, Mapping
 
 import dm_env
 import numpy as np
 
 from tfacme import errors
-from tfacme.environments import packages
+from tfacme.environments import keywords, packages
 from tfacme.environments.wrappers import base
 
 _PIXELS = {'height': 84, 'width': 84, 'camera_id': 0}
@@ -30,7 +30,7 @@ def check(name: str) -> None:
     raise errors.unknown('environment', f'dm_control:{name}', known_ids, hint)
 
 
-def make(name: str, seed: int) -> dm_env.Environment:
+def make(name: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
   """Returns the task `name`: observations are a dict of the state's parts, or images uint8 [84, 84, 3].
 
   An episode is 1,000 steps, at the end of which it is cut off: its last discount is 1.
@@ -38,6 +38,8 @@ def make(name: str, seed: int) -> dm_env.Environment:
   Args:
     name: the domain, the task and, for images, `pixels`, with colons between.
     seed: decides what the task draws.
+    kwargs: of the task (`time_limit`), of `control.Environment` (`control_timestep`, `flat_observation`) and, for
+      images, `height`, `width` and `camera_id`.
 
   Raises:
     errors.UserError: if there is no such task, or images can't be drawn here.
@@ -46,13 +48,15 @@ def make(name: str, seed: int) -> dm_env.Environment:
   from dm_control import suite
 
   domain, task, *pixels = name.split(':')
-  environment = suite.load(domain, task, task_kwargs={'random': seed % 2**32})
+  task_kwargs, environment_kwargs, picture = _split(name, kwargs)
+  environment = suite.load(domain, task, {'random': seed % 2**32, **task_kwargs}, environment_kwargs or None)
   if not pixels:
     return _Drawn(environment)
   from dm_control.suite.wrappers import pixels as pixels_lib
 
-  _draw(environment, **_PIXELS)  # Says so if it can't be done.
-  return _Pixels(_Drawn(pixels_lib.Wrapper(environment, pixels_only=True, render_kwargs=_PIXELS)))
+  picture = {**_PIXELS, **picture}
+  _draw(environment, **picture)  # Says so if it can't be done.
+  return _Pixels(_Drawn(pixels_lib.Wrapper(environment, pixels_only=True, render_kwargs=picture)))
 
 
 def known() -> list[tuple[str, str]]:
@@ -68,6 +72,23 @@ def _tasks() -> list[str]:
   from dm_control import suite
 
   return [f'{domain}:{task}' for domain, task in suite.ALL_TASKS]
+
+
+def _split(name: str, kwargs: Mapping[str, Any]) -> List[Dict[str, Any]]:
+  """Keyword arguments of a task, of its environment and of its pictures."""
+  from dm_control import suite
+  from dm_control.rl import control
+
+  domain, task, *pixels = name.split(':')
+  # pylint: disable-next=protected-access  # Nothing public says what a task takes.
+  task_names = keywords.names(suite._DOMAINS[domain].SUITE[task], without=('random', 'environment_kwargs'))
+  known = [
+    task_names,
+    keywords.names(control.Environment.__init__, without=('physics', 'task', 'time_limit')),
+    list(_PIXELS) if pixels else [],
+  ]
+  keywords.check(f'dm_control:{name}', kwargs, [name for names in known for name in names])
+  return [{name: kwargs[name] for name in names if name in kwargs} for names in known]
 
 
 def _draw(environment: Any, **settings: int) -> np.ndarray:

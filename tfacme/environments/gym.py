@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Mapping
 
 import dm_env
 
@@ -26,13 +26,14 @@ def check(name: str) -> None:
     raise errors.unknown('environment', f'gym:{name}', near, hint)
 
 
-def make(name: str, seed: int) -> dm_env.Environment:
+def make(name: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
   """Returns the environment `name` as a dm_env environment.
 
   Args:
     name: The name that it is registered under, after the module that registers it and a colon if it is not one of
       Gymnasium's own.
     seed: The seed of its first reset.
+    kwargs: of `gymnasium.make`: those of the environment, and `max_episode_steps`.
 
   Raises:
     errors.UserError: If there is no such environment, a package is missing that it needs, or one of its spaces can't
@@ -45,7 +46,7 @@ def make(name: str, seed: int) -> dm_env.Environment:
 
   spec = gymnasium.spec(name.rpartition(':')[2])
   try:
-    environment = gymnasium.make(spec, **_render_mode(spec))
+    environment = gymnasium.make(spec, **{**_render_mode(spec), **kwargs})
   except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
     reason = str(error).partition('\n')[0].rstrip('.')
     raise errors.UserError(f'gym:{name} needs a package that is not installed: {reason}.') from error

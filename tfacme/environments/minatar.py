@@ -7,14 +7,14 @@ Young & Tian, MinAtar: an Atari-inspired testbed for thorough and reproducible r
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, Mapping
 
 import dm_env
 import numpy as np
 from dm_env import specs
 
 from tfacme import errors
-from tfacme.environments import packages
+from tfacme.environments import keywords, packages
 
 _GAMES = {
   'asterix': 'collect treasure and avoid enemies',
@@ -35,10 +35,17 @@ def check(name: str) -> None:
     raise errors.unknown('environment', f'minatar:{name}', known_ids, f'the games are {", ".join(known_ids)}.')
 
 
-def make(name: str, seed: int) -> dm_env.Environment:
-  """Returns the game `name`, with sticky actions and rising difficulty as its authors have it."""
+def make(name: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
+  """Returns the game `name`, with sticky actions and rising difficulty as its authors have it.
+
+  Args:
+    name: of the game.
+    seed: decides what it draws.
+    kwargs: `sticky_action_prob` and `difficulty_ramping`.
+  """
   check(name)
-  return MinAtar(name, seed)
+  keywords.check(f'minatar:{name}', kwargs, ('sticky_action_prob', 'difficulty_ramping'))
+  return MinAtar(name, seed, kwargs)
 
 
 def known() -> list[tuple[str, str]]:
@@ -53,19 +60,20 @@ class MinAtar(dm_env.Environment):
   Episodes end by termination alone.
   """
 
-  def __init__(self, name: str, seed: int):
+  def __init__(self, name: str, seed: int, kwargs: Mapping[str, Any]):
     """Makes the game.
 
     Args:
       name: of the game.
       seed: decides what it draws.
+      kwargs: of `minatar.Environment`.
     """
     logging.disable(logging.WARNING)  # It misses what it could draw windows with, which is of no use here.
     try:
       import minatar
     finally:
       logging.disable(logging.NOTSET)
-    self._game = minatar.Environment(name)
+    self._game = minatar.Environment(name, **kwargs)
     self._game.seed(seed % 2**32)
     self._actions = self._game.minimal_action_set()
     self._over = True

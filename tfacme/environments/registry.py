@@ -6,18 +6,19 @@ import dataclasses
 import difflib
 import importlib
 import types
-from typing import Callable
+from typing import Any, Optional, Tuple
 
 import dm_env
 
 from tfacme import errors, importing
 from tfacme.environments import custom
+from tfacme.environments.options import Options, Wrapper
 from tfacme.environments.wrappers import single_precision
 
 # The families of environments. A family is a module with three functions, imported when one of its ids is used:
-#   check(name)       raises a UserError unless `name` (the id after the colon) can be made; cheap
-#   make(name, seed)  returns a new dm_env.Environment
-#   known()           lists (id or pattern, one line that says what it is); works where the family is not installed
+#   check(name)               raises a UserError unless `name` (the id after the colon) can be made; cheap
+#   make(name, seed, kwargs)  returns a new dm_env.Environment; the keyword arguments are the user's
+#   known()                   lists (id or pattern, one line that says what it is), also where it is not installed
 _FAMILIES = {
   'atari': 'tfacme.environments.atari',
   'bsuite': 'tfacme.environments.bsuite',
@@ -26,8 +27,6 @@ _FAMILIES = {
   'minatar': 'tfacme.environments.minatar',
 }
 
-_Wrapper = Callable[[dm_env.Environment], dm_env.Environment]
-
 
 @dataclasses.dataclass(frozen=True)
 class EnvironmentFactory:
@@ -35,12 +34,15 @@ class EnvironmentFactory:
 
   Attributes:
     id: The id of the environment, such as `bsuite:catch/0`.
-    wrappers: What to put around the environment, the innermost first. They meet an environment that is in single
-      precision, and what they return is put into single precision once more where its specs are not.
+    wrappers: What to put around the environment, outside of the wrappers of its options, the innermost first. They
+      meet an environment that is in single precision, and what they return is put into single precision once more where
+      its specs are not.
+    options: Keyword arguments of what makes the environment, and wrappers by name.
   """
 
   id: str
-  wrappers: tuple[_Wrapper, ...] = ()
+  wrappers: Tuple[Wrapper, ...] = ()
+  options: Options = Options()
 
   def __call__(self, seed: int) -> dm_env.Environment:
     """Returns a new environment in single precision.
@@ -52,37 +54,65 @@ class EnvironmentFactory:
       errors.UserError: If there is no such environment, or it can't be made here.
     """
     errors.count('The seed of an environment', seed, low=0)
-    family, name = _resolve(self.id)
-    environment = single_precision.SinglePrecision(family.make(name, int(seed)))
-    for wrapper in self.wrappers:
+    environment = single_precision.SinglePrecision(self._make(int(seed)))
+    for wrapper in self.layers:
       environment = wrapper(environment)
     if single_precision.is_single_precision(environment):
       return environment
     return single_precision.SinglePrecision(environment)
 
-  def wrapped(self, *wrappers: _Wrapper) -> EnvironmentFactory:
+  def wrapped(self, *wrappers: Wrapper) -> EnvironmentFactory:
     """Returns a factory of the same environment with `wrappers` around it, the last of them outermost."""
     return dataclasses.replace(self, wrappers=self.wrappers + wrappers)
 
+  @property
+  def layers(self) -> Tuple[Wrapper, ...]:
+    """All wrappers, those of its options and the others, the innermost first."""
+    return (*self.options.wrappers, *self.wrappers)
 
-def factory(id: str) -> EnvironmentFactory:  # noqa: A002 (what an environment is made from is called its id)
+  def _make(self, seed: int) -> dm_env.Environment:
+    """The environment without wrappers. What a maker has against keyword arguments becomes a `UserError`."""
+    family, name = _resolve(self.id)
+    kwargs = dict(self.options.kwargs)
+    try:
+      return family.make(name, seed, kwargs)
+    except errors.UserError:
+      raise
+    except Exception as error:
+      if not kwargs or family is custom:  # It is a fault of a program, whose traceback is wanted.
+        raise
+      reason = ' '.join(f'{type(error).__name__}: {error}'.split())[:300]
+      raise errors.UserError(f'{self.id} can not be made with the kwargs {kwargs} ({reason}).') from error
+
+
+def factory(
+  id: str,  # noqa: A002 (what an environment is made from is called its id)
+  options: Optional[Options] = None,
+  **settings: Any,
+) -> EnvironmentFactory:
   """Returns the factory of the environment `id`, having checked that there is one.
 
   Args:
     id: `bsuite:catch/0`, `gym:CartPole-v1`, or `package.module:function` for a function that returns a
       `dm_env.Environment`, called with `seed=` if it has such a parameter.
+    options: what it is made with; None is the default.
+    **settings: fields of the options by name, such as `frame_stack=4` or `kwargs={'size': 8}`.
 
   Raises:
-    errors.UserError: If there is no such environment, or the package it is in is not installed.
+    errors.UserError: If there is no such environment or setting, or the package it is in is not installed.
   """
+  fields = [field.name for field in dataclasses.fields(Options)]
+  for setting in settings:
+    if setting not in fields:
+      raise errors.unknown('setting of an environment', setting, fields, f'there are {", ".join(fields)}.')
   family, name = _resolve(id)
   family.check(name)
-  return EnvironmentFactory(id)
+  return EnvironmentFactory(id, options=dataclasses.replace(options or Options(), **settings))
 
 
-def make(id: str, seed: int = 0) -> dm_env.Environment:  # noqa: A002
+def make(id: str, seed: int = 0, **settings: Any) -> dm_env.Environment:  # noqa: A002
   """Returns a new environment in single precision. Arguments and errors are those of `factory` and its result."""
-  return factory(id)(seed)
+  return factory(id, **settings)(seed)
 
 
 def known() -> list[tuple[str, str]]:

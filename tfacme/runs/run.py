@@ -232,7 +232,8 @@ def _name(part: Any) -> str:
   called the same.
   """
   if isinstance(getattr(part, 'id', None), str):
-    return ' '.join([part.id, *map(_name, getattr(part, 'wrappers', ()))])
+    settings = getattr(getattr(part, 'options', None), 'changed', {})
+    return ' '.join([part.id, *([_name(settings)] if settings else []), *map(_name, getattr(part, 'wrappers', ()))])
   if isinstance(part, functools.partial):
     return f'{_name(part.func)}({_list(part.args, part.keywords)})'
   if isinstance(part, Mapping):
