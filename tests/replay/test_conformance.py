@@ -1,6 +1,7 @@
 """One suite for both back ends: what goes in comes out as the plain `cut` says, paced and picked as a table says."""
 
 import collections
+import json
 import math
 import time
 
@@ -230,6 +231,70 @@ def test_prioritized_sampling_follows_the_power_of_the_priority(backend, exponen
   _check_frequencies(counted, wanted)
 
 
+def test_new_items_have_the_highest_priority_so_far(backend):
+  """Schaul et al. 2016, algorithm 1."""
+  table = _pairs(tables.Prioritized(0.5))
+  replay = backend.replay([table])
+  feed = _fill(replay, 4)
+  reader = replay.reader(table, 64)
+  batch = testing.read(reader)
+  reader.write_priorities(batch, 250.0 * (1 + np.array(_firsts(batch, replay.codec))))
+  feed(testing.stream([2], start=10))
+  assert feed.settle() is None
+  weights = {0: 250, 1: 500, 2: 750, 3: 1000, 10: 1000, 11: 1000}
+  total = sum(weight**0.5 for weight in weights.values())
+  wanted = {first: weight**0.5 / total for first, weight in weights.items()}
+  _check_frequencies(_sample_until(reader, replay.codec, wanted), wanted)
+  # It is the highest there ever was, not of those that are there.
+  batch = testing.read(reader)
+  reader.write_priorities(batch, np.full(64, 10.0))
+  feed(testing.stream([1], start=20))
+  assert feed.settle() is None
+  low = 0.1 / (0.1 * 6 + 1)
+  wanted = {**dict.fromkeys(weights, low), 20: 10 * low}
+  _sample_until(reader, replay.codec, wanted, draws=1)
+
+
+def test_the_highest_priority_so_far_comes_back_from_a_checkpoint(backend, tmp_path):
+  table = _pairs(tables.Prioritized(1.0))
+  saved = []
+
+  def fill(replay):
+    _fill(replay, 3)
+    reader = replay.reader(table, 64)
+    reader.write_priorities(testing.read(reader), np.full(64, 1000.0))
+    saved.append(json.dumps(reader.state()))  # As the learner does.
+
+  replay = backend.saved_and_restored([table], fill, str(tmp_path))
+  reader = replay.reader(table, 64)
+  reader.set_state(json.loads(saved[0]))
+  _fill(replay, 1, start=10)
+  batch = testing.read(reader)
+  reader.write_priorities(batch, np.where(np.array(_firsts(batch, replay.codec)) == 10, 500.0, 1000.0))
+  _sample_until(reader, replay.codec, {0: 2 / 7, 1: 2 / 7, 2: 2 / 7, 10: 1 / 7}, draws=1)
+
+
+def test_few_items_are_never_sampled_whatever_the_scale_of_priorities(backend):
+  """With one sample an insert; they would be nearly all if new items had less than those that were sampled."""
+  size, batch_size = 256, 16
+  table = _pairs(tables.Prioritized(0.6), max_size=size)
+  replay = backend.replay([table])
+  feed = testing.Feed(replay.writer(), replay.codec)
+  reader = replay.reader(table, batch_size)
+  rows = iter(testing.stream([8 * size + 1]))
+  feed([next(rows)])
+  random, seen = np.random.default_rng(0), set()
+  for _ in range(8 * size // batch_size):
+    feed([next(rows) for _ in range(batch_size)])
+    assert feed.settle() is None
+    batch = testing.read(reader)
+    seen.update(_firsts(batch, replay.codec))
+    reader.write_priorities(batch, random.uniform(500, 1500, batch_size))
+  gone = range(size, 7 * size)  # Before them the highest was still growing.
+  # Of equal items exp(-1) = 0.37 would be; those that were sampled have less than a new one.
+  assert np.mean([number not in seen for number in gone]) < 0.37
+
+
 def test_items_of_priority_zero_are_alike_if_there_are_no_others(backend):
   table = _pairs(tables.Prioritized(0.6))
   replay = backend.replay([table])
@@ -250,8 +315,8 @@ def test_priorities_of_items_that_are_gone_are_passed_over(backend):
   batch = testing.read(reader)
   feed(testing.stream([2], start=10))  # Of 0, 1 and 2, only 2 stays.
   assert feed.settle() is None
-  reader.write_priorities(batch, 1.0 + np.array(_firsts(batch, replay.codec)))
-  wanted = {2: 0.6, 10: 0.2, 11: 0.2}
+  reader.write_priorities(batch, 1 / (1.0 + np.array(_firsts(batch, replay.codec))))
+  wanted = {2: 1 / 7, 10: 3 / 7, 11: 3 / 7}
   _check_frequencies(_sample_until(reader, replay.codec, wanted, draws=1000), wanted)
 
 

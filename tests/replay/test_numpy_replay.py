@@ -297,10 +297,10 @@ def test_weights_follow_items_as_they_move():
   replay = _replay([table])
   reader = replay.reader(table, 5)
   feed = testing.Feed(replay.writer(), replay.codec)
-  priorities = {}
+  priorities, highest = {}, 1.0
   for number in range(150):
     feed(testing.stream([1], start=2 * number))
-    priorities[2 * number] = 1.0
+    priorities[2 * number] = highest
     read = testing.read(reader)
     numbers = [testing.numbers(item)[0] for item in testing.unpack(replay.codec, read)]
     kept = {int(n) for n in _columns_of_items(replay)}
@@ -310,6 +310,7 @@ def test_weights_follow_items_as_they_move():
     new = random.integers(1, 9, 5).astype(np.float64)
     reader.write_priorities(read, new)
     priorities.update(zip(numbers, new))
+    highest = max(highest, new.max())
 
 
 def _columns_of_items(replay):

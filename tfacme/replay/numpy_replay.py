@@ -93,6 +93,12 @@ class NumpyReader:
     """Gives the items of a batch new priorities [B]."""
     self._table.set_priorities(read.keys, read.positions, priorities)
 
+  def state(self) -> None:
+    """None: all that is saved of it is in its table."""
+
+  def set_state(self, state: Any) -> None:
+    """See `state`."""
+
 
 def can_restore(path: str) -> bool:
   """Whether what is in the folder `path` was written by `NumpyReplay.save`."""

@@ -46,6 +46,7 @@ class NumpyTable:
     self._by_age: collections.OrderedDict[int, int] = collections.OrderedDict()  # key -> position
     self._tree = SumTree()
     self._changed: List[int] = []  # positions whose weight in the tree is out of date
+    self._highest = 1.0  # priority of all that there were: what a new item gets (Schaul et al. 2016, algorithm 1)
     self.inserts = 0
     self.samples = 0
 
@@ -65,8 +66,8 @@ class NumpyTable:
     most = self.table.max_times_sampled
     return not most or self.size * most - int(self._times[: self.size].sum()) >= batch_size
 
-  def insert(self, rows: Sequence[int], priority: float = 1.0) -> None:
-    """Adds an item of these row numbers, and removes one if there are then too many."""
+  def insert(self, rows: Sequence[int], priority: Optional[float] = None) -> None:
+    """Adds an item of these row numbers, with the highest priority so far, and removes one if there are too many."""
     position, key = self.size, self.inserts
     if position == len(self._keys):
       self._grow()
@@ -75,7 +76,8 @@ class NumpyTable:
       self._rows.append(np.array(rows, np.int64))
     else:
       self._fixed[position] = rows
-    self._keys[position], self._priorities[position], self._times[position] = key, priority, 0
+    self._keys[position], self._times[position] = key, 0
+    self._priorities[position] = self._highest if priority is None else priority
     self._by_age[key] = position
     self._touch(position)
     self.inserts += 1
@@ -96,6 +98,8 @@ class NumpyTable:
 
   def set_priorities(self, keys: np.ndarray, positions: np.ndarray, priorities: np.ndarray) -> None:
     """Gives the items of `keys` [B], which were at `positions` [B], new priorities; passes over those that are gone."""
+    if self.table.prioritized:
+      self._highest = max(self._highest, float(np.maximum.reduce(priorities)))
     moved = self._keys.take(positions) != keys
     if np.logical_or.reduce(moved) or np.maximum.reduce(positions) >= self.size:  # Some may be gone.
       positions = np.array([self._by_age.get(key, -1) for key in keys.tolist()], np.int64)
@@ -110,6 +114,7 @@ class NumpyTable:
     state = {'keys': self._keys[positions], 'priorities': self._priorities[positions], 'times': self._times[positions]}
     state['positions'] = positions  # They decide which item a random number picks.
     state['counts'] = np.array([self.inserts, self.samples])
+    state['highest'] = np.array(self._highest)
     state['random'] = np.frombuffer(json.dumps(self._random.bit_generator.state).encode(), np.uint8)
     return state, [self._item(position) for position in positions.tolist()]
 
@@ -122,6 +127,7 @@ class NumpyTable:
     self._by_age = collections.OrderedDict(zip(state['keys'].tolist(), positions.tolist()))
     self._keys[positions], self._times[positions] = state['keys'], state['times']
     self.inserts, self.samples = (int(count) for count in state['counts'])
+    self._highest = float(state['highest'])
     self._random.bit_generator.state = json.loads(state['random'].tobytes().decode())
 
   def _item(self, position: int) -> np.ndarray:

@@ -124,11 +124,10 @@ class _Leaf:
     self._reader.write_priorities(token, priorities)
 
   def state(self) -> Any:
-    return self._reader.state() if isinstance(self._reader, recorded.DataReader) else None
+    return self._reader.state()
 
   def set_state(self, state: Any) -> None:
-    if isinstance(self._reader, recorded.DataReader):
-      self._reader.set_state(state)
+    self._reader.set_state(state)
 
 
 class _Map:

@@ -31,14 +31,27 @@ class Read:
   keys: np.ndarray
 
 
+@dataclasses.dataclass
+class Scale:
+  """The unit of the priorities in a server's table: 1 is the highest so far.
+
+  Writers, who are in other processes and on other hosts, give each new item the priority 1. So that none is above it,
+  those who write priorities back divide them by the highest so far. Nobody needs to be told of it. An item keeps what
+  it was given: as long as the highest grows, what was not sampled since counts for more than it should.
+  """
+
+  highest: float = 1.0
+
+
 class ReverbReader:
   """Reads batches from one table in a thread of its own, so that nobody hangs in Reverb; see `streams.Reader`."""
 
-  def __init__(self, client: reverb.Client, codec: packing.Codec, table: tables.Table, batch_size: int):
+  def __init__(self, client: reverb.Client, codec: packing.Codec, table: tables.Table, batch_size: int, scale: Scale):
     self.codec = codec
     self._client = client
     self._table = table
     self._batch_size = batch_size
+    self._scale = scale
     self._read: queue.Queue = queue.Queue()
     # Of a queue no batch is read before the learner asks for it; see `ReverbReplay._pending`.
     self._wanted = threading.Semaphore(0 if table.is_queue else _AHEAD)
@@ -89,10 +102,19 @@ class ReverbReader:
     """Gives the items of a batch new priorities [B], a little later."""
     if self._failed is not None:
       raise self._failed
+    self._scale.highest = max(self._scale.highest, float(priorities.max()))
     try:
-      self._priorities.put((read.keys, priorities), timeout=_LONGEST_WAIT)
+      self._priorities.put((read.keys, priorities / self._scale.highest), timeout=_LONGEST_WAIT)
     except queue.Full:
       raise RuntimeError(f'The priorities of {self._table.name!r} could not be written in time.') from self._failed
+
+  def state(self) -> float:
+    """The highest priority so far."""
+    return self._scale.highest
+
+  def set_state(self, state: Optional[float]) -> None:
+    """Goes on from `state`, None where it was of another kind of replay."""
+    self._scale.highest = max(self._scale.highest, state or 0.0)
 
   def close(self) -> None:
     """Ends its threads, which have let go of the server a little later."""

@@ -14,7 +14,7 @@ import reverb
 
 from tfacme import errors
 from tfacme.replay import packing, reverb_tables, streams, tables
-from tfacme.replay.reverb_reader import ReverbReader
+from tfacme.replay.reverb_reader import ReverbReader, Scale
 from tfacme.replay.reverb_writers import EpisodeWriter, ItemWriter, Writers
 
 # Items that the writers of a client may have on their way together, or one each if that is more. More hides the
@@ -33,6 +33,7 @@ class ReverbReplay:
     self._tables = tuple(described)
     self._writers = 0
     self._readers: List[ReverbReader] = []
+    self._scales = {table.name: Scale() for table in self._tables}
     unknown = math.nan
     self._usage = {t.name: streams.Usage(unknown, t.max_size, unknown, unknown) for t in self._tables}
 
@@ -49,7 +50,7 @@ class ReverbReplay:
 
   def reader(self, table: tables.Table, batch_size: int) -> ReverbReader:
     """A reader of batches from a table."""
-    self._readers.append(ReverbReader(self._client, self.codec, table, batch_size))
+    self._readers.append(ReverbReader(self._client, self.codec, table, batch_size, self._scales[table.name]))
     return self._readers[-1]
 
   def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Union
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Union
 
 import numpy as np
 
@@ -86,7 +86,15 @@ class Reader(Protocol):
     ...
 
   def write_priorities(self, read: Read, priorities: np.ndarray) -> None:
-    """Gives the items of a batch new priorities [B]."""
+    """Gives the items of a batch new priorities [B]; items to come have the highest so far."""
+    ...
+
+  def state(self) -> Any:
+    """What the learner saves of it, as plain values."""
+    ...
+
+  def set_state(self, state: Any) -> None:
+    """Goes on from where `state` stood."""
     ...
 
 
