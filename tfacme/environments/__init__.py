@@ -5,7 +5,8 @@
     factory = environments.factory('gym:Pendulum-v1').wrapped(my_wrapper)
 
 An id names its family before the first colon (`bsuite:`, `gym:`); without a family it is a function of the user's own,
-`package.module:function`. `known()` lists them; `Options` says what can be set by name. Importing this package imports none of the families.
+`package.module:function`. `known()` lists them; `Options` says what can be set by name. Importing this package imports
+none of the families.
 """
 
 from tfacme.environments.options import Options as Options
