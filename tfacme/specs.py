@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional
 
 import dm_env
 import numpy as np
@@ -53,6 +53,11 @@ def environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
     rewards=environment.reward_spec(),
     discounts=environment.discount_spec(),
   )
+
+
+def paths(nest: Any) -> Dict[str, Any]:
+  """The leaves of a nest by their paths, the same whether a level is a dict, a named tuple or a tuple."""
+  return {'/'.join(map(str, path)): leaf for path, leaf in tree.flatten_with_path(nest)}
 
 
 def describe(action_spec: Any) -> str:

@@ -73,20 +73,6 @@ def test_what_cannot_be_read_is_refused_wherever_it_stands(source, message, wrap
   assert str(caught.value).count('\n') == 0
 
 
-@pytest.mark.parametrize(
-  'change, name',
-  [
-    (dict(reward=dm_specs.Array((2,), np.float32)), 'reward'),
-    (dict(action=dm_specs.Array((), np.int64)), 'action'),
-    (dict(observation={'vector': dm_specs.Array((3,), np.float32)}), 'observation'),
-  ],
-)
-def test_data_of_another_spec_is_refused(change, name):
-  dataset = Recorded([3], spec=testing.SPEC._replace(**change))
-  with pytest.raises(errors.UserError, match=f'does not fit the environment: its {name} is'):
-    resolving.resolve(sources.Data(PAIRS, 4), _given(dataset))
-
-
 def test_whole_episodes_of_data_are_refused():
   with pytest.raises(errors.UserError, match='from a replay table, but not from recorded data'):
     resolving.resolve(sources.Data(items.Items(None), 4), _given(Recorded([3])))

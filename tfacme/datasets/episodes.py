@@ -56,7 +56,7 @@ class Memory:
     return row_spec(self.steps[0])
 
   def check(self) -> None:
-    """Raises a `UserError` if there are no episodes, or if one of them is malformed or unlike the first."""
+    """Raises a `UserError` if there are no episodes, or if one of them is malformed, unlike the first or not finite."""
     first = _signature(self.spec())
     for number, step in enumerate(self.steps):
       rows = check_last(step.last)
@@ -68,6 +68,7 @@ class Memory:
           )
       if _signature(row_spec(step)) != first:
         raise errors.UserError(f'Episode {number} of the data set in memory has other types or shapes than episode 0.')
+      check_values(step, None, f'episode {number} of the data set in memory')
 
 
 def memory(episodes: Iterable[core.Step]) -> Memory:
@@ -97,6 +98,40 @@ def check_last(last: Any) -> int:
   if np.flatnonzero(last).tolist() != [rows - 1]:
     raise errors.UserError('The last row of an episode, and no other, has to be marked as last.')
   return rows
+
+
+def check_values(step: core.Step, action_spec: Any, where: str) -> None:
+  """Raises a `UserError` if an episode holds what nobody can learn from.
+
+  Args:
+    step: leaves [T + 1, ...].
+    action_spec: of the environment, whose discrete actions have to be among its own; None if it is not known.
+    where: what it is called, such as 'episode 3 of the data set'.
+  """
+  for name in ('observation', 'action', 'reward', 'discount'):
+    for path, leaf in tree.flatten_with_path(getattr(step, name)):
+      check_finite('/'.join(map(str, (name, *path))), leaf, where)
+  for spec, values in [] if action_spec is None else zip(tree.flatten(action_spec), tree.flatten(step.action)):
+    count = getattr(spec, 'num_values', None)
+    if count is not None and not ((0 <= values) & (values < count)).all():
+      raise errors.UserError(
+        f'In {where} there are actions from {values.min()} to {values.max()}, and the environment has those from 0 to '
+        f'{np.max(count) - 1}: it was recorded in another environment.'
+      )
+
+
+def check_finite(name: str, values: np.ndarray, where: str) -> None:
+  """Raises a `UserError` if there is a NaN or an infinity in a column [T, ...] of an episode."""
+  # A sum is finite only if all parts are; it may also be too large, so look then.
+  if values.dtype.kind != 'f' or np.isfinite(np.add.reduce(values, axis=None)):
+    return
+  strange = np.argwhere(~np.isfinite(values))
+  if len(strange):
+    row, value = int(strange[0][0]), values[tuple(strange[0])]
+    raise errors.UserError(
+      f'In row {row} of {where}, {name} is {value}, and nothing can be learned from that: leave the episode out, or '
+      'record it anew.'
+    )
 
 
 def single(dtype: Any) -> np.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from typing import Any, Iterator, List, Optional, Tuple
@@ -11,8 +12,9 @@ import tree
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors
-from tfacme.datasets import examples, features, folder
+from tfacme.datasets import episodes, examples, features, folder
 
+_LEARNED = ('observation', 'action', 'reward', 'discount')
 _NEEDED = ('observation', 'action', 'reward', 'is_terminal')
 
 
@@ -61,17 +63,21 @@ class RLDS:
     )
 
   def check(self) -> None:
-    """Reads every file once, compares all checksums, and decodes an episode of each.
+    """Reads every file once, compares all checksums, and decodes an episode of each and the real numbers of all.
 
     Raises:
-      UserError: if the folder or a shard is missing, is no RLDS data set, is empty, cut or altered.
+      UserError: if the folder or a shard is missing, is no RLDS data set, is empty, cut or altered, or holds a NaN.
     """
     columns, shards = self._open()
+    number = 0
     for shard in shards:
       offsets, lengths = shard.places()
       shard.verify()
       for offset, length in zip(offsets[:1], lengths[:1]):
         _read(columns, shard, int(offset), int(length))
+      for offset, length in zip(offsets, lengths):
+        _check_numbers(columns, shard, int(offset), int(length), f'episode {number} of the data set {self.path}')
+        number += 1
 
   def _open(self) -> Tuple[Any, List[folder.Shard]]:
     path = os.path.expanduser(self.path)
@@ -111,13 +117,36 @@ def _columns(all_features: Any, path: str) -> Any:
 def _read(columns: Any, shard: folder.Shard, offset: int, length: int) -> Optional[core.Step]:
   """One episode, or None if it has no transition: there is nothing to learn from a final observation alone."""
   data = shard.read(offset, length)
-  try:
+  with _decoding(shard):
     example = examples.decode(data)
     rows = len(example['steps/is_terminal'])
     if rows < 2:
       return None
     flat = [column.decode(example[column.name], rows) for column in tree.flatten(columns)]
     return _step(tree.unflatten_as(columns, flat), rows)
+
+
+def _check_numbers(columns: Any, shard: folder.Shard, offset: int, length: int, where: str) -> None:
+  """Raises a `UserError` if an episode holds a NaN where something is learned from; does not decompress frames."""
+  data = shard.read(offset, length)
+  with _decoding(shard):
+    example = examples.decode(data)
+    rows = len(example['steps/is_terminal'])
+    for field in _LEARNED:
+      for column in tree.flatten(columns.get(field, ())):
+        if column.dtype.kind == 'f' and column.encoding == 'none':
+          values = column.decode(example[column.name], rows)
+          # What else the row of the final observation has means nothing.
+          episodes.check_finite(column.name.partition('/')[2], values if field == 'observation' else values[:-1], where)
+
+
+@contextlib.contextmanager
+def _decoding(shard: folder.Shard) -> Iterator[None]:
+  """Turns what is wrong with an episode's columns into a `UserError`."""
+  try:
+    yield
+  except errors.UserError:
+    raise
   except KeyError as error:
     raise folder.damaged(shard.path, f'an episode has no column {error.args[0]}') from None
   except ValueError as error:

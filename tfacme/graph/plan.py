@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-from tfacme import checkpoints, core, errors, experiments, loggers, networks, seeds, specs
+from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
 from tfacme.replay import packing, resolving, sources, tables
 from tfacme.workers import acting, export
 
@@ -79,7 +79,7 @@ def make_plan(
   described = tuple(builder.tables(spec))
   _check_tables(experiment, described)
   step_spec = core.step_spec(spec, _extras(experiment, nets, spec) if described else ())
-  given = resolving.Given(described, step_spec, experiment.dataset, experiment.offline, _fitter(step_spec))
+  given = resolving.Given(described, step_spec, experiment.dataset, experiment.offline, _fitter(experiment, spec))
   source = builder.source(spec)
   _check_read(experiment, source)
   source = resolving.resolve(source, given)
@@ -93,16 +93,16 @@ def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.Environme
   return acting.extras_spec(experiment.builder.policy(nets, spec, False), spec) if extras is None else extras
 
 
-def _fitter(step_spec: core.Step) -> Callable[[Any], Any]:
-  """A function that checks a data set, once, and that it fits the environment."""
-  checked: List[Any] = []
+def _fitter(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Callable[[Any], Any]:
+  """A function that brings a data set into the environment's form; each but once, since all of it is checked."""
+  fitted: List[Tuple[Any, Any]] = []
 
   def fit(dataset: Any) -> Any:
-    if not any(dataset is other for other in checked):
-      dataset.check()
-      resolving.same_form(step_spec, dataset.spec())
-      checked.append(dataset)
-    return dataset
+    for other, as_fitted in fitted:
+      if other is dataset:
+        return as_fitted
+    fitted.append((dataset, datasets.fit(dataset, experiment.environment, spec)))
+    return fitted[-1][1]
 
   return fit
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
 
-from tfacme import core, errors, seeds
+from tfacme import core, errors, seeds, specs
+from tfacme.datasets.episodes import check_values
 from tfacme.replay import packing, streams
 from tfacme.replay.items import Items, index
 
@@ -129,6 +130,7 @@ class DataReader:
     start = 0
     for episode in episodes:
       end = start + len(episode.last)
+      check_values(episode, self._source.step_spec.action, 'an episode of the data set')
       leaves = tree.flatten(episode)
       for view, place in zip(tree.flatten(steps), self._places):
         if place is not None:
@@ -152,10 +154,5 @@ def _grouped(episodes: Iterable[core.Step], most: int) -> Iterator[List[core.Ste
 
 def _places(step_spec: core.Step, recorded: core.Step) -> List[Optional[int]]:
   """Of each leaf of the rows, where it is among the leaves of a recorded episode; None if it was not recorded."""
-  places = {path: i for i, path in enumerate(paths(recorded))}
-  return [places.get(path) for path in paths(step_spec)]
-
-
-def paths(nest: core.Nest) -> Dict[str, Any]:
-  """{path: leaf}, the same whether a level is a dict, a named tuple or a tuple."""
-  return {'/'.join(map(str, path)): leaf for path, leaf in tree.flatten_with_path(nest)}
+  places = {path: i for i, path in enumerate(specs.paths(recorded))}
+  return [places.get(path) for path in specs.paths(step_spec)]

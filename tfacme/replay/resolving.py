@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
-import tree
-
-from tfacme import core, errors
+from tfacme import core, errors, specs
 from tfacme.replay import recorded, sources, tables
 
 
@@ -103,7 +101,7 @@ def _named(extras: core.Nest) -> Dict[str, Any]:
 
 def _check_extras(wanted: core.Nest, has: core.Nest, source: sources.Data) -> None:
   """Raises a `UserError` unless the extras of recorded rows are what is wanted, or may be zeros."""
-  wanted, has = recorded.paths(wanted), recorded.paths(has)
+  wanted, has = specs.paths(wanted), specs.paths(has)
   missing = sorted({path.partition('/')[0] for path in wanted if path not in has} - set(source.zeros))
   if missing:
     raise errors.UserError(
@@ -134,15 +132,3 @@ def _check_alike(items: List[Dict[str, Any]]) -> None:
       raise errors.UserError(f'The parts of a Mix have items with different {name}, {found}; give them the same.')
   if items[0]['length'] is None:
     raise errors.UserError('The parts of a Mix have items of one length, and whole episodes have none.')
-
-
-def same_form(step_spec: core.Step, recorded_spec: core.Step) -> None:
-  """Raises a `UserError` unless recorded rows are of the environment's shapes and types, their extras aside."""
-  for name in ('observation', 'action', 'reward', 'discount'):
-    ours, theirs = getattr(step_spec, name), getattr(recorded_spec, name)
-    shapes = [{path: (tuple(s.shape), s.dtype) for path, s in recorded.paths(nest).items()} for nest in (ours, theirs)]
-    if shapes[0] != shapes[1]:
-      theirs, ours = (tree.map_structure(lambda s: f'{s.dtype} {list(s.shape)}', nest) for nest in (theirs, ours))
-      raise errors.UserError(
-        f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
-      )

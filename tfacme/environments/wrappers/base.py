@@ -31,6 +31,13 @@ class EnvironmentWrapper(dm_env.Environment):
     """Takes a step, or starts an episode if none is going on."""
     return self._environment.step(action)
 
+  def outer_action(self, action: Any) -> Any:
+    """The action of its own that it hands on as `action`: so recorded actions of the wrapped environment come through.
+
+    A wrapper that alters actions says here how they were before.
+    """
+    return action
+
   def observation_spec(self) -> Any:
     """Describes observations: a nest of specs."""
     return self._environment.observation_spec()

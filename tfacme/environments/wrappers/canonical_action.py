@@ -31,10 +31,15 @@ class CanonicalAction(base.EnvironmentWrapper):
     inner = environment.action_spec()
     self._action_spec = tree.map_structure(_canonical, inner)
     self._scale = leaves.apply_each(tree.map_structure(lambda spec: _scaler(spec, clip), inner))
+    self._unscale = leaves.apply_each(tree.map_structure(_unscaler, inner))
 
   def step(self, action: Any) -> dm_env.TimeStep:
     """Takes a step, or starts an episode if none is going on."""
     return self._environment.step(action if self._scale is None else self._scale(action))
+
+  def outer_action(self, action: Any) -> Any:
+    """See `EnvironmentWrapper`; what rounding puts beyond -1 or 1 is there."""
+    return action if self._unscale is None else self._unscale(action)
 
   def action_spec(self) -> Any:
     """Describes actions: the wrapped environment's, the continuous ones with bounds of -1 and 1."""
@@ -69,3 +74,11 @@ def _scaler(spec: specs.Array, clip: bool) -> Optional[Callable[[Any], Any]]:
     return np.asarray(scaled, dtype)
 
   return scale
+
+
+def _unscaler(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
+  """The function from the bounds of `spec` to [-1, 1]; None for an integer action."""
+  if not _is_continuous(spec):
+    return None
+  low, width = spec.minimum, np.subtract(spec.maximum, spec.minimum)
+  return lambda action: np.clip(2 * (np.asarray(action) - low) / width - 1, -1, 1).astype(spec.dtype)

@@ -43,6 +43,10 @@ class SinglePrecision(base.EnvironmentWrapper):
       action = self._action(action)
     return self._convert(self._environment.step(action))
 
+  def outer_action(self, action: Any) -> Any:
+    """See `EnvironmentWrapper`."""
+    return tree.map_structure(lambda spec, value: np.asarray(value, spec.dtype), self._action_spec, action)
+
   def observation_spec(self) -> Any:
     """Describes observations: the wrapped environment's, in single precision."""
     return self._observation_spec
