@@ -101,6 +101,14 @@ def test_it_is_as_if_it_had_been_recorded_outside(inside, around):
     assert ours.action[:-1].any() and not ours.action[-1].any()
 
 
+def test_wrappers_by_name_are_no_others():
+  data = _record(environments.factory(_ID).wrapped(Noted))
+  factory = environments.factory(_ID, frame_stack=2, canonical_action=True)
+  fitted = datasets.fit(data, factory, specs.environment_spec(factory(0)))
+  assert fitted.spec().observation.shape == (4,)
+  assert np.abs(next(fitted.episodes(0)).action).max() <= 1
+
+
 def test_what_fits_as_it_is_stays_as_it_is():
   data = _record(environments.factory(_ID).wrapped(wrappers.CanonicalAction, STACKED, Noted))
   assert _fit(data, wrappers.CanonicalAction, STACKED) is data

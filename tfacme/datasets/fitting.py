@@ -54,11 +54,11 @@ def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec) -> Any:
   dataset.check()
   row = dataset.spec()
   difference = _difference(spec, row)
-  wrappers = environment.wrappers if isinstance(environment, registry.EnvironmentFactory) else ()
+  wrappers = environment.layers if isinstance(environment, registry.EnvironmentFactory) else ()
   if difference is None and (not wrappers or _within(dataset, spec.actions)):
     return dataset
   for count in reversed(range(len(wrappers))):
-    level = _Level(_spec_of(dataclasses.replace(environment, wrappers=wrappers[:count])), wrappers[count:])
+    level = _Level(_spec_of(environment.within(count)), wrappers[count:])
     if _difference(level.spec, row) is None and _within(dataset, level.spec.actions):
       wrapped = Wrapped(dataset, level.spec, tuple(level.wrappers))
       next(wrapped.episodes(seed=0))  # Says so if it can't be done.

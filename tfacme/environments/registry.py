@@ -70,6 +70,10 @@ class EnvironmentFactory:
     """All wrappers, those of its options and the others, the innermost first."""
     return (*self.options.wrappers, *self.wrappers)
 
+  def within(self, layers: int) -> EnvironmentFactory:
+    """The factory of the environment with only so many of its layers, the innermost ones."""
+    return dataclasses.replace(self, wrappers=self.layers[:layers], options=Options(self.options.kwargs))
+
   def _make(self, seed: int) -> dm_env.Environment:
     """The environment without wrappers. What a maker has against keyword arguments becomes a `UserError`."""
     family, name = _resolve(self.id)
