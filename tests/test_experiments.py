@@ -13,6 +13,7 @@ from tfacme import checkpoints, core, environments, errors, networks
 from tfacme.agents import dqn
 from tfacme.graph import nodes
 from tfacme.graph import plan as plan_lib
+from tfacme.runs import run
 
 PARTS = {
   'builder': dqn.DQNBuilder(dqn.DQNConfig()),
@@ -127,3 +128,51 @@ def test_nodes_that_come_up_late_need_no_checkpoint(tmp_path):
   fresh = plan_lib.make_plan(planner.experiment(), str(tmp_path))
   assert plan.fresh_seed('environment', 3) != fresh.fresh_seed('environment', 3)
   assert plan.seed('networks') == fresh.seed('networks')
+
+
+# --- Evaluations ---
+
+
+def test_one_evaluation_or_a_list_of_them():
+  assert experiment().evaluations == (tfacme.Evaluation(),)
+  listed = [tfacme.Evaluation(), tfacme.Evaluation(name='hard', policy='behaviour')]
+  assert experiment(evaluation=listed).evaluations == tuple(listed)
+  assert experiment(evaluation=()).evaluations == ()
+
+
+@pytest.mark.parametrize('name', ['', 'learner', 'actor-3', 'a/b', '../up', 'two words', '.hidden'])
+def test_a_name_of_an_evaluation_is_that_of_a_file_and_of_no_other_node(name):
+  with pytest.raises(errors.UserError, match='evaluation.name is .* it names a node and a log'):
+    tfacme.Evaluation(name=name)
+
+
+@pytest.mark.parametrize(
+  'evaluation, says',
+  [
+    ([tfacme.Evaluation(), tfacme.Evaluation(episodes=3)], 'named evaluator, evaluator: give each a name of its own'),
+    ([tfacme.Evaluation(), 3], 'evaluation is 3, and has to be an Evaluation'),
+  ],
+)
+def test_evaluations_that_do_not_go_together_are_refused(evaluation, says):
+  with pytest.raises(errors.UserError, match=says):
+    experiment(evaluation=evaluation)
+
+
+def test_a_policy_that_is_none_is_refused():
+  with pytest.raises(errors.UserError, match="no evaluation.policy 'behavior'; did you mean behaviour"):
+    tfacme.Evaluation(policy='behavior')
+
+
+def test_an_environment_of_an_evaluation_is_of_the_experiments_kind():
+  hard = tfacme.Evaluation(name='hard', environment=environments.factory('gym:CartPole-v1'))
+  with pytest.raises(errors.UserError, match="evaluation 'hard' has other observations .*4,.* where that has .*10, 5"):
+    tfacme.make_program(experiment(evaluation=[tfacme.Evaluation(), hard]))
+
+
+def test_evaluations_are_described_by_what_they_are():
+  hard = tfacme.Evaluation(name='hard', environment=environments.factory('bsuite:catch/0'))
+  described = run.describe(experiment(evaluation=[tfacme.Evaluation(episodes=3), hard]), 'inline')['evaluations']
+  assert [(one['name'], one['episodes'], one['environment']) for one in described] == [
+    ('evaluator', 3, None),
+    ('hard', None, 'bsuite:catch/0'),
+  ]

@@ -62,6 +62,8 @@ def test_a_curve_was_made_with_the_settings_of_its_page(page, out):
     described = run.describe(make(seed=recorded['seed']), recorded['launch'])
     assert recorded['config'] == {name: described['config'][name] for name in recorded['config']}
     assert (recorded['environment'], recorded['budget']) == (described['environment'], described['budget'])
+    evaluation = recorded.get('evaluation') or recorded['evaluations'][0]
+    assert evaluation == {name: described['evaluations'][0][name] for name in evaluation}
 
 
 @pytest.mark.slow

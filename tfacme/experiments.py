@@ -7,10 +7,14 @@ from recorded data alone.
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import inspect
+import re
 import reprlib
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
+
+from typing_extensions import Literal
 
 from tfacme import core, errors
 
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
 
 
 MAX_EPISODE_STEPS = 27_000  # of an episode that is played to look at a policy, unless told otherwise
+_NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'
+_OTHER_NODES = r'counter|replay|learner|saver|actor(-\d+)?'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Layout:
   Attributes:
     actors: number of actor nodes.
     slots: environments of each actor; one call of the policy serves all of them.
-    evaluators: number of evaluator nodes (0 or 1).
+    evaluators: 1 gives each evaluation of the experiment a node, 0 makes none.
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
     learner_threads: the same of the learner's node; None is `threads`. With large networks, give it what is left of the
       machine.
@@ -90,27 +96,49 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-  """Episodes on frozen variables with the evaluation policy. The last one, on the final variables, is always run.
+  """Episodes on frozen variables. The last ones, on the final variables, are always played.
+
+  All evaluations of a run play with the same seeds, so that two policies are compared on the same episodes.
 
   Attributes:
     every: steps between evaluations, in the unit of the budget; None is a twentieth of the budget, 0 only the last.
-    episodes: episodes of each.
+    episodes: episodes of each. None is 20 of the last one; of the ones before it as many, up to 20, as take a quarter
+      of the steps that the run has taken since the one before, by how long episodes have been so far; if that is less
+      than one episode, it waits until it is one.
     environments: how many of them are played at once, with one call of the policy for all.
     max_episode_steps: steps after which an episode is cut off, which is said, and logged in the column `episodes_cut`.
       The default is half an hour of Atari at four frames a step, the longest episode of the usual benchmarks (van
       Hasselt et al. 2016).
+    name: of its node and its log, `logs/NAME.csv`.
+    environment: makes its environment from a seed; None is the experiment's. It has to have the same observations and
+      actions.
+    policy: who acts, the 'evaluation' policy or the 'behaviour' policy, which explores.
   """
 
   every: Optional[int] = None
-  episodes: int = 20
+  episodes: Optional[int] = None
   environments: int = 5
   max_episode_steps: int = MAX_EPISODE_STEPS
+  name: str = 'evaluator'
+  environment: Any = None
+  policy: Literal['evaluation', 'behaviour'] = 'evaluation'
 
   def __post_init__(self):
+    if not re.fullmatch(_NAME, self.name) or re.fullmatch(_OTHER_NODES, self.name):
+      raise errors.UserError(
+        f'evaluation.name is {self.name!r}, and has to be made of letters, digits and _.-, and to be no name of '
+        'another node: it names a node and a log.'
+      )
+    if self.policy not in ('evaluation', 'behaviour'):
+      raise errors.unknown('evaluation.policy', self.policy, ['evaluation', 'behaviour'], 'evaluation or behaviour.')
+    if self.environment is not None and not _takes_one(self.environment):
+      raise errors.UserError(f'evaluation.environment is {self.environment!r}, and has to be a function of a seed.')
+
     errors.count('evaluation.max_episode_steps', self.max_episode_steps)
     errors.count('evaluation.every', self.every or 0, low=0)
     errors.count('evaluation.environments', self.environments)
-    errors.count('evaluation.episodes', self.episodes)
+    if self.episodes is not None:
+      errors.count('evaluation.episodes', self.episodes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +198,9 @@ class Experiment:
     dataset: recorded data (`datasets.rlds(path)`), for whatever of the agent's source reads recorded data. A run whose
       budget is in learner steps is offline: it has no actors and no replay, and what the agent would sample from its
       tables is read from these episodes.
-    observers: make more columns for the actors' logs; see `tfacme.observers`.
+    evaluation: which episodes are played to see how good the policy is; several of them as a list, of which the first
+      is the one that is plotted. Each has a log of its own.
+    observers: make more columns for the logs of actors and evaluations; see `tfacme.observers`.
     name: the agent's name; None takes the builder's.
   """
 
@@ -181,7 +211,7 @@ class Experiment:
   seed: int = 0
   dataset: Any = None
   layout: Layout = Layout()
-  evaluation: Evaluation = Evaluation()
+  evaluation: Union[Evaluation, Sequence[Evaluation]] = Evaluation()
   checkpointing: Checkpointing = Checkpointing()
   logging: Logging = Logging()
   observers: Sequence[Callable[[], Any]] = ()
@@ -199,10 +229,16 @@ class Experiment:
     if not isinstance(self.builder, core.Builder):
       fix = 'such as dqn.DQNBuilder(dqn.DQNConfig())'
       raise errors.UserError(f'The builder is {reprlib.repr(self.builder)}, and has to be a core.Builder, {fix}.')
+    for evaluation in self.evaluations:
+      if not isinstance(evaluation, Evaluation):
+        fix = 'such as Evaluation(episodes=20), or a list of those'
+        raise errors.UserError(f'evaluation is {evaluation!r}, and has to be an Evaluation, {fix}.')
+    names = [evaluation.name for evaluation in self.evaluations]
+    if len(set(names)) < len(names):
+      raise errors.UserError(f'The evaluations are named {", ".join(names)}: give each a name of its own.')
     for name, kind, fix in (
       ('budget', Budget, 'Budget(actor_steps=30_000)'),
       ('layout', Layout, 'Layout(actors=2)'),
-      ('evaluation', Evaluation, 'Evaluation(episodes=20)'),
       ('checkpointing', Checkpointing, 'Checkpointing(keep=1)'),
       ('logging', Logging, 'Logging(learner_every=100)'),
     ):
@@ -225,6 +261,12 @@ class Experiment:
   def agent(self) -> str:
     """The agent's name: `dqn`, if it is a `DQNBuilder`'s."""
     return self.name or type(self.builder).__name__.removesuffix('Builder').lower() or 'agent'
+
+  @property
+  def evaluations(self) -> Sequence[Evaluation]:
+    """All evaluations; the first is the one that is plotted."""
+    listed = isinstance(self.evaluation, collections.abc.Sequence)
+    return tuple(self.evaluation) if listed else (self.evaluation,)  # type: ignore[return-value]
 
   @property
   def offline(self) -> bool:

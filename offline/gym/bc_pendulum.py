@@ -17,6 +17,7 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
     networks=bc.default_networks(hidden_sizes=(256, 256)),
     environment=environments.factory('gym:Pendulum-v1'),
     budget=tfacme.Budget(learner_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=20),
     dataset=datasets.rlds('recordings/sac-pendulum'),
     seed=seed,
   )

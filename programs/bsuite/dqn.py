@@ -12,6 +12,7 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
     networks=dqn.mlp_networks(hidden_sizes=(64, 64)),
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=30_000),
+    evaluation=tfacme.Evaluation(episodes=20),
     seed=seed,
   )
 

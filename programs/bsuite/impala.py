@@ -15,6 +15,7 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
     networks=impala.default_networks(hidden_sizes=(64,)),
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=50_000),
+    evaluation=tfacme.Evaluation(episodes=20),
     layout=tfacme.Layout(slots=_SLOTS),
     seed=seed,
   )

@@ -13,6 +13,7 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
     networks=r2d2.default_networks(hidden_sizes=(64,), lstm_size=64),
     environment=environments.factory('bsuite:memory_len/9'),
     budget=tfacme.Budget(actor_steps=20_000),
+    evaluation=tfacme.Evaluation(episodes=20),
     seed=seed,
   )
 

@@ -12,6 +12,7 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
     networks=sac.default_networks(hidden_sizes=(256, 256)),
     environment=environments.factory('dm_control:cartpole:swingup'),
     budget=tfacme.Budget(actor_steps=100_000),
+    evaluation=tfacme.Evaluation(episodes=20),
     seed=seed,
   )
 

@@ -27,6 +27,7 @@ def experiment(seed: int = 0, steps: int = 50_000) -> tfacme.Experiment:
     networks=dqn.mlp_networks(hidden_sizes=(256, 256)),
     environment=environments.factory('gym:CartPole-v1'),
     budget=tfacme.Budget(actor_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=20),
     seed=seed,
   )
 

@@ -26,6 +26,7 @@ def experiment(seed: int = 0, steps: int = 400_000) -> tfacme.Experiment:
     networks=impala.default_networks(hidden_sizes=(64, 64), activation='tanh', normalize_observations=True),
     environment=environments.factory('gym:CartPole-v1'),
     budget=tfacme.Budget(actor_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=20),
     layout=tfacme.Layout(actors=_ACTORS, slots=_SLOTS),
     seed=seed,
   )

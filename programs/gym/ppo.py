@@ -26,6 +26,7 @@ def experiment(seed: int = 0, steps: int = 100_000) -> tfacme.Experiment:
     networks=ppo.default_networks(hidden_sizes=(64, 64)),
     environment=environments.factory('gym:CartPole-v1'),
     budget=tfacme.Budget(actor_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=20),
     layout=tfacme.Layout(slots=_SLOTS),
     seed=seed,
   )

@@ -26,6 +26,7 @@ def experiment(seed: int = 0, steps: int = 150_000) -> tfacme.Experiment:
     networks=ppo.default_networks(hidden_sizes=(64, 64), normalize_observations=True),
     environment=environments.factory('gym:Pendulum-v1'),
     budget=tfacme.Budget(actor_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=20),
     layout=tfacme.Layout(slots=_SLOTS),
     seed=seed,
   )

@@ -37,6 +37,7 @@ class Run:
 
   def __init__(self, workdir):
     self.workdir = workdir
+    self.description = {'evaluations': [{'name': 'evaluator'}, {'name': 'other'}]}
 
   def evaluate(self, episodes, max_episode_steps):
     values = {'mean': np.float32(0.5), 'standard_error': 0.1, 'minimum': -1.0, 'maximum': 1.0, 'episodes': episodes}

@@ -59,6 +59,7 @@ def calls(monkeypatch):
 
   class Run:
     workdir = 'nowhere'
+    description = {'evaluations': [{'name': 'evaluator'}]}
 
   def train(experiment, workdir, launch):
     made.append((experiment, workdir, launch))
@@ -124,3 +125,13 @@ def test_help_has_the_pages_defaults(calls, capsys):
   text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
   assert 'a run from recorded data. (default: 502)' in text
   assert 'number of actor nodes. (default: 1)' in text and '(default: 3)' in text
+
+
+def test_options_of_the_evaluation_are_those_of_the_first(calls):
+  listed = [experiments.Evaluation(episodes=5), experiments.Evaluation(name='hard', environment=environment)]
+
+  def several(seed):
+    return dataclasses.replace(page(seed), evaluation=listed)
+
+  assert cli.page(several, ['--evaluation.every', '100']) == 0
+  assert calls[0][0].evaluation == [experiments.Evaluation(every=100, episodes=5), listed[1]]

@@ -100,6 +100,21 @@ def test_a_stall_is_told_once(screen):
   ]
 
 
+def test_time_of_evaluations_is_no_time_of_acting(screen):
+  statuses = [{**status_at(steps), 'held_seconds': held} for steps, held in ((0, 0.0), (400, 6.0))]
+  lines = _run(screen, statuses, 10.0)
+  # 400 steps in 10 s, of which 6 were those of evaluations; what is left takes as long as what was done, with them.
+  assert 'acting 100 steps/s' in lines[1] and 'learning 100 steps, 25/s' in lines[1] and 'time left 15 s' in lines[1]
+  assert lines[-1].startswith('400 environment steps, 20 s at 29/s without 6 s of evaluations')
+
+
+def test_several_evaluations_have_their_names(screen):
+  notes = {'evaluator': {'evaluation_return': 0.75}, 'hard': {'evaluation_return': -2.0}}
+  lines = _run(screen, [status_at(5, notes=notes)], 1.0)
+  assert 'evaluation 0.75 | hard -2.00' in lines[0]
+  assert lines[-1].endswith('evaluation return 0.75, hard return -2.00.')
+
+
 def test_an_evaluation_is_shown_and_a_long_episode_told_once(screen):
   def evaluating(seconds, episodes=1, cut=None):
     news = {'episodes': episodes, 'steps': round(100 * seconds), 'seconds': seconds, 'of': 20, 'max_steps': 27_000}

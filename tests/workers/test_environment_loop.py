@@ -76,8 +76,7 @@ def make_loop(environments, budget=100, logger=None, actor=None, **parts):
       actor=Ones() if actor is None else actor,
       tally=counting.Tally('actor-0', counter),
       logger=Rows() if logger is None else logger,
-      clock=lambda: 0.0,
-      **parts,
+      **{'clock': lambda: 0.0, **parts},
     )
   )
   return loop, replay
@@ -106,6 +105,21 @@ def test_a_row_for_every_so_many_episodes():
   run(loop)
   assert [row['actor_episodes'] for row in log] == [3, 6]
   assert loop.tally.total('actor_episodes') == 7
+
+
+def test_the_time_of_evaluations_in_its_thread_is_left_out_of_its_rate():
+  log, now = Rows(), [100.0]
+  loop, _ = make_loop([Line()], budget=21, logger=log, clock=lambda: now[0])
+  for _ in range(6):
+    loop.step(0.0)
+    now[0] += 0.5
+    if loop.tally.counts['actor_steps'] == 4:
+      now[0] += 30.0
+      loop.tally.hold(30.0)
+  assert [row['steps_per_second'] for row in log] == [
+    2 / 1.0,
+    5 / 2.5,
+  ]  # the step that ends an episode is not counted yet
 
 
 @pytest.mark.parametrize('bad', [np.nan, np.inf])

@@ -33,7 +33,7 @@ class RunOptions:
   seed: int = 0
   workdir: Optional[str] = None
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
-  evaluation: experiments.Evaluation = experiments.Evaluation()
+  evaluation: tyro.conf.SuppressFixed[experiments.Evaluation] = experiments.Evaluation()
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()
   logging: tyro.conf.FlagConversionOff[experiments.Logging] = experiments.Logging()
 

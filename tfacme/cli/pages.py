@@ -37,7 +37,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     seed=options.seed,
     budget=experiments.Budget(**{experiment.budget.unit: options.steps}),
     layout=options.layout,
-    evaluation=options.evaluation,
+    evaluation=_with_first(experiment.evaluation, options.evaluation),
     checkpointing=options.checkpointing,
     logging=options.logging,
   )
@@ -64,12 +64,17 @@ def _with_parts(builder: core.Builder, options: Any) -> core.Builder:
   return dataclasses.replace(builder, **changes)
 
 
+def _with_first(evaluation: Any, first: experiments.Evaluation) -> Any:
+  """The evaluations of a page with other options for the first of them."""
+  return first if isinstance(evaluation, experiments.Evaluation) else [first, *evaluation[1:]][: len(evaluation)]
+
+
 def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
   return {
     'seed': experiment.seed,
     'steps': experiment.budget.steps,
     'layout': experiment.layout,
-    'evaluation': experiment.evaluation,
+    'evaluation': next(iter(experiment.evaluations), experiments.Evaluation()),
     'checkpointing': experiment.checkpointing,
     'logging': experiment.logging,
   }

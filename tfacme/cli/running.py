@@ -33,7 +33,8 @@ def _report(result: Any, budget: experiments.Budget) -> str:
   """The last evaluation, and where everything is."""
   workdir = os.fspath(result.workdir)
   where = f'logs, checkpoints and policy are in {workdir}'
-  rows: List[Any] = loggers.read(os.path.join(workdir, 'logs', 'evaluator.csv'))
+  names = [evaluation['name'] for evaluation in result.description['evaluations']]
+  rows: List[Any] = [row for name in names[:1] for row in loggers.read(os.path.join(workdir, 'logs', f'{name}.csv'))]
   if not rows:
     return f'No evaluation was made; {where}'
   last = rows[-1]

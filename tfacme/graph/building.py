@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from typing import Any, Callable, Dict, List, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from tfacme import checkpoints, core, experiments, networks
+from tfacme import checkpoints, core, experiments, networks, specs
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import numpy_replay, readers, reverb_replay, reverb_tables, sources, tables
 from tfacme.workers import acting, counting, environment_loop, evaluation, export, learning, saving, variables
@@ -42,7 +42,7 @@ def build_counter(plan: plan_lib.Plan) -> counting.Counter:
   """The counter's object."""
   experiment = plan.experiment
   actors = [] if experiment.offline else [f'actor-{i}' for i in range(experiment.layout.actors)]
-  evaluators = ['evaluator'] * experiment.layout.evaluators
+  evaluators = [evaluation.name for evaluation in plan.evaluations]
   counter = counting.Counter(
     experiment.budget.steps, experiment.budget.unit, [actors, ['learner'], evaluators, ['saver']]
   )
@@ -83,8 +83,15 @@ def _is_paced(plan: plan_lib.Plan) -> bool:
   return any(table.limiter.bounds_samples for table in sampled)
 
 
-def _actor(plan: plan_lib.Plan, learner: Any, environments: List[Any], index: int, is_evaluation: bool):
-  """(an actor, the client of its variables)."""
+def _actor(
+  plan: plan_lib.Plan,
+  learner: Any,
+  environments: List[Any],
+  index: int,
+  evaluation: Optional[experiments.Evaluation] = None,
+):
+  """(an actor, or the one of an evaluation; the client of its variables)."""
+  is_evaluation = evaluation is not None and evaluation.policy == 'evaluation'
   builder, layout = plan.experiment.builder, plan.experiment.layout
   policy = builder.policy(plan.networks(), plan.spec, is_evaluation)
   acting.extras_spec(policy, plan.spec)  # Calls it once, so that its variables exist.
@@ -94,9 +101,9 @@ def _actor(plan: plan_lib.Plan, learner: Any, environments: List[Any], index: in
     environments=environments,
     environment_spec=plan.spec,
     variables=client,
-    seed=plan.fresh_seed('evaluator' if is_evaluation else 'actor', index),
-    first_index=0 if is_evaluation else index * layout.slots,
-    slots=len(environments) if is_evaluation else layout.actors * layout.slots,
+    seed=plan.fresh_seed('evaluator' if evaluation else 'actor', index),
+    first_index=0 if evaluation else index * layout.slots,
+    slots=len(environments) if evaluation else layout.actors * layout.slots,
     evaluation=is_evaluation,
   )
   return builder.actor(parts) or acting.PolicyActor(parts), client
@@ -108,7 +115,7 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
   slots = experiment.layout.slots
   numbers = range(index * slots, (index + 1) * slots)
   environments = [experiment.environment(plan.fresh_seed('environment', number)) for number in numbers]
-  actor, _ = _actor(plan, learner, environments, index, is_evaluation=False)
+  actor, _ = _actor(plan, learner, environments, index)
   name = f'actor-{index}'
   return environment_loop.EnvironmentLoop(
     environment_loop.LoopParts(
@@ -139,22 +146,24 @@ def make_learner(experiment: experiments.Experiment) -> learning.Learner:
   return build_learner(plan, build_counter(plan), replay)
 
 
-def build_evaluator(plan: plan_lib.Plan, counter: counting.CounterClient, learner: Any) -> evaluation.Evaluator:
-  """The evaluator's object."""
+def build_evaluator(
+  plan: plan_lib.Plan, options: experiments.Evaluation, counter: counting.CounterClient, learner: Any
+) -> evaluation.Evaluator:
+  """The object of an evaluation's node."""
   experiment = plan.experiment
-  options = experiment.evaluation
-  numbers = range(min(options.episodes, options.environments))
-  environments = [experiment.environment(plan.fresh_seed('evaluation', number)) for number in numbers]
-  actor, client = _actor(plan, learner, environments, 0, is_evaluation=True)
+  make = options.environment or experiment.environment
+  numbers = range(min(options.episodes or evaluation.EPISODES, options.environments))
+  environments = [make(plan.fresh_seed('evaluation', number)) for number in numbers]
+  actor, client = _actor(plan, learner, environments, 0, options)
   return evaluation.Evaluator(
     evaluation.EvaluatorParts(
-      name='evaluator',
+      name=options.name,
       environments=environments,
-      spec=plan.spec,
+      spec=specs.environment_spec(environments[0]) if options.environment else plan.spec,
       actor=actor,
       variables=client,
-      tally=counting.Tally('evaluator', counter),
-      logger=plan.logger('evaluator'),
+      tally=counting.Tally(options.name, counter),
+      logger=plan.logger(options.name),
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 20),
       budget=experiment.budget.steps,
@@ -201,7 +210,7 @@ def _leave(plan: plan_lib.Plan, learner: Any) -> None:
   acting.extras_spec(policy, plan.spec)
   variables.VariableClient(learner, 'policy', policy).update()
   export.export(policy, plan.spec, plan.experiment.budget.steps, plan.path('policy'))
-  if plan.experiment.layout.evaluators:
+  if plan.evaluations:
     from tfacme.loggers import plotting  # matplotlib takes a second to import, which only this node has to spend.
 
     plotting.learning_curve([plan.folder], plan.path('learning_curve.png'))

@@ -45,7 +45,7 @@ class TaskNode(lp.CourierNode):
 
   Attributes:
     role: 'actor', 'learner', 'counter', ...
-    index: among the nodes of its role.
+    index: among the nodes of its role; given as a text, it is the node's name.
     name: of the node and of its logs.
     links: the nodes that it uses, by the names of its factory's arguments.
     factory: makes its object; takes the linked objects.
@@ -57,7 +57,7 @@ class TaskNode(lp.CourierNode):
   def __init__(
     self,
     role: str,
-    index: Optional[int],
+    index: Union[int, str, None],
     factory: Callable[..., Any],
     links: Mapping[str, Link],
     threads: int = 0,
@@ -65,8 +65,8 @@ class TaskNode(lp.CourierNode):
     save_seconds: float = 0.0,
   ):
     self.role = role
-    self.index = index or 0
-    self.name = role if index is None else f'{role}-{index}'
+    self.index = index if isinstance(index, int) else 0
+    self.name = index if isinstance(index, str) else role if index is None else f'{role}-{index}'
     self.links = dict(links)
     self.factory = factory
     self.threads = threads

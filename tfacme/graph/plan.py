@@ -7,6 +7,8 @@ import logging
 import os
 from typing import Any, Callable, List, Optional, Sequence, Tuple
 
+import tree
+
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
 from tfacme.replay import packing, resolving, sources, tables
 from tfacme.workers import acting, export
@@ -37,6 +39,11 @@ class Plan:
   folder: Optional[str]
   checkpoint: Optional[str]
   start: int
+
+  @property
+  def evaluations(self) -> Sequence[experiments.Evaluation]:
+    """Those that have a node."""
+    return self.experiment.evaluations if self.experiment.layout.evaluators else ()
 
   @property
   def codec(self) -> packing.Codec:
@@ -75,6 +82,7 @@ def make_plan(
   environment.close()
   builder.check(spec)
   nets = make_networks(experiment, spec)
+  _check_evaluations(experiment, spec)
   export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
   _check_tables(experiment, described)
@@ -142,3 +150,27 @@ def make_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpe
   made = experiment.networks(spec)
   experiment.builder.checks_networks(made, spec)
   return made
+
+
+def _check_evaluations(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> None:
+  """Raises a `UserError` if an evaluation has an environment in which the policy can't act."""
+  for evaluation in experiment.evaluations:
+    if evaluation.environment is None:
+      continue
+    environment = evaluation.environment(seeds.derive(experiment.seed, 'spec'))
+    own = specs.environment_spec(environment)
+    environment.close()
+    for what, theirs, ours in (
+      ('observations', _kinds(own.observations), _kinds(spec.observations)),
+      ('actions', own.actions, spec.actions),
+    ):
+      if theirs != ours:
+        raise errors.UserError(
+          f'The environment of the evaluation {evaluation.name!r} has other {what} than that of the experiment: '
+          f'{theirs} where that has {ours}.'
+        )
+
+
+def _kinds(nest: Any) -> Any:
+  """Shapes and types, which a policy is made for; bounds may differ."""
+  return {'/'.join(map(str, path)): (tuple(s.shape), str(s.dtype)) for path, s in tree.flatten_with_path(nest)}

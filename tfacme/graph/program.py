@@ -44,9 +44,11 @@ def make_program(
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(building.build_actor, plan, index)
     _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}))
-  for _ in range(layout.evaluators):
+  for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
-    _add(program, node('evaluator', None, functools.partial(building.build_evaluator, plan), links))
+    _add(
+      program, node('evaluator', evaluation.name, functools.partial(building.build_evaluator, plan, evaluation), links)
+    )
   links = {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}
   if 'replay' in links:
     links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)

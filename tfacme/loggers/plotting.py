@@ -67,7 +67,8 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
 
 def _read(run: str) -> _Curve:
   """The evaluations of a run, or its actors' episodes."""
-  rows = loggers.read(os.path.join(run, 'logs', 'evaluator.csv'))
+  first, *_ = _description(run).get('evaluations') or [{}]
+  rows = loggers.read(os.path.join(run, 'logs', f'{first.get("name", "evaluator")}.csv'))
   if rows:
     return _curve(rows, evaluated=True)
   curve = _training(run)

@@ -1,4 +1,4 @@
-"""Observers: they watch an episode and add columns to its row in the log."""
+"""Observers: they watch the episodes of actors and evaluations, and add columns to the rows of the logs."""
 
 from tfacme.observers.actions import ActionNorm as ActionNorm
 from tfacme.observers.actions import DiscreteActionShare as DiscreteActionShare

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-  """Watches the episodes of one environment and adds columns to their rows.
+  """Watches the episodes of one environment and adds columns to their rows, and the means to those of evaluations.
 
-  An experiment names makers of observers, since each environment of each actor needs its own:
+  An experiment names makers of observers, since each environment of each actor and evaluation needs its own:
   `observers=(observers.ActionNorm, functools.partial(observers.DiscreteActionShare, 3))`.
   """
 

@@ -20,6 +20,7 @@ _REFRESH_SECONDS = 0.25  # of the live display
 _LINE_SECONDS = 10.0  # between plain lines, unless a tenth of the budget has passed
 _LINES = 10
 _STALL_SECONDS = 10.0  # a side that waits for longer is worth a line
+_EVALUATOR = 'evaluator'  # the name of an evaluation that has been given none
 _RATE_SECONDS = 20.0  # over which rates are taken
 
 
@@ -27,6 +28,7 @@ class _Sample(NamedTuple):
   """The counts at a time."""
 
   seconds: float
+  held: float  # seconds of evaluations that held up all else
   steps: int
   actor_steps: int
   learner_steps: int
@@ -39,6 +41,7 @@ class Display:
 
       {'unit': 'actor_steps', 'steps': 1200, 'budget': 30000,
        'totals': {'actor_steps': 1200, 'actor_episodes': 130, 'learner_steps': 300, 'evaluator_episodes': 20},
+       'held_seconds': 2.5,
        'notes': {'actor-0': {'recent_return': 0.8, 'blocked': None, 'blocked_seconds': 0.0},
                  'learner': {'loss': 0.1, 'replay_size': 900, 'replay_max': 100000,
                              'blocked': 'the rate limiter to allow a sample', 'blocked_seconds': 12.0},
@@ -46,8 +49,9 @@ class Display:
                                'evaluating': {'episodes': 3, 'of': 20, 'steps': 70, 'seconds': 0.1,
                                               'max_steps': 27000}}}}
 
-  `notes` are what each node says of itself; all of them may be missing. A display is no part of the run: it raises
-  nothing, and what goes wrong in it ends it with one line on standard error.
+  `notes` are what each node says of itself, in the order in which they are shown; all of them may be missing.
+  `held_seconds` is for how long evaluations have held up all else, as they do in one thread. A display is no part of
+  the run: it raises nothing, and what goes wrong in it ends it with one line on standard error.
   """
 
   def __init__(
@@ -130,7 +134,8 @@ class Display:
   def _remember(self, status: Mapping[str, Any]) -> None:
     """Keeps what rates and averages are made of."""
     totals = status['totals']
-    sample = _Sample(self._clock(), status['steps'], totals.get('actor_steps', 0), totals.get('learner_steps', 0))
+    counts = (status['steps'], totals.get('actor_steps', 0), totals.get('learner_steps', 0))
+    sample = _Sample(self._clock(), status.get('held_seconds', 0.0), *counts)
     self._first = self._first or sample
     if self._samples and sample.learner_steps < self._samples[-1].learner_steps:
       self._samples.clear()  # A learner that goes on has said where it begins.
@@ -178,11 +183,15 @@ class Display:
       facts['time left'] = _duration(remaining)
     if (recent := _recent_return(status)) is not None:
       facts['return'] = f'{recent:.2f}'
-    evaluations = list(_notes(status, 'evaluation_return'))
-    if evaluations:
-      facts['evaluation'] = f'{evaluations[-1]:.2f}'
-    for _, news in _noted(status, 'evaluating'):
-      facts['evaluating'] = f'{news["episodes"]} of {news["of"]} episodes, the longest has {news["steps"]:,} steps'
+    for name, value in _noted(status, 'evaluation_return'):
+      facts[_evaluation(name)] = f'{value:.2f}'
+    playing_now = [
+      f'{news["episodes"]} of {news["of"]} episodes{"" if name == _EVALUATOR else f" of {name}"}, the longest has '
+      f'{news["steps"]:,} steps'
+      for name, news in _noted(status, 'evaluating')
+    ]
+    if playing_now:
+      facts['evaluating'] = '; '.join(playing_now)
     if len(self._samples) > 1:  # Before there is a second one no rate is known.
       if status['unit'] == 'actor_steps':
         facts['acting'] = f'{acting:,.0f} steps/s'
@@ -200,10 +209,11 @@ class Display:
   def _rates(self) -> Tuple[float, float, Optional[float]]:
     """Environment steps and learner steps a second, and the seconds that the run still takes (None: not known)."""
     old, new = self._samples[0], self._samples[-1]
-    seconds = new.seconds - old.seconds
-    if seconds <= 0:
+    elapsed = new.seconds - old.seconds
+    if elapsed <= 0:
       return 0.0, 0.0, None
-    speed = (new.steps - old.steps) / seconds
+    speed = (new.steps - old.steps) / elapsed
+    seconds = max(1e-9, elapsed - (new.held - old.held))
     # While nothing is learned yet the actors are several times as fast as they will be.
     remaining = (self._status['budget'] - new.steps) / speed if speed > 0 and new.learner_steps else None
     return (new.actor_steps - old.actor_steps) / seconds, (new.learner_steps - old.learner_steps) / seconds, remaining
@@ -228,14 +238,17 @@ class Display:
     first, last = self._first, self._samples[-1]
     assert first is not None
     seconds = max(1e-9, self._clock() - first.seconds)
+    held = last.held - first.held
     totals = self._status['totals']
     parts = [f'{self._status["steps"]:,} {_unit(self._status["unit"])}, {_duration(seconds)}']
     if self._status['unit'] == 'actor_steps':
-      parts[0] += f' at {(last.steps - first.steps) / seconds:,.0f}/s'
+      parts[0] += f' at {(last.steps - first.steps) / max(1e-9, seconds - held):,.0f}/s'
+      if held >= 1:
+        parts[0] += f' without {_duration(held)} of evaluations'
       parts.append(f'{totals.get("learner_steps", 0):,} learner steps')
-    evaluations = list(_notes(self._status, 'evaluation_return'))
+    evaluations = list(_noted(self._status, 'evaluation_return'))
     if evaluations:
-      parts.append(f'evaluation return {evaluations[-1]:.2f}')
+      parts += [f'{_evaluation(name)} return {value:.2f}' for name, value in evaluations]
     elif (recent := _recent_return(self._status)) is not None:
       parts.append(f'return {recent:.2f}')
     return ', '.join(parts) + '.'
@@ -250,6 +263,11 @@ def _noted(status: Mapping[str, Any], key: str) -> Iterator[Tuple[str, Any]]:
 
 def _notes(status: Mapping[str, Any], key: str) -> Iterator[Any]:
   return (value for _, value in _noted(status, key))
+
+
+def _evaluation(name: str) -> str:
+  """What an evaluation is called, by the name of its node."""
+  return 'evaluation' if name == _EVALUATOR else name
 
 
 def _recent_return(status: Mapping[str, Any]) -> Optional[float]:

@@ -203,7 +203,8 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'observers': [_name(observer) for observer in experiment.observers],
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,
-    **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'evaluation', 'checkpointing', 'logging')},
+    **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'checkpointing', 'logging')},
+    'evaluations': [_describe_evaluation(evaluation) for evaluation in experiment.evaluations],
     'command': sys.argv,
     'versions': {
       'python': platform.python_version(),
@@ -223,6 +224,12 @@ def _builder(builder: core.Builder) -> Dict[str, Any]:
     for name, part in fields.items()
   }
   return {'type': type(builder).__name__, **inside}
+
+
+def _describe_evaluation(evaluation: experiments.Evaluation) -> Dict[str, Any]:
+  environment = evaluation.environment
+  numbers = core.describe(dataclasses.replace(evaluation, environment=None))
+  return {**numbers, 'environment': None if environment is None else _name(environment)}
 
 
 def _name(part: Any) -> str:

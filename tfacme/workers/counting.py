@@ -31,11 +31,13 @@ class CounterClient(Protocol):
   """What nodes ask of the counter; every call may come twice and then counts once.
 
   Attributes:
-    prompt: whether a call costs next to nothing, so that nodes tell it of every step.
+    prompt: whether a call costs next to nothing, since the counter is in the same thread; nodes tell it of every step.
+    held: of a prompt one, seconds for which an evaluation has held up all other nodes.
     news: of a prompt one, the newest totals and the phase, as in `Report`.
   """
 
   prompt: bool
+  held: float
 
   @property
   def news(self) -> Tuple[Dict[str, int], int]: ...
@@ -77,9 +79,11 @@ class Counter:
       unit: which count the budget is of, 'actor_steps' or 'learner_steps'.
       phases: the names of the nodes that each phase of the end of a run waits for.
     """
+    self.held = 0.0
     self._budget = budget
     self._unit = unit
     self._phases = [frozenset(names) for names in phases]
+    self._order = [name for names in phases for name in names]
     self._counts: Dict[str, Dict[str, int]] = {}
     self._granted: Dict[str, int] = {}
     self._finished: set[str] = set()
@@ -134,6 +138,7 @@ class Counter:
     """All that a display shows, as plain values."""
     now = time.monotonic()
     with self._lock:
+      names = dict.fromkeys((*self._order, *self._notes))
       for node, since in self._blocked_since.items():
         self._notes[node]['blocked_seconds'] = now - since
       return {
@@ -142,7 +147,8 @@ class Counter:
         'budget': self._budget,
         'totals': self._totals,
         'phase': self._phase,
-        'notes': {node: dict(notes) for node, notes in self._notes.items()},
+        'held_seconds': self.held,
+        'notes': {node: dict(self._notes[node]) for node in names if node in self._notes},
       }
 
   def save(self, path: str) -> str:
@@ -241,6 +247,16 @@ class Tally:
     """Tells the counter what was counted and claims the next `most` steps, if that costs nothing; else it all waits."""
     if self.counter.prompt:
       self.report(claim=self.counts[unit] + most)
+
+  def hold(self, seconds: float) -> None:
+    """Says that this node has held up all others for so long, which it has if they share its thread."""
+    if self.counter.prompt:
+      self.counter.held += seconds
+
+  @property
+  def held(self) -> float:
+    """Seconds for which other nodes have held up this one, so that its rates leave them out."""
+    return self.counter.held if self.counter.prompt else 0.0
 
   def total(self, name: str) -> int:
     """A count of all nodes: what the counter last said, and what this node has counted since."""

@@ -115,7 +115,7 @@ class EnvironmentLoop:
     self._unit = 'actor_steps'
     self._done = False
     self.tally.join([self._unit, 'actor_episodes'])
-    self._started = (parts.clock(), self.tally.counts[self._unit])
+    self._started = (parts.clock() - self.tally.held, self.tally.counts[self._unit])
 
   def step(self, wait: float) -> core.Outcome:
     """Steps each slot once."""
@@ -192,7 +192,7 @@ class EnvironmentLoop:
       return
     now = self._parts.clock()
     steps = self.tally.total(self._unit) + slot + 1
-    seconds = max(now - self._started[0], 1e-9)
+    seconds = max(now - self.tally.held - self._started[0], 1e-9)
     row = {
       'actor_steps': steps,
       'actor_episodes': self.tally.total('actor_episodes'),

@@ -16,6 +16,9 @@ from tfacme.workers import counting, playing
 from tfacme.workers.environment_loop import close_all, episode_columns
 from tfacme.workers.variables import VariableClient
 
+EPISODES = 20  # of the last evaluation, unless told otherwise
+_SHARE = 4  # all before it take about this part of the steps of the run
+
 
 @dataclasses.dataclass(frozen=True)
 class EvaluatorParts:
@@ -32,7 +35,7 @@ class EvaluatorParts:
     unit: what `every` counts.
     every: steps between evaluations; 0 is only the last.
     budget: steps of the run.
-    episodes: of each evaluation.
+    episodes: of each evaluation; None is what `experiments.Evaluation` says.
     max_episode_steps: at which an episode is cut off.
     observers: make more columns for the log, the means over the episodes.
     clock: seconds; for the columns that tell the time.
@@ -48,14 +51,17 @@ class EvaluatorParts:
   unit: str
   every: int
   budget: int
-  episodes: int
+  episodes: Optional[int]
   max_episode_steps: int
   observers: Sequence[Callable[[], Any]] = ()
   clock: Callable[[], float] = time.time
 
 
 class Evaluator:
-  """Evaluates when the run has come far enough, and once more on the final variables; a `core.Worker`."""
+  """Evaluates when the run has come far enough, and once more on the final variables; a `core.Worker`.
+
+  What it plays is a function of the counts of the run, so that in one thread it repeats.
+  """
 
   goes_on = True  # An evaluation has variables that stay as they are, so in one thread it runs whole.
 
@@ -69,8 +75,12 @@ class Evaluator:
     self._playing: Optional[Iterator[Union[playing.Playing, playing.Result]]] = None
     self._is_last = False  # whether what it plays is on the final variables
     self._started = (0.0, 0)  # seconds, actor steps
+    self._episodes = 0  # of what it plays
     self.tally.join(['evaluator_episodes', 'evaluator_steps'])
-    self._next = self._after(self.tally.total(parts.unit))
+    counts = self.tally.counts
+    self._length = counts['evaluator_steps'] / max(1, counts['evaluator_episodes'])  # of its episodes, of late
+    self._since = self.tally.total(parts.unit)  # when the last one began
+    self._next = self._after(self._since)
 
   def step(self, wait: float) -> core.Outcome:
     """Plays a piece of an evaluation if one is due."""
@@ -79,13 +89,37 @@ class Evaluator:
     self.tally.hear()
     steps = self.tally.total(self._parts.unit)
     last = self.tally.phase >= counting.PHASES.index('evaluator')
-    if self._playing is None:
-      if not last and steps < self._next:
-        if wait:
-          time.sleep(wait)
-        return core.Blocked('the next evaluation', idle=True)
-      self._is_last, self._next = last, self._after(steps)
+    if self._playing is None and not self._begins(steps, last):
+      if wait:
+        time.sleep(wait)
+      return core.Blocked('the next evaluation', idle=True)
+    begun = self._parts.clock()
+    outcome = self._play()
+    self.tally.hold(self._parts.clock() - begun)
+    return outcome
+
+  def _begins(self, steps: int, last: bool) -> bool:
+    """Begins an evaluation if one is due."""
+    if not last and steps < self._next:
+      return False
+    self._next = self._after(steps)
+    episodes = EPISODES if self._parts.episodes is None else self._parts.episodes
+    if self._parts.episodes is None and not last:
+      episodes = min(episodes, self._affordable(steps))
+    if episodes:
+      self._is_last, self._since, self._episodes = last, steps, episodes
       self._begin()
+    return episodes > 0
+
+  def _affordable(self, steps: int) -> int:
+    """How many episodes take a share of the steps since the last evaluation, if they are as long as those so far."""
+    acted = self.tally.total('actor_steps') / max(1, self.tally.total('actor_episodes'))
+    longest = max(acted, self._length)
+    # Where nothing is known, one episode shows.
+    return int((steps - self._since) / (_SHARE * longest)) if longest else 1
+
+  def _play(self) -> core.Outcome:
+    """Plays a piece."""
     news = next(self._playing)  # type: ignore[arg-type]
     if isinstance(news, playing.Playing):
       self._tell(news)
@@ -109,18 +143,19 @@ class Evaluator:
     def act(observation: core.Nest, first: np.ndarray) -> core.Nest:
       return parts.actor.act(observation, first, steps)[0]
 
-    self._playing = self._player.play(act, parts.episodes)
+    self._playing = self._player.play(act, self._episodes)
 
   def _tell(self, news: playing.Playing) -> None:
     """Lets a display know how far it is."""
     parts = self._parts
-    self.tally.notes['evaluating'] = {**news._asdict(), 'of': parts.episodes, 'max_steps': parts.max_episode_steps}
+    self.tally.notes['evaluating'] = {**news._asdict(), 'of': self._episodes, 'max_steps': parts.max_episode_steps}
     self.tally.report()
 
   def _log(self, result: playing.Result) -> None:
     parts = self._parts
     self.tally.add('evaluator_episodes', result.episodes)
     self.tally.add('evaluator_steps', int(result.lengths.sum()))
+    self._length = float(result.lengths.mean())
     now = parts.clock()
     row: Dict[str, Any] = {
       'actor_steps': self._started[1],

@@ -1,0 +1,104 @@
+"""Several evaluations of one run: on two environments, of two policies, of a reward with two parts; on every engine."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import numpy as np
+import pytest
+from dm_env import specs as dm_specs
+
+import tfacme
+from tests.contract import environment, on_policy
+from tfacme import loggers, observers
+from tfacme.graph import nodes
+from tfacme.loggers import plotting
+
+ENGINES = [
+  'inline',
+  pytest.param('local_mt', marks=pytest.mark.slow),
+  pytest.param('local_mp', marks=pytest.mark.slow),
+]
+
+
+class TwoParts(environment.TwoStates):
+  """Pays in two parts: what `TwoStates` pays, and -1 in each step."""
+
+  def step(self, action):
+    timestep = super().step(action)
+    return timestep._replace(reward=np.array([timestep.reward, -1.0], np.float32))
+
+  def reward_spec(self):
+    return dm_specs.Array((2,), np.float32, 'reward')
+
+
+def in_two_parts(seed):
+  return TwoParts(seed)
+
+
+def _experiment(*more, **changes):
+  return dataclasses.replace(
+    on_policy.experiment(), evaluation=[tfacme.Evaluation(episodes=10, every=500), *more], **changes
+  )
+
+
+def _rows(run, name):
+  return loggers.read(os.path.join(run, 'logs', f'{name}.csv'))
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_each_has_its_environment_its_policy_and_its_log(engine, tmp_path):
+  run = str(tmp_path / 'run')
+  experiment = _experiment(
+    tfacme.Evaluation(name='parts', environment=in_two_parts, episodes=4, every=1000),
+    tfacme.Evaluation(name='exploring', policy='behaviour', episodes=50, every=0),
+    observers=(lambda: observers.DiscreteActionShare(2),),
+  )
+  statuses = []
+  tfacme.train(experiment, run, launch=engine, progress=False, on_status=statuses.append)
+  evaluated, parts, (exploring,) = (_rows(run, name) for name in ('evaluator', 'parts', 'exploring'))
+  steps = experiment.budget.actor_steps
+  assert evaluated[-1]['actor_steps'] == parts[-1]['actor_steps'] == exploring['actor_steps'] == str(steps)
+  if engine == 'inline':
+    assert [row['actor_steps'] for row in parts] == ['1000', '2000']
+    assert [row['evaluator_episodes'] for row in evaluated] == ['10', '20', '30', '40']
+  # The same environment but for what it pays, and the same policy on the same seeds.
+  last, best = parts[-1], environment.BEST
+  assert float(last['episode_return_1']) == -environment.LENGTH
+  assert float(last['episode_return']) == float(last['episode_return_0']) + float(last['episode_return_1'])
+  assert best - 0.5 <= float(last['episode_return_0']) <= best
+  assert float(evaluated[-1]['episode_return']) >= best - 0.5
+  assert 0 < float(exploring['episode_return']) <= float(evaluated[-1]['episode_return'])
+  assert float(exploring['action_0_share']) + float(exploring['action_1_share']) == pytest.approx(1.0)
+  notes = statuses[-1]['notes']
+  shown = [name for name in notes if notes[name].get('evaluation_return') is not None]
+  assert shown == ['evaluator', 'parts', 'exploring']
+  assert plotting._read(run).returns[-1] == float(evaluated[-1]['episode_return'])
+
+
+def test_what_one_plays_does_not_depend_on_others(tmp_path):
+  logs = []
+  more = [tfacme.Evaluation(name='other', episodes=3, every=100)]
+  for name, experiment in (('alone', _experiment()), ('together', _experiment(*more))):
+    run = str(tmp_path / name)
+    tfacme.train(experiment, run, progress=False)
+    clock = ('timestamp', 'steps_per_second')
+    logs.append([{k: v for k, v in row.items() if k not in clock} for row in _rows(run, 'evaluator')])
+  assert logs[0] == logs[1]
+  assert len(_rows(str(tmp_path / 'together'), 'other')) == 20
+
+
+def test_the_first_one_is_plotted_whatever_its_name(tmp_path):
+  run = str(tmp_path / 'run')
+  named = [tfacme.Evaluation(name='first', episodes=2, every=0), tfacme.Evaluation(name='evaluator', every=1000)]
+  budget = tfacme.Budget(actor_steps=100)
+  tfacme.train(dataclasses.replace(on_policy.experiment(), evaluation=named, budget=budget), run, progress=False)
+  assert plotting._read(run).returns.tolist() == [float(row['episode_return']) for row in _rows(run, 'first')]
+
+
+def test_without_evaluations_there_is_no_node_for_them():
+  experiment = on_policy.experiment()
+  for changes in ({'evaluation': ()}, {'layout': tfacme.Layout(evaluators=0)}):
+    program = tfacme.make_program(dataclasses.replace(experiment, **changes))
+    assert 'evaluator' not in [node.role for node in nodes.of_program(program)]

@@ -1,0 +1,208 @@
+"""The evaluator by itself: when it evaluates, how many episodes it plays, and what it says."""
+
+import dm_env
+import numpy as np
+from dm_env import specs as dm_specs
+
+from tfacme import core, observers, specs
+from tfacme.workers import counting, evaluation
+
+
+class Rewarding(dm_env.Environment):
+  """Episodes of so many steps, of which each pays (1, 2), or 1."""
+
+  def __init__(self, length, parts=()):
+    self.length = length
+    self._parts = parts
+    self._at = 0
+
+  def reset(self):
+    self._at = 0
+    return dm_env.restart(np.zeros(1, np.float32))
+
+  def step(self, action):
+    self._at += 1
+    make = dm_env.termination if self._at == self.length else dm_env.transition
+    reward = np.arange(1.0, 1.0 + self._parts[0], dtype=np.float32) if self._parts else 1.0
+    return make(reward, np.zeros(1, np.float32))
+
+  def observation_spec(self):
+    return dm_specs.Array((1,), np.float32)
+
+  def action_spec(self):
+    return dm_specs.DiscreteArray(2)
+
+  def reward_spec(self):
+    return dm_specs.Array(self._parts, np.float32)
+
+
+class Zeros:
+  """Always takes action 0."""
+
+  def act(self, observation, first, steps):
+    return np.zeros(len(first), np.int32), ()
+
+
+class Variables:
+  """Of version 7."""
+
+  version = 7
+
+  def update_and_wait(self):
+    pass
+
+
+class Rows(list):
+  """A logger that keeps its rows."""
+
+  def write(self, row):
+    self.append(row)
+
+  def close(self):
+    pass
+
+
+class Clock:
+  """Goes on by a second at each look."""
+
+  now = 0.0
+
+  def __call__(self):
+    self.now += 1.0
+    return self.now
+
+
+def make(environment, episodes=None, every=100, budget=1000, unit='actor_steps', max_steps=1000, makers=()):
+  """An evaluator, its rows, and a function that lets the run come to a number of steps and episodes."""
+  counter = counting.Counter(budget, unit, [['actor-0'], [], ['evaluator'], ['saver']])
+  rows = Rows()
+  evaluator = evaluation.Evaluator(
+    evaluation.EvaluatorParts(
+      name='evaluator',
+      environments=[environment],
+      spec=specs.environment_spec(environment),
+      actor=Zeros(),
+      variables=Variables(),
+      tally=counting.Tally('evaluator', counter),
+      logger=rows,
+      unit=unit,
+      every=every,
+      budget=budget,
+      episodes=episodes,
+      max_episode_steps=max_steps,
+      observers=makers,
+      clock=Clock(),
+    )
+  )
+
+  def come_to(steps, actor_episodes=0):
+    counter.report('actor-0', {unit: steps, 'actor_episodes': actor_episodes}, finished=steps == budget)
+    outcome = core.Progress.DID
+    while not (outcome is core.Progress.DONE or isinstance(outcome, core.Blocked)):
+      outcome = evaluator.step(0.0)
+
+  return evaluator, rows, come_to
+
+
+def _episodes(rows):
+  """How many episodes each evaluation played, by the counts."""
+  totals = [0, *(row['evaluator_episodes'] for row in rows)]
+  return [after - before for before, after in zip(totals, totals[1:])]
+
+
+def _at(rows):
+  return [row['actor_steps'] for row in rows]
+
+
+def test_numbers_that_are_given_are_kept():
+  _, rows, come_to = make(Rewarding(50), episodes=3)
+  for steps in range(0, 1001, 10):
+    come_to(steps)
+  assert _at(rows) == list(range(100, 1001, 100))
+  assert _episodes(rows) == [3] * 10
+  assert rows[-1]['evaluator_steps'] == 10 * 3 * 50
+
+
+def test_by_default_evaluations_take_a_quarter_of_the_steps():
+  _, rows, come_to = make(Rewarding(5))
+  for steps in range(0, 1001, 50):
+    come_to(steps, actor_episodes=steps // 5)
+  assert _at(rows) == list(range(100, 1001, 100))
+  assert _episodes(rows) == [100 // 4 // 5] * 9 + [20]  # the last one has all its episodes
+
+
+def test_the_longer_of_acted_and_evaluated_episodes_counts():
+  _, rows, come_to = make(Rewarding(12))
+  for steps in range(0, 1001, 50):
+    come_to(steps, actor_episodes=steps // 5)
+  assert _episodes(rows) == [5] + [2] * 8 + [20]
+
+
+def test_a_long_episode_waits_until_a_quarter_of_the_steps_is_one():
+  _, rows, come_to = make(Rewarding(90))
+  for steps in range(0, 1001, 50):
+    come_to(steps, actor_episodes=steps // 90)
+  assert _at(rows) == [400, 800, 1000]
+  assert _episodes(rows) == [1, 1, 20]
+
+
+def test_where_no_episode_has_ended_there_is_only_the_last_evaluation():
+  _, rows, come_to = make(Rewarding(10**9), max_steps=30)
+  for steps in range(0, 1001, 50):
+    come_to(steps)
+  assert _at(rows) == [1000]
+  assert (rows[0]['episodes_cut'], rows[0]['episode_length']) == (20, 30.0)
+
+
+def test_many_short_episodes_are_no_more_than_the_last_ones():
+  _, rows, come_to = make(Rewarding(1))
+  for steps in range(0, 1001, 50):
+    come_to(steps, actor_episodes=steps)
+  assert _episodes(rows) == [20] * 10
+
+
+def test_without_actors_the_first_episode_shows_how_long_they_are():
+  _, rows, come_to = make(Rewarding(10), unit='learner_steps')
+  for steps in range(0, 1001, 50):
+    come_to(steps)
+  assert _episodes(rows) == [1] + [2] * 8 + [20]
+
+
+def test_parts_of_a_reward_and_what_observers_make_are_columns():
+  makers = [lambda: observers.DiscreteActionShare(2)]
+  _, rows, come_to = make(Rewarding(4, parts=(3,)), episodes=2, every=0, makers=makers)
+  come_to(1000)
+  (row,) = rows
+  assert [row[f'episode_return_{i}'] for i in range(3)] == [4.0, 8.0, 12.0]
+  assert (row['episode_return'], row['episode_return_minimum'], row['episode_length']) == (24.0, 24.0, 4.0)
+  assert (row['action_0_share'], row['action_1_share']) == (1.0, 0.0)
+
+
+def test_a_single_reward_has_no_parts_and_no_columns_of_them():
+  _, rows, come_to = make(Rewarding(4), episodes=2, every=0)
+  come_to(1000)
+  assert rows[0]['episode_return'] == 4.0 and 'episode_return_0' not in rows[0]
+
+
+def test_the_time_that_it_plays_in_the_thread_of_others_is_known_to_them():
+  evaluator, rows, come_to = make(Rewarding(4), episodes=2)
+  come_to(50)
+  assert evaluator.tally.held == 0.0
+  come_to(100)
+  assert len(rows) == 1 and evaluator.tally.held >= 1.0
+  evaluator.tally.counter.prompt = False  # a counter in another process
+  evaluator.tally.hold(5.0)
+  assert evaluator.tally.held == 0.0
+
+
+def test_it_tells_how_far_it_is_and_what_it_cut_off(monkeypatch):
+  monkeypatch.setattr(evaluation.playing, '_PIECE_SECONDS', -1.0)
+  evaluator, _, come_to = make(Rewarding(40), episodes=2, every=0, max_steps=30)
+  evaluator.tally.counter.report('actor-0', {'actor_steps': 1000}, finished=True)
+  assert evaluator.step(0.0) is core.Progress.PART
+  note = evaluator.tally.counter.status()['notes']['evaluator']['evaluating']
+  assert (note['episodes'], note['of'], note['steps'], note['max_steps']) == (0, 2, 1, 30)
+  come_to(1000)
+  note = evaluator.tally.counter.status()['notes']['evaluator']
+  assert note['evaluating'] is None and note['evaluation_return'] == 30.0
+  assert note['evaluation_cut'].startswith('evaluator after 1,000 steps: 2 of 2 episodes were cut off at 30 steps')
