@@ -74,6 +74,9 @@ def calls(monkeypatch):
 
   def train(experiment, workdir, launch):
     made.append(('train', experiment, workdir, launch))
+    learner = loggers.CSVLogger(f'{workdir}/logs/learner.csv')
+    learner.write({'learner_steps': 1})
+    learner.close()
     logger = loggers.CSVLogger(f'{workdir}/logs/evaluator.csv')
     logger.write(
       {'actor_steps': 1000, 'episode_return': 0.25, 'episode_return_standard_error': 0.125, 'episodes_cut': 0}

@@ -89,3 +89,11 @@ def test_with_a_folder_they_are_in_a_file(tmp_path):
   logger.write({'a': 1})
   logger.close()
   assert (tmp_path / 'actor-0.csv').read_text() == 'a\n1\n'
+
+
+def test_a_log_without_rows_has_no_file(tmp_path):
+  logger = loggers.CSVLogger(tmp_path / 'logs' / 'learner.csv')
+  logger.close()
+  assert (tmp_path / 'logs').is_dir() and not (tmp_path / 'logs' / 'learner.csv').exists()
+  with pytest.raises(ValueError, match='is closed'):
+    logger.write({'a': 1})

@@ -111,6 +111,53 @@ def raising(seed):
   return _Raising(seed)
 
 
+class _Narrow(_Counting):
+  def spoil(self, timestep):
+    return timestep._replace(observation=timestep.observation[:1])
+
+
+class _Worthless(_Counting):
+  def spoil(self, timestep):
+    return timestep._replace(reward=None)
+
+
+class _NaNDiscount(_Counting):
+  def spoil(self, timestep):
+    return timestep._replace(discount=np.nan)
+
+
+class _Elsewhere(_Counting):
+  """Goes to another folder when it is made, and at each step."""
+
+  def __init__(self, seed=None):
+    super().__init__(seed)
+    os.chdir('/')
+
+  def step(self, action):
+    os.chdir('/')
+    return super().step(action)
+
+
+def narrow_observation(seed):
+  """Has an observation of one row, (1, 5), at step 1,000, which would fill all ten."""
+  return _Narrow(seed)
+
+
+def no_reward(seed):
+  """Has a reward of None at step 1,000."""
+  return _Worthless(seed)
+
+
+def nan_discount(seed):
+  """Has a NaN in the discount of step 1,000."""
+  return _NaNDiscount(seed)
+
+
+def elsewhere(seed):
+  """Goes to another folder."""
+  return _Elsewhere(seed)
+
+
 def nan_observation(seed):
   """Has a NaN in the observation of step 1,000."""
   return _NaN(seed)

@@ -36,6 +36,11 @@ _BREAKS = {
     'actor-0',
     'actor-0 at its step 1000: slot 0: observation has nan. The environment gave that; look at',
   ),
+  'NaN in a discount': (
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_discount', '--steps', '50000'],
+    'actor-0',
+    'actor-0 at its step 1000, slot 0: the discount is nan. The environment gave that; look at',
+  ),
 }
 
 
@@ -50,6 +55,50 @@ def test_a_node_that_raises_ends_the_run(what, engine, tmp_path):
   assert story in ended.err
   assert '(Pdb)' not in ended.out + ended.err
   assert not ended.left
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+@pytest.mark.parametrize(
+  'environment, says',
+  [
+    ('narrow_observation', 'observation_spec: the observation has the shape (1, 5), and the spec says (10, 5)'),
+    ('no_reward', 'reward_spec: the reward is None, and the spec says a number'),
+  ],
+)
+def test_an_environment_that_does_not_keep_to_its_specs_is_one_line(environment, says, engine, tmp_path):
+  arguments = ['--env', f'{broken.__name__}:{environment}', '--launch', engine, '--workdir', str(tmp_path)]
+  ended = processes.tfacme('train', 'dqn', *arguments, '--steps', '50000').wait(100)
+  where = 'actor-0 at its step 1000, slot 0: the environment does not keep to its own'
+  assert ended.err == f'tfacme: {where} {says}; mend the one or the other.\n'
+  assert (ended.code, ended.left) == (2, [])
+
+
+@pytest.mark.parametrize('engine', ENGINES)
+def test_an_environment_that_goes_to_another_folder_takes_no_path_with_it(engine, tmp_path):
+  train = ['train', 'dqn', '--env', f'{broken.__name__}:elsewhere', '--steps', '1200', '--launch', engine]
+  ended = processes.tfacme(*train, '--workdir', 'run', '--evaluation.episodes', '2', cwd=tmp_path).wait(200)
+  assert (ended.code, ended.err, ended.left) == (0, '', [])
+  assert 'logs, checkpoints and policy are in run\n' in ended.out
+  assert {'logs', 'checkpoints', 'policy', 'experiment.json', 'learning_curve.png'} <= set(os.listdir(tmp_path / 'run'))
+  if engine == 'inline':
+    for command, made in (
+      (['evaluate', 'run'], 'run'),
+      (['record', '--run', 'run', '--out', 'data', '--episodes', '2'], 'data'),
+      (['watch', 'run', '--out', 'episode.gif'], 'episode.gif'),
+    ):
+      ended = processes.tfacme(*command, cwd=tmp_path).wait(100)
+      assert (ended.code, ended.err) == (0, '') and (tmp_path / made).exists()
+
+
+def test_a_run_that_learned_nothing_says_so(tmp_path):
+  ended = processes.run(*'train dqn --env bsuite:catch/0 --steps 50 --workdir'.split(), str(tmp_path))
+  assert ended.code == 0
+  assert '50 environment steps' in ended.out and ', nothing was learned, evaluation return' in ended.out
+  assert 'so there is no learner.csv' in ended.out.splitlines()[-1]
+  assert sorted(name for name in os.listdir(tmp_path / 'logs') if name.endswith('.csv')) == [
+    'actor-0.csv',
+    'evaluator.csv',
+  ]
 
 
 @pytest.mark.parametrize('node', ['actor-1', 'learner', 'replay', 'counter'])

@@ -195,11 +195,13 @@ def _watch(arguments: Sequence[str]) -> None:
   import tfacme  # pylint: disable=g-import-not-at-top
   from tfacme.runs import watching  # pylint: disable=g-import-not-at-top
 
-  with contextlib.closing(_load_run(options.run).environment(options.seed)) as environment:
+  run, policy = _load_run(options.run), tfacme.load_policy(options.run)
+  out = os.path.abspath(options.out)  # An environment may go to another folder.
+  with contextlib.closing(run.environment(options.seed)) as environment:
     returns = watching.watch(
-      tfacme.load_policy(options.run),
+      policy,
       environment,
-      options.out,
+      out,
       options.episodes,
       options.max_frames,
       options.max_episode_steps,
@@ -245,9 +247,10 @@ def _record(arguments: Sequence[str]) -> None:
   # Episodes that are added must not be those that are there once more.
   seed = seeds.derive(options.seed, 'record', there) if there else options.seed
   policy = tfacme.load_policy(options.run, seed) if options.run else None
+  out = os.path.abspath(options.out)  # An environment may go to another folder.
   with contextlib.closing(made(seed)) as environment:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # The episodes so far are kept.
-    returns = tfacme.record(policy, environment, options.episodes, options.out, seed, options.max_episode_steps)
+    returns = tfacme.record(policy, environment, options.episodes, out, seed, options.max_episode_steps)
   mean = sum(returns) / len(returns)
   more = f' beside {there} from before' if there else ''
   print(f'{len(returns)} episodes with a mean return of {mean:.4g} are in {options.out}{more}')

@@ -26,22 +26,25 @@ def run(experiment: experiments.Experiment, workdir: str, launch: str) -> None:
   import tfacme  # pylint: disable=g-import-not-at-top
 
   result = tfacme.train(experiment, workdir=workdir, launch=launch)
-  print(_report(result, experiment.budget))
+  print(_report(result, experiment.budget, workdir))
 
 
-def _report(result: Any, budget: experiments.Budget) -> str:
-  """The last evaluation, and where everything is."""
-  workdir = os.fspath(result.workdir)
+def _report(result: Any, budget: experiments.Budget, workdir: str) -> str:
+  """The last evaluation, and where everything is: in the folder `workdir`, as the user calls it."""
+  logs = os.path.join(result.workdir, 'logs')
   where = f'logs, checkpoints and policy are in {workdir}'
+  if not loggers.read(os.path.join(logs, 'learner.csv')):
+    where = (
+      'nothing was learned, since the replay never held as much as the agent waits for, so there is no learner.csv; '
+      f'{where}'
+    )
   names = [evaluation['name'] for evaluation in result.description['evaluations']]
-  rows: List[Any] = [row for name in names[:1] for row in loggers.read(os.path.join(workdir, 'logs', f'{name}.csv'))]
+  rows: List[Any] = [row for name in names[:1] for row in loggers.read(os.path.join(logs, f'{name}.csv'))]
   if not rows:
     return f'No evaluation was made; {where}'
   last = rows[-1]
   value, error = float(last['episode_return']), float(last['episode_return_standard_error'])
   steps = int(float(last[budget.unit]))
-  if int(last.get('learner_steps', 1)) == 0:
-    where = f'nothing was learned, since the replay never held as much as the agent waits for; {where}'
   cut = ''
   if int(last['episodes_cut']):
     cut = f'; {last["episodes_cut"]} episodes cut off'

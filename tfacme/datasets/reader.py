@@ -25,6 +25,10 @@ class RLDS:
   path: str
   split: str = 'train'
 
+  def __post_init__(self):
+    # An environment may go to another folder. No field: a data set is called by the path that was given.
+    object.__setattr__(self, '_folder', os.path.abspath(os.path.expanduser(self.path)))
+
   def episodes(self, seed: int) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed.
 
@@ -80,7 +84,7 @@ class RLDS:
         number += 1
 
   def _open(self) -> Tuple[Any, List[folder.Shard]]:
-    path = os.path.expanduser(self.path)
+    path: str = self._folder  # type: ignore[attr-defined]
     builder = folder.builder(path)
     return _columns(builder.info.features, path), folder.shards(builder, path, self.split)
 

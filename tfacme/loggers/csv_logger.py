@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from typing import Dict, List, Tuple
+from typing import Dict, List, Optional, TextIO, Tuple
 
 from tfacme.loggers.base import Row
 
@@ -18,15 +18,16 @@ class CSVLogger:
   """Writes rows to a CSV file, each of them at once.
 
   The columns are the keys of the first row, or those of the file if it has rows already: then new rows go to its end.
+  A log without rows has no file.
   """
 
   def __init__(self, path: str):
-    """Opens the file at `path`, and makes its folder if there is none."""
+    """A logger to the file at `path`; makes its folder if there is none."""
     self._path = os.fspath(path)
     os.makedirs(os.path.dirname(self._path) or '.', exist_ok=True)
     self._columns = _cut_to_whole_lines(self._path)
-    self._file = open(self._path, 'a', newline='', encoding='utf-8')
-    self._writer = csv.writer(self._file, lineterminator='\n')
+    self._file: Optional[TextIO] = None
+    self._closed = False
 
   def write(self, row: Row) -> None:
     """Writes one row.
@@ -34,21 +35,27 @@ class CSVLogger:
     Raises:
       ValueError: if its columns are not those of the file.
     """
-    if not self._columns:
-      self._columns = tuple(row)
-      self._writer.writerow(self._columns)
+    begins = not self._columns
+    self._columns = self._columns or tuple(row)
     try:
       values = [row[column] for column in self._columns]
     except KeyError:
       raise self._other_columns(row) from None
     if len(row) != len(values):
       raise self._other_columns(row)
-    self._writer.writerow(values)
+    if self._closed:
+      raise ValueError(f'{self._path} is closed.')
+    if self._file is None:
+      self._file = open(self._path, 'a', newline='', encoding='utf-8')
+    writer = csv.writer(self._file, lineterminator='\n')
+    writer.writerows([self._columns, values] if begins else [values])
     self._file.flush()  # Several times slower than leaving it to the buffer, yet only microseconds.
 
   def close(self) -> None:
     """Closes the file."""
-    self._file.close()
+    self._closed = True
+    if self._file is not None:
+      self._file.close()
 
   def _other_columns(self, row: Row) -> ValueError:
     missing = [column for column in self._columns if column not in row]

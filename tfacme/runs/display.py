@@ -245,7 +245,8 @@ class Display:
       parts[0] += f' at {(last.steps - first.steps) / max(1e-9, seconds - held):,.0f}/s'
       if held >= 1:
         parts[0] += f' without {_duration(held)} of evaluations'
-      parts.append(f'{totals.get("learner_steps", 0):,} learner steps')
+      learned = totals.get('learner_steps', 0)
+      parts.append(f'{learned:,} learner steps' if learned else 'nothing was learned')
     evaluations = list(_noted(self._status, 'evaluation_return'))
     if evaluations:
       parts += [f'{_evaluation(name)} return {value:.2f}' for name, value in evaluations]

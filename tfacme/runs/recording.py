@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Callable, List, Optional
 
 import dm_env
@@ -68,6 +69,7 @@ def record(
   errors.count('max_episode_steps', max_episode_steps)
   spec = specs.environment_spec(environment)
   acting: Any = RandomPolicy(spec.actions, seed) if policy is None else policy
+  out = os.path.abspath(out)  # An environment may go to another folder.
   returns, limit = [], playing.Limit(max_episode_steps)
   with datasets.RLDSWriter(out, core.step_spec(spec)) as writer:
     for _ in range(episodes):

@@ -46,7 +46,7 @@ class Run:
       exported = os.path.exists(os.path.join(workdir, 'saved_model.pb'))
       hint = '; it is an exported policy, which tf.saved_model.load opens.' if exported else '.'
       raise errors.UserError(f'{workdir} is not the folder of a run: it has no {_DESCRIPTION}{hint}')
-    self.workdir = workdir
+    self.workdir = os.path.abspath(workdir)  # An environment may go to another folder.
     with open(path, encoding='utf-8') as file:
       self.description: Dict[str, Any] = json.load(file, parse_constant=str)
 
@@ -122,14 +122,15 @@ def train(
     launching.NodeFailed: a node failed.
     launching.Interrupted: Ctrl-C or SIGTERM, after a checkpoint was written.
   """
-  workdir = workdir or tempfile.mkdtemp(prefix='tfacme-')
+  given = workdir or tempfile.mkdtemp(prefix='tfacme-')
+  workdir = os.path.abspath(given)  # An environment may go to another folder.
   description = describe(experiment, launch)
   with _folder(workdir, description), _locked(workdir):
     checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
       if progress:
-        print(f'Nothing is left to do: the run in {workdir} has had its {steps:,} steps', flush=True)
+        print(f'Nothing is left to do: the run in {given} has had its {steps:,} steps', flush=True)
       return Run(workdir)
     graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
     _write_description(workdir, description, experiment)
@@ -139,9 +140,9 @@ def train(
       more = (
         '' if steps < experiment.budget.steps else ', which is all it is given: it learns what is left and evaluates'
       )
-      print(f'Going on from step {steps:,} of {workdir}{more}', flush=True)
+      print(f'Going on from step {steps:,} of {given}{more}', flush=True)
     elif had_begun and progress:
-      print(f'Beginning anew in {workdir}, whose run came to no checkpoint', flush=True)
+      print(f'Beginning anew in {given}, whose run came to no checkpoint', flush=True)
     with _shown(progress, on_status) as listen:
       launching.launch(graph, launch, listen)
   return Run(workdir)

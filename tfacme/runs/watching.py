@@ -64,6 +64,7 @@ def watch(
   errors.count('max_episode_steps', max_episode_steps)
   if not os.fspath(out).endswith('.gif'):
     raise errors.UserError(f'The animation is to be {out}, and is a GIF: give a name that ends in .gif.')
+  out = os.path.abspath(out)  # An environment may go to another folder.
   frames: List[_Frame] = []
   draw: Optional[Callable[[Any], np.ndarray]] = None
   returns, missed, limit = [], 0, playing.Limit(max_episode_steps)
