@@ -1,8 +1,28 @@
-"""What environments and streams look like."""
+"""What environments and streams look like.
+
+What an environment's specs have to say, for agents, replay and default networks to take it for what it is:
+- Observations and actions are nests (dicts, tuples, lists, named tuples) of `dm_env.specs.Array`s. Wherever a nest is
+  flattened, the parts of a dict are in the order of their keys.
+- All of it is numbers: truths, integers and real numbers of at most 8 bytes. `environments.factory` brings them into
+  single precision; of integers only those that fit.
+- A choice among n values is a `DiscreteArray`, several at once are a `MultiDiscreteArray`, and all count from 0. An
+  integer that is a quantity is an `Array` or a `BoundedArray`, with bounds if it has any. The types tell the two apart:
+  choices go into networks as one-hot vectors, quantities as numbers.
+- Actions that are real numbers have finite bounds: a `BoundedArray`.
+- Images are [H, W, C], or [C, H, W] where that can't be mistaken (`has_channels_first`).
+- Which actions are legal is the part `action_mask` of an observation that is a dict: of the actions' structure, True or
+  1 [n] for those of a choice that may be taken; of several choices at once, one after the other, [n_1 + n_2 + ...].
+  Where real numbers are among the actions, their place is filled by anything.
+- Rewards are numbers, a single one or an array of them. Discounts are from 0 to 1, and 0 only where an episode
+  terminated.
+- What an environment gives has the shape and the type that its specs say, at each step; an actor stops where it does
+  not.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional
+from collections import abc
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import dm_env
 import numpy as np
@@ -10,6 +30,10 @@ import tree
 from dm_env import specs as dm_specs
 
 from tfacme import errors
+
+ACTION_MASK = 'action_mask'  # the part of an observation that says which actions are legal
+
+_FEWEST_PIXELS = 16  # A shorter side behind another one may be the channels of a board.
 
 # The types of environments' values: single precision in place of double.
 SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
@@ -46,18 +70,88 @@ class MultiDiscreteArray(dm_specs.BoundedArray):
 
 
 def environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
-  """The specs of an environment, in one value."""
-  return EnvironmentSpec(
+  """The specs of an environment, in one value.
+
+  Raises:
+    UserError: if they are not what the contract of this module says.
+  """
+  spec = EnvironmentSpec(
     observations=environment.observation_spec(),
     actions=environment.action_spec(),
     rewards=environment.reward_spec(),
     discounts=environment.discount_spec(),
   )
+  for name, nest in zip(('observation', 'action', 'reward', 'discount'), spec):
+    for path, leaf in paths(nest).items():
+      _check_leaf(f'{name} {path}'.rstrip(), leaf)
+  if not sum(map(size, tree.flatten(spec.observations))):
+    raise errors.UserError(
+      'The observations of this environment have no numbers at all, and an agent acts on what it observes; let it '
+      'observe a constant, if there is nothing else.'
+    )
+  mask = action_mask(spec.observations)
+  if mask is not None:
+    _check_mask(mask, spec.actions)
+  return spec
 
 
 def paths(nest: Any) -> Dict[str, Any]:
   """The leaves of a nest by their paths, the same whether a level is a dict, a named tuple or a tuple."""
   return {'/'.join(map(str, path)): leaf for path, leaf in tree.flatten_with_path(nest)}
+
+
+def action_mask_spec(action_spec: Any) -> Any:
+  """The specs of a mask of legal actions: a nest like the actions, where a truth stands in for real numbers."""
+  return tree.map_structure(lambda leaf: dm_specs.BoundedArray(_mask_shape(leaf), np.bool_, False, True), action_spec)
+
+
+def action_mask(observation: Any) -> Any:
+  """The part `action_mask` of an observation or of its spec, also where the last action and reward stand beside it.
+
+  Returns:
+    What stands there, or None if there is no such part.
+  """
+  if isinstance(observation, abc.Mapping):
+    return observation.get(ACTION_MASK)
+  inner = getattr(observation, 'observation', None)
+  return None if inner is None else action_mask(inner)
+
+
+def has_channels_first(shape: Sequence[int]) -> bool:
+  """Whether an array is an image [C, H, W]: the first of three sides is the smallest, the others are 16 or more."""
+  return len(shape) == 3 and shape[0] < min(shape[1:]) and min(shape[1:]) >= _FEWEST_PIXELS
+
+
+def _check_leaf(name: str, leaf: Any) -> None:
+  if not isinstance(leaf, dm_specs.Array):
+    raise errors.UserError(
+      f'The {name} of this environment is described by {leaf!r}, and has to be by a spec of dm_env, such as '
+      'dm_env.specs.BoundedArray.'
+    )
+  if leaf.dtype.kind not in 'biuf' or leaf.dtype.itemsize > 8:
+    raise errors.UserError(
+      f'The {name} of this environment is of type {leaf.dtype.name}, and experience is numbers: truths, integers and '
+      'real numbers of at most 8 bytes; wrap it so that it gives such, or leave that part out.'
+    )
+
+
+def _mask_shape(leaf: Any) -> Tuple[int, ...]:
+  return (int(np.sum(leaf.num_values)),) if is_choice(leaf) else ()
+
+
+def _check_mask(mask: Any, action_spec: Any) -> None:
+  try:
+    tree.assert_same_structure(mask, action_spec, check_types=False)
+  except (TypeError, ValueError) as error:
+    raise errors.UserError(
+      'The action_mask of the observation is another nest than the actions, and has to be of their structure.'
+    ) from error
+  for (path, part), action in zip(paths(mask).items(), tree.flatten(action_spec)):
+    if is_choice(action) and tuple(part.shape) != _mask_shape(action):
+      raise errors.UserError(
+        f'The {f"action_mask {path}".rstrip()} of the observation is of shape {tuple(part.shape)}, and has to be of '
+        f'{_mask_shape(action)}, for {describe(action)}.'
+      )
 
 
 def describe(action_spec: Any) -> str:
@@ -66,6 +160,10 @@ def describe(action_spec: Any) -> str:
     return f'a discrete action with {action_spec.num_values} values'
   if isinstance(action_spec, MultiDiscreteArray):
     return f'{action_spec.num_values.size} discrete actions at once, with {action_spec.num_values.tolist()} values'
+  if isinstance(action_spec, dm_specs.BoundedArray) and action_spec.dtype.kind in 'iu' and not action_spec.shape:
+    low, high = int(action_spec.minimum), int(action_spec.maximum)
+    choice = f'a dm_env.specs.DiscreteArray({high - low + 1}), counted from 0'
+    return f'an integer from {low} to {high} as its action (if that is a choice, its spec has to be {choice})'
   if isinstance(action_spec, dm_specs.Array):
     return f'actions of shape {action_spec.shape} and type {action_spec.dtype}'
   return f'a nest of {len(tree.flatten(action_spec))} actions'
@@ -107,11 +205,21 @@ def check_scalar_reward(agent: str, spec: Any) -> None:
     )
 
 
+def is_discrete(spec: Any) -> bool:
+  """Whether a spec is of a single choice among n values."""
+  return isinstance(spec, dm_specs.DiscreteArray)
+
+
 def is_multi_discrete(spec: Any) -> bool:
-  """Whether an action spec is of several choices at once."""
+  """Whether a spec is of several choices at once."""
   return isinstance(spec, MultiDiscreteArray)
 
 
-def is_discrete(spec: Any) -> bool:
-  """Whether an action spec is a single choice among n actions."""
-  return isinstance(spec, dm_specs.DiscreteArray)
+def is_choice(spec: Any) -> bool:
+  """Whether a spec is of a choice, or of several at once; both have `num_values`."""
+  return is_discrete(spec) or is_multi_discrete(spec)
+
+
+def size(spec: Any) -> int:
+  """How many numbers an array spec has."""
+  return int(np.prod(spec.shape, dtype=np.int64))

@@ -225,6 +225,20 @@ class TestMessages:
     assert 'gym:Pendulum-v1' in _message('gym:Pendulum')
     assert 'no_such_module' in _message('gym:no_such_module:Some-v0')
 
+  def test_gymnasium_with_a_module_of_the_current_folder(self, folder):
+    (folder / 'own_lakes.py').write_text(
+      "import gymnasium\ngymnasium.register('own/Lake-v0', 'gymnasium.envs.toy_text.frozen_lake:FrozenLakeEnv')\n"
+    )
+    try:
+      assert environments.make('gym:own_lakes:own/Lake-v0').observation_spec().num_values == 16
+      assert 'did you mean gym:own_lakes:own/Lake-v0' in _message('gym:own_lakes:own/Lak-v0')
+    finally:
+      import gymnasium
+
+      gymnasium.registry.pop('own/Lake-v0', None)
+    (folder / 'own_leaky.py').write_text('import own_missing_thing\n')
+    assert "own_leaky imports 'own_missing_thing'" in _message('gym:own_leaky:Lake-v0')
+
   @pytest.mark.parametrize('environment_id', ['bsuite:catch/0', 'gym:CartPole-v1'])
   def test_a_package_that_is_missing(self, environment_id, monkeypatch):
     monkeypatch.setitem(sys.modules, {'bsuite': 'bsuite', 'gym': 'gymnasium'}[environment_id.partition(':')[0]], None)

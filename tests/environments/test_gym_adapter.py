@@ -161,6 +161,75 @@ def test_discrete_spaces_count_from_zero():
   assert isinstance(environment.action_spec(), specs.DiscreteArray) and environment.action_spec().num_values == 3
 
 
+def test_several_choices_at_once_are_vectors_of_choices():
+  space = spaces.Dict(
+    grid=spaces.MultiDiscrete([[2, 3], [4, 5]], start=[[1, 1], [0, 7]]),
+    bits=spaces.MultiBinary((2, 2)),
+    pair=spaces.Tuple([spaces.Discrete(3, start=-1), spaces.Box(-2.0, 2.0, (2,))]),
+  )
+  scripted = Scripted([(0.0, False, False)], action_space=space)
+  environment = wrappers.SinglePrecision(gym_adapter.GymEnvironment(scripted))
+  spec = environment.action_spec()
+  assert spec['grid'].num_values.tolist() == [2, 3, 4, 5] and spec['bits'].num_values.tolist() == [2] * 4
+  assert spec['pair'][0].num_values == 3 and isinstance(spec['pair'], tuple)
+  assert {part.dtype for part in tree.flatten(spec)} == {np.dtype(np.int32), np.dtype(np.float32)}
+  environment.reset()
+  action = {'grid': np.array([1, 2, 0, 4]), 'bits': np.array([0, 1, 1, 1]), 'pair': (2, np.array([0.5, -1.0]))}
+  environment.step(tree.map_structure(lambda part, value: np.asarray(value, part.dtype), spec, action))
+  taken = scripted.actions[0]
+  assert space.contains(taken)
+  assert taken['grid'].tolist() == [[2, 3], [0, 11]] and taken['bits'].tolist() == [[0, 1], [1, 1]]
+  assert taken['bits'].dtype == np.int8 and taken['pair'][0] == 1 and taken['pair'][1].tolist() == [0.5, -1.0]
+
+
+def test_observations_of_several_choices_are_choices_and_bits_are_numbers():
+  space = spaces.Tuple([spaces.MultiDiscrete([3, 4], start=[1, 0]), spaces.MultiBinary(2)])
+  scripted = Scripted(observation_space=space, observation=(np.array([3, 0]), np.array([1, 0])))
+  environment = gym_adapter.GymEnvironment(scripted)
+  choices, bits = environment.observation_spec()
+  assert choices.num_values.tolist() == [3, 4]
+  assert type(bits) is specs.BoundedArray and bits.maximum.tolist() == 1
+  assert environment.reset().observation[0].tolist() == [2, 0]
+
+
+def test_a_choice_among_very_many_does_not_wrap():
+  space = spaces.Discrete(10**10)
+  environment = wrappers.SinglePrecision(
+    gym_adapter.GymEnvironment(Scripted(observation_space=space, observation=10**10 - 1))
+  )
+  assert environment.observation_spec().num_values == 10**10
+  assert environment.observation_spec().validate(environment.reset().observation) == 10**10 - 1
+
+
+@pytest.mark.parametrize(
+  'space, observation, message',
+  [
+    (spaces.Box(0, 255, (2,), np.uint8), np.array([0.0, 0.7]), 'observation has 0.7, and is of type uint8 there'),
+    (spaces.Box(0, 255, (2,), np.uint8), np.array([3, -1]), 'observation has -1, and is of type uint8 there'),
+    (spaces.Discrete(3), 2.5, 'observation has 2.5'),
+    (spaces.Box(-1.0, 1.0, (2,)), None, 'observation is None, which is of no type of numbers'),
+    (spaces.Dict(a=spaces.Discrete(2)), {'b': 1}, "it lacks 'a'"),
+    (spaces.Dict(a=spaces.Discrete(2)), 3, 'no element of its observation space'),
+    (spaces.Tuple([spaces.Discrete(2)] * 2), (1,), 'no element of its observation space'),
+  ],
+)
+def test_an_observation_of_another_kind_than_its_space(space, observation, message):
+  scripted = Scripted(observation_space=space)
+  scripted.observation = observation
+  environment = gym_adapter.GymEnvironment(scripted, name='gym:Odd-v0')
+  with pytest.raises(errors.UserError, match=message) as caught:
+    environment.reset()
+  assert str(caught.value).startswith('gym:Odd-v0') and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('reward', [None, np.zeros(2), 'much'])
+def test_a_reward_that_is_no_number(reward):
+  environment = gym_adapter.GymEnvironment(Scripted([(reward, False, False)]), name='gym:Odd-v0')
+  environment.reset()
+  with pytest.raises(errors.UserError, match='gym:Odd-v0 returns the reward .*, and has to return a number'):
+    environment.step(0)
+
+
 def test_infinite_and_undefined_bounds():
   space = spaces.Box(np.array([-np.inf, 0.0]), np.array([np.inf, 1.0]), dtype=np.float64)
   space.high[1] = np.nan  # Gymnasium refuses it, but spaces may be changed.

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tfacme import environments, errors
 from tfacme.environments import leaves, wrappers
+from tfacme.specs import MultiDiscreteArray
 
 
 class Scripted(dm_env.Environment):
@@ -191,8 +192,26 @@ class TestSinglePrecision:
       'whole': specs.BoundedArray((1,), np.int64, -(2**40), 2**40),
     }
     single = wrappers.SinglePrecision(Scripted([], spec)).observation_spec()
-    assert single['real'].maximum == np.inf and single['whole'].maximum == 2**31 - 1
-    assert single['real'].minimum == -np.inf and single['whole'].minimum == -(2**31)
+    assert single['real'].maximum == np.inf and single['real'].minimum == -np.inf
+    assert single['whole'] == spec['whole']
+
+  def test_integers_that_may_not_fit_stay_as_they_are(self):
+    spec = {
+      'many': specs.DiscreteArray(10**10, dtype=np.int64),
+      'few': MultiDiscreteArray([3, 2], np.int64),
+      'any': specs.Array((2,), np.int64),
+      'some': specs.BoundedArray((2,), np.int64, 0, 2**31 - 1),
+    }
+    environment = wrappers.SinglePrecision(Scripted([], spec))
+    single = environment.observation_spec()
+    assert {name: part.dtype for name, part in single.items()} == {
+      'many': np.int64,
+      'few': np.int32,
+      'any': np.int64,
+      'some': np.int32,
+    }
+    assert single['few'].num_values.tolist() == [3, 2]
+    assert wrappers.single_precision.is_single_precision(environment)
 
   @settings(max_examples=100, deadline=None)
   @given(st.floats(-1e30, 1e30), st.floats(0, 1e30), st.floats(0, 1))
@@ -283,8 +302,21 @@ class TestFrameStacking:
   def test_nests_and_bounds(self):
     spec = wrappers.FrameStacking(_mixed(), num_frames=2).observation_spec()
     assert spec['image'].shape == (3, 4, 2) and spec['image'].maximum.max() == 255
-    assert spec['pair'][0] == specs.BoundedArray((2,), np.int64, 0, 8)
+    assert spec['pair'][0] == MultiDiscreteArray([9, 9], np.int64)
     assert spec['pair'][1].minimum.tolist() == [0, -1, 0, -1]
+
+  def test_choices_images_with_channels_first_and_masks(self):
+    inner = {
+      'moves': MultiDiscreteArray([3, 2]),
+      'image': specs.BoundedArray((3, 20, 16), np.uint8, 0, 255),
+      'action_mask': specs.BoundedArray((2,), np.bool_, False, True),
+    }
+    environment = wrappers.FrameStacking(Scripted(_mids(2), inner), num_frames=2)
+    spec = environment.observation_spec()
+    assert spec['moves'].num_values.tolist() == [3, 2, 3, 2]
+    assert spec['image'].shape == (6, 20, 16) and spec['action_mask'] == inner['action_mask']
+    for start in (environment.reset, lambda: environment.step(0)):
+      tree.map_structure(lambda part, value: part.validate(value), spec, start().observation)
 
   def test_frames_of_an_environment_that_reuses_its_array(self):
     inner = Scripted(_mids(2))

@@ -4,6 +4,7 @@ import collections
 
 import numpy as np
 import pytest
+import sonnet as snt
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
@@ -36,7 +37,10 @@ _IMAGE = dm_specs.Array((84, 84, 4), np.uint8)
   [
     pytest.param(_VECTOR, networks.MLPTorso, 256, id='vector'),
     pytest.param(dm_specs.Array((10, 5), np.float32), networks.MLPTorso, 256, id='board'),
-    pytest.param(dm_specs.DiscreteArray(7), networks.MLPTorso, 256, id='discrete'),
+    pytest.param(dm_specs.DiscreteArray(7), snt.Sequential, 256, id='discrete'),
+    pytest.param(dm_specs.BoundedArray((128,), np.uint8, 0, 255), snt.Sequential, 256, id='RAM'),
+    pytest.param(dm_specs.Array((84, 84), np.uint8), snt.Sequential, 512, id='a picture without channels'),
+    pytest.param(dm_specs.Array((3, 84, 84), np.float32), snt.Sequential, 512, id='channels first'),
     pytest.param({'a': _VECTOR, 'b': dm_specs.Array((), np.float32)}, networks.MLPTorso, 256, id='dict of vectors'),
     pytest.param(dm_specs.Array((2, 1, 3), np.float32), networks.MLPTorso, 256, id='too small for a convolution'),
     pytest.param(_IMAGE, networks.MixedTorso, 512, id='Atari'),

@@ -1,13 +1,15 @@
-"""The environments of Gymnasium: `gym:NAME`, or `gym:MODULE:NAME` for those that importing a module registers."""
+"""The environments of Gymnasium: `gym:NAME`, or `gym:MODULE:NAME` for those that importing a module registers.
+
+The module may be in the current folder.
+"""
 
 from __future__ import annotations
 
-import importlib
 from typing import Any, Mapping
 
 import dm_env
 
-from tfacme import errors
+from tfacme import errors, importing
 from tfacme.environments import packages
 
 
@@ -18,7 +20,7 @@ def check(name: str) -> None:
 
   module, colon, registered = name.rpartition(':')
   if colon:
-    _import(module, name)
+    importing.load(module)
   if registered not in gymnasium.registry:
     prefix = f'gym:{module}{colon}'
     hint = 'the command `tfacme envs` lists those that are registered.'
@@ -80,13 +82,6 @@ def _describe(spec: Any) -> str:
 def _is_placeholder(spec: Any) -> bool:
   """Whether this only raises an error: a function of Gymnasium's own stands for what another package would bring."""
   return callable(spec.entry_point) and spec.entry_point.__module__.startswith('gymnasium.')
-
-
-def _import(module: str, name: str) -> None:
-  try:
-    importlib.import_module(module)
-  except ModuleNotFoundError as error:
-    raise errors.UserError(f'gym:{name} needs the module {error.name!r}, which is not installed.') from error
 
 
 def _render_mode(spec: Any) -> dict[str, str]:

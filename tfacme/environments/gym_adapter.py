@@ -2,7 +2,8 @@
 
 What differs between the two, and is settled here: Gymnasium says `terminated` and `truncated` where dm_env has a
 discount; it wants a reset where dm_env starts a new episode by itself; it is seeded by its first reset; and its
-discrete spaces need not start at 0.
+discrete spaces need not start at 0. Several choices at once, which it has in two spaces and in any shape, are actions
+of one kind: a vector of them, a `specs.MultiDiscreteArray`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gymnasium import spaces
 
 from tfacme import errors
 from tfacme.environments import leaves
+from tfacme.specs import MultiDiscreteArray
 
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
@@ -27,8 +29,13 @@ class GymEnvironment(dm_env.Environment):
   """A Gymnasium environment as a dm_env environment.
 
   Observations and actions have the shapes and the dtypes of the spaces; `Dict` and `Tuple` spaces become dicts and
-  tuples, discrete ones count from 0. Rewards and discounts are float32 scalars. The discount is 0 in the last step of
-  an episode that terminated and 1 everywhere else, also where an episode was truncated.
+  tuples, discrete ones count from 0. `MultiDiscrete` and `MultiBinary` actions are vectors of choices (bits are choices
+  among two), and a `MultiDiscrete` observation is choices too, where bits are numbers. Rewards and discounts are
+  float32 scalars. The discount is 0 in the last step of an episode that terminated and 1 everywhere else, also where an
+  episode was truncated.
+
+  Attributes:
+    info: what Gymnasium calls so, of the last step.
   """
 
   def __init__(self, environment: gymnasium.Env, seed: Optional[int] = None, name: str = 'The environment'):
@@ -47,19 +54,22 @@ class GymEnvironment(dm_env.Environment):
     self._name = name
     self._needs_reset = True
     self._is_checked = False
+    self.info: dict[str, Any] = {}
     observations = _nest(environment.observation_space, f'{name} has an observation space')
     actions = _nest(environment.action_space, f'{name} has an action space')
-    self._observation_spec = tree.map_structure_with_path(_spec_namer('observation'), observations)
-    self._action_spec = tree.map_structure_with_path(_spec_namer('action'), actions)
-    self._observation = leaves.apply_each(tree.map_structure(_observation_reader, observations))
+    self._observation_spec = tree.map_structure_with_path(_named('observation', _observation_spec), observations)
+    self._action_spec = tree.map_structure_with_path(_named('action', _action_spec), actions)
+    self._observation = leaves.apply_each(
+      tree.map_structure_with_path(_named('observation', _observation_reader), observations)
+    )
     self._action = leaves.apply_each(tree.map_structure(_action_writer, actions))
 
   def reset(self) -> dm_env.TimeStep:
     """Starts an episode."""
-    observation, _ = self._environment.reset(seed=self._seed)
+    observation, self.info = self._environment.reset(seed=self._seed)
     self._seed = None  # Seeding again would repeat the same episode for ever.
     self._needs_reset = False
-    observation = self._observation(observation)
+    observation = self._read(observation)
     if not self._is_checked:
       self._check_shapes(observation)
     return dm_env.restart(observation)
@@ -68,13 +78,13 @@ class GymEnvironment(dm_env.Environment):
     """Takes a step, or starts an episode if none is going on."""
     if self._needs_reset:
       return self.reset()
-    observation, reward, terminated, truncated, _ = self._environment.step(self._action(action))
+    observation, reward, terminated, truncated, self.info = self._environment.step(self._action(action))
     self._needs_reset = bool(terminated or truncated)
     return dm_env.TimeStep(
       step_type=dm_env.StepType.LAST if self._needs_reset else dm_env.StepType.MID,
-      reward=np.float32(float(reward)),  # By way of float, because some environments return arrays of shape [1].
+      reward=self._number(reward),
       discount=_ZERO if terminated else _ONE,
-      observation=self._observation(observation),
+      observation=self._read(observation),
     )
 
   def observation_spec(self) -> Any:
@@ -108,6 +118,28 @@ class GymEnvironment(dm_env.Environment):
     """Closes the environment."""
     self._environment.close()
 
+  def _read(self, observation: Any) -> Any:
+    """An observation as the spec says."""
+    try:
+      return self._observation(observation)
+    except _WrongError as error:
+      raise errors.UserError(f'{self._name} does not keep to its observation space: {error}.') from error
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+      reason = f'it lacks {error}' if isinstance(error, KeyError) else f'{" ".join(str(error).split())[:200]}'
+      raise errors.UserError(
+        f'{self._name} returns an observation that is no element of its observation space ({reason}).'
+      ) from error
+
+  def _number(self, reward: Any) -> np.float32:
+    """A reward; by way of float, because some environments return arrays of shape [1]."""
+    try:
+      return np.float32(float(reward))
+    except (TypeError, ValueError) as error:
+      raise errors.UserError(
+        f'{self._name} returns the reward {reward!r}, and has to return a number; a reward of several parts takes a '
+        'dm_env.Environment, or a wrapper that adds them up.'
+      ) from error
+
   def _check_shapes(self, observation: Any) -> None:
     """Holds the first observation against the spec, so that a wrong space is not first seen deep in a replay."""
     for path, spec in tree.flatten_with_path(self._observation_spec):
@@ -139,19 +171,37 @@ def _nest(space: spaces.Space, owner: str) -> Any:
   )
 
 
-def _spec_namer(root: str) -> Callable[[tuple[Any, ...], spaces.Space], specs.Array]:
-  """Returns the function from (path, space) to the spec of that space, named by `root` and the path."""
-  return lambda path, space: _spec(space, '/'.join([root, *map(str, path)]))
+class _WrongError(Exception):
+  """What is not as a space says, as a phrase."""
 
 
-def _spec(space: spaces.Space, name: str) -> specs.Array:
-  """The spec of a space that is a leaf. Bounds of Box spaces that are infinite, or not a number, become infinite."""
-  if isinstance(space, spaces.Discrete):
-    return specs.DiscreteArray(int(space.n), dtype=space.dtype, name=name)
+def _named(root: str, function: Callable[[spaces.Space, str], Any]) -> Callable[[tuple[Any, ...], spaces.Space], Any]:
+  """From a function of a space and its name to one of its path and itself; `root` and the path are the name."""
+  return lambda path, space: function(space, '/'.join([root, *map(str, path)]))
+
+
+def _observation_spec(space: spaces.Space, name: str) -> specs.Array:
+  """The spec of an observation space that is a leaf."""
+  if isinstance(space, spaces.MultiDiscrete):
+    return MultiDiscreteArray(space.nvec, space.dtype, name)
   if isinstance(space, spaces.MultiBinary):
     return specs.BoundedArray(space.shape, space.dtype, minimum=0, maximum=1, name=name)
+  return _single_spec(space, name)
+
+
+def _action_spec(space: spaces.Space, name: str) -> specs.Array:
+  """The spec of an action space that is a leaf."""
   if isinstance(space, spaces.MultiDiscrete):
-    return specs.BoundedArray(space.shape, space.dtype, minimum=0, maximum=space.nvec - 1, name=name)
+    return MultiDiscreteArray(np.ravel(space.nvec), space.dtype, name)
+  if isinstance(space, spaces.MultiBinary):
+    return MultiDiscreteArray(np.full(int(np.prod(space.shape)), 2), np.int32, name)
+  return _single_spec(space, name)
+
+
+def _single_spec(space: spaces.Space, name: str) -> specs.Array:
+  """The spec of a `Discrete` or `Box` space; bounds that are infinite, or not a number, become infinite."""
+  if isinstance(space, spaces.Discrete):
+    return specs.DiscreteArray(int(space.n), dtype=space.dtype, name=name)
   low, high = space.low, space.high
   if np.issubdtype(space.dtype, np.floating):
     low = np.where(np.isnan(low), -np.inf, low)
@@ -165,14 +215,28 @@ def _start(space: spaces.Space) -> Any:
   return start if np.any(start) else None
 
 
-def _observation_reader(space: spaces.Space) -> Callable[[Any], Any]:
+def _observation_reader(space: spaces.Space, name: str) -> Callable[[Any], Any]:
   """Returns the function from what the environment gives to what the spec says. It copies: some reuse their arrays."""
   dtype, start = space.dtype, _start(space)
-  if isinstance(space, spaces.Discrete):
-    return dtype.type if start is None else lambda value: dtype.type(value - start)
-  if start is None:
-    return lambda value: np.array(value, dtype)
-  return lambda value: np.array(value - start, dtype)
+
+  def read(value: Any) -> Any:
+    array = np.array(value)
+    if array.dtype is not dtype:
+      array = _convert(array, dtype, name)
+    return array if start is None else array - start
+
+  return (lambda value: read(value)[()]) if isinstance(space, spaces.Discrete) else read
+
+
+def _convert(array: np.ndarray, dtype: np.dtype, name: str) -> np.ndarray:
+  """An array in another type, in which it has to be the same numbers, but for the digits of real ones."""
+  if array.dtype.kind not in 'biuf':
+    raise _WrongError(f'the {name} is {array.tolist()!r:.200}, which is of no type of numbers')
+  with np.errstate(all='ignore'):
+    converted = array.astype(dtype)
+  if dtype.kind != 'f' and (converted != array).any():
+    raise _WrongError(f'the {name} has {array[converted != array].flat[0]}, and is of type {dtype} there')
+  return converted
 
 
 def _action_writer(space: spaces.Space) -> Callable[[Any], Any]:
@@ -180,6 +244,7 @@ def _action_writer(space: spaces.Space) -> Callable[[Any], Any]:
   dtype, start = space.dtype, _start(space)
   if isinstance(space, spaces.Discrete):
     return int if start is None else lambda value: int(value) + int(start)
+  shape = space.shape
   if start is None:
-    return lambda value: np.asarray(value, dtype)
-  return lambda value: np.asarray(value + start, dtype)
+    return lambda value: np.asarray(value, dtype).reshape(shape)
+  return lambda value: np.asarray(np.reshape(value, shape) + start, dtype)

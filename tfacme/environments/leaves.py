@@ -31,7 +31,7 @@ def apply_each(functions: Any) -> Optional[_Function]:
     return None
   is_named = hasattr(functions, '_fields')
   build = type(functions)._make if is_named else type(functions)
-  return lambda values: build([part(value) if part else value for part, value in zip(parts, values)])
+  return lambda values: build([part(value) if part else value for part, value in zip(parts, values, strict=True)])
 
 
 def _apply_to_mapping(parts: dict[Any, Optional[_Function]], build: _Function) -> Optional[_Function]:

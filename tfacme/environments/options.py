@@ -24,6 +24,8 @@ class Options:
     kwargs: keyword arguments of what makes the environment: of `gymnasium.make`, a bsuite experiment, a dm_control
       task, a MinAtar game, the ALE and its preprocessing (see `environments.atari`), or a function of one's own. A
       command line gives numbers, truths and strings; code may give whatever that takes.
+    action_mask: whether the mask of legal actions is taken out of Gymnasium's `info` into the observation
+      (`wrappers.ActionMask`).
     action_repeat: how often each action is taken (`wrappers.ActionRepeat`); 0 leaves the wrapper out.
     step_limit: after how many actions of the agent an episode is cut off (`wrappers.StepLimit`); 0 is never.
     canonical_action: whether continuous actions are scaled from [-1, 1] to their bounds (`wrappers.CanonicalAction`).
@@ -33,6 +35,7 @@ class Options:
   """
 
   kwargs: Mapping[str, Union[bool, int, float, str]] = dataclasses.field(default_factory=dict, hash=False)
+  action_mask: bool = False
   action_repeat: int = 0
   step_limit: int = 0
   canonical_action: bool = False
@@ -60,6 +63,7 @@ class Options:
   def wrappers(self) -> List[Wrapper]:
     """The wrappers, the innermost first."""
     chosen: List[Any] = [
+      self.action_mask and wrappers.ActionMask,
       self.action_repeat and functools.partial(wrappers.ActionRepeat, num_repeats=self.action_repeat),
       self.step_limit and functools.partial(wrappers.StepLimit, limit=self.step_limit),
       self.canonical_action and wrappers.CanonicalAction,

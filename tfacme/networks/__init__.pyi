@@ -21,6 +21,7 @@ from .heads import q_head as q_head
 from .normalization import Normalizer as Normalizer
 from .normalization import ObservationNormalizer as ObservationNormalizer
 from .normalization import update_normalizers as update_normalizers
+from .observations import ObservationEncoder as ObservationEncoder
 from .optimizers import Adam as Adam
 from .policies import DistributionPolicy as DistributionPolicy
 from .policies import MemorylessPolicy as MemorylessPolicy
@@ -45,3 +46,4 @@ from .torsos import SmallImageTorso as SmallImageTorso
 from .torsos import default_torso as default_torso
 from .torsos import flatten_observation as flatten_observation
 from .torsos import has_image as has_image
+from .torsos import mlp_torso as mlp_torso

@@ -1,6 +1,7 @@
 """Torsos: from the observations of any environment to one vector of features.
 
-Nothing is normalized here, with one exception: images in bytes are divided by 255.
+How an observation is read, what of it is a choice, an image or a number, is said in `ObservationEncoder`. Beyond that
+nothing is normalized here, with one exception: images in bytes are divided by 255.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from tfacme import errors
-from tfacme.networks import normalization
+from tfacme.networks import normalization, observations
 from tfacme.networks.activations import Activation
 
 _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -28,7 +29,7 @@ def flatten_observation(observation: Any) -> tf.Tensor:
 
   Args:
     observation: a nest (dict, tuple, observation-action-reward) of tensors [B, ...] of any numeric type: scalars,
-      vectors, boards. Integers become real numbers as they are, not one-hot vectors.
+      vectors, boards. Integers become real numbers as they are; an `ObservationEncoder` makes choices one-hot.
 
   Returns:
     All of it as float32 [B, D], the leaves in the order of `tf.nest.flatten` (a dict's by their keys).
@@ -162,7 +163,7 @@ def image_torso(shape: Sequence[int], residual: bool = False) -> Optional[snt.Mo
 
 def has_image(observation_spec: Any) -> bool:
   """Whether an observation spec has an image that goes through convolutions."""
-  return any(image_torso(spec.shape) for spec in tf.nest.flatten(observation_spec))
+  return any(image_torso(spec.shape) for spec in observations.ObservationEncoder(observation_spec).spec)
 
 
 def default_torso(
@@ -176,8 +177,8 @@ def default_torso(
   """The torso that suits an observation spec.
 
   Args:
-    observation_spec: a nest of `dm_env` specs. Leaves [H, W, C] are images, and go through convolutions; scalars,
-      vectors and boards [H, W] are flattened.
+    observation_spec: a nest of `dm_env` specs, read as `ObservationEncoder` says. Images [H, W, C] go through
+      convolutions; scalars, vectors and boards [H, W] are flattened, choices are one-hot.
     hidden_sizes: of the fully connected layers, () for none; None is one of 512 (Mnih et al. 2015) where there is an
       image, and two of 256 elsewhere.
     activation: of the fully connected layers.
@@ -191,12 +192,22 @@ def default_torso(
   if normalize:
     torso = default_torso(observation_spec, hidden_sizes, activation, residual=residual, layer_norm=layer_norm)
     return snt.Sequential([normalization.ObservationNormalizer(observation_spec), torso])
+  encoder = observations.ObservationEncoder(observation_spec)
   image = has_image(observation_spec)
   if hidden_sizes is None:
     hidden_sizes = (512,) if image else (256, 256)
   if image:
-    return MixedTorso(observation_spec, hidden_sizes, activation, residual, layer_norm)
-  return _mlp(hidden_sizes, activation, layer_norm)
+    return _encoded(encoder, MixedTorso(encoder.spec, hidden_sizes, activation, residual, layer_norm))
+  return _encoded(encoder, _mlp(hidden_sizes, activation, layer_norm))
+
+
+def mlp_torso(observation_spec: Any, hidden_sizes: Sequence[int], activation: Activation = 'relu') -> snt.Module:
+  """Fully connected layers over all of an observation, images flattened too; read as `ObservationEncoder` says."""
+  return _encoded(observations.ObservationEncoder(observation_spec), MLPTorso(hidden_sizes, activation))
+
+
+def _encoded(encoder: observations.ObservationEncoder, torso: snt.Module) -> snt.Module:
+  return snt.Sequential([encoder, torso]) if encoder.changes else torso
 
 
 def _check_sizes(hidden_sizes: Any) -> None:

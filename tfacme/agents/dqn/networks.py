@@ -38,7 +38,8 @@ class mlp_networks:  # pylint: disable=invalid-name  # Used as a function: it ma
 
   def __call__(self, spec: specs.EnvironmentSpec) -> DQNNetworks:
     """The networks, with their variables."""
-    return _with_head(networks.MLPTorso(self.hidden_sizes, self.activation), spec, self.duelling)
+    torso = networks.mlp_torso(spec.observations, self.hidden_sizes, self.activation)
+    return _with_head(torso, spec, self.duelling)
 
 
 @dataclasses.dataclass(frozen=True)

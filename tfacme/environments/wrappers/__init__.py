@@ -3,9 +3,12 @@
     limit = functools.partial(wrappers.StepLimit, limit=100)
     factory = environments.factory('gym:Pendulum-v1').wrapped(wrappers.CanonicalAction, limit)
 
+Most can be chosen by name: `environments.factory('gym:Pendulum-v1', canonical_action=True, step_limit=100)`.
+
 Where the order matters: ObservationActionReward sees the actions and rewards of what is inside it.
 """
 
+from tfacme.environments.wrappers.action_mask import ActionMask as ActionMask
 from tfacme.environments.wrappers.action_repeat import ActionRepeat as ActionRepeat
 from tfacme.environments.wrappers.base import EnvironmentWrapper as EnvironmentWrapper
 from tfacme.environments.wrappers.canonical_action import CanonicalAction as CanonicalAction

@@ -12,14 +12,16 @@ from dm_env import specs
 
 from tfacme import errors
 from tfacme.environments.wrappers import base
+from tfacme.specs import ACTION_MASK, MultiDiscreteArray, has_channels_first, is_choice
 
 
 class FrameStacking(base.EnvironmentWrapper):
   """Makes each observation the last `num_frames` ones, the oldest first; an episode starts with its first repeated.
 
   Scalars become vectors [num_frames]; vectors [N] are concatenated to [num_frames * N]; images [H, W] are stacked to
-  [H, W, num_frames]; images with channels [H, W, C] are concatenated to [H, W, num_frames * C]. In a nest of
-  observations, each leaf is treated so.
+  [H, W, num_frames]; images with channels [H, W, C] are concatenated to [H, W, num_frames * C], and [C, H, W] (see
+  `specs.has_channels_first`) to [num_frames * C, H, W]. In a nest of observations, each leaf is treated so, but for the
+  `action_mask`, which is that of the last observation. Stacked choices are several choices at once.
   """
 
   def __init__(self, environment: dm_env.Environment, num_frames: int = 4):
@@ -27,7 +29,10 @@ class FrameStacking(base.EnvironmentWrapper):
     super().__init__(environment)
     errors.count('num_frames', num_frames)
     self._inner_spec = environment.observation_spec()
-    self._observation_spec = tree.map_structure(lambda spec: _stacked_spec(spec, num_frames), self._inner_spec)
+    self._is_mask = [ACTION_MASK in path for path, _ in tree.flatten_with_path(self._inner_spec)]
+    self._observation_spec = tree.map_structure_with_path(
+      lambda path, spec: spec if ACTION_MASK in path else _stacked_spec(spec, num_frames), self._inner_spec
+    )
     self._frames = collections.deque(maxlen=num_frames)  # Of observations, each the list of its leaves.
 
   def reset(self) -> dm_env.TimeStep:
@@ -48,19 +53,21 @@ class FrameStacking(base.EnvironmentWrapper):
       self._frames.extend([frame] * self._frames.maxlen)
     else:
       self._frames.append(frame)
-    stacked = [_join(leaf_frames) for leaf_frames in zip(*self._frames)]
+    stacked = [frames[-1] if mask else _join(frames) for mask, frames in zip(self._is_mask, zip(*self._frames))]
     step_type, reward, discount, _ = timestep
     return dm_env.TimeStep(step_type, reward, discount, tree.unflatten_as(self._inner_spec, stacked))
 
 
 def _join(frames: tuple[np.ndarray, ...]) -> np.ndarray:
-  """Joins the frames of one leaf along their last axis, or a new one (see FrameStacking)."""
+  """Joins the frames of one leaf along the axis of its channels, or a new one (see FrameStacking)."""
   if np.ndim(frames[0]) in (0, 2):
     return np.stack(frames, axis=-1)
-  return np.concatenate(frames, axis=-1)
+  return np.concatenate(frames, axis=0 if has_channels_first(frames[0].shape) else -1)
 
 
 def _stacked_spec(spec: specs.Array, num_frames: int) -> specs.Array:
+  if is_choice(spec):
+    return MultiDiscreteArray(_join((np.asarray(spec.num_values),) * num_frames), spec.dtype, spec.name)
   shape = _join((np.empty(spec.shape),) * num_frames).shape
   if not isinstance(spec, specs.BoundedArray):
     return spec.replace(shape=shape)

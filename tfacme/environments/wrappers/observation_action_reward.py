@@ -11,6 +11,7 @@ from dm_env import specs
 
 from tfacme.environments import leaves
 from tfacme.environments.wrappers import base
+from tfacme.specs import is_choice
 
 
 class OAR(NamedTuple):
@@ -65,7 +66,7 @@ class ObservationActionReward(base.EnvironmentWrapper):
 
 def _with_zero(spec: specs.Array) -> specs.Array:
   """The spec of an action or a reward that may also be zero."""
-  if not isinstance(spec, specs.BoundedArray) or isinstance(spec, specs.DiscreteArray):
+  if not isinstance(spec, specs.BoundedArray) or is_choice(spec):
     return spec
   return spec.replace(minimum=np.minimum(spec.minimum, 0), maximum=np.maximum(spec.maximum, 0))
 

@@ -11,12 +11,13 @@ from dm_env import specs
 
 from tfacme.environments import leaves
 from tfacme.environments.wrappers import base
-from tfacme.specs import SINGLE
+from tfacme.specs import SINGLE, is_choice
 
 
 class SinglePrecision(base.EnvironmentWrapper):
   """Turns float64 into float32 and int64 into int32, in the specs and in all that passes.
 
+  An int64 without bounds, or with some beyond the range of int32, stays as it is: in 32 bits it may be another number.
   The wrapped environment gets actions in the precision of its own action spec. Arrays that are in single precision are
   not touched; scalars always become numpy scalars, because a Python float is a double whatever the spec says of it.
   """
@@ -75,14 +76,14 @@ class SinglePrecision(base.EnvironmentWrapper):
 
 
 def is_single_precision(environment: dm_env.Environment) -> bool:
-  """Whether no spec of `environment` says float64 or int64."""
+  """Whether every spec of `environment` is in single precision already, or can't be."""
   nest = (
     environment.observation_spec(),
     environment.action_spec(),
     environment.reward_spec(),
     environment.discount_spec(),
   )
-  return all(spec.dtype not in SINGLE for spec in tree.flatten(nest))
+  return all(_single_dtype(spec) == spec.dtype for spec in tree.flatten(nest))
 
 
 def _converter(nest: Any) -> Optional[Callable[[Any], Any]]:
@@ -91,15 +92,15 @@ def _converter(nest: Any) -> Optional[Callable[[Any], Any]]:
 
 def _narrow(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
   """The function that puts a value of `spec` into single precision, or None if there is nothing to do."""
-  dtype = SINGLE.get(spec.dtype, spec.dtype)
+  dtype = _single_dtype(spec)
   if not spec.shape and dtype.kind in 'biuf':
     return dtype.type
-  return (lambda value: np.asarray(value, dtype)) if spec.dtype in SINGLE else None
+  return (lambda value: np.asarray(value, dtype)) if spec.dtype != dtype else None
 
 
 def _widen(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
   """The function that gives an action of a single precision spec the precision of `spec`, or None."""
-  if spec.dtype not in SINGLE:
+  if _single_dtype(spec) == spec.dtype:
     return None
   dtype = spec.dtype
   return (lambda value: np.asarray(value, dtype)) if spec.shape else dtype.type
@@ -107,12 +108,21 @@ def _widen(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
 
 def _single(spec: specs.Array) -> specs.Array:
   """The spec in single precision. Rounding keeps order, so that values within the bounds stay within the new ones."""
-  if spec.dtype not in SINGLE:
+  dtype = _single_dtype(spec)
+  if spec.dtype == dtype:
     return spec
-  dtype = SINGLE[spec.dtype]
-  if isinstance(spec, specs.BoundedArray) and not isinstance(spec, specs.DiscreteArray):
+  if isinstance(spec, specs.BoundedArray) and not is_choice(spec):
     return spec.replace(dtype=dtype, minimum=_round(spec.minimum, dtype), maximum=_round(spec.maximum, dtype))
   return spec.replace(dtype=dtype)
+
+
+def _single_dtype(spec: specs.Array) -> np.dtype:
+  """The type of a spec in single precision."""
+  if spec.dtype != np.int64:
+    return SINGLE.get(spec.dtype, spec.dtype)
+  limits = np.iinfo(np.int32)
+  fits = isinstance(spec, specs.BoundedArray) and np.all((spec.minimum >= limits.min) & (spec.maximum <= limits.max))
+  return np.dtype(np.int32 if fits else np.int64)
 
 
 def _single_action(spec: specs.Array) -> specs.Array:
@@ -128,8 +138,6 @@ def _single_action(spec: specs.Array) -> specs.Array:
 
 
 def _round(bound: np.ndarray, dtype: np.dtype) -> np.ndarray:
-  """Puts a bound into `dtype`; beyond the range of floats is infinite, beyond the range of integers is its end."""
-  if dtype.kind == 'i':
-    bound = np.clip(bound, np.iinfo(dtype).min, np.iinfo(dtype).max)
+  """Puts a bound into `dtype`; beyond the range of floats is infinite."""
   with np.errstate(over='ignore'):
     return bound.astype(dtype)
