@@ -123,6 +123,14 @@ class Learner:
     self._after(batches, metrics, priorities)
     return core.Progress.DID
 
+  def read(self, wait: float = 0.0) -> Any:
+    """The next batch of its source, as `update` takes it; a `core.Blocked` if there is none within `wait` seconds."""
+    with self._reading:
+      read = self._source.read(wait, self._steps)
+    if isinstance(read, core.Blocked):
+      return read
+    return self._source.unpack(tf.nest.map_structure(tf.constant, read.packed))
+
   def update(self, batch: Any) -> core.UpdateOutput:
     """One learning step on a batch of your own, without a graph around it (in a notebook)."""
     if self._direct is None:

@@ -1,0 +1,208 @@
+"""What every agent has to hold. Each check raises an AssertionError that says what it found."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shutil
+import tempfile
+from typing import Any, Dict, List, Sequence, Tuple, Union
+
+import cloudpickle
+import numpy as np
+import tensorflow as tf
+import tree
+
+import tfacme
+from tfacme import checkpoints, core, experiments, loggers
+from tfacme.graph import nodes
+
+ENGINES = ('inline', 'local_mt', 'local_mp')
+
+_CLOCKS = ('timestamp', '_seconds', '_per_second')  # how the columns end that tell the time
+_IN_THE_END = ('evaluator', 'saver')  # roles of workers that nobody waits for
+_EPISODES = 2
+
+Folder = Union[str, 'os.PathLike[str]']
+
+
+def check_agent(experiment: experiments.Experiment, folder: Folder, engines: Sequence[str] = ENGINES) -> None:
+  """All checks of this module, each in a folder of its own.
+
+  Args:
+    experiment: the agent in a small environment, with a budget of seconds in which it takes some learning steps.
+    folder: where the runs go; it is made if it is not there.
+    engines: on which it runs to its end.
+
+  Raises:
+    AssertionError: if one of them fails.
+  """
+  check_travels(experiment)
+  check_update(experiment)
+  check_repeats(experiment, os.path.join(folder, 'repeats'))
+  check_goes_on(experiment, os.path.join(folder, 'goes_on'))
+  for engine in engines:
+    check_runs(experiment, os.path.join(folder, engine), engine)
+
+
+def check_travels(experiment: experiments.Experiment) -> None:
+  """Every node of the experiment's program can be sent to another process."""
+  for node in nodes.of_program(tfacme.make_program(experiment)):
+    try:
+      cloudpickle.loads(cloudpickle.dumps(node.run))
+    except Exception as error:
+      raise AssertionError(f'The node {node.name} can not be pickled: {error}') from error
+
+
+def check_runs(experiment: experiments.Experiment, folder: Folder, launch: str = 'inline') -> tfacme.Run:
+  """It runs to its end on an engine, in exactly its steps; has learned; logs finite numbers; and leaves a policy.
+
+  Returns:
+    The run, for checks of your own: of what it has learned, say.
+  """
+  run = tfacme.train(experiment, os.fspath(folder), launch, progress=False)
+  manifest = checkpoints.manifest(checkpoints.latest(os.path.join(folder, 'checkpoints')) or '')
+  _expect(
+    manifest['steps'] == experiment.budget.steps,
+    f'The run in {folder} ended after {manifest["steps"]} of its {experiment.budget.steps} {experiment.budget.unit}.',
+  )
+  rows = logs(folder).get('learner', [])
+  _expect(bool(rows), f'The run in {folder} learned nothing: its replay never held as much as the agent waits for.')
+  for row in rows:
+    strange = [name for name, value in row.items() if value and not math.isfinite(float(value))]
+    _expect(not strange, f'At learner step {row["learner_steps"]}, {", ".join(strange)} is no finite number.')
+  _expect(run.evaluate(_EPISODES).episodes == _EPISODES, 'The exported policy can not be evaluated.')
+  _check_actions(run)
+  return run
+
+
+def check_repeats(experiment: experiments.Experiment, folder: Folder) -> None:
+  """A run in one thread is a function of its seed: all that it logs and learns is the same, and differs for another."""
+  runs = [os.path.join(folder, name) for name in ('first', 'second', 'other')]
+  for run, seed in zip(runs, (experiment.seed, experiment.seed, experiment.seed + 1)):
+    tfacme.train(dataclasses.replace(experiment, seed=seed), run, progress=False)
+  first, second, other = ({'logs': logs(run), 'learned': _digests(run)['learner']} for run in runs)
+  _expect_same('Two runs of one seed', first, second)
+  _expect(first != other, 'Two runs of different seeds are the same.')
+
+
+def check_goes_on(experiment: experiments.Experiment, folder: Folder) -> None:
+  """A run that was stopped goes on: what is restored is what was saved, and what follows is a function of it."""
+  budget = experiment.budget
+  together = experiment.layout.updates_per_call if budget.unit == 'learner_steps' else 1
+  half = experiments.Budget(**{budget.unit: max(together, budget.steps // 2 // together * together)})
+  run, copy = os.path.join(folder, 'run'), os.path.join(folder, 'copy')
+  tfacme.train(dataclasses.replace(experiment, budget=half), run, progress=False)
+  _check_restored(experiment, run)
+  shutil.copytree(run, copy)
+  for path in (run, copy):
+    tfacme.train(experiment, path, progress=False)
+    steps = checkpoints.manifest(checkpoints.latest(os.path.join(path, 'checkpoints')) or '')['steps']
+    _expect(steps == budget.steps, f'A run that went on ended after {steps} of its {budget.steps} {budget.unit}.')
+  _expect_same('Two runs that went on from one checkpoint', logs(run), logs(copy))
+
+
+def check_update(experiment: experiments.Experiment) -> None:
+  """What a learning step returns are scalars and priorities, and all that the next one needs is saved with it.
+
+  The learner takes a step, and is saved; another one takes that back. From there on they have to do the same.
+  """
+  program = tfacme.make_program(experiment)
+  objects = nodes.make_all(program, lambda name, make: make())
+  others = [objects[node.name] for node in nodes.of_program(program) if node.role not in ('learner', *_IN_THE_END)]
+  learner, actors = objects['learner'], [worker for worker in others if hasattr(worker, 'step')]
+  while learner.steps == 0:
+    _step([*actors, learner])
+  other = nodes.make_all(program, lambda name, make: make())['learner']
+  with tempfile.TemporaryDirectory() as saved:
+    digest = learner.save(saved)
+    _expect(other.restore(saved) == digest, 'What the update restores is not what it saved.')
+  while isinstance(batch := learner.read(), core.Blocked):
+    _step(actors)
+  for _ in range(3):  # What is kept outside of its variables shows in a later step at the latest.
+    given, again = learner.update(batch), other.update(batch)
+    for name, value in given.metrics.items():
+      _expect(tf.convert_to_tensor(value).shape.rank == 0, f'The metric {name} is {value}, and has to be a scalar.')
+    restored = 'The learning step of an update that was restored'
+    _expect_same(restored, _plain(given.metrics), _plain(again.metrics))
+    _expect_same(restored, {'priorities': _plain(given.priorities)}, {'priorities': _plain(again.priorities)})
+  with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as two:
+    _expect(learner.save(one) == other.save(two), 'An update that was restored learns something else than the first.')
+
+
+def logs(folder: Folder) -> Dict[str, List[Dict[str, str]]]:
+  """All logs of a run without the columns that tell the time: {'learner': rows, 'actor-0': rows, ...}."""
+  found = {}
+  path = os.path.join(folder, 'logs')
+  for file in sorted(os.listdir(path)):
+    name, ending = os.path.splitext(file)
+    if ending == '.csv':
+      rows = loggers.read(os.path.join(path, file))
+      found[name] = [{column: row[column] for column in row if not column.endswith(_CLOCKS)} for row in rows]
+  return found
+
+
+def _step(workers: Sequence[core.Worker]) -> None:
+  """Steps each of the workers once, in this thread."""
+  outcomes = [worker.step(0.0) for worker in workers]
+  reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, core.Blocked)]
+  _expect(core.Progress.DID in outcomes, f'Nobody can go on, and nothing was learned: {"; ".join(reasons)}.')
+
+
+def _check_restored(experiment: experiments.Experiment, run: str) -> None:
+  """Checks that the nodes of a run that goes on save what was saved."""
+  checkpoint = checkpoints.latest(os.path.join(run, 'checkpoints'))
+  objects = nodes.make_all(tfacme.make_program(experiment, run, checkpoint), lambda name, make: make())
+  for name, digest in _digests(run).items():
+    with tempfile.TemporaryDirectory() as saved:
+      _expect(objects[name].save(saved) == digest, f'What the {name} restores is not what it saved.')
+
+
+def _digests(run: str) -> Dict[str, str]:
+  """Of what the last checkpoint of a run holds."""
+  return checkpoints.manifest(checkpoints.latest(os.path.join(run, 'checkpoints')) or '')['digests']
+
+
+def _check_actions(run: tfacme.Run) -> None:
+  """Checks that the exported policy's actions in an episode are those of the environment, one observation at a time."""
+  environment, policy = run.environment(seed=1), tfacme.load_policy(run.workdir)
+  timestep = environment.reset()
+  for _ in range(100):
+    if timestep.last():
+      break
+    action = policy(timestep.observation)
+    try:
+      tree.map_structure(lambda spec, value: spec.validate(value), environment.action_spec(), action)
+    except ValueError as error:
+      raise AssertionError(f'The exported policy takes an action that the environment has not: {error}') from error
+    timestep = environment.step(action)
+  environment.close()
+
+
+def _plain(nest: Any) -> Any:
+  """A nest of tensors as plain values, that can be compared."""
+  return None if nest is None else tf.nest.map_structure(lambda x: np.asarray(x).tolist(), nest)
+
+
+def _expect(condition: bool, message: str) -> None:
+  if not condition:
+    raise AssertionError(message)
+
+
+def _expect_same(what: str, one: Any, other: Any) -> None:
+  difference = _difference((), one, other)
+  if difference:
+    path, left, right = difference
+    raise AssertionError(f'{what} differ in {path}: {left!r} and {right!r}.')
+
+
+def _difference(path: Tuple[Any, ...], one: Any, other: Any) -> Any:
+  """The first place where two nests of plain values differ, with both values; None if they are the same."""
+  if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+    pairs = [((*path, key), one[key], other[key]) for key in one]
+  elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+    pairs = [((*path, i), left, right) for i, (left, right) in enumerate(zip(one, other))]
+  else:
+    return None if one == other else ('/'.join(map(str, path)), one, other)
+  return next((found for pair in pairs if (found := _difference(*pair))), None)
