@@ -30,7 +30,7 @@ from tfacme import core, datasets, environments, launching, networks
 from tfacme.agents import registry
 from tfacme.graph import building
 from tfacme.graph import plan as plan_lib
-from tfacme.replay import numpy_replay, readers
+from tfacme.replay import numpy_replay
 from tfacme.runs import recording
 from tfacme.tensors import compiling
 from tfacme.workers import acting
@@ -65,11 +65,10 @@ def experiment(agent: str, options: Options, recording: str) -> tfacme.Experimen
   """An agent as `tfacme train` has it, without evaluations and checkpoints, which are not part of the loop."""
   about = registry.about(agent)
   task, make = about.benchmark, registry.default_networks(agent)
-  return tfacme.Experiment(
-    builder=registry.builder(agent, registry.config(agent, **task.config)),
+  return registry.experiment(
+    agent,
+    task,
     networks=dataclasses.replace(make, hidden_sizes=options.hidden_sizes) if options.hidden_sizes else make,
-    environment=environments.factory(task.environment),
-    budget=tfacme.Budget(**{'learner_steps' if about.recorded else 'actor_steps': task.steps}),
     dataset=datasets.rlds(recording) if about.recorded else None,
     layout=tfacme.Layout(evaluators=0, slots=options.slots or task.slots),
     checkpointing=tfacme.Checkpointing(every=0),
@@ -140,12 +139,13 @@ def run(plan: plan_lib.Plan, parts: Parts) -> Dict[str, float]:
 def bare_parts(plan: plan_lib.Plan) -> Parts:
   """The parts, each as a function that does it once."""
   with networks.seeded(0):
-    nets = plan.experiment.networks(plan.spec)
-    update = plan.experiment.builder.update(nets, plan.spec)
+    nets = plan_lib.make_networks(plan.experiment, plan.spec)
+    update, random = plan.experiment.builder.update(nets, plan.spec), networks.Randomness(0)
   batch = _batch(plan)
 
   def step(batch: core.Batch) -> List[tf.Tensor]:
-    return [x for x in tf.nest.flatten(update(batch)) if x is not None]
+    with random.step():
+      return [x for x in tf.nest.flatten(update(batch)) if x is not None]
 
   learn = compiling.Compiled(step, [tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), batch)])
   flat = tf.nest.flatten(batch)
@@ -168,7 +168,7 @@ def _policy(plan: plan_lib.Plan, nets: Any) -> Callable[[], Any]:
   policy = plan.experiment.builder.policy(nets, plan.spec, False)
   specs = compiling.tensor_specs(plan.spec.observations, slots)
   arguments = [tf.nest.map_structure(lambda s: tf.zeros(s.shape, s.dtype), specs), policy.initial_state(slots)]
-  arguments.append(tf.zeros([3 + slots], tf.int64))
+  arguments.append(tf.zeros(acting.numbers_spec(slots).shape, tf.int64))
   described = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), arguments)
   act = compiling.Compiled(acting.policy_step(policy, np.arange(slots, dtype=np.int32), slots), described)
   flat = tf.nest.flatten(arguments)
@@ -179,14 +179,11 @@ def _batch(plan: plan_lib.Plan) -> Any:
   """A batch as the agent learns from: of recorded data, or of what its actor has played."""
   counter = building.build_counter(plan)
   replay = None if plan.experiment.offline else numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
-  room = readers.Room(replay, plan.described, 0)
-  source = readers.open_source(plan.source, room)
-  if replay is not None:
-    learner = building.build_learner(plan, counter, replay)
-    actor = building.build_actor(plan, 0, counter, replay, learner)
-    while source.exhausted():
-      actor.step(0.0)
-  return source.unpack(tf.nest.map_structure(tf.constant, source.read(0.0, 0).packed))
+  learner = building.build_learner(plan, counter, replay)
+  actor = None if replay is None else building.build_actor(plan, 0, counter, replay, learner)
+  while isinstance(batch := learner.read(), core.Blocked) and actor is not None:
+    actor.step(0.0)
+  return batch
 
 
 def measure(agent: str, options: Options) -> Dict[str, Any]:

@@ -6,12 +6,11 @@ import pathlib
 import threading
 import time
 
-import cloudpickle
 import pytest
 
 import tfacme
 from tests.contract import beside, environment, imitation, offline, offline_recurrent, on_policy, planner, recurrent
-from tfacme import core, datasets, specs
+from tfacme import core, datasets, specs, testing
 from tfacme.graph import nodes
 from tfacme.loggers import csv_logger
 
@@ -59,7 +58,7 @@ def make(recording):
 @pytest.mark.parametrize('toy, engine', RUNS)
 def test_it_learns_in_exactly_its_steps(toy, engine, make, tmp_path):
   experiment = make(toy)
-  run = tfacme.train(experiment, str(tmp_path), launch=engine)
+  run = testing.check_runs(experiment, tmp_path, engine)
   final = _rows(tmp_path, 'evaluator')[-1]
   assert float(final['episode_return']) >= ENOUGH
   assert int(final[experiment.budget.unit]) == experiment.budget.steps
@@ -87,29 +86,34 @@ def test_batches_are_half_replay_and_half_data(make, tmp_path):
 
 @pytest.mark.parametrize('toy', TOYS)
 def test_its_nodes_travel(toy, make):
-  for node in nodes.of_program(tfacme.make_program(make(toy))):
-    cloudpickle.loads(cloudpickle.dumps(node.run))
+  testing.check_travels(make(toy))
+
+
+@pytest.mark.parametrize('toy', TOYS)
+def test_what_its_update_keeps_is_saved(toy, make):
+  testing.check_update(make(toy))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('toy', TOYS)
 def test_it_repeats_inline(toy, make, tmp_path):
   """All that a toy draws, its own actor and the recorded data included, is a function of the seed."""
-  budget = dataclasses.replace(make(toy).budget, **{make(toy).budget.unit: 200})
-  logs = []
-  for name, seed in (('a', 0), ('b', 0), ('c', 1)):
-    tfacme.train(make(toy, budget=budget, seed=seed), str(tmp_path / name))
-    logs.append([_without_clock(_rows(tmp_path / name, log)) for log in ('learner', 'actor-0', 'evaluator')])
-  assert logs[0] == logs[1] != logs[2]
+  testing.check_repeats(_short(make, toy), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('toy', TOYS)
+def test_it_goes_on(toy, make, tmp_path):
+  testing.check_goes_on(_short(make, toy), tmp_path)
+
+
+def _short(make, toy):
+  unit = make(toy).budget.unit
+  return make(toy, budget=tfacme.Budget(**{unit: 200 if toy == 'offline' else 300}))
 
 
 def _rows(run: pathlib.Path, log: str):
   return csv_logger.read(str(run / 'logs' / f'{log}.csv'))
-
-
-def _without_clock(rows):
-  clocks = ('timestamp', '_seconds', '_per_second')
-  return [{column: value for column, value in row.items() if not column.endswith(clocks)} for row in rows]
 
 
 def _check_actors(experiment, run: pathlib.Path) -> None:

@@ -1,15 +1,12 @@
 """Every agent, as the command runs it, on every engine: it ends at its steps, has learned, and leaves a policy."""
 
-import cloudpickle
 import pytest
 
 import tfacme
 from tests.programs import processes
 from tests.programs.test_engines import ENGINES, rows
-from tests.programs.test_repeat import logged
-from tfacme import cli, datasets, environments
+from tfacme import datasets, environments, testing
 from tfacme.agents import registry
-from tfacme.graph import nodes
 
 _RECORDED_EPISODES = 20
 # DQN, the one of all that most tests are about, has tests of its own.
@@ -47,27 +44,30 @@ def test_it_runs(agent, engine, tmp_path):
   assert evaluated.code == 0, evaluated.err
 
 
+def _experiment(agent, folder):
+  """The agent's trial."""
+  about = registry.about(agent)
+  dataset = datasets.rlds(_recorded(about.trial, folder)) if about.recorded else None
+  return registry.experiment(agent, about.trial, dataset=dataset)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('agent', AGENTS)
 def test_it_repeats(agent, tmp_path):
-  command = _command(agent, tmp_path)
-  runs = [tmp_path / name for name in ('first', 'second', 'other')]
-  for run, seed in zip(runs, ('1', '1', '2')):
-    assert cli.main([*command, '--workdir', str(run), '--seed', seed]) == 0
-  first, second, other = map(logged, runs)
-  assert first == second
-  assert first != other
+  testing.check_repeats(_experiment(agent, tmp_path), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('agent', AGENTS)
+def test_it_goes_on(agent, tmp_path):
+  testing.check_goes_on(_experiment(agent, tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize('agent', registry.names())
 def test_its_nodes_travel(agent, tmp_path):
-  about = registry.about(agent)
-  experiment = tfacme.Experiment(
-    builder=registry.builder(agent, registry.config(agent)),
-    networks=registry.default_networks(agent),
-    environment=environments.factory(about.trial.environment),
-    budget=tfacme.Budget(**{'learner_steps' if about.recorded else 'actor_steps': 10_000}),
-    dataset=datasets.rlds(_recorded(about.trial, tmp_path)) if about.recorded else None,
-  )
-  for node in nodes.of_program(tfacme.make_program(experiment)):
-    cloudpickle.loads(cloudpickle.dumps(node.run))
+  testing.check_travels(_experiment(agent, tmp_path))
+
+
+@pytest.mark.parametrize('agent', registry.names())
+def test_what_its_update_keeps_is_saved(agent, tmp_path):
+  testing.check_update(_experiment(agent, tmp_path))

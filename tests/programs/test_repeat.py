@@ -1,6 +1,5 @@
 """A run in one thread is a function of its seed, and one that was killed goes on from its last checkpoint."""
 
-import csv
 import json
 import os
 import signal
@@ -10,12 +9,10 @@ import tensorflow as tf
 
 import tfacme
 from tests.programs import processes
-from tfacme import checkpoints, environments, launching
+from tfacme import checkpoints, environments, launching, testing
 from tfacme.agents import dqn
 from tfacme.graph import nodes
 from tfacme.workers import counting, export
-
-_CLOCK = ('timestamp',)
 
 
 def _experiment(steps=1500, seed=0, **options):
@@ -30,25 +27,12 @@ def _experiment(steps=1500, seed=0, **options):
   )
 
 
-def logged(run):
-  """All logs of a run without what the clock says."""
-  logs = {}
-  for name in sorted(os.listdir(run / 'logs')):
-    if name.endswith('.csv'):
-      with open(run / 'logs' / name, newline='') as file:
-        logs[name] = [
-          {k: v for k, v in row.items() if k not in _CLOCK and not k.endswith(('_seconds', '_per_second'))}
-          for row in csv.DictReader(file)
-        ]
-  return logs
-
-
 def test_two_runs_of_one_seed_are_the_same(tmp_path):
   layout = tfacme.Layout(actors=2, slots=2)
   for name, seed in (('a', 0), ('b', 0), ('c', 1)):
     tfacme.train(_experiment(seed=seed, layout=layout), workdir=str(tmp_path / name))
-  a, b, c = (logged(tmp_path / name) for name in 'abc')
-  assert set(a) == {'actor-0.csv', 'actor-1.csv', 'learner.csv', 'evaluator.csv'}
+  a, b, c = (testing.logs(tmp_path / name) for name in 'abc')
+  assert set(a) == {'actor-0', 'actor-1', 'learner', 'evaluator'}
   assert all(rows for rows in a.values())
   assert a == b
   assert a != c
@@ -94,21 +78,21 @@ def test_a_killed_run_goes_on(engine, tmp_path):
   ended = processes.run(*arguments)
   assert (ended.code, ended.left) == (0, [])
   assert f'Going on from step {kept:,}' in ended.out
-  logs = logged(tmp_path)
-  steps = [int(row['actor_steps']) for row in logs['actor-0.csv']]
+  logs = testing.logs(tmp_path)
+  steps = [int(row['actor_steps']) for row in logs['actor-0']]
   assert steps == sorted(steps) and len(set(steps)) == len(steps)
-  learner = [int(row['learner_steps']) for row in logs['learner.csv']]
+  learner = [int(row['learner_steps']) for row in logs['learner']]
   assert learner == sorted(set(learner))
   assert max(learner) > counts['learner']['learner_steps'] > 0
-  assert logs['evaluator.csv'][-1]['actor_steps'] == '8000'
-  assert float(logs['evaluator.csv'][-1]['episode_return']) >= 0.9
+  assert logs['evaluator'][-1]['actor_steps'] == '8000'
+  assert float(logs['evaluator'][-1]['episode_return']) >= 0.9
 
 
 def test_a_run_that_is_complete_stays_as_it_is(tmp_path, capsys):
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
-  before = logged(tmp_path)
+  before = testing.logs(tmp_path)
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
-  assert logged(tmp_path) == before
+  assert testing.logs(tmp_path) == before
   assert 'Nothing is left to do' in capsys.readouterr().out
 
 
@@ -118,10 +102,10 @@ def test_what_fails_at_the_very_end_costs_no_learning(tmp_path, monkeypatch):
     patch.setattr(export, 'export', lambda *args: 1 / 0)
     with pytest.raises(launching.NodeFailed):
       tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
-  before = logged(tmp_path)
+  before = testing.logs(tmp_path)
   run = tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
-  after = logged(tmp_path)
-  assert (after['learner.csv'], after['actor-0.csv']) == (before['learner.csv'], before['actor-0.csv'])
+  after = testing.logs(tmp_path)
+  assert (after['learner'], after['actor-0']) == (before['learner'], before['actor-0'])
   assert run.evaluate(episodes=2).episodes == 2
 
 
@@ -137,7 +121,7 @@ def test_it_shows_how_it_goes_unless_told_not_to(tmp_path, capsys):
 def test_a_larger_budget_continues_a_run(tmp_path):
   tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
   tfacme.train(_experiment(steps=1000), workdir=str(tmp_path))
-  assert logged(tmp_path)['evaluator.csv'][-1]['actor_steps'] == '1000'
+  assert testing.logs(tmp_path)['evaluator'][-1]['actor_steps'] == '1000'
 
 
 _UNDER_SIGNALS = """
@@ -161,4 +145,4 @@ def test_signals_leave_a_run_as_it_is(tmp_path):
   ended = processes.Command(['-c', _UNDER_SIGNALS, str(tmp_path / 'signals')]).wait(200)
   assert ended.code == 0, ended.err
   assert int(ended.out) > 500
-  assert logged(tmp_path / 'quiet') == logged(tmp_path / 'signals')
+  assert testing.logs(tmp_path / 'quiet') == testing.logs(tmp_path / 'signals')

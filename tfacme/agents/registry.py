@@ -17,8 +17,8 @@ import importlib
 import pkgutil
 from typing import Any, Callable, Dict, List
 
-from tfacme import agents, core, errors, importing, specs
-from tfacme.agents.about import About
+from tfacme import agents, core, environments, errors, experiments, importing, specs
+from tfacme.agents.about import About, Task
 
 _EXPORTS = ('Config', 'Builder', 'default_networks')
 
@@ -66,6 +66,18 @@ def builder(name: str, config: Any) -> core.Builder:
 def default_networks(name: str) -> Callable[[specs.EnvironmentSpec], Any]:
   """What makes an agent's networks from an environment's spec, whatever the observations are."""
   return _find(name).default_networks()
+
+
+def experiment(name: str, task: Task, **fields: Any) -> experiments.Experiment:
+  """An agent of tfacme with its default networks on a task; `fields` are more of the experiment's, or other ones."""
+  made = {
+    'builder': builder(name, config(name, **task.config)),
+    'networks': default_networks(name),
+    'environment': environments.factory(task.environment),
+    'budget': experiments.Budget(**{'learner_steps' if about(name).recorded else 'actor_steps': task.steps}),
+    'layout': experiments.Layout(slots=task.slots),
+  }
+  return experiments.Experiment(**{**made, **fields})
 
 
 def _find(name: str) -> Any:

@@ -23,7 +23,7 @@ class PolicyActor:
     self._stateful = bool(tf.nest.flatten(initial))
     index = parts.first_index + np.arange(slots, dtype=np.int32)
     observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
-    numbers = _numbers_spec(slots)
+    numbers = numbers_spec(slots)
     state = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
     self._act = compiling.Compiled(policy_step(parts.policy, index, parts.slots), [observation, state, numbers])
     # The inputs of each call lie in the same memory, so that a call converts nothing.
@@ -100,7 +100,8 @@ def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
   return step
 
 
-def _numbers_spec(slots: int) -> tf.TensorSpec:
+def numbers_spec(slots: int) -> tf.TensorSpec:
+  """Of the numbers that a `policy_step` for so many slots takes."""
   return tf.TensorSpec([3 + 2 * slots], tf.int64)
 
 
@@ -118,7 +119,7 @@ def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
     [
       compiling.tensor_specs(spec.observations, 1),
       tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
-      _numbers_spec(1),
+      numbers_spec(1),
     ],
   )
   return tf.nest.map_structure(lambda s: dm_specs.Array(s.shape[1:].as_list(), s.dtype.as_numpy_dtype), step.outputs[1])
