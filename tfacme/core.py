@@ -103,7 +103,7 @@ class Context(NamedTuple):
   """What a policy may know besides its observation, so that exploration is a function and a run repeats."""
 
   seed: Any  # int32 [2], fresh in each call: for `tf.random.stateless_*`
-  steps: Any  # int64 [], environment steps of all actors so far
+  steps: Any  # int64 [], steps of the run so far, in the unit of its budget: mostly environment steps of all actors
   index: Any  # int32 [B], the number of each slot among all slots of all actors
   slots: Any  # int32 [], how many slots there are in all
   first: Any  # bool [B], whether an episode begins with this observation
@@ -213,6 +213,7 @@ class ActorParts:
   first_index: int  # the number of slot 0 among all slots
   slots: int  # how many slots there are in all
   evaluation: bool
+  budget: Optional[int] = None  # steps of the run at its end; None if there is no run
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ def experiment(seed: int = 0, steps: int = 2_500_000) -> tfacme.Experiment:
     adam_epsilon=1.5e-4,
     max_gradient_norm=10.0,
     target_update_period=2_000,
-    epsilon=(1.0, 0.01, max(1, steps // 10)),
+    epsilon=(1.0, 0.01, '10%'),
     min_replay_size=max(32, min(20_000, steps // 10)),
     max_replay_size=100_000,
     samples_per_insert=8.0,

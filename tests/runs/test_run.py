@@ -137,3 +137,35 @@ def test_a_config_whose_numbers_cannot_be_told_is_refused():
   builder = dqn.DQNBuilder({'n_step': 3})
   with pytest.raises(errors.UserError, match="A config has to be a dataclass.* not {'n_step': 3}"):
     run.describe(dataclasses.replace(imitation.experiment(), builder=builder), 'inline')
+
+
+@pytest.mark.parametrize(
+  'changes, budget, hinted',
+  [
+    ({'epsilon': (1.0, 0.05, 60)}, 200, True),
+    ({'epsilon': (1.0, 0.05, 60)}, 100, False),
+    ({'epsilon': (1.0, 0.1, 60)}, 200, False),
+    ({'n_step': 2}, 200, False),
+  ],
+)
+def test_only_a_schedule_is_excused_by_other_steps(changes, budget, hinted, tmp_path):
+  def described(config, budget):
+    experiment = tfacme.Experiment(
+      builder=dqn.DQNBuilder(config),
+      networks=dqn.default_networks(),
+      environment=environments.factory('bsuite:catch/0'),
+      budget=tfacme.Budget(actor_steps=budget),
+    )
+    return run.describe(experiment, 'inline')
+
+  config = dqn.DQNConfig(epsilon=(1.0, 0.05, 30))
+  (tmp_path / 'experiment.json').write_text(json.dumps(described(config, 100)))
+  with pytest.raises(errors.UserError, match='holds another experiment') as caught:
+    run._check_folder(str(tmp_path), described(dataclasses.replace(config, **changes), budget))
+  assert ("such as '100%', stays the same" in str(caught.value)) == hinted
+
+
+def test_a_share_of_the_steps_is_the_same_experiment_with_other_steps():
+  config = dqn.DQNConfig(epsilon=(1.0, 0.05, '50%'))
+  described = _described(_Networks(_shape), config=config)
+  assert described['config']['epsilon'] == [1.0, 0.05, '50%']

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import core, networks, specs
+from tfacme import core, networks, schedules, specs
 from tfacme.workers import acting
 
 SPEC = specs.EnvironmentSpec(
@@ -36,7 +36,7 @@ class Before(tf.Module):
     return state, observation['x'], {'numbers': tf.tile(numbers[None], [2, 1]), 'index': context.index}
 
 
-def make_actor(policy=None):
+def make_actor(policy=None, budget=None):
   return acting.PolicyActor(
     core.ActorParts(
       policy=policy or Before(),
@@ -47,6 +47,7 @@ def make_actor(policy=None):
       first_index=4,
       slots=8,
       evaluation=False,
+      budget=budget,
     )
   )
 
@@ -100,3 +101,16 @@ def test_a_policy_knows_where_episodes_begin_and_has_noise_that_lasts_one():
   assert len(np.unique([t['drawn'] for t in told])) == 16
   again = make_actor(Episodes()).act(observe(1, 2), np.array(firsts[0]), 0)[1]
   assert all(np.array_equal(again[name], told[0][name]) for name in again)
+
+
+class Scheduled(Before):
+  """Tells the value of a schedule over half of the run."""
+
+  def __call__(self, observation, state, context):
+    return state, observation['x'], {'value': tf.fill([2], schedules.value((1.0, 0.0, '50%'), context.steps))}
+
+
+def test_a_schedule_over_a_share_of_the_run():
+  actor = make_actor(Scheduled(), budget=200)
+  told = [actor.act(observe(1, 2), np.array([True, True]), steps)[1]['value'][0] for steps in (0, 25, 100, 150)]
+  assert told == [1.0, 0.75, 0.0, 0.0]

@@ -68,7 +68,7 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
       logger=plan.logger('learner'),
       log_every=experiment.logging.learner_every,
       updates_per_call=experiment.layout.updates_per_call,
-      budgeted=experiment.offline,
+      budget=experiment.budget,
       paced=_is_paced(plan),
       replay=replay,
     )
@@ -105,6 +105,7 @@ def _actor(
     first_index=0 if evaluation else index * layout.slots,
     slots=len(environments) if evaluation else layout.actors * layout.slots,
     evaluation=is_evaluation,
+    budget=plan.experiment.budget.steps,
   )
   return builder.actor(parts) or acting.PolicyActor(parts), client
 

@@ -292,15 +292,20 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
       name, old, new = difference
       raise errors.UserError(
         f'The work directory {workdir} holds another experiment, with {name} {_shorten(repr(old))} where this one has '
-        f'{_shorten(repr(new))}; give another one.{_why(key, there, description)}'
+        f'{_shorten(repr(new))}; give another one.{_why(old, new, there["budget"] != description["budget"])}'
       )
 
 
-def _why(key: str, there: Dict[str, Any], description: Dict[str, Any]) -> str:
-  """What may be behind a difference that the user did not ask for."""
-  if key != 'config' or there['budget'] == description['budget']:
+def _why(old: Any, new: Any, extended: bool) -> str:
+  """What may be behind a difference that the user did not ask for: only a page may have worked out where it ends."""
+  if not (extended and _is_line(old) and _is_line(new) and old[:2] == new[:2]):
     return ''
-  return ' (The steps differ too: where a page works out numbers from them, as of schedules, it is another experiment.)'
+  return " (The steps of the run differ too: a schedule that ends at a share of them, such as '100%', stays the same.)"
+
+
+def _is_line(value: Any) -> bool:
+  """Whether a plain value is a schedule with a start, an end and a length."""
+  return isinstance(value, list) and len(value) == 3 and all(isinstance(part, (int, float)) for part in value)
 
 
 def _difference(name: str, old: Any, new: Any) -> Optional[Tuple[str, Any, Any]]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, networks, seeds, specs
+from tfacme import core, networks, schedules, seeds, specs
 from tfacme.tensors import compiling, memory, states
 
 
@@ -25,7 +25,8 @@ class PolicyActor:
     observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
     numbers = numbers_spec(slots)
     state = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
-    self._act = compiling.Compiled(policy_step(parts.policy, index, parts.slots), [observation, state, numbers])
+    step = policy_step(parts.policy, index, parts.slots, parts.budget)
+    self._act = compiling.Compiled(step, [observation, state, numbers])
     # The inputs of each call lie in the same memory, so that a call converts nothing.
     staged = [memory.aligned_empty(s.shape, s.dtype.as_numpy_dtype) for s in [*tf.nest.flatten(observation), numbers]]
     *self._staged, self._numbers = staged
@@ -69,7 +70,7 @@ class PolicyActor:
     return actions, tree.unflatten_as(self._extras, arrays[middle:]) if end > middle else self._extras
 
 
-def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
+def policy_step(policy: core.Policy, index: np.ndarray, slots: int, budget: Optional[int] = None):
   """The function of one call: (observation, state, numbers) -> (actions, extras, state).
 
   Its numbers, int64 [3 + 2 B], are the seed, how many calls there were, the steps of the run, and for each slot whether
@@ -93,7 +94,7 @@ def policy_step(policy: core.Policy, index: np.ndarray, slots: int):
       episode_seed=_episode_seeds(numbers[0], index, episode),
       episode=episode,
     )
-    with networks.drawing(context.seed):
+    with networks.drawing(context.seed), schedules.in_run(context.steps, budget):
       actions, state, extras = policy(observation, state, context)
     return actions, extras, state
 
@@ -115,7 +116,7 @@ def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
   """The spec of what a policy adds to a row, found by tracing it."""
   initial = policy.initial_state(1)
   step = compiling.Compiled(
-    policy_step(policy, np.zeros(1, np.int32), 1),
+    policy_step(policy, np.zeros(1, np.int32), 1, budget=1),
     [
       compiling.tensor_specs(spec.observations, 1),
       tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),

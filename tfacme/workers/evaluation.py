@@ -137,8 +137,8 @@ class Evaluator:
   def _begin(self) -> None:
     parts = self._parts
     parts.variables.update_and_wait()
-    steps = self.tally.total('actor_steps')
-    self._started = (parts.clock(), steps)
+    self._started = (parts.clock(), self.tally.total('actor_steps'))
+    steps = self.tally.total(parts.unit)
 
     def act(observation: core.Nest, first: np.ndarray) -> core.Nest:
       return parts.actor.act(observation, first, steps)[0]

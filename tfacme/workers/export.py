@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import core, errors, networks, specs
+from tfacme import core, errors, networks, schedules, specs
 from tfacme.tensors import compiling, states
 
 
@@ -34,7 +34,7 @@ class ExportedPolicy(tf.Module):
         episode_seed=tf.tile(seed[tf.newaxis], [batch_size, 1]),
         episode=tf.zeros([batch_size], tf.int32),
       )
-      with networks.drawing(seed):
+      with networks.drawing(seed), schedules.in_run(context.steps, max(1, steps)):
         action, state, _ = policy(observation, state, context)
       return action, state
 
@@ -74,7 +74,7 @@ def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: s
   Args:
     policy: the evaluation policy.
     spec: of its environment.
-    steps: environment steps that it was trained for, which a schedule in it may ask for.
+    steps: that it was trained for, in the unit of the budget, which a schedule in it may ask for.
     path: a folder.
   """
   partial = path + '.partial'

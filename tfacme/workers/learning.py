@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import checkpoints, core, errors, networks
+from tfacme import checkpoints, core, errors, experiments, networks, schedules
 from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
-from tfacme.tensors import compiling
+from tfacme.tensors import compiling, memory
 from tfacme.workers import counting, variables
 
 _STATE = 'learner.json'
@@ -38,7 +38,7 @@ class LearnerParts:
     updates_per_call: learning steps in one call of the compiled function.
     random: the seeds that the update draws.
     seed: of random operations in the update, if it has any without a seed of their own.
-    budgeted: whether the run's budget is in learner steps (a run from recorded data).
+    budget: of the run; if it is in learner steps, it says when the learner is done. None if there is no run.
     paced: whether a rate limiter holds it back; if nothing does, it is done when the actors are.
     replay: a `streams.Replay` whose size and ratio of samples to inserts are logged, or None.
     clock: seconds; for the columns that tell the time.
@@ -53,7 +53,7 @@ class LearnerParts:
   log_every: int = 100
   updates_per_call: int = 1
   seed: int = 0
-  budgeted: bool = False
+  budget: Optional[experiments.Budget] = None
   paced: bool = True
   replay: Any = None
   clock: Callable[[], float] = time.time
@@ -68,9 +68,11 @@ class Learner:
     self._update = parts.update
     self._source = parts.source
     self.tally = parts.tally
-    self._compiled = compiling.Compiled(
-      self._call, [[parts.source.specs() for _ in range(parts.updates_per_call)]], seed=parts.seed
-    )
+    self._budgeted = parts.budget is not None and parts.budget.unit == 'learner_steps'
+    packed = [parts.source.specs() for _ in range(parts.updates_per_call)]
+    self._compiled = compiling.Compiled(self._call, [packed, tf.TensorSpec([], tf.int64)], seed=parts.seed)
+    self._run_steps = memory.aligned_empty([], np.int64)  # of the run, for schedules; written before each call
+    self._given_run_steps = memory.as_input(self._run_steps)
     self._direct: Optional[Callable[[Any], core.UpdateOutput]] = None
     published = variables.published_variables(_published(parts.update))
     self._published = {name: compiling.Values(own) for name, own in published.items()}
@@ -88,7 +90,7 @@ class Learner:
   @property
   def goes_on(self) -> bool:
     """See `core.Worker`: what a rate limiter holds back, or a budget, comes to an end by itself."""
-    return self._parts.paced and not self._parts.budgeted
+    return self._parts.paced and not self._budgeted
 
   @property
   def steps(self) -> int:
@@ -100,9 +102,9 @@ class Learner:
     if self._done:
       return core.Progress.DONE
     count = self._parts.updates_per_call
-    if self._parts.budgeted and self.tally.allowance('learner_steps', count) < count:
+    if self._budgeted and self.tally.allowance('learner_steps', count) < count:
       return self._finish()
-    if not self._parts.paced and not self._parts.budgeted and self.tally.phase > 0:
+    if not self._parts.paced and not self._budgeted and self.tally.phase > 0:
       return self._finish()
     with self._reading:
       if not self._batches:
@@ -115,7 +117,8 @@ class Learner:
       batches, self._batches = self._batches, []
       inputs = tree.flatten([batch.packed for batch in batches])
       with self._lock:
-        finite, metrics, *priorities = self._compiled.flat(inputs)
+        self._run_steps[...] = self._so_far()
+        finite, metrics, *priorities = self._compiled.flat([*inputs, self._given_run_steps])
         self._steps += count
         if not finite.numpy():
           self._broken = self._explanation(metrics.numpy())
@@ -136,7 +139,8 @@ class Learner:
     if self._direct is None:
       self._direct = tf.function(self._learn, autograph=False)
     with self._lock:
-      output = self._direct(tf.nest.map_structure(tf.convert_to_tensor, batch))
+      run_steps = tf.constant(self._so_far(), tf.int64)
+      output = self._direct(tf.nest.map_structure(tf.convert_to_tensor, batch), run_steps)
       self._steps += 1
     return output
 
@@ -178,10 +182,18 @@ class Learner:
     """See `core.Worker`."""
     self._parts.logger.close()
 
-  def _call(self, packed: Sequence[Any]) -> Tuple[Any, ...]:
-    """The compiled function: batches as bytes -> (all is finite, metrics [M], priorities of each batch ...)."""
+  def _so_far(self) -> int:
+    """The steps of the run so far, in the unit of its budget, as far as they are known here."""
+    return self._steps if self._budgeted else self.tally.total('actor_steps')
+
+  def _call(self, packed: Sequence[Any], run_steps: tf.Tensor) -> Tuple[Any, ...]:
+    """The compiled function: batches as bytes, and the steps of the run before them.
+
+    Returns:
+      (all is finite, metrics [M], priorities of each batch ...)
+    """
     batches = [self._source.unpack(batch) for batch in packed]
-    outputs = [self._learn(batch) for batch in batches]
+    outputs = [self._learn(batch, run_steps + (i if self._budgeted else 0)) for i, batch in enumerate(batches)]
     self._names = [*sorted(outputs[-1].metrics), 'sample_age']
     self._priorities = outputs[-1].priorities
     every = [_metrics(output, batch, self._names) for output, batch in zip(outputs, batches)]
@@ -190,8 +202,9 @@ class Learner:
     finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(x)) for x in [*every, *priorities]])
     return finite, metrics, *priorities
 
-  def _learn(self, batch: Any) -> core.UpdateOutput:
-    with self._parts.random.step():
+  def _learn(self, batch: Any, run_steps: tf.Tensor) -> core.UpdateOutput:
+    budget = self._parts.budget
+    with self._parts.random.step(), schedules.in_run(run_steps, budget and budget.steps):
       return _checked(self._update, self._update(batch))
 
   def _check_broken(self) -> None:
@@ -231,7 +244,7 @@ class Learner:
     """Blocked; or done, if the actors are and have sent all they had."""
     finished = self.tally.phase > 0
     self.tally.hear()
-    drained = finished and not self._parts.budgeted and self._source.exhausted()
+    drained = finished and not self._budgeted and self._source.exhausted()
     return self._finish() if drained else blocked
 
   def _finish(self) -> core.Outcome:
