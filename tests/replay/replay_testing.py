@@ -1,6 +1,7 @@
 """What the tests of replay share: a stream whose rows can be told apart, and one way to drive both back ends."""
 
 import os
+import tempfile
 import threading
 import time
 from typing import Dict, List, Optional, Sequence
@@ -122,6 +123,21 @@ def same(got: core.Step, want: core.Step) -> None:
   a, b = tree.flatten(got), tree.flatten(want)
   if len(a) != len(b) or not all(x.dtype == y.dtype and np.array_equal(x, y) for x, y in zip(a, b)):
     raise AssertionError(f'{got}\n\ninstead of\n\n{want}')
+
+
+def state(replay: numpy_replay.NumpyReplay) -> Dict[str, np.ndarray]:
+  """All that a replay saves."""
+  with tempfile.TemporaryDirectory() as path:
+    replay.save(path)
+    (file,) = os.listdir(path)
+    with np.load(os.path.join(path, file)) as arrays:
+      return {name: arrays[name] for name in arrays.files}
+
+
+def digest(replay: numpy_replay.NumpyReplay) -> str:
+  """The digest of all that a replay saves."""
+  with tempfile.TemporaryDirectory() as path:
+    return replay.save(path)
 
 
 class NumpyBackend:

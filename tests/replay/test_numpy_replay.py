@@ -1,14 +1,16 @@
 """Replay in numpy: repeatable, saved whole, and of bounded memory."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
+from dm_env import specs as dm_specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.replay import replay_testing as testing
-from tfacme import checkpoints, core
+from tfacme import core
 from tfacme.replay import items, numpy_replay, tables
 
 
@@ -116,13 +118,13 @@ def test_a_restored_replay_is_and_does_the_same(tmp_path_factory, described, bef
   first, second = _replay(described, seed=1), _replay(described, seed=2)
   _, feeds = _act(first, described, before, seed=0)  # The writers keep the rows of unfinished episodes.
   digest = first.save(path)
-  assert second.restore(path) == digest == checkpoints.digest(second.state())
-  _same_state(first.state(), second.state())
+  assert second.restore(path) == digest == testing.digest(second)
+  _same_state(testing.state(first), testing.state(second))
   assert first.usage() == second.usage()
   # From here on both do the same: draws, evictions, priorities, counts.
   reads = [_act(replay, described, after, seed=9)[0] for replay in (first, second)]
   assert reads[0] == reads[1]
-  _same_state(first.state(), second.state())
+  _same_state(testing.state(first), testing.state(second))
   del feeds
 
 
@@ -131,7 +133,7 @@ def test_the_state_shows_every_difference():
   digests = set()
 
   def note(replay):
-    digests.add(checkpoints.digest(replay.state()))
+    digests.add(testing.digest(replay))
     return len(digests)
 
   replay = _replay([table])
@@ -153,10 +155,10 @@ def test_a_used_replay_can_go_back(tmp_path):
   table = _free(max_size=5)
   replay = _replay([table])
   testing.Feed(replay.writer(), replay.codec)(testing.stream([4]))
-  state, digest = replay.state(), replay.save(str(tmp_path))
+  state, digest = testing.state(replay), replay.save(str(tmp_path))
   testing.Feed(replay.writer(), replay.codec)(testing.stream([9]))
   assert replay.restore(str(tmp_path)) == digest
-  _same_state(replay.state(), state)
+  _same_state(testing.state(replay), state)
   assert _live(replay) == 5
 
 
@@ -195,7 +197,7 @@ def test_a_row_is_stored_once_whatever_items_hold_it():
   replay = _replay(described)
   testing.Feed(replay.writer(), replay.codec)(testing.stream([40, 5]))
   assert _live(replay) == 41 + 6
-  assert len(replay.state()['rows/rest']) == 41 + 6
+  assert len(testing.state(replay)['rows/rest']) == 41 + 6
 
 
 @pytest.mark.parametrize(
@@ -237,9 +239,9 @@ def test_items_stay_right_while_others_come_and_go(rule):
     episode = testing.stream([int(random.integers(1, 8))], start=len(rows))
     rows += episode
     feed(episode)
-    state = replay.state()
+    state = testing.state(replay)
     steps, _ = replay.codec.views({n[len('rows/') :]: c for n, c in state.items() if n.startswith('rows/')})
-    held = np.split(steps.extras['number'][state['numbers']], np.cumsum(state['replay/lengths'])[:-1])
+    held = np.split(steps.extras['number'][state['replay/numbers']], np.cumsum(state['replay/lengths'])[:-1])
     wanted = [testing.numbers(item) for item in items.cut(rows, rule)[-3:]]
     assert [item.tolist() for item in held] == wanted
     assert _live(replay) == len({number for item in wanted for number in item})
@@ -257,6 +259,40 @@ def test_rows_of_worn_out_items_are_freed():
   while not isinstance(reader.read(0.0, 0), core.Blocked):
     pass
   assert replay.usage()['queue'].size == 0 and _live(replay) == 0
+
+
+def test_rows_are_in_memory_once_also_while_they_are_saved_and_restored(tmp_path):
+  """What is beside the rows is bounded: bookkeeping, room to grow, and pieces of what is on its way to the disk."""
+  side, rows, megabyte = 64, 20_000, 2**20
+  spec = testing.SPEC._replace(observation=dm_specs.Array((side, side), np.uint8), extras=())
+  table = _free(items.Items(4, observations='ends'), max_size=rows, sampler=tables.Prioritized(0.6))
+  data = rows * side * side
+
+  def used():
+    current, peak = tracemalloc.get_traced_memory()
+    tracemalloc.reset_peak()
+    return current - before, peak - before
+
+  tracemalloc.start()
+  try:
+    before = tracemalloc.get_traced_memory()[0]
+    replay = testing.NumpyBackend().replay([table], spec=spec)
+    writer, columns = replay.writer(), replay.codec.rows(1)
+    row = {name: column[0] for name, column in columns.items()}
+    for _ in range(rows):
+      writer.append(row, False)
+    steady, peak = used()
+    assert data < steady <= peak < 1.2 * data
+    replay.save(str(tmp_path))
+    assert used()[1] < steady + 24 * megabyte
+    del replay, writer
+    replay = testing.NumpyBackend().replay([table], spec=spec)
+    used()
+    replay.restore(str(tmp_path))
+    steady, peak = used()
+    assert data < steady <= peak < 1.1 * data + 24 * megabyte
+  finally:
+    tracemalloc.stop()
 
 
 def test_unfinished_episodes_hold_no_more_rows_than_an_item_to_come_needs():
@@ -315,9 +351,9 @@ def test_weights_follow_items_as_they_move():
 
 def _columns_of_items(replay):
   """The numbers of the first rows of all items."""
-  state = replay.state()
+  state = testing.state(replay)
   steps, _ = replay.codec.views({n[len('rows/') :]: c for n, c in state.items() if n.startswith('rows/')})
-  firsts = state['numbers'][np.cumsum(state['replay/lengths']) - state['replay/lengths']]
+  firsts = state['replay/numbers'][np.cumsum(state['replay/lengths']) - state['replay/lengths']]
   return steps.extras['number'][firsts]
 
 

@@ -281,7 +281,7 @@ def test_mix_gives_each_table_its_own_priorities():
   # In 'a' priorities are 3 to 1, and in 'b' 9 to 3.
   facts = testing.facts(testing.read(room.replay.reader(described[0], 64)))
   assert {round(p, 4) for p in facts['probability'].tolist()} == {0.75, 0.25}
-  state = room.replay.state()
+  state = testing.state(room.replay)
   assert sorted(state['a/priorities']) == [1, 3]
   assert sorted(state['b/priorities']) == [3, 9]
 
@@ -348,7 +348,7 @@ def test_together_gives_batches_side_by_side():
   assert min(_firsts(batches['agent'])) >= 1000 > max(_firsts(batches['expert']))
   opened.write_priorities(read.token, {'agent': np.full(5, 0.5), 'expert': None})
   changed = set(_firsts(batches['agent']))
-  assert collections.Counter(room.replay.state()['replay/priorities'].tolist()) == {
+  assert collections.Counter(testing.state(room.replay)['replay/priorities'].tolist()) == {
     0.5: len(changed),
     **({1.0: 4 - len(changed)} if len(changed) < 4 else {}),
   }

@@ -186,7 +186,7 @@ def test_priorities_find_their_table_through_nested_mixes():
   inner = sources.Mix({sources.Data(PAIRS, 1): 0.5, sources.Sample('b', 1): 0.5}, 2)
   opened = _open(sources.Mix([(inner, 0.5), (sources.Sample('a', 1), 0.5)], 8), room)
   opened.write_priorities(_read(opened).token, np.arange(8.0))
-  state = room.replay.state()
+  state = testing.state(room.replay)
   assert (state['b/priorities'].tolist(), state['a/priorities'].tolist()) == ([3.0], [7.0])
 
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import collections
 import os
-import zipfile
-from typing import Any, Deque, Dict, List, Optional, Sequence, Union
+from typing import Any, Deque, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from tfacme import checkpoints, core
-from tfacme.replay import packing, streams, tables
+from tfacme import core
+from tfacme.replay import array_file, packing, streams, tables
 from tfacme.replay.numpy_rows import RowStore
 from tfacme.replay.numpy_table import NumpyTable, Read
 
@@ -125,46 +124,46 @@ class NumpyReplay:
     """How much each table is used."""
     return {t.table.name: streams.Usage(t.size, t.table.max_size, t.inserts, t.samples) for t in self._tables}
 
-  def state(self) -> Dict[str, np.ndarray]:
-    """All items with their rows, priorities and counts, in a canonical order, so that equal states are equal."""
-    state: Dict[str, np.ndarray] = {}
-    numbers: List[np.ndarray] = []
-    for table in self._tables:
-      arrays, items = table.state()
-      state.update({f'{table.table.name}/{name}': array for name, array in arrays.items()})
-      state[f'{table.table.name}/lengths'] = np.array([len(rows) for rows in items], np.int64)
-      numbers.append(np.concatenate(items) if items else np.zeros(0, np.int64))
-    kept, first, inverse = np.unique(np.concatenate(numbers), return_index=True, return_inverse=True)
-    order = np.argsort(first)  # rows in the order in which the items name them
-    renumbered = np.argsort(order)[inverse]
-    state['numbers'] = renumbered
-    state.update({f'rows/{n}': column[kept[order]] for n, column in self._store.columns.items()})
-    return state
-
   def save(self, path: str) -> str:
-    """Writes `state` into the folder `path` and returns its digest."""
-    state = self.state()
-    # As `np.savez` does, which leaves it to the garbage collector to fail once more where the disk is full.
-    with zipfile.ZipFile(os.path.join(path, _FILE), 'w') as archive:
-      for name, array in state.items():
-        with archive.open(f'{name}.npy', 'w', force_zip64=True) as file:
-          np.lib.format.write_array(file, array, allow_pickle=False)
-    return checkpoints.digest(state)
+    """Writes all items with their rows, priorities and counts into the folder `path`, and returns their digest.
+
+    In a canonical order, so that equal states give equal files: rows in the order in which the items name them first.
+    """
+    kept, renumbered = self._order()
+    with array_file.ArrayWriter(os.path.join(path, _FILE)) as file:
+      for name, column in self._store.columns.items():
+        pieces = (column.take(kept[part], axis=0) for part in array_file.slices(len(kept), column.shape[1]))
+        file.write(f'rows/{name}', column.dtype, (len(kept), column.shape[1]), pieces)
+      for table in self._tables:
+        table.save(file, renumbered)
+      return file.digest
 
   def restore(self, path: str) -> str:
-    """Takes back what `save` wrote, before anybody writes, and returns the digest of the state that it then has."""
-    with np.load(os.path.join(path, _FILE)) as file:
-      state = {name: file[name] for name in file.files}
-    self._store.replace({name: state[f'rows/{name}'] for name in self._store.columns})
-    start = 0
+    """Takes back what `save` wrote, before anybody writes, and returns the digest of what it read."""
+    with array_file.ArrayReader(os.path.join(path, _FILE)) as file:
+      self._store.reset()
+      for name in self._store.columns:
+        with file.pieces(f'rows/{name}') as (count, pieces):
+          self._store.fill(name, count, pieces)
+      holds = np.zeros(self._store.used, np.int64)
+      for table in self._tables:
+        table.restore(file, holds)
+      self._store.hold_all(holds.tolist())
+      return file.digest
+
+  def _order(self) -> Tuple[np.ndarray, np.ndarray]:
+    """(the numbers of all rows of items in the order in which they are named first, the place of each number in it)."""
+    places = np.full(self._store.used, -1, np.int32)
+    kept = [np.zeros(0, np.int64)]
+    count = 0
     for table in self._tables:
-      name = table.table.name
-      lengths = state[f'{name}/lengths']
-      ends = start + np.cumsum(lengths)
-      items = [state['numbers'][end - length : end] for end, length in zip(ends, lengths)]
-      start += int(lengths.sum())
-      table.set_state({k[len(name) + 1 :]: v for k, v in state.items() if k.startswith(f'{name}/')}, items)
-    return checkpoints.digest(self.state())
+      for piece in table.numbers():
+        new = piece[places[piece] < 0]
+        new = new[np.sort(np.unique(new, return_index=True)[1])]
+        places[new] = np.arange(count, count + len(new))
+        kept.append(new)
+        count += len(new)
+    return np.concatenate(kept), places
 
   def _named(self, name: str) -> NumpyTable:
     return next(table for table in self._tables if table.table.name == name)

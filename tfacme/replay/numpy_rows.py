@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, Sequence
+from typing import Iterable, List, Sequence
 
 import numpy as np
 
 from tfacme.replay import packing, streams
 
-_FIRST_CAPACITY = 1024
+FIRST_CAPACITY = 1024
 
 
 class RowStore:
@@ -16,8 +16,8 @@ class RowStore:
 
   def __init__(self, codec: packing.Codec):
     self.codec = codec
-    self.columns = codec.rows(_FIRST_CAPACITY)
-    self._holds = [0] * _FIRST_CAPACITY  # A list: to count a few rows in an array costs many times as much.
+    self.columns = codec.rows(FIRST_CAPACITY)
+    self._holds = [0] * FIRST_CAPACITY  # A list: to count a few rows in an array costs many times as much.
     self._free: List[int] = []
     self._used = 0
 
@@ -48,16 +48,41 @@ class RowStore:
       if not holds[number]:
         self._free.append(number)
 
-  def replace(self, columns: streams.Columns) -> None:
-    """Holds just these rows from now on, each of them by nobody yet."""
-    self.columns = {name: np.array(column) for name, column in columns.items()}
-    self._used = len(self.columns['rest'])
-    self._holds = [0] * self._used
-    self._free = []
+  @property
+  def used(self) -> int:
+    """All row numbers are below it."""
+    return self._used
+
+  def reset(self) -> None:
+    """Has no rows any more."""
+    self.columns = self.codec.rows(0)
+    self._holds, self._free, self._used = [], [], 0
+
+  def fill(self, name: str, count: int, pieces: Iterable[np.ndarray]) -> None:
+    """Gives a column its `count` rows, as they come in pieces one after the other."""
+    column, start = self.columns[name], 0
+    enlarge(column, count)
+    for piece in pieces:
+      column[start : start + len(piece)] = piece
+      start += len(piece)
+    self._used = count
+
+  def hold_all(self, holds: List[int]) -> None:
+    """Says of each row how often it is held."""
+    self._holds = holds
 
   def _grow(self) -> None:
-    size = max(_FIRST_CAPACITY, 2 * len(self._holds))
-    for name, rows in self.codec.rows(size).items():
-      rows[: self._used] = self.columns[name]
-      self.columns[name] = rows
+    size = grown(len(self._holds))
+    for column in self.columns.values():
+      enlarge(column, size)
     self._holds.extend([0] * (size - len(self._holds)))
+
+
+def grown(size: int) -> int:
+  """To how many entries an array of this size grows: not by much, since it may be most of the memory."""
+  return max(FIRST_CAPACITY, size + size // 8)
+
+
+def enlarge(array: np.ndarray, size: int) -> None:
+  """Gives an array more entries, all zero, without a copy of a large one: the system moves its pages."""
+  array.resize((size, *array.shape[1:]), refcheck=False)

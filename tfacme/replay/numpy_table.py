@@ -5,15 +5,13 @@ from __future__ import annotations
 import collections
 import dataclasses
 import json
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from tfacme.replay import packing, streams, tables
-from tfacme.replay.numpy_rows import RowStore
+from tfacme.replay import array_file, packing, streams, tables
+from tfacme.replay.numpy_rows import FIRST_CAPACITY, RowStore, enlarge, grown
 from tfacme.replay.sum_tree import SumTree
-
-_FIRST_CAPACITY = 1024
 
 
 @dataclasses.dataclass
@@ -39,10 +37,10 @@ class NumpyTable:
   def _clear(self) -> None:
     table = self.table
     self._rows: List[Optional[np.ndarray]] = []  # row numbers of each item
-    self._fixed = np.zeros((_FIRST_CAPACITY, table.items.length or 0), np.int64)  # the same, of items of one length
-    self._keys = np.zeros(_FIRST_CAPACITY, np.uint64)
-    self._priorities = np.zeros(_FIRST_CAPACITY)
-    self._times = np.zeros(_FIRST_CAPACITY, np.int64)
+    self._fixed = np.zeros((FIRST_CAPACITY, table.items.length or 0), np.int64)  # the same, of items of one length
+    self._keys = np.zeros(FIRST_CAPACITY, np.uint64)
+    self._priorities = np.zeros(FIRST_CAPACITY)
+    self._times = np.zeros(FIRST_CAPACITY, np.int64)
     self._by_age: collections.OrderedDict[int, int] = collections.OrderedDict()  # key -> position
     self._tree = SumTree()
     self._changed: List[int] = []  # positions whose weight in the tree is out of date
@@ -66,7 +64,7 @@ class NumpyTable:
     most = self.table.max_times_sampled
     return not most or self.size * most - int(self._times[: self.size].sum()) >= batch_size
 
-  def insert(self, rows: Sequence[int], priority: Optional[float] = None) -> None:
+  def insert(self, rows: Sequence[int]) -> None:
     """Adds an item of these row numbers, with the highest priority so far, and removes one if there are too many."""
     position, key = self.size, self.inserts
     if position == len(self._keys):
@@ -76,8 +74,7 @@ class NumpyTable:
       self._rows.append(np.array(rows, np.int64))
     else:
       self._fixed[position] = rows
-    self._keys[position], self._times[position] = key, 0
-    self._priorities[position] = self._highest if priority is None else priority
+    self._keys[position], self._priorities[position], self._times[position] = key, self._highest, 0
     self._by_age[key] = position
     self._touch(position)
     self.inserts += 1
@@ -108,27 +105,73 @@ class NumpyTable:
     if self.table.prioritized:
       self._changed.extend(positions.tolist())
 
-  def state(self) -> Tuple[Dict[str, np.ndarray], List[np.ndarray]]:
-    """(everything but the rows, the row numbers of each item by age)."""
-    positions = np.fromiter(self._by_age.values(), np.int64, self.size)
-    state = {'keys': self._keys[positions], 'priorities': self._priorities[positions], 'times': self._times[positions]}
-    state['positions'] = positions  # They decide which item a random number picks.
-    state['counts'] = np.array([self.inserts, self.samples])
-    state['highest'] = np.array(self._highest)
-    state['random'] = np.frombuffer(json.dumps(self._random.bit_generator.state).encode(), np.uint8)
-    return state, [self._item(position) for position in positions.tolist()]
+  def numbers(self) -> Iterator[np.ndarray]:
+    """The row numbers of all items by age, one item after the other, in pieces."""
+    positions = self._ages()
+    if self.table.items.length is None:
+      return (self._item(position) for position in positions.tolist())
+    parts = array_file.slices(len(positions), self._fixed[:1].nbytes)
+    return (self._fixed.take(positions[part], axis=0).reshape(-1) for part in parts)
 
-  def set_state(self, state: Mapping[str, np.ndarray], items: Sequence[np.ndarray]) -> None:
-    """Takes back what `state` gave."""
+  def save(self, file: array_file.ArrayWriter, renumbered: np.ndarray) -> None:
+    """Writes everything, items by age; `renumbered` gives the numbers that rows have in the file."""
+    positions = self._ages()
+    lengths = np.fromiter((len(self._item(position)) for position in positions.tolist()), np.int64, self.size)
+    random = np.frombuffer(json.dumps(self._random.bit_generator.state).encode(), np.uint8)
+    arrays = {
+      'positions': positions,  # They decide which item a random number picks.
+      'keys': self._keys[positions],
+      'priorities': self._priorities[positions],
+      'times': self._times[positions],
+      'lengths': lengths,
+      'counts': np.array([self.inserts, self.samples]),
+      'highest': np.array([self._highest]),
+      'random': random,
+    }
+    for name, array in arrays.items():
+      file.write(f'{self.table.name}/{name}', array.dtype, array.shape, [array])
+    pieces = (renumbered.take(piece) for piece in self.numbers())
+    file.write(f'{self.table.name}/numbers', renumbered.dtype, (int(lengths.sum()),), pieces)
+
+  def restore(self, file: array_file.ArrayReader, holds: np.ndarray) -> None:
+    """Takes back what `save` wrote, and counts in `holds` [rows] how often each row is held."""
+    names = ('positions', 'keys', 'priorities', 'times', 'lengths', 'counts', 'highest', 'random')
+    state = {name: file.read(f'{self.table.name}/{name}') for name in names}
     self._clear()
     positions = state['positions']
-    for i in np.argsort(positions).tolist():
-      self.insert(items[i].tolist(), float(state['priorities'][i]))
+    while len(self._keys) < len(positions):
+      self._grow()
+    for array, name in ((self._keys, 'keys'), (self._priorities, 'priorities'), (self._times, 'times')):
+      array[positions] = state[name]
     self._by_age = collections.OrderedDict(zip(state['keys'].tolist(), positions.tolist()))
-    self._keys[positions], self._times[positions] = state['keys'], state['times']
-    self.inserts, self.samples = (int(count) for count in state['counts'])
-    self._highest = float(state['highest'])
+    self._restore_numbers(file, positions, state['lengths'], holds)
+    self.inserts, self.samples = state['counts'].tolist()
+    self._highest = float(state['highest'][0])
     self._random.bit_generator.state = json.loads(state['random'].tobytes().decode())
+    if self.table.prioritized:
+      self._changed = list(range(self.size))
+
+  def _restore_numbers(
+    self, file: array_file.ArrayReader, positions: np.ndarray, lengths: np.ndarray, holds: np.ndarray
+  ) -> None:
+    name = f'{self.table.name}/numbers'
+    if self.table.items.length is None:
+      numbers = file.read(name).astype(np.int64)
+      holds += np.bincount(numbers, minlength=len(holds))
+      items = np.split(numbers, np.cumsum(lengths)[:-1]) if len(lengths) else []
+      self._rows = [items[i] for i in np.argsort(positions).tolist()]
+      return
+    length, start = self._fixed.shape[1], 0
+    with file.pieces(name, multiple=length) as (_, pieces):
+      for piece in pieces:
+        holds += np.bincount(piece, minlength=len(holds))
+        end = start + len(piece) // length
+        self._fixed[positions[start:end]] = piece.reshape(-1, length)
+        start = end
+
+  def _ages(self) -> np.ndarray:
+    """The positions of all items, the oldest first."""
+    return np.fromiter(self._by_age.values(), np.int64, self.size)
 
   def _item(self, position: int) -> np.ndarray:
     return self._rows[position] if self.table.items.length is None else self._fixed[position].copy()  # type: ignore[return-value]
@@ -214,7 +257,6 @@ class NumpyTable:
     self._touch(end)
 
   def _grow(self) -> None:
-    more = len(self._keys)
-    for name in ('_keys', '_priorities', '_times', '_fixed'):
-      array = getattr(self, name)
-      setattr(self, name, np.concatenate([array, np.zeros((more,) + array.shape[1:], array.dtype)]))
+    size = min(grown(len(self._keys)), self.table.max_size + 1)  # One more goes before one is removed.
+    for array in (self._keys, self._priorities, self._times, self._fixed):
+      enlarge(array, size)
