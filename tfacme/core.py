@@ -15,6 +15,7 @@ import enum
 from typing import (
   TYPE_CHECKING,
   Any,
+  Callable,
   ClassVar,
   Dict,
   List,
@@ -72,6 +73,38 @@ def step_spec(spec: specs.EnvironmentSpec, extras: Nest = ()) -> Step:
     last=flag,
     extras=extras,
   )
+
+
+class Relabeller(Protocol):
+  """Rewrites the rows of one stream before they are written: those of an actor's slot, or of recorded data.
+
+  What it keeps lasts over episodes. It is made anew where a run goes on, as the environments are, and for each pass
+  over recorded data; what has to last longer belongs into the update, which is saved.
+  """
+
+  def __call__(self, step: Step) -> Sequence[Step]:
+    """Takes the next row and gives the rows that are ready: this one, none while an episode is held back, or several.
+
+    Args:
+      step: a row, with numpy arrays of its own as leaves. An episode ends with a `last` one, or with the run.
+
+    Returns:
+      Rows of a stream: they may be fewer or more than were taken, and each episode of them ends with a `last` one too.
+    """
+    ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Relabel:
+  """How a stream is rewritten; `tfacme.replay.relabelling` makes the usual ones.
+
+  Attributes:
+    make: makes a relabeller, for each slot and each pass over recorded data.
+    extras: {name: spec} of what it adds to the extras of a row.
+  """
+
+  make: Callable[[], Relabeller]
+  extras: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Info(NamedTuple):
@@ -237,6 +270,15 @@ class Builder:
     """What the learner consumes."""
     raise NotImplementedError
 
+  def relabel(self, spec: specs.EnvironmentSpec) -> Optional[Relabel]:
+    """How rows are rewritten before they are written into the tables; None leaves them as they are.
+
+    Logged returns are the environment's own. Where a run without actors reads a table's items from recorded data, its
+    episodes are rewritten in the same way.
+    """
+    del spec
+    return None
+
   def policy(self, networks: Any, spec: specs.EnvironmentSpec, evaluation: bool) -> Policy:
     """The behaviour policy, or the one that is evaluated and exported."""
     raise NotImplementedError
@@ -293,6 +335,10 @@ class BuilderWrapper(Builder):
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """See `Builder`."""
     return self.agent.source(spec)
+
+  def relabel(self, spec: specs.EnvironmentSpec) -> Optional[Relabel]:
+    """See `Builder`."""
+    return self.agent.relabel(spec)
 
   def policy(self, networks: Any, spec: specs.EnvironmentSpec, evaluation: bool) -> Policy:
     """See `Builder`."""

@@ -9,7 +9,17 @@ import time
 import pytest
 
 import tfacme
-from tests.contract import beside, environment, imitation, offline, offline_recurrent, on_policy, planner, recurrent
+from tests.contract import (
+  beside,
+  environment,
+  imitation,
+  offline,
+  offline_recurrent,
+  on_policy,
+  planner,
+  recurrent,
+  relabelled,
+)
 from tfacme import core, datasets, specs, testing
 from tfacme.graph import nodes
 from tfacme.loggers import csv_logger
@@ -22,6 +32,7 @@ TOYS = {
   'offline': offline.experiment,
   'offline_recurrent': offline_recurrent.experiment,
   'beside': beside.experiment,
+  'relabelled': relabelled.experiment,
 }
 LAYOUT = tfacme.Layout(actors=2, slots=2)
 ENOUGH = environment.BEST - 0.5
@@ -72,16 +83,6 @@ def test_imitation_is_of_the_expert_whatever_the_environment_pays(tmp_path):
   experiment = imitation.experiment(mistakes=1.0)
   tfacme.train(experiment, str(tmp_path))
   assert float(_rows(tmp_path, 'evaluator')[-1]['episode_return']) <= 0.5
-
-
-def test_batches_are_half_replay_and_half_data(make, tmp_path):
-  """Data stands beside the rows of the actors, without an age and with zeros for what their policy adds."""
-  tfacme.train(make('beside', budget=tfacme.Budget(actor_steps=200)), str(tmp_path))
-  rows = _rows(tmp_path, 'learner')
-  assert {(row['recorded'], row['recorded_have_age'], row['recorded_values']) for row in rows} == {
-    ('0.5', '0.0', '0.0')
-  }
-  assert max(float(row['sample_age']) for row in rows) > 0
 
 
 @pytest.mark.parametrize('toy', TOYS)

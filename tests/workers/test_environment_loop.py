@@ -72,7 +72,7 @@ def make_loop(environments, budget=100, logger=None, actor=None, **parts):
       environments=environments,
       spec=spec,
       codec=codec,
-      replay=replay,
+      writers=[replay.writer() for _ in environments],
       actor=Ones() if actor is None else actor,
       tally=counting.Tally('actor-0', counter),
       logger=Rows() if logger is None else logger,

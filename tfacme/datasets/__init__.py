@@ -12,6 +12,8 @@ What is written is a plain TensorFlow data set: `tfds.builder_from_directory(pat
 this package imports neither TensorFlow nor TensorFlow Datasets.
 """
 
+from tfacme.datasets.choosing import Best as Best
+from tfacme.datasets.choosing import best as best
 from tfacme.datasets.episodes import Dataset as Dataset
 from tfacme.datasets.episodes import Memory as Memory
 from tfacme.datasets.episodes import episode as episode

@@ -10,7 +10,7 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple
 import tree
 
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
-from tfacme.replay import packing, resolving, sources, tables
+from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
 from tfacme.workers import acting, export
 
 _LOG = logging.getLogger('tfacme')
@@ -23,7 +23,8 @@ class Plan:
   Attributes:
     experiment: what to run.
     spec: of the environment.
-    step_spec: of a row of the stream.
+    acted_spec: of a row as its actor makes it.
+    step_spec: of a row as it comes into the tables, rewritten by the builder's `relabel` if it has one.
     described: the replay tables.
     source: what the learner consumes, as `resolving.resolve` gives it.
     folder: of the run, or None if it leaves nothing behind.
@@ -33,6 +34,7 @@ class Plan:
 
   experiment: experiments.Experiment
   spec: specs.EnvironmentSpec
+  acted_spec: core.Step
   step_spec: core.Step
   described: Sequence[tables.Table]
   source: Any
@@ -47,8 +49,19 @@ class Plan:
 
   @property
   def codec(self) -> packing.Codec:
-    """Of the rows of the stream."""
+    """Of the rows that come into the tables."""
     return packing.Codec.of(self.step_spec, [table.items for table in self.described])
+
+  @property
+  def acted_codec(self) -> packing.Codec:
+    """Of the rows that actors make."""
+    rewrites = self.experiment.builder.relabel(self.spec) is not None
+    return packing.Codec(self.acted_spec) if rewrites else self.codec
+
+  def writer(self, replay: streams.Replay) -> streams.StreamWriter:
+    """Writes the rows of one actor's slot, rewritten if the builder does that."""
+    relabel, writer = self.experiment.builder.relabel(self.spec), replay.writer()
+    return writer if relabel is None else relabelling.Writer(writer, relabel, self.acted_codec, self.codec)
 
   def seed(self, role: str, index: int = 0) -> int:
     """The seed of one part of the run."""
@@ -86,13 +99,16 @@ def make_plan(
   export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
   _check_tables(experiment, described)
-  step_spec = core.step_spec(spec, _extras(experiment, nets, spec) if described else ())
-  given = resolving.Given(described, step_spec, experiment.dataset, experiment.offline, _fitter(experiment, spec))
+  relabel = builder.relabel(spec)
+  acted_spec = core.step_spec(spec, _extras(experiment, nets, spec) if described else ())
+  step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
+  fit = _fitter(experiment, spec)
+  given = resolving.Given(described, step_spec, experiment.dataset, experiment.offline, fit, relabel)
   source = builder.source(spec)
   _check_read(experiment, source)
   source = resolving.resolve(source, given)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
-  return Plan(experiment, spec, step_spec, described, source, workdir, checkpoint, start)
+  return Plan(experiment, spec, acted_spec, step_spec, described, source, workdir, checkpoint, start)
 
 
 def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> core.Nest:

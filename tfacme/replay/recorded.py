@@ -13,6 +13,7 @@ from tfacme import core, errors, seeds, specs
 from tfacme.datasets.episodes import check_values
 from tfacme.replay import packing, streams
 from tfacme.replay.items import Items, index
+from tfacme.replay.relabelling import relabelled
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Recorded:
   Attributes:
     items, batch_size, dataset, shuffle_bytes: as of `sources.Data`.
     step_spec: of the rows; extras of it that the data lacks are zeros.
+    relabel: rewrites the episodes, and adds to their extras what `step_spec` has of them; or None.
   """
 
   items: Items
@@ -29,6 +31,36 @@ class Recorded:
   dataset: Any
   shuffle_bytes: int
   step_spec: core.Step
+  relabel: Optional[core.Relabel] = None
+
+  def episodes(self, seed: int) -> Iterator[core.Step]:
+    """One pass over all episodes, in an order that is a function of the seed, with rows of `step_spec`."""
+    added = self.relabel.extras if self.relabel else {}
+    taken = self.step_spec
+    if added:
+      taken = taken._replace(extras={name: spec for name, spec in taken.extras.items() if name not in added})
+    taken_episodes = map(_Taker(taken, self.dataset.spec()), self.dataset.episodes(seed))
+    for episode in relabelled(taken_episodes, self.relabel, self.step_spec) if self.relabel else taken_episodes:
+      check_values(episode, self.step_spec.action, 'an episode of the data set')
+      yield episode
+
+
+class _Taker:
+  """Takes from recorded episodes what rows of a spec have, and zeros for what was not recorded."""
+
+  def __init__(self, spec: core.Step, recorded: core.Step):
+    self._spec = spec
+    self._leaves = tree.flatten(spec)
+    places = {path: i for i, path in enumerate(specs.paths(recorded))}
+    self._places = [places.get(path) for path in specs.paths(spec)]
+
+  def __call__(self, episode: core.Step) -> core.Step:
+    recorded, rows = tree.flatten(episode), len(episode.last)
+    taken = [
+      np.zeros((rows, *leaf.shape), leaf.dtype) if place is None else recorded[place]
+      for leaf, place in zip(self._leaves, self._places)
+    ]
+    return tree.unflatten_as(self._spec, taken)
 
 
 @dataclasses.dataclass
@@ -47,9 +79,7 @@ class DataReader:
 
   def __init__(self, source: Recorded, seed: int):
     self.codec = packing.Codec.of(source.step_spec, [source.items])
-    self._dataset = source.dataset
     self._source = source
-    self._places = _places(source.step_spec, source.dataset.spec())
     self._seed = seed
     self._batches = self._read_batches()
     self._count = 0
@@ -109,7 +139,7 @@ class DataReader:
     most = max(1, self._source.shuffle_bytes // sum(column.bytes for column in self.codec.columns.values()))
     for epoch in itertools.count(start):
       found, blocks = 0, 0
-      for block in _grouped(self._dataset.episodes(seeds.derive(self._seed, 'epoch', epoch)), most):
+      for block in _grouped(self._source.episodes(seeds.derive(self._seed, 'epoch', epoch)), most):
         columns = None  # Only then is there room for the next ones.
         columns, rows = self._pack(block)
         block.clear()  # They are packed now.
@@ -130,11 +160,8 @@ class DataReader:
     start = 0
     for episode in episodes:
       end = start + len(episode.last)
-      check_values(episode, self._source.step_spec.action, 'an episode of the data set')
-      leaves = tree.flatten(episode)
-      for view, place in zip(tree.flatten(steps), self._places):
-        if place is not None:
-          view[start:end] = leaves[place]
+      for view, leaf in zip(tree.flatten(steps), tree.flatten(episode)):
+        view[start:end] = leaf
       start = end
     return columns, index(np.asarray(steps.last), self._source.items)
 
@@ -150,9 +177,3 @@ def _grouped(episodes: Iterable[core.Step], most: int) -> Iterator[List[core.Ste
       block, rows = [], 0
   if block:
     yield block
-
-
-def _places(step_spec: core.Step, recorded: core.Step) -> List[Optional[int]]:
-  """Of each leaf of the rows, where it is among the leaves of a recorded episode; None if it was not recorded."""
-  places = {path: i for i, path in enumerate(specs.paths(recorded))}
-  return [places.get(path) for path in specs.paths(step_spec)]

@@ -19,6 +19,7 @@ class Given:
     dataset: the experiment's recorded data, or None.
     offline: whether there are no actors and no replay: what is sampled then comes from the experiment's data.
     fit: checks a data set and brings it into the form of the environment; raises a `UserError` where it can't.
+    relabel: how the agent's rows are rewritten before they come into its tables, or None.
   """
 
   described: Sequence[tables.Table]
@@ -26,6 +27,7 @@ class Given:
   dataset: Any
   offline: bool
   fit: Callable[[Any], Any]
+  relabel: Optional[core.Relabel] = None
 
 
 def resolve(source: sources.Source, given: Given) -> Any:
@@ -56,7 +58,7 @@ def _resolve_sample(source: sources.Sample, given: Given) -> Any:
     tables.check_batch(table, source.batch_size)
     return source
   # A state that the agent had when it acted is not known of others' episodes; all else has to be in the data.
-  data = sources.Data(table.items, source.batch_size, zeros=table.items.once)
+  data = sources.Data(table.items, source.batch_size, zeros=table.items.once, relabel=given.relabel)
   return _resolve_data(data, given, given.step_spec.extras)
 
 
@@ -67,14 +69,16 @@ def _resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest
   if source.items.length is None:
     raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
   dataset = given.fit(dataset)
-  has = dataset.spec().extras
+  has, relabel = dataset.spec().extras, source.relabel
+  if relabel is not None:
+    has = with_extras(has, relabel)
   if extras is None:
     known = _named(given.step_spec.extras)
     filled = {name: known[name] for name in source.zeros if name in known}
     extras = {**filled, **_named(has)} if filled else has
   _check_extras(extras, has, source)
   step_spec = given.step_spec._replace(extras=extras)
-  return recorded.Recorded(source.items, source.batch_size, dataset, source.shuffle_bytes, step_spec)
+  return recorded.Recorded(source.items, source.batch_size, dataset, source.shuffle_bytes, step_spec, relabel)
 
 
 def _resolve_mix(source: sources.Mix, given: Given, extras: Optional[core.Nest]) -> sources.Mix:
@@ -90,6 +94,14 @@ def _shared(source: sources.Mix, given: Given) -> Dict[str, Any]:
   """The extras that all of several data sets have."""
   has = [_named(leaf.step_spec.extras) for part in source.parts for leaf in sources.leaves(_resolve(part, given, None))]
   return {name: spec for name, spec in has[0].items() if all(name in own for own in has)}
+
+
+def with_extras(extras: core.Nest, relabel: Optional[core.Relabel]) -> core.Nest:
+  """The extras of rows once they are rewritten."""
+  added = relabel.extras if relabel is not None else {}
+  if added and not (isinstance(extras, Mapping) or extras == ()):
+    raise errors.UserError(f'A relabeller adds {sorted(added)} to extras that have no names; make them a dict.')
+  return {**(extras or {}), **added} if added else extras
 
 
 def _named(extras: core.Nest) -> Dict[str, Any]:

@@ -44,6 +44,7 @@ class Data:
     shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled. One block
       is in memory, and twice as much while the next one is read; a data set of one block is read once.
     zeros: names of extras of the agent's own rows that are zeros where the data has none, such as a recurrent state.
+    relabel: rewrites the episodes before items are cut from them; see `core.Relabel`.
   """
 
   items: Items
@@ -51,6 +52,7 @@ class Data:
   dataset: Any = None
   shuffle_bytes: int = 2**30
   zeros: Sequence[str] = ()
+  relabel: Optional[core.Relabel] = None
 
   def __post_init__(self):
     errors.count('batch_size', self.batch_size)

@@ -15,7 +15,7 @@ import tree
 from tfacme import core, errors, specs
 from tfacme.loggers import Logger
 from tfacme.replay.packing import Codec
-from tfacme.replay.streams import Replay
+from tfacme.replay.streams import StreamWriter
 from tfacme.workers import counting, timesteps
 
 _EPISODES = 20  # the newest, over which the return that a display shows is averaged
@@ -30,7 +30,7 @@ class LoopParts:
     environments: one for each slot.
     spec: of the environments.
     codec: of the rows.
-    replay: where they go.
+    writers: where they go; one for each slot.
     actor: who chooses the actions.
     tally: the node's side of the counter.
     logger: gets a row at every so many episodes.
@@ -43,7 +43,7 @@ class LoopParts:
   environments: Sequence[dm_env.Environment]
   spec: specs.EnvironmentSpec
   codec: Codec
-  replay: Replay
+  writers: Sequence[StreamWriter]
   actor: core.Actor
   tally: counting.Tally
   logger: Logger
@@ -103,7 +103,7 @@ class EnvironmentLoop:
     self.tally = parts.tally
     self._environments = list(parts.environments)
     slots = len(self._environments)
-    self._writers = [parts.replay.writer() for _ in range(slots)]
+    self._writers = list(parts.writers)
     self._rows = Rows(parts.codec, slots)
     self._intake = timesteps.Intake(parts.spec, self._rows.observation, self._where)
     self._over = [True] * slots  # whose episode is over: the next step begins one

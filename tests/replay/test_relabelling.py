@@ -1,0 +1,243 @@
+"""Rewriting a stream: the same at the writer and on data, whatever it holds back, adds or leaves out."""
+
+import functools
+
+import numpy as np
+import pytest
+import tree
+from dm_env import specs as dm_specs
+
+from tests.replay import replay_testing as testing
+from tests.replay.test_readers import PAIRS, Recorded, _open, _read, _room
+from tests.workers.test_environment_loop import Line, Rows, make_loop, run
+from tfacme import core, datasets, errors
+from tfacme.replay import items, packing, recorded, relabelling, resolving, sources, tables
+
+LENGTHS = [3, 1, 4, 2]
+
+
+def _tenfold(step):
+  return step._replace(reward=np.float32(10 * step.reward))
+
+
+def _long(episode):
+  return episode if len(episode.last) > 3 else None
+
+
+def _absorbing(episode):
+  """A terminated episode goes on for two rows in a state of its own, which pays nothing."""
+  if episode.discount[-2]:
+    return episode
+  again = tree.map_structure(lambda x: np.concatenate([x, x[-1:], x[-1:]]), episode)
+  again.observation['vector'][-2:] = -1
+  again.discount[-4:-1] = 1
+  again.last[:] = np.arange(len(again.last)) == len(again.last) - 1
+  return again
+
+
+def _twice(step):
+  """Each row with a copy of it, but for the last."""
+  return [step] if step.last else [step, step._replace(first=np.bool_(False))]
+
+
+RELABELS = {
+  'row': relabelling.by_row(_tenfold),
+  'episode': relabelling.by_episode(_long),
+  'absorbing': relabelling.by_episode(_absorbing),
+  'returns': relabelling.returns_to_go(0.5),
+  'normalized': relabelling.normalized_rewards(0.9),
+  'twice': core.Relabel(lambda: _twice),
+}
+
+
+def _terminating(lengths):
+  """Every other episode ends in a termination."""
+  rows = testing.stream(lengths)
+  ends = [i for i, row in enumerate(rows) if row.last]
+  for end in ends[::2]:
+    rows[end - 1] = rows[end - 1]._replace(discount=np.float32(0))
+  return rows
+
+
+def _spec(relabel):
+  return testing.SPEC._replace(extras={**testing.SPEC.extras, **relabel.extras})
+
+
+def _reference(rows, relabel):
+  """Plainly: one relabeller, row after row."""
+  relabeller = relabel.make()
+  return [given for row in rows for given in relabeller(tree.map_structure(np.array, row))]
+
+
+class Kept:
+  """A writer that keeps what it gets, and takes one row for each time that it is asked."""
+
+  def __init__(self, codec, room=10**6):
+    self.rows, self.versions = [], []
+    self._codec, self.room, self.asked = codec, room, True
+
+  def append(self, row, last):
+    """Fails if there is no room."""
+    assert self.asked or self.room
+    self.asked = False
+    step, version = self._codec.views(row)
+    assert bool(step.last) == last
+    self.rows.append(tree.map_structure(np.array, step))
+    self.versions.append(int(version))
+
+  def flush(self, wait, everything=False):
+    """Has room for so many rows."""
+    if not self.room and not everything:
+      return core.Blocked('room')
+    self.room -= not everything
+    self.asked = True
+    return None
+
+
+def _written(rows, relabel, room=10**6):
+  taken = packing.Codec(testing.SPEC)
+  given = packing.Codec(_spec(relabel), once=['state'])
+  kept = Kept(given, room)
+  feed = testing.Feed(relabelling.Writer(kept, relabel, taken, given), taken)
+  return kept, feed
+
+
+@pytest.mark.parametrize('name', RELABELS)
+def test_a_writer_writes_what_the_relabeller_gives(name):
+  relabel, rows = RELABELS[name], _terminating(LENGTHS)
+  kept, feed = _written(rows, relabel)
+  feed(rows)
+  wanted = _reference(rows, relabel)
+  assert len(kept.rows) == len(wanted) > 0
+  for ours, theirs in zip(kept.rows, wanted):
+    testing.same(ours, theirs)
+
+
+@pytest.mark.parametrize('name', RELABELS)
+def test_data_is_rewritten_as_at_the_writer(name):
+  """Item for item, whatever the items are."""
+  relabel = RELABELS[name]
+  dataset = Recorded(LENGTHS)
+  rows = _terminating(LENGTHS)
+  ends = [0, *(i + 1 for i, row in enumerate(rows) if row.last)]
+  dataset._episodes = [relabelling.stack(rows[a:b]) for a, b in zip(ends, ends[1:])]
+  order = [row for episode in dataset.episodes(5) for row in relabelling.rows(episode)]
+  kept, feed = _written(order, relabel)
+  feed(order)
+  data = recorded.Recorded(PAIRS, 4, dataset, 2**30, _spec(relabel), relabel)
+  read = [row for episode in data.episodes(5) for row in relabelling.rows(episode)]
+  assert len(read) == len(kept.rows) > 0
+  for ours, theirs in zip(read, kept.rows):
+    testing.same(ours, theirs)
+
+
+def test_each_pass_over_data_begins_with_a_relabeller_of_its_own():
+  data = sources.Data(PAIRS, 3, relabel=relabelling.normalized_rewards(0.9), shuffle_bytes=300)
+  first, second = (_open(data, _room(Recorded([3, 5, 4, 7]))) for _ in range(2))
+  for _ in range(9):
+    _read(first)
+  second.set_state(first.state())
+  for _ in range(9):
+    np.testing.assert_array_equal(_read(first).packed[0]['rest'], _read(second).packed[0]['rest'])
+
+
+def test_rows_that_are_held_back_keep_the_version_that_acted():
+  relabel, rows = relabelling.by_episode(lambda episode: episode), testing.stream([2, 1])
+  kept, feed = _written(rows, relabel)
+  for number, row in enumerate(rows):
+    feed([row], version=number)
+  assert kept.versions == [0, 1, 2, 3, 4]
+
+
+def test_rows_that_come_at_once_ask_for_room_one_by_one():
+  """None is lost and none is written beyond the limit, though an episode comes at once."""
+  relabel, rows = relabelling.by_episode(lambda episode: episode), testing.stream([5])
+  kept, feed = _written(rows, relabel, room=2)
+  feed(rows)
+  assert len(kept.rows) == 3 and kept.room == 0  # One for which the caller has asked.
+  writer = feed.writer
+  assert isinstance(writer.flush(0.0), core.Blocked) and isinstance(writer.flush(0.0, everything=True), core.Blocked)
+  kept.room = 4
+  assert writer.flush(0.0) is None
+  assert testing.numbers(relabelling.stack(kept.rows)) == [0, 1, 2, 3, 4, 5] and kept.room == 0
+
+
+def test_returns_to_go_end_with_their_episode():
+  rows = [
+    core.Step(np.zeros(1), np.int32(0), np.float32(r), np.float32(1), i == 0, i == 3)
+    for i, r in enumerate([1, 2, 4, 0])
+  ]
+  given = _reference(rows + rows, relabelling.returns_to_go(0.5))
+  assert [float(row.extras['return_to_go']) for row in given] == [3, 4, 4, 0] * 2
+  assert [float(row.reward) for row in given] == [1, 2, 4, 0] * 2
+
+
+def test_rewards_are_divided_by_the_deviation_of_the_return():
+  relabel = relabelling.normalized_rewards(0.5)
+  step = functools.partial(core.Step, np.zeros(1), np.int32(0), discount=np.float32(1), first=False, last=False)
+  relabeller = relabel.make()
+  rewards = [3.0, -1.0, 5.0]
+  (returns, total) = ([], 0.0)
+  for reward in rewards:
+    total = 0.5 * total + reward
+    returns.append(total)
+    deviation = np.std(returns) if len(returns) > 1 else 1.0
+    (given,) = relabeller(step(reward=np.float32(reward)))
+    np.testing.assert_allclose(given.reward, reward / deviation, rtol=1e-5)
+
+
+def test_the_best_part_of_a_data_set():
+  episodes = [
+    core.Step(
+      np.zeros((3, 1)),
+      np.zeros(3, np.int32),
+      np.full(3, i, np.float32),
+      np.ones(3),
+      np.arange(3) == 0,
+      np.arange(3) == 2,
+    )
+    for i in range(20)
+  ]
+  best = datasets.best(datasets.memory(episodes), 0.1)
+  best.check()
+  assert sorted(float(step.reward[0]) for step in best.episodes(1)) == [18, 19]
+  assert best.spec() == datasets.memory(episodes).spec()
+  with pytest.raises(errors.UserError, match='share is 0, and has to be more than 0'):
+    datasets.best(datasets.memory(episodes), 0)
+
+
+@pytest.mark.parametrize(
+  'relabel, says',
+  [
+    (
+      relabelling.by_row(lambda s: s._replace(extras={**s.extras, 'new': 1})),
+      r"one of them has \['extras/new'\] .* in `Relabel.extras`",
+    ),
+    (relabelling.by_row(lambda s: s._replace(reward=np.zeros(2))), r'whose reward is of shape \(2,\)'),
+  ],
+)
+def test_a_row_of_another_kind_is_refused(relabel, says):
+  _, feed = _written([], relabel)
+  with pytest.raises(errors.UserError, match=says):
+    feed(testing.stream([1]))
+
+
+def test_extras_without_names_take_no_more():
+  with pytest.raises(errors.UserError, match='to extras that have no names; make them a dict'):
+    resolving.with_extras((dm_specs.Array((), np.float32),), relabelling.returns_to_go())
+
+
+# --- In a run ---
+
+
+def test_logged_returns_are_the_environments_own():
+  log = Rows()
+  loop, replay = make_loop([Line()], budget=20, logger=log)
+  relabel = relabelling.by_row(lambda step: step._replace(reward=np.float32(-5 * (not step.last))))
+  codec = replay.codec
+  loop._writers = [relabelling.Writer(replay.writer(), relabel, packing.Codec(codec.step_spec), codec)]
+  run(loop)
+  assert log and all(row['episode_return'] > 0 for row in log)
+  table = tables.Table(items.Items(length=2), tables.min_size(1), max_size=100)
+  steps, _ = codec.views(replay.reader(table, 32).read(0.0, 0).columns)
+  assert set(np.unique(steps.reward[:, 0])) == {-5.0}

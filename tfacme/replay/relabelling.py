@@ -1,0 +1,212 @@
+"""Rewriting a stream: the rows of an actor's slot before they are written, and recorded episodes before they are cut.
+
+    relabelling.by_row(lambda step: step._replace(reward=np.tanh(step.reward)))
+    relabelling.by_episode(lambda episode: episode if episode.reward.sum() > 0 else None)     only episodes with success
+    relabelling.returns_to_go(discount=0.99)
+
+An agent gives one to `Builder.relabel`, and for data beside its actors to `sources.Data(..., relabel=...)`.
+"""
+
+from __future__ import annotations
+
+import collections
+import functools
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+import tree
+from dm_env import specs as dm_specs
+
+from tfacme import core, errors, specs
+from tfacme.replay import packing, streams
+
+
+def by_row(function: Callable[[core.Step], core.Step], extras: Any = None) -> core.Relabel:
+  """Rewrites each row by itself.
+
+  Args:
+    function: from a row to a row, also for the last of an episode, which has only an observation.
+    extras: {name: spec} of the extras that it adds.
+  """
+  return core.Relabel(functools.partial(_ByRow, function), extras or {})
+
+
+def by_episode(function: Callable[[core.Step], Optional[core.Step]], extras: Any = None) -> core.Relabel:
+  """Rewrites whole episodes, whose rows wait until the last one is there.
+
+  Args:
+    function: from an episode, a `core.Step` with leaves [T + 1, ...], to an episode of any length, or None to leave it
+      out.
+    extras: {name: spec} of the extras that it adds.
+  """
+  return core.Relabel(functools.partial(_ByEpisode, function), extras or {})
+
+
+def returns_to_go(discount: float = 1.0) -> core.Relabel:
+  """Adds the extras `return_to_go`: the discounted sum of the rewards from a row to the end of its episode."""
+  extras = {'return_to_go': dm_specs.Array((), np.float32)}
+  return by_episode(functools.partial(_with_return_to_go, discount), extras)
+
+
+def normalized_rewards(discount: float, epsilon: float = 1e-8) -> core.Relabel:
+  """Divides rewards by the deviation of the discounted return so far (as Gymnasium's NormalizeReward does).
+
+  The deviation is that of one stream, over all of its episodes.
+  """
+  return core.Relabel(functools.partial(_NormalizedRewards, discount, epsilon))
+
+
+class _ByRow:
+  def __init__(self, function: Callable[[core.Step], core.Step]):
+    self._function = function
+
+  def __call__(self, step: core.Step) -> Sequence[core.Step]:
+    return (self._function(step),)
+
+
+class _ByEpisode:
+  def __init__(self, function: Callable[[core.Step], Optional[core.Step]]):
+    self._function = function
+    self._rows: List[core.Step] = []
+
+  def __call__(self, step: core.Step) -> Sequence[core.Step]:
+    self._rows.append(step)
+    if not step.last:
+      return ()
+    episode, self._rows = stack(self._rows), []
+    episode = self._function(episode)
+    return () if episode is None else rows(episode)
+
+
+def _with_return_to_go(discount: float, episode: core.Step) -> core.Step:
+  returns, total = np.zeros_like(episode.reward), np.float32(0)
+  for t in reversed(range(len(returns))):
+    total = episode.reward[t] + np.float32(discount) * total
+    returns[t] = total
+  return episode._replace(extras={**(episode.extras or {}), 'return_to_go': returns})
+
+
+class _NormalizedRewards:
+  def __init__(self, discount: float, epsilon: float):
+    self._discount, self._epsilon = discount, epsilon
+    self._return = 0.0
+    self._count, self._mean, self._squares = 0, 0.0, 0.0  # Welford's
+
+  def __call__(self, step: core.Step) -> Sequence[core.Step]:
+    if step.last:
+      self._return = 0.0
+      return (step,)
+    self._return = self._discount * self._return + float(step.reward)
+    self._count += 1
+    difference = self._return - self._mean
+    self._mean += difference / self._count
+    self._squares += difference * (self._return - self._mean)
+    variance = self._squares / self._count if self._count > 1 else 1.0
+    return (step._replace(reward=np.float32(step.reward / np.sqrt(variance + self._epsilon))),)
+
+
+def stack(steps: Sequence[core.Step]) -> core.Step:
+  """Rows as one step with leaves [T, ...]."""
+  return tree.map_structure(lambda *leaves: np.stack(leaves), *steps)
+
+
+def rows(episode: core.Step) -> List[core.Step]:
+  """The rows of an episode with leaves [T, ...]."""
+  leaves = tree.flatten(episode)
+  return [tree.unflatten_as(episode, [leaf[t] for leaf in leaves]) for t in range(len(episode.last))]
+
+
+def relabelled(episodes: Iterable[core.Step], relabel: core.Relabel, spec: core.Step) -> Iterator[core.Step]:
+  """Episodes as one relabeller rewrites them, one after the other.
+
+  Args:
+    episodes: each with leaves [T + 1, ...].
+    relabel: how.
+    spec: of one row of what it gives.
+  """
+  relabeller, check, ready = relabel.make(), _Check(spec), []
+  for episode in episodes:
+    for step in rows(episode):
+      for given in relabeller(step):
+        ready.append(check(given))
+        if given.last:
+          yield stack(ready)
+          ready = []
+
+
+class _Check:
+  """Raises a `UserError` if a row that a relabeller gave is none of a spec; gives it back otherwise."""
+
+  def __init__(self, spec: core.Step):
+    self._spec = spec
+    self._shapes = [tuple(leaf.shape) for leaf in tree.flatten(spec)]
+    self._first = True
+
+  def __call__(self, step: core.Step) -> core.Step:
+    if self._first:
+      self._check_structure(step)
+      self._first = False
+    for i, (shape, value) in enumerate(zip(self._shapes, tree.flatten(step), strict=True)):
+      if np.shape(value) != shape:  # An assignment would broadcast it.
+        name = list(specs.paths(self._spec))[i]
+        raise errors.UserError(
+          f'A relabeller gave a row whose {name} is of shape {np.shape(value)}, and those of the stream have {shape}.'
+        )
+    return step
+
+  def _check_structure(self, step: core.Step) -> None:
+    ours, theirs = list(specs.paths(self._spec)), list(specs.paths(step))
+    if ours != theirs:
+      differ = sorted(set(ours) ^ set(theirs)) or 'the same parts in another order'
+      raise errors.UserError(
+        f'A relabeller gave a row that is not built like those of the stream: one of them has {differ} and the other '
+        'does not; extras that it adds have to be in `Relabel.extras`.'
+      )
+
+
+class Writer:
+  """Writes one stream through a relabeller; a `streams.StreamWriter`.
+
+  Rows that are ready wait here while the tables have no room for them, so that no table ever holds more than its rate
+  limiter allows, however many rows are given at once.
+  """
+
+  def __init__(self, writer: streams.StreamWriter, relabel: core.Relabel, taken: packing.Codec, given: packing.Codec):
+    """Args: taken: of the rows that it is given to write; given: of those that it writes."""
+    self._writer = writer
+    self._relabeller = relabel.make()
+    self._taken = taken
+    self._check = _Check(given.step_spec)
+    self._columns = given.rows(1)
+    views, self._version = given.views(self._columns)
+    self._views = tree.flatten(views)
+    self._versions: Deque[int] = collections.deque()  # of the variables behind the rows that are held back
+    self._ready: Deque[Tuple[streams.Columns, bool]] = collections.deque()
+
+  def append(self, row: streams.Columns, last: bool) -> None:
+    """Takes a row, and writes what is ready as far as there is room."""
+    step, version = self._taken.views(row)
+    self._versions.append(int(version))
+    for given in self._relabeller(tree.map_structure(np.array, step)):
+      self._ready.append((self._pack(self._check(given), int(version)), bool(given.last)))
+    if last:
+      self._versions.clear()
+    if self._ready:  # There is room for one, or nobody would have called.
+      self._writer.append(*self._ready.popleft())
+    while self._ready and self._writer.flush(0.0) is None:
+      self._writer.append(*self._ready.popleft())
+
+  def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
+    """Whether there is room for one more row, once all that are ready are written."""
+    while self._ready:
+      blocked = self._writer.flush(wait)
+      if blocked is not None:
+        return blocked
+      self._writer.append(*self._ready.popleft())
+    return self._writer.flush(wait, everything)
+
+  def _pack(self, step: core.Step, newest: int) -> streams.Columns:
+    for view, leaf in zip(self._views, tree.flatten(step)):
+      view[0] = leaf
+    self._version[0] = self._versions.popleft() if self._versions else newest
+    return {name: column[0].copy() for name, column in self._columns.items()}
