@@ -177,7 +177,7 @@ def _policy(plan: plan_lib.Plan, nets: Any) -> Callable[[], Any]:
 
 def _batch(plan: plan_lib.Plan) -> Any:
   """A batch as the agent learns from: of recorded data, or of what its actor has played."""
-  counter = building.build_counter(plan)
+  counter = building.build_counter(plan.experiment.budget, plan.phases, None)
   replay = None if plan.experiment.offline else numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
   learner = building.build_learner(plan, counter, replay)
   actor = None if replay is None else building.build_actor(plan, 0, counter, replay, learner)

@@ -306,6 +306,13 @@ class Builder:
     It is called once for all networks that a run makes, before anything else of the agent sees them.
     """
 
+  def for_acting(self) -> Builder:
+    """The builder that nodes which act are sent: itself, or a copy without what only learning needs.
+
+    Demonstrations, for one, would travel to each actor.
+    """
+    return self
+
 
 @dataclasses.dataclass(frozen=True)
 class BuilderWrapper(Builder):
@@ -359,6 +366,10 @@ class BuilderWrapper(Builder):
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """See `Builder`."""
     self.agent.checks_networks(networks, spec)
+
+  def for_acting(self) -> Builder:
+    """The wrapper, around what actors need of the agent inside."""
+    return dataclasses.replace(self, agent=self.agent.for_acting())
 
 
 def describe(config: Any) -> Dict[str, Any]:

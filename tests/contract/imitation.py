@@ -59,6 +59,9 @@ class Builder(core.BuilderWrapper):
   def update(self, networks, spec):
     return Update(self.agent.update(networks, spec))
 
+  def for_acting(self):
+    return dataclasses.replace(super().for_acting(), demonstrations=None)
+
 
 def experiment(seed: int = 0, mistakes: float = 0.0) -> tfacme.Experiment:
   """DQN, as it is, in the place of the agent; it never learns what the environment pays."""

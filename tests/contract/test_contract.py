@@ -95,6 +95,17 @@ def test_what_its_update_keeps_is_saved(toy, make):
   testing.check_update(make(toy))
 
 
+def test_recorded_data_travel_to_the_learner_alone():
+  data = datasets.memory(environment.record(1000))
+  offline_run = dataclasses.replace(offline.experiment(''), dataset=data)
+  beside = imitation.experiment()
+  beside = dataclasses.replace(beside, layout=LAYOUT, builder=dataclasses.replace(beside.builder, demonstrations=data))
+  for experiment in (offline_run, beside):
+    sizes = {n.name: len(cloudpickle.dumps(n.run)) for n in nodes.of_program(tfacme.make_program(experiment))}
+    assert sizes.pop('learner') > 200_000
+    assert max(sizes.values()) < 100_000
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize('toy', TOYS)
 def test_it_repeats_inline(toy, make, tmp_path):

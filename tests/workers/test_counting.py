@@ -14,6 +14,8 @@ STEPS = 'actor_steps'
 class Repeating:
   """A counter whose every call arrives twice."""
 
+  prompt = False
+
   def __init__(self, counter):
     self._counter = counter
 
@@ -30,10 +32,39 @@ def _counter(budget=100, unit=STEPS, phases=()):
   return counting.Counter(budget, unit, phases)
 
 
-def _tally(counter, node, lease=1):
-  tally = counting.Tally(node, counter, lease)
+class Clock:
+  """Stands still until it is told."""
+
+  def __init__(self):
+    self.now = 0.0
+
+  def __call__(self):
+    return self.now
+
+
+class Remote:
+  """A counter that has to be called for everything, as one in another process."""
+
+  prompt = False
+
+  def __init__(self, counter):
+    self._counter = counter
+    self.join = counter.join
+    self.reports = []
+
+  def report(self, node, counts, claim=None, notes=None, finished=False):
+    self.reports.append((dict(counts), claim, dict(notes or {}), finished))
+    return self._counter.report(node, counts, claim, notes, finished)
+
+
+def _tally(counter, node, clock=None):
+  tally = counting.Tally(node, counter, period=1.0, clock=clock or Clock())
   tally.join([STEPS, 'actor_episodes'])
   return tally
+
+
+def _claim(counter, node, steps, claim):
+  return counter.report(node, {STEPS: steps}, claim=counting.Claim(claim, claim)).granted
 
 
 _moves = st.lists(
@@ -42,12 +73,12 @@ _moves = st.lists(
 )
 
 
-@given(st.integers(0, 40), st.lists(st.integers(1, 9), min_size=4, max_size=4), st.booleans(), _moves)
+@given(st.integers(0, 40), st.sampled_from([counting.Counter, Remote, Repeating]), _moves)
 @settings(max_examples=200, deadline=None, derandomize=True)
-def test_the_budget_is_spent_exactly_in_any_order(budget, leases, repeats, moves):
-  counter = _counter(budget)
-  client = Repeating(counter) if repeats else counter
-  tallies = [_tally(client, f'actor-{i}', lease) for i, lease in enumerate(leases)]
+def test_the_budget_is_spent_exactly_in_any_order(budget, kind, moves):
+  counter, clock = _counter(budget), Clock()
+  client = counter if kind is counting.Counter else kind(counter)
+  tallies = [_tally(client, f'actor-{i}', clock) for i in range(4)]
 
   def spent():
     return sum(tally.counts[STEPS] for tally in tallies)
@@ -55,13 +86,14 @@ def test_the_budget_is_spent_exactly_in_any_order(budget, leases, repeats, moves
   for i, move, count in moves:
     tally = tallies[i]
     if move == 'step':
+      clock.now += 0.3
       allowed = tally.allowance(STEPS, count)
       assert 0 <= allowed <= count
       tally.add(STEPS, allowed)
     elif move == 'report':
       tally.report()
     else:  # It dies and is started anew: what it didn't report is lost, what it had claimed is free again.
-      tallies[i] = _tally(client, f'actor-{i}', leases[i])
+      tallies[i] = _tally(client, f'actor-{i}', clock)
       assert tallies[i].counts[STEPS] <= tally.counts[STEPS]
     assert spent() <= budget
     assert counter.status()['steps'] <= budget
@@ -78,13 +110,14 @@ def test_the_budget_is_spent_exactly_in_any_order(budget, leases, repeats, moves
 def test_the_budget_is_spent_exactly_by_threads():
   counter = _counter(5000)
 
-  def spend(node, lease):
-    tally = _tally(counter, node, lease)
+  def spend(node):
+    tally = counting.Tally(node, Remote(counter), period=0.001)
+    tally.join([STEPS])
     while count := tally.allowance(STEPS, 3):
       tally.add(STEPS, count)
     tally.report()
 
-  threads = [threading.Thread(target=spend, args=(f'actor-{i}', 1 + 5 * i)) for i in range(4)]
+  threads = [threading.Thread(target=spend, args=(f'actor-{i}',)) for i in range(4)]
   for thread in threads:
     thread.start()
   for thread in threads:
@@ -94,19 +127,32 @@ def test_the_budget_is_spent_exactly_by_threads():
 
 def test_a_claim_is_absolute():
   counter = _counter(10)
-  assert [counter.report('a', {STEPS: 0}, claim=4).granted for _ in range(3)] == [4, 4, 4]
-  assert counter.report('b', {STEPS: 0}, claim=9).granted == 6
-  assert counter.report('a', {STEPS: 4}, claim=8).granted == 4  # Nothing is left.
-  assert counter.report('a', {STEPS: 4}, claim=1).granted == 4  # And nothing is taken back.
+  assert [_claim(counter, 'a', 0, 4) for _ in range(3)] == [4, 4, 4]
+  assert _claim(counter, 'b', 0, 9) == 6
+  assert _claim(counter, 'a', 4, 8) == 4  # Nothing is left.
+  assert _claim(counter, 'a', 4, 1) == 4  # And nothing is taken back.
+
+
+def test_what_is_wanted_shrinks_with_what_is_left_and_what_is_needed_does_not():
+  counter = _counter(100)
+
+  def wants(node, needed, wanted):
+    return counter.report(node, {}, claim=counting.Claim(needed, wanted)).granted
+
+  assert wants('a', 1, 20) == 20
+  assert wants('b', 1, 1000) == 20  # Of the 80 that are left, both may take 20 now.
+  assert wants('b', 50, 1000) == 50
+  assert wants('c', 1, 1000) == 5  # A sixth of 30.
+  assert wants('c', 1000, 1000) == 30
 
 
 def test_joining_gives_back_what_was_not_used():
   counter = _counter(10)
-  counter.report('a', {STEPS: 3}, claim=10)
-  assert counter.report('b', {STEPS: 0}, claim=5).granted == 0
+  _claim(counter, 'a', 3, 10)
+  assert _claim(counter, 'b', 0, 5) == 0
   assert counter.join('a') == {STEPS: 3}
-  assert counter.report('b', {STEPS: 0}, claim=9).granted == 7
-  assert counter.report('a', {STEPS: 3}, claim=9).granted == 3
+  assert _claim(counter, 'b', 0, 9) == 7
+  assert _claim(counter, 'a', 3, 9) == 3
 
 
 def test_counts_are_absolute_and_add_up_over_nodes():
@@ -121,7 +167,7 @@ def test_counts_are_absolute_and_add_up_over_nodes():
 
 def test_the_budget_may_be_of_learner_steps():
   counter = _counter(6, 'learner_steps')
-  tally = counting.Tally('learner', counter, lease=4)
+  tally = counting.Tally('learner', counter)
   tally.join(['learner_steps'])
   made = 0
   while count := tally.allowance('learner_steps', 1):
@@ -166,33 +212,52 @@ def test_a_node_that_begins_again_has_not_finished():
 # --- A node's side ---
 
 
-class Watched:
-  """A counter that keeps what it was told."""
-
-  def __init__(self, counter):
-    self._counter = counter
-    self.join = counter.join
-    self.reports = []
-
-  def report(self, node, counts, claim=None, notes=None, finished=False):
-    self.reports.append((dict(counts), claim, dict(notes or {}), finished))
-    return self._counter.report(node, counts, claim, notes, finished)
+def _spend(speed, seconds, budget=10**9, period=1.0):
+  """(calls, steps) of a node that makes `speed` steps a second."""
+  clock, remote = Clock(), Remote(_counter(budget))
+  tally = counting.Tally('actor-0', remote, period=period, clock=clock)
+  tally.join([STEPS])
+  while clock.now < seconds and tally.allowance(STEPS, 1):
+    tally.add(STEPS)
+    clock.now += 1 / speed
+  return len(remote.reports), tally.counts[STEPS]
 
 
-def test_a_lease_saves_calls():
-  calls = {}
-  for lease in (1, 10):
-    watched = Watched(_counter(50))
-    tally = _tally(watched, 'actor-0', lease)
-    while tally.allowance(STEPS, 1):
+@pytest.mark.parametrize('speed', [1, 10, 100, 10_000])
+def test_calls_are_in_time_whatever_the_speed(speed):
+  calls, steps = _spend(speed, 30)
+  assert calls <= 30 + 16  # While it learns its speed, they come faster.
+  assert steps == pytest.approx(30 * speed, abs=1)
+
+
+def test_a_node_tells_how_far_it_has_come_at_least_once_in_a_period():
+  clock, counter = Clock(), _counter(10**6)
+  tally = _tally(Remote(counter), 'actor-0', clock)
+  for speed in (1000, 10):  # It becomes slow, with a lease for its old speed.
+    for _ in range(3 * speed):
+      assert tally.allowance(STEPS, 1) == 1
       tally.add(STEPS)
-    calls[lease] = len(watched.reports)
-    assert tally.counts[STEPS] == 50
-  assert calls[1] >= 50 and calls[10] <= 8
+      clock.now += 1 / speed
+      assert clock.now < 1 or tally.counts[STEPS] - counter.status()['steps'] <= 2.1 * 1000
+  assert tally.counts[STEPS] - counter.status()['steps'] <= 11
+
+
+def test_near_the_end_calls_do_not_come_ever_faster():
+  calls, steps = _spend(1000, 100, budget=20_000)
+  assert steps == 20_000
+  assert calls <= 20 + 12 + 4 * 3
+
+
+def test_where_calls_cost_nothing_every_step_is_claimed_and_no_clock_looked_at():
+  tally = counting.Tally('actor-0', _counter(10), clock=lambda: 1 / 0)
+  tally.join([STEPS])
+  assert tally.allowance(STEPS, 8) == 8
+  tally.add(STEPS, 8)
+  assert tally.allowance(STEPS, 8) == 2
 
 
 def test_a_claim_is_for_as_many_steps_as_are_made_at_once():
-  tally = _tally(_counter(10), 'actor-0', lease=2)
+  tally = _tally(Remote(_counter(10)), 'actor-0')
   assert tally.allowance(STEPS, 8) == 8
   tally.add(STEPS, 8)
   assert tally.allowance(STEPS, 8) == 2
@@ -230,7 +295,7 @@ def test_hearing_tells_what_is_new_and_else_only_listens(prompt):
 
 def test_notes_go_out_once_and_stay_in_the_status():
   counter = _counter()
-  watched = Watched(counter)
+  watched = Remote(counter)
   tally = _tally(watched, 'learner')
   tally.notes['loss'] = 0.5
   tally.report()
@@ -257,13 +322,13 @@ def test_going_on_takes_the_counts_from_the_counter():
 
 def test_counts_come_back_and_leases_do_not(tmp_path):
   counter = _counter(10, phases=[['a']])
-  counter.report('a', {STEPS: 3, 'actor_episodes': 1}, claim=8, finished=True)
-  counter.report('b', {STEPS: 1}, claim=2)
+  counter.report('a', {STEPS: 3, 'actor_episodes': 1}, claim=counting.Claim(8, 8), finished=True)
+  counter.report('b', {STEPS: 1}, claim=counting.Claim(2, 2))
   digest = counter.save(str(tmp_path))
   other = _counter(10, phases=[['a']])
   assert other.restore(str(tmp_path)) == digest
   assert other.join('a') == {STEPS: 3, 'actor_episodes': 1}
-  report = other.report('b', {STEPS: 1}, claim=100)
+  report = other.report('b', {STEPS: 1}, claim=counting.Claim(100, 100))
   assert report.granted == 1 + 6  # All that nobody has used.
   assert report.totals == {STEPS: 4, 'actor_episodes': 1}
   assert report.phase == 0  # A run that goes on has not finished.
@@ -271,12 +336,12 @@ def test_counts_come_back_and_leases_do_not(tmp_path):
 
 def test_what_is_claimed_before_joining_again_is_what_was_saved(tmp_path):
   counter = _counter(10)
-  counter.report('a', {STEPS: 9}, claim=9)
+  counter.report('a', {STEPS: 9}, claim=counting.Claim(9, 9))
   counter.save(str(tmp_path))
-  counter.report('a', {STEPS: 10}, claim=10)
+  counter.report('a', {STEPS: 10}, claim=counting.Claim(10, 10))
   other = _counter(10)
   other.restore(str(tmp_path))
-  assert other.report('b', {}, claim=10).granted == 1
+  assert other.report('b', {}, claim=counting.Claim(10, 10)).granted == 1
   assert other.status()['steps'] == 9
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
@@ -9,44 +10,64 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from tfacme import checkpoints, core, experiments, networks, specs
 from tfacme.graph import plan as plan_lib
-from tfacme.replay import numpy_replay, readers, reverb_replay, reverb_tables, sources, tables
+from tfacme.replay import numpy_replay, packing, readers, reverb_replay, reverb_tables, sources, tables
 from tfacme.workers import acting, counting, environment_loop, evaluation, export, learning, saving, variables
 
 _LOG = logging.getLogger('tfacme')
-_LEASE = 32  # rounds of an actor's slots for which it claims steps of the budget at a time
+_PERIOD_SECONDS = 0.5  # between an actor's calls to the counter
+_CALLS_PER_SECOND = 1000  # to the counter by all actors, at most, but for the end of the budget
 
 
-def served_tables(plan: plan_lib.Plan) -> Sequence[Any]:
+@dataclasses.dataclass(frozen=True)
+class ReplayParts:
+  """What a replay is made of.
+
+  Attributes:
+    described: its tables.
+    codec: of its rows.
+    seed: of what it draws, where that can be seeded.
+    checkpoint: to go on from, or None.
+  """
+
+  described: Sequence[tables.Table]
+  codec: packing.Codec
+  seed: int
+  checkpoint: Optional[str]
+
+  @classmethod
+  def of(cls, plan: plan_lib.Plan) -> ReplayParts:
+    """Those of a plan, without the rest of it."""
+    return cls(plan.described, plan.codec, plan.seed('replay'), plan.checkpoint)
+
+
+def served_tables(parts: ReplayParts) -> Sequence[Any]:
   """What a server of Reverb starts with; it restores them itself, from its own folder."""
-  _can_restore(plan, reverb_replay.can_restore)
-  return reverb_tables.server_tables(plan.described, plan.codec)
+  _can_restore(parts, reverb_replay.can_restore)
+  return reverb_tables.server_tables(parts.described, parts.codec)
 
 
-def replay_in_process(plan: plan_lib.Plan) -> numpy_replay.NumpyReplay:
-  replay = numpy_replay.NumpyReplay(plan.codec, plan.described, plan.seed('replay'))
-  if _can_restore(plan, numpy_replay.can_restore):
-    checkpoints.restore(plan.checkpoint, 'replay', replay.restore)
+def replay_in_process(parts: ReplayParts) -> numpy_replay.NumpyReplay:
+  replay = numpy_replay.NumpyReplay(parts.codec, parts.described, parts.seed)
+  if _can_restore(parts, numpy_replay.can_restore):
+    checkpoints.restore(parts.checkpoint, 'replay', replay.restore)
   return replay
 
 
-def _can_restore(plan: plan_lib.Plan, can_restore: Callable[[str], bool]) -> bool:
+def _can_restore(parts: ReplayParts, can_restore: Callable[[str], bool]) -> bool:
   """Whether a kind of replay can take over what the checkpoint has of one, or there is nothing to take over."""
-  path = os.path.join(plan.checkpoint, 'replay') if plan.checkpoint else ''
+  path = os.path.join(parts.checkpoint, 'replay') if parts.checkpoint else ''
   if not os.path.isdir(path) or can_restore(path):
     return True
-  _LOG.warning('The replay in %s is of another engine; this run fills its own anew.', plan.checkpoint)
+  _LOG.warning('The replay in %s is of another engine; this run fills its own anew.', parts.checkpoint)
   return False
 
 
-def build_counter(plan: plan_lib.Plan) -> counting.Counter:
+def build_counter(
+  budget: experiments.Budget, phases: Sequence[Sequence[str]], checkpoint: Optional[str]
+) -> counting.Counter:
   """The counter's object."""
-  experiment = plan.experiment
-  actors = [] if experiment.offline else [f'actor-{i}' for i in range(experiment.layout.actors)]
-  evaluators = [evaluation.name for evaluation in plan.evaluations]
-  counter = counting.Counter(
-    experiment.budget.steps, experiment.budget.unit, [actors, ['learner'], evaluators, ['saver']]
-  )
-  checkpoints.restore(plan.checkpoint, 'counter', counter.restore)
+  counter = counting.Counter(budget.steps, budget.unit, phases)
+  checkpoints.restore(checkpoint, 'counter', counter.restore)
   return counter
 
 
@@ -64,7 +85,7 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
       random=random,
       seed=plan.fresh_seed('learner'),
       source=readers.open_source(plan.source, room),
-      tally=counting.Tally('learner', counter, lease=_LEASE),
+      tally=counting.Tally('learner', counter),
       logger=plan.logger('learner'),
       log_every=experiment.logging.learner_every,
       updates_per_call=experiment.layout.updates_per_call,
@@ -126,7 +147,7 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
       codec=plan.acted_codec,
       writers=[plan.writer(replay) for _ in range(slots)],
       actor=actor,
-      tally=counting.Tally(name, counter, lease=_lease(experiment)),
+      tally=counting.Tally(name, counter, period(experiment.layout)),
       logger=plan.logger(name),
       log_every=experiment.logging.actor_every,
       observers=experiment.observers,
@@ -134,17 +155,16 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
   )
 
 
-def _lease(experiment: experiments.Experiment) -> int:
-  """For how many steps an actor claims the budget at a time: few calls, but no more than all actors can have."""
-  layout = experiment.layout
-  return max(layout.slots, min(_LEASE * layout.slots, experiment.budget.steps // (20 * layout.actors)))
+def period(layout: experiments.Layout) -> float:
+  """Seconds between an actor's calls to the counter: longer where there are so many that they would keep it busy."""
+  return max(_PERIOD_SECONDS, layout.actors / _CALLS_PER_SECOND)
 
 
 def make_learner(experiment: experiments.Experiment) -> learning.Learner:
   """A learner by itself, for a notebook: `learner.update(batch)` is one learning step on a batch of your own."""
   plan = plan_lib.make_plan(experiment)
-  replay = None if experiment.offline else replay_in_process(plan)
-  return build_learner(plan, build_counter(plan), replay)
+  replay = None if experiment.offline else replay_in_process(ReplayParts.of(plan))
+  return build_learner(plan, build_counter(experiment.budget, plan.phases, None), replay)
 
 
 def build_evaluator(

@@ -26,7 +26,7 @@ class Plan:
     acted_spec: of a row as its actor makes it.
     step_spec: of a row as it comes into the tables, rewritten by the builder's `relabel` if it has one.
     described: the replay tables.
-    source: what the learner consumes, as `resolving.resolve` gives it.
+    source: what the learner consumes, as `resolving.resolve` gives it; None for all others.
     folder: of the run, or None if it leaves nothing behind.
     checkpoint: to go on from, or None. Its folder is gone soon after all nodes are up.
     start: the steps of the run so far, in the unit of its budget.
@@ -41,6 +41,17 @@ class Plan:
   folder: Optional[str]
   checkpoint: Optional[str]
   start: int
+
+  def for_acting(self) -> Plan:
+    """What nodes need that act or save: all but what only the learner learns from, which may be large."""
+    experiment = dataclasses.replace(self.experiment, dataset=None, builder=self.experiment.builder.for_acting())
+    return dataclasses.replace(self, experiment=experiment, source=None)
+
+  @property
+  def phases(self) -> Sequence[Sequence[str]]:
+    """The names of the nodes that each phase of the end of the run waits for; see `counting.PHASES`."""
+    actors = [] if self.experiment.offline else [f'actor-{i}' for i in range(self.experiment.layout.actors)]
+    return [actors, ['learner'], [evaluation.name for evaluation in self.evaluations], ['saver']]
 
   @property
   def evaluations(self) -> Sequence[experiments.Evaluation]:

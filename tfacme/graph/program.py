@@ -27,10 +27,12 @@ def make_program(
     UserError: if parts of the experiment don't fit each other.
   """
   plan = plan_lib.make_plan(experiment, workdir, checkpoint)
+  acting = plan.for_acting()
   layout = experiment.layout
   program = lp.Program(name=experiment.agent)
   node = functools.partial(nodes.TaskNode, threads=layout.threads)
-  counter = _add(program, node('counter', None, functools.partial(building.build_counter, plan), {}))
+  build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint)
+  counter = _add(program, node('counter', None, build, {}))
   learner_links = {'counter': nodes.Link(counter, 'counts')}
   actor_links = dict(learner_links)
   if not experiment.offline:
@@ -42,20 +44,18 @@ def make_program(
   learner = _add(program, node('learner', None, build, learner_links, threads=threads))
   pulled = nodes.Link(learner, 'variables', inward=True)
   for index in range(0 if experiment.offline else layout.actors):
-    build = functools.partial(building.build_actor, plan, index)
+    build = functools.partial(building.build_actor, acting, index)
     _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}))
   for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
-    _add(
-      program, node('evaluator', evaluation.name, functools.partial(building.build_evaluator, plan, evaluation), links)
-    )
+    build = functools.partial(building.build_evaluator, acting, evaluation)
+    _add(program, node('evaluator', evaluation.name, build, links))
   links = {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}
   if 'replay' in links:
     links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
   seconds = experiment.checkpointing.stop_seconds
-  _add(
-    program, node('saver', None, functools.partial(building.build_saver, plan), links, ends=True, save_seconds=seconds)
-  )
+  build = functools.partial(building.build_saver, acting)
+  _add(program, node('saver', None, build, links, ends=True, save_seconds=seconds))
   return program
 
 
@@ -76,11 +76,11 @@ def _add(program: lp.Program, node: nodes.Node) -> nodes.Node:
 
 
 def _replay_node(plan: plan_lib.Plan) -> nodes.ReplayNode:
-  codec, described = plan.codec, plan.described
+  parts = building.ReplayParts.of(plan)
   server_path = plan.path('checkpoints', 'replay')
   return nodes.ReplayNode(
-    tables=functools.partial(building.served_tables, plan),
+    tables=functools.partial(building.served_tables, parts),
     checkpointer=functools.partial(reverb_tables.checkpointer, server_path) if server_path else None,
-    client=functools.partial(reverb_replay.ReverbReplay, codec=codec, described=described),
-    in_process=functools.partial(building.replay_in_process, plan),
+    client=functools.partial(reverb_replay.ReverbReplay, codec=parts.codec, described=parts.described),
+    in_process=functools.partial(building.replay_in_process, parts),
   )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import threading
 import time
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from tfacme import checkpoints
 
@@ -25,6 +26,19 @@ class Report(NamedTuple):
   granted: int
   totals: Dict[str, int]
   phase: int
+
+
+class Claim(NamedTuple):
+  """How much of the budget a node asks for, in counts since the run began: a claim that comes twice counts once.
+
+  Attributes:
+    needed: what it has to have been given to go on; it gets that as long as there is some.
+    wanted: what it would take, for fewer calls; it gets less of it near the end of the budget, so that all nodes come
+      to the end of theirs at about the same time.
+  """
+
+  needed: int
+  wanted: int
 
 
 class CounterClient(Protocol):
@@ -50,7 +64,7 @@ class CounterClient(Protocol):
     self,
     node: str,
     counts: Mapping[str, int],
-    claim: Optional[int] = None,
+    claim: Optional[Claim] = None,
     notes: Optional[Mapping[str, Any]] = None,
     finished: bool = False,
   ) -> Report:
@@ -86,6 +100,8 @@ class Counter:
     self._order = [name for names in phases for name in names]
     self._counts: Dict[str, Dict[str, int]] = {}
     self._granted: Dict[str, int] = {}
+    self._left = budget  # that nobody was given
+    self._claiming: set[str] = set()
     self._finished: set[str] = set()
     self._notes: Dict[str, Dict[str, Any]] = {}
     self._blocked_since: Dict[str, float] = {}
@@ -97,6 +113,7 @@ class Counter:
     """See `CounterClient.join`."""
     with self._lock:
       counts = self._counts.setdefault(node, {})
+      self._left += self._granted.get(node, 0) - counts.get(self._unit, 0)
       self._granted[node] = counts.get(self._unit, 0)
       self._finished.discard(node)
       self._phase = self._find_phase()
@@ -106,7 +123,7 @@ class Counter:
     self,
     node: str,
     counts: Mapping[str, int],
-    claim: Optional[int] = None,
+    claim: Optional[Claim] = None,
     notes: Optional[Mapping[str, Any]] = None,
     finished: bool = False,
   ) -> Report:
@@ -120,11 +137,12 @@ class Counter:
         mine.update(counts)
         self._totals = totals
       if claim is not None:
-        self._grant(node, claim)
+        self._grant(node, *claim)
       if notes:
         self._note(node, notes)
       if finished:
         self._finished.add(node)
+        self._claiming.discard(node)
         self._phase = self._find_phase()
       return Report(self._granted.get(node, 0), self._totals, self._phase)
 
@@ -164,16 +182,21 @@ class Counter:
     with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
       self._counts = json.load(file)
     self._granted = {node: own.get(self._unit, 0) for node, own in self._counts.items()}
+    self._left = self._budget - sum(self._granted.values())
     self._totals = {}
     for own in self._counts.values():
       for name, count in own.items():
         self._totals[name] = self._totals.get(name, 0) + count
     return checkpoints.digest(self._counts)
 
-  def _grant(self, node: str, claim: int) -> None:
+  def _grant(self, node: str, needed: int, wanted: int) -> None:
+    self._claiming.add(node)
     mine = self._granted.get(node, 0)
-    left = self._budget - sum(self._granted.values())
-    self._granted[node] = mine + max(0, min(claim - mine, left))
+    share = self._left // (2 * len(self._claiming))  # If all take that much, as much stays for later.
+    more = max(0, min(wanted, max(needed, mine + share)) - mine)
+    more = max(0, min(more, self._left))
+    self._granted[node] = mine + more
+    self._left -= more
 
   def _note(self, node: str, notes: Mapping[str, Any]) -> None:
     mine = self._notes.setdefault(node, {})
@@ -192,10 +215,14 @@ class Counter:
 class Tally:
   """One node's side of the counter: its own counts, its lease of the budget, and the newest totals.
 
+  Where calls cost something, it tells the counter how far it has come once in `period`, whatever its speed, and claims
+  what it can use until then. Where they cost nothing it tells of every step, and looks at no clock.
+
   Attributes:
     node: its name.
     counter: the counter or a client of it.
-    lease: how many steps it claims at a time: one call to the counter for so many steps.
+    period: seconds between two calls of a node that spends the budget.
+    clock: seconds.
     counts: its own counts since the run began.
     phase: of the run, as the counter last said.
     notes: for a display; go out with the next report.
@@ -203,13 +230,16 @@ class Tally:
 
   node: str
   counter: CounterClient
-  lease: int = 1
+  period: float = 0.5
+  clock: Callable[[], float] = time.monotonic
   counts: Dict[str, int] = dataclasses.field(default_factory=dict)
   phase: int = 0
   notes: Dict[str, Any] = dataclasses.field(default_factory=dict)
   _granted: int = 0
   _totals: Dict[str, int] = dataclasses.field(default_factory=dict)
   _reported: Dict[str, int] = dataclasses.field(default_factory=dict)
+  _claimed: Tuple[float, int] = (-math.inf, 0)  # when it claimed last, and what it had counted by then
+  _lease: int = 0  # steps that it wanted then
 
   def join(self, names: Sequence[str]) -> None:
     """Begins, or goes on, with counts of these names."""
@@ -222,14 +252,26 @@ class Tally:
     self.counts[name] += count
 
   def allowance(self, unit: str, most: int) -> int:
-    """How many steps may be made now, at most `most`; claims more of the budget when the lease is used up."""
-    left = self._granted - self.counts[unit]
-    if left < most:
-      self.report(claim=self.counts[unit] + max(self.lease, most))
-      left = self._granted - self.counts[unit]
-    return min(left, most)
+    """How many steps may be made now, at most `most`; claims more of the budget when it is time to."""
+    count = self.counts[unit]
+    if self.counter.prompt:
+      if self._granted - count < most:
+        self.report(Claim(count + most, count + most))
+    elif self._granted - count < most or self.clock() >= self._claimed[0] + self.period:
+      self.report(self._claim(count, most))
+    return min(self._granted - count, most)
 
-  def report(self, claim: Optional[int] = None, finished: bool = False) -> None:
+  def _claim(self, count: int, most: int) -> Claim:
+    """A claim of what it makes in two periods at its speed, so that the next call comes after one."""
+    now, (before, counted) = self.clock(), self._claimed
+    rate = (count - counted) / max(now - before, 1e-6)
+    # At first nothing is known of its speed, and then little.
+    self._lease = max(most, min(int(2 * self.period * rate), max(4 * self._lease, most)))
+    self._claimed = now, count
+    # Near the end of the budget, what it needs is enough for a quarter of a period, or calls would come ever faster.
+    return Claim(count + max(most, self._lease // 8), count + self._lease)
+
+  def report(self, claim: Optional[Claim] = None, finished: bool = False) -> None:
     """Tells the counter, and hears the newest totals."""
     self._reported = dict(self.counts)
     report = self.counter.report(self.node, self._reported, claim, self.notes, finished)
@@ -246,7 +288,7 @@ class Tally:
   def settle(self, unit: str, most: int) -> None:
     """Tells the counter what was counted and claims the next `most` steps, if that costs nothing; else it all waits."""
     if self.counter.prompt:
-      self.report(claim=self.counts[unit] + most)
+      self.report(Claim(self.counts[unit] + most, self.counts[unit] + most))
 
   def hold(self, seconds: float) -> None:
     """Says that this node has held up all others for so long, which it has if they share its thread."""
