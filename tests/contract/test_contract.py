@@ -6,6 +6,7 @@ import pathlib
 import threading
 import time
 
+import cloudpickle
 import pytest
 
 import tfacme
@@ -98,9 +99,10 @@ def test_what_its_update_keeps_is_saved(toy, make):
 def test_recorded_data_travel_to_the_learner_alone():
   data = datasets.memory(environment.record(1000))
   offline_run = dataclasses.replace(offline.experiment(''), dataset=data)
-  beside = imitation.experiment()
-  beside = dataclasses.replace(beside, layout=LAYOUT, builder=dataclasses.replace(beside.builder, demonstrations=data))
-  for experiment in (offline_run, beside):
+  with_actors = imitation.experiment()
+  builder = dataclasses.replace(with_actors.builder, demonstrations=data)
+  with_actors = dataclasses.replace(with_actors, layout=LAYOUT, builder=builder)
+  for experiment in (offline_run, with_actors):
     sizes = {n.name: len(cloudpickle.dumps(n.run)) for n in nodes.of_program(tfacme.make_program(experiment))}
     assert sizes.pop('learner') > 200_000
     assert max(sizes.values()) < 100_000
