@@ -12,7 +12,8 @@ from dm_env import specs as dm_specs
 import tfacme
 from tests.contract import environment, on_policy
 from tfacme import loggers, observers
-from tfacme.graph import nodes
+from tfacme.graph import nodes, picture
+from tfacme.graph import program as graph_program
 from tfacme.loggers import plotting
 
 ENGINES = [
@@ -95,6 +96,12 @@ def test_the_first_one_is_plotted_whatever_its_name(tmp_path):
   budget = tfacme.Budget(actor_steps=100)
   tfacme.train(dataclasses.replace(on_policy.experiment(), evaluation=named, budget=budget), run, progress=False)
   assert plotting._read(run).returns.tolist() == [float(row['episode_return']) for row in _rows(run, 'first')]
+
+
+def test_the_picture_has_them_all():
+  program = tfacme.make_program(_experiment(tfacme.Evaluation(name='hard')))
+  svg = picture.graph_svg(graph_program.graph(program))
+  assert 'evaluator × 2' in svg and '>hard<' in svg
 
 
 def test_without_evaluations_there_is_no_node_for_them():

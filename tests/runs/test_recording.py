@@ -38,6 +38,26 @@ def test_other_data_is_not_touched(tmp_path):
     tfacme.record(None, environments.make('bsuite:catch/0'), 2, str(tmp_path))
 
 
+def test_what_an_environment_gives_is_held_against_its_spec(tmp_path):
+  class Narrow(testing.Reach):
+    def step(self, action):
+      timestep = super().step(action)
+      return timestep._replace(observation=timestep.observation[:1]) if timestep.last() else timestep
+
+  says = r'The recording at step 9 of an episode: .* observation_spec: the observation has the shape \(1,\)'
+  with pytest.raises(errors.UserError, match=says):
+    tfacme.record(None, Narrow(0), 2, str(tmp_path))
+
+
+def test_an_episode_that_is_cut_off_is_recorded_as_truncated(tmp_path, caplog):
+  returns = tfacme.record(None, testing.Reach(1), 2, str(tmp_path), seed=2, max_episode_steps=4)
+  episodes = list(datasets.rlds(str(tmp_path)).episodes(seed=0))
+  assert [episode.last.tolist() for episode in episodes] == [[False] * 4 + [True]] * 2
+  assert [episode.discount[:4].tolist() for episode in episodes] == [[1.0] * 4] * 2
+  np.testing.assert_allclose(sorted(float(e.reward.sum()) for e in episodes), sorted(returns), rtol=1e-5)
+  assert '2 of 2 episodes were cut off at 4 steps' in caplog.text
+
+
 @pytest.mark.parametrize(
   'spec, low, high',
   [

@@ -11,7 +11,7 @@ import tree
 from dm_env import specs as dm_specs
 
 from tfacme import core, datasets, errors, experiments, specs
-from tfacme.workers import playing
+from tfacme.workers import playing, timesteps
 
 
 class RandomPolicy:
@@ -84,15 +84,21 @@ def _play(
   policy: Any, environment: dm_env.Environment, spec: specs.EnvironmentSpec, limit: playing.Limit
 ) -> List[core.Step]:
   """The rows of one episode, the last of which holds the final observation."""
+  rows: List[core.Step] = []
+  taken = tree.map_structure(lambda s: np.zeros((1, *s.shape), s.dtype), spec.observations)
+  intake = timesteps.Intake(spec, tree.flatten(taken), lambda _: f'The recording at step {len(rows)} of an episode')
   policy.reset()
   limit.begin()
-  timestep, rows = environment.reset(), []
+  timestep = environment.reset()
+  intake.begin(0, timestep.observation)
   while not timestep.last() and not limit.reached(len(rows)):
-    observation = tree.map_structure(np.array, timestep.observation)  # The environment may use its memory again.
+    observation = tree.map_structure(lambda leaf: leaf[0].copy(), taken)
     action = policy(observation)
     timestep = environment.step(action)
+    intake.pay(0, timestep)
+    intake.observe(0, timestep.observation)
     reward, discount = (np.array(x, np.float32) for x in (timestep.reward, timestep.discount))
     rows.append(core.Step(observation, action, reward, discount, not rows, False))
   final = tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), core.step_spec(spec))
-  rows.append(final._replace(observation=tree.map_structure(np.array, timestep.observation), last=True))
+  rows.append(final._replace(observation=tree.map_structure(lambda leaf: leaf[0].copy(), taken), last=True))
   return rows
