@@ -1,5 +1,6 @@
 """What the README and the pages of docs/ say can be done, can be done."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import sys
 
 import pytest
 
+from tfacme import environments
 from tfacme.runs import run
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -92,6 +94,18 @@ def _run(commands, folder):
       command, shell=True, cwd=folder, env={**os.environ, 'PATH': path}, capture_output=True, text=True, timeout=200
     )
     assert ended.returncode == 0, f'{command}\n{ended.stderr}'
+
+
+def test_the_page_of_environments_runs():
+  page = (ROOT / 'docs' / 'environments.md').read_text()
+  names = {}
+  for block in _blocks('python', page):
+    exec(block, names)  # pylint: disable=exec-used
+  assert names['environment'].observation_spec().num_values == 64
+  assert names['taxi'](0).observation_spec()['action_mask'].shape == (6,)
+  fields = [field.name for field in dataclasses.fields(environments.Options)]
+  listed = page.partition('`environments.Options` lists them: ')[2].partition('. The wrappers')[0]
+  assert re.findall(r'`(\w+)`', listed) == fields
 
 
 @pytest.mark.slow

@@ -5,11 +5,14 @@ import json
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+import tree
 from dm_env import specs as dm_specs
 
 import tfacme
-from tfacme import cli, datasets, environments, errors, testing
+from tfacme import cli, datasets, environments, errors, specs, testing
 from tfacme.runs import recording
+
+_FORCE = dm_specs.BoundedArray((2,), np.float32, -1.0, 1.0)
 
 
 def test_plain_tfds_reads_it(tmp_path):
@@ -73,6 +76,20 @@ def test_random_actions_fill_their_bounds(spec, low, high):
     spec.validate(action)
   np.testing.assert_allclose(actions.min(axis=0), low, atol=0.05)
   np.testing.assert_allclose(actions.max(axis=0), high, atol=0.05)
+
+
+def test_random_actions_are_legal():
+  spec = {'move': dm_specs.DiscreteArray(3), 'pair': specs.MultiDiscreteArray([2, 3]), 'force': _FORCE}
+  policy = recording.RandomPolicy(spec)
+  mask = {'move': np.array([1, 0, 1]), 'pair': np.array([False, True, True, False, True]), 'force': np.array(True)}
+  actions = [policy({'action_mask': mask}) for _ in range(100)]
+  for action in actions:
+    tree.map_structure(lambda part, value: part.validate(value), spec, action)
+  assert {int(action['move']) for action in actions} == {0, 2}
+  assert {tuple(action['pair']) for action in actions} == {(1, 0), (1, 2)}
+  mask['move'][:] = 0
+  with pytest.raises(errors.UserError, match='leaves no action to take'):
+    policy({'action_mask': mask})
 
 
 def test_random_actions_of_a_nest_and_without_bounds():

@@ -37,7 +37,8 @@ class Layout:
     leaves = [(tuple(s.shape), np.dtype(s.dtype).newbyteorder('=')) for s in tree.flatten(spec)]
     for (path, _), (_, dtype) in zip(tree.flatten_with_path(spec), leaves):
       if dtype.kind not in 'biuf' or dtype.itemsize > _ALIGNMENT:
-        raise errors.UserError(f'Replay holds numbers only, and {"/".join(map(str, path))} is of type {dtype}.')
+        name = '/'.join(map(str, path)) or 'what it is to hold'
+        raise errors.UserError(f'Replay holds numbers only, and {name} is of type {dtype.name}.')
     order = sorted(range(len(leaves)), key=lambda i: (-leaves[i][1].itemsize, leaves[i][1].str, i))
     self._leaves: List[Any] = [None] * len(leaves)
     self._groups: List[List[int]] = []  # leaves of one type, in the order in which they lie

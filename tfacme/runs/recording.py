@@ -15,7 +15,7 @@ from tfacme.workers import playing, timesteps
 
 
 class RandomPolicy:
-  """Takes actions at random, each as likely; without bounds, from the standard normal distribution."""
+  """Takes actions at random, each legal one as likely; without bounds, from the standard normal distribution."""
 
   def __init__(self, action_spec: Any, seed: int = 0):
     self._spec = action_spec
@@ -26,7 +26,19 @@ class RandomPolicy:
 
   def __call__(self, observation: core.Nest) -> core.Nest:
     """An action for one observation."""
-    return tree.map_structure(self._draw, self._spec)
+    legal = specs.action_mask(observation)
+    if legal is None:
+      return tree.map_structure(self._draw, self._spec)
+    return tree.map_structure_up_to(self._spec, self._draw_legal, self._spec, legal)
+
+  def _draw_legal(self, spec: dm_specs.Array, legal: Any) -> np.ndarray:
+    if not specs.is_choice(spec):
+      return self._draw(spec)
+    ends = np.cumsum(np.ravel(spec.num_values))  # type: ignore[attr-defined]
+    choices = [np.flatnonzero(part) for part in np.split(np.asarray(legal), ends[:-1])]
+    if not all(map(len, choices)):
+      raise errors.UserError('The action_mask of an observation leaves no action to take; let the episode end there.')
+    return np.array([self._random.choice(choice) for choice in choices], spec.dtype).reshape(spec.shape)
 
   def _draw(self, spec: dm_specs.Array) -> np.ndarray:
     if isinstance(spec, dm_specs.DiscreteArray):
