@@ -13,7 +13,7 @@ from tfacme.agents import bc
 def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
   """50 episodes of 500 steps."""
   return tfacme.Experiment(
-    builder=bc.BCBuilder(bc.BCConfig(learning_rate=(1e-3, 0.0, '100%'))),
+    builder=bc.BCBuilder(bc.BCConfig(learning_rate=(1e-3, 0.0, steps))),
     networks=bc.default_networks(hidden_sizes=(256, 256)),
     environment=environments.factory('gym:CartPole-v1'),
     budget=tfacme.Budget(learner_steps=steps),

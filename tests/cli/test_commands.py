@@ -107,7 +107,7 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   command = 'train dqn --env bsuite:catch/0 --steps 1000 --actors 2 --slots=3 --seed 4 --config.batch-size 5'
   command += ' --config.double False --evaluation.episodes 7 --logging.tensorboard False --threads 2'
-  command += ' --networks.hidden-sizes 64 1e1 --networks.memory None'
+  command += ' --networks.hidden-sizes 64 1e1 --networks.memory None --env.step-limit 7 --env.kwargs a 1e3 b False'
   assert cli.main(command.split()) == 0
   ((_, experiment, workdir, launch),) = calls
   assert (launch, workdir) == ('inline', 'runs/dqn-bsuite-catch-0-seed4')
@@ -117,6 +117,7 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   assert (experiment.layout.actors, experiment.layout.slots, experiment.layout.threads) == (2, 3, 2)
   assert experiment.evaluation.episodes == 7 and not experiment.logging.tensorboard
   assert experiment.environment.id == 'bsuite:catch/0'
+  assert experiment.environment.options.changed == {'kwargs': {'a': 1000, 'b': False}, 'step_limit': 7}
   first, last = capsys.readouterr().out.splitlines(keepends=True)
   assert first.startswith('Starting')
   assert last == (
@@ -153,6 +154,12 @@ def test_processes_get_ready_first(calls, tmp_path):
     ('train dqn --env bsuite:catch/0 --config.batch_size 0', 'batch_size is 0'),
     ('train dqn --env bsuite:catch/0 --config.zzz=1', 'no option .--config.zzz.; tfacme train dqn --help lists them'),
     ('train dqn --env bsuite:catch/0 catch', "'catch' belongs to no option"),
+    ('train dqn --env bsuite:catch/0 --env.kwargs size', '--env.kwargs takes NAME VALUE .* and .size. is not that'),
+    ('train dqn --env bsuite:catch/0 --env.frame-stack -1', 'frame_stack is -1, and has to be at least 0'),
+    ('train dqn --env bsuite:catch/0 --frame-stack 2', r'did you mean --env.frame_stack\?'),
+    ('train dqn --env bsuite:catch/0 --seed -1', 'seed is -1, and has to be at least 0'),
+    ('train dqn --env bsuite:catch/0 --dataset nowhere', 'no folder nowhere to read a data set from'),
+    ('record --run {run} --env.frame-stack 2 --out there', 'wants --env with --random, and not with --run'),
     ('evaluate', 'needs RUN'),
     ('evaluate {run} --episodes 0', '--episodes is 0'),
     ('evaluate {run} --episode 3', r'did you mean --episodes\?'),
@@ -321,6 +328,7 @@ _TALKS = {
   'train dqm': (2, ''),
   'train dqn --env bsuite:catch/0 --config.batch_size 0': (2, ''),
   'train dqn --env bsuite:catch/0 --networks.activation rel': (2, ''),
+  'train bc --env bsuite:catch/0': (2, ''),
 }
 _ASK = """
 import contextlib, io, json, os, sys
@@ -345,7 +353,7 @@ def test_what_only_talks_imports_no_tensorflow():
   for command, (code, output, loaded) in json.loads(done.stdout).items():
     assert (command, code, loaded) == (command, _TALKS[command][0], [])
     assert _TALKS[command][1] in output
-  assert done.stderr.count('\n') == 3  # One line for each of the mistakes, and no library's noise.
+  assert done.stderr.count('\n') == 4  # One line for each of the mistakes, and no library's noise.
 
 
 def test_as_a_module():

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 import tfacme
-from tfacme import cli, core, experiments, launching
+from tfacme import cli, core, environments, experiments, launching
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +97,14 @@ def test_the_pages_config_and_networks_are_options(calls, capsys):
   text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
   assert '--config.rate FLOAT Of something. (default: 0.125)' in text
   assert '--networks.units INT of each layer. (default: 7)' in text
+
+
+def test_so_is_what_an_environment_with_an_id_is_made_with(calls):
+  def catch(seed):
+    return dataclasses.replace(page(seed), environment=environments.factory('bsuite:catch/0', step_limit=5))
+
+  assert cli.page(catch, ['--env.frame-stack', '2']) == 0
+  assert calls[-1][0].environment == environments.factory('bsuite:catch/0', step_limit=5, frame_stack=2)
 
 
 def test_so_are_those_of_an_agent_inside_another(calls):

@@ -79,6 +79,8 @@ def _agent(command: str, arguments: Sequence[str]) -> Optional[str]:
 
 def _budget_and_data(options: Any) -> Dict[str, Any]:
   """Two parts of an experiment, of the options that say them."""
+  if options.dataset is not None:
+    datasets.check(options.dataset)
   return {
     'budget': options_lib.budget(options.steps, options.learner_steps, options.dataset),
     'dataset': None if options.dataset is None else datasets.rlds(options.dataset),
@@ -92,8 +94,13 @@ def _train(arguments: Sequence[str]) -> None:
   networks = registry.default_networks(agent)
   kind = options_lib.with_parts(options_lib.TrainOptions, {'config': registry.config(agent), 'networks': networks})
   options = parsing.parse(kind, arguments[1:], prog=f'tfacme train {agent}')
+  if agent in registry.names() and registry.about(agent).recorded and options.learner_steps is None:
+    raise errors.UserError(
+      f'{agent} learns from recorded data alone: give it some (--dataset DIR), and say how long to learn '
+      '(--learner-steps N).'
+    )
   source = _budget_and_data(options)
-  environment = environments.factory(options.env)
+  environment = environments.factory(options.env, options.environment)
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
   running.warm_up(options.launch)
@@ -220,6 +227,7 @@ class _RecordOptions:
     run: the folder of the run whose policy acts, in its environment.
     random: whether actions are taken at random instead, in the environment of `env`.
     env: the environment's id.
+    environment: what it is made with, beside its id.
     seed: of the environment, of the policy and of random actions.
     max_episode_steps: steps after which an episode is cut off, and recorded as truncated, which is said.
   """
@@ -229,6 +237,7 @@ class _RecordOptions:
   run: Optional[str] = None
   random: bool = False
   env: Optional[str] = None
+  environment: options_lib.Environment = environments.Options()
   seed: int = 0
   max_episode_steps: int = experiments.MAX_EPISODE_STEPS
 
@@ -237,10 +246,12 @@ def _record(arguments: Sequence[str]) -> None:
   options = parsing.parse(_RecordOptions, arguments, 'tfacme record')
   if (options.run is None) == (not options.random):
     raise errors.UserError('tfacme record wants either --run RUN, or --random --env ID.')
-  if options.random != (options.env is not None):
+  if options.random != (options.env is not None) or (options.run and options.environment.changed):
     raise errors.UserError('tfacme record wants --env with --random, and not with --run, which has its environment.')
   errors.count('--episodes', options.episodes)
-  made = environments.factory(options.env) if options.env else _load_run(options.run or '').environment
+  made = (
+    environments.factory(options.env, options.environment) if options.env else _load_run(options.run or '').environment
+  )
   import tfacme  # pylint: disable=g-import-not-at-top
 
   there = datasets.count(options.out)
@@ -263,6 +274,7 @@ class _GraphOptions:
   Attributes:
     out: the picture's file (SVG).
     env: the environment's id; the graph is made for one that the agent can learn in.
+    environment: what it is made with, beside its id.
     steps: environment steps of the run's actors, as of `tfacme train`.
     learner_steps: in their place, learning steps of a run from the dataset alone, which has no actors and no replay.
     dataset: the folder of an RLDS data set.
@@ -270,6 +282,7 @@ class _GraphOptions:
 
   out: str = 'graph.svg'
   env: str = 'bsuite:catch/0'
+  environment: options_lib.Environment = environments.Options()
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
   dataset: Optional[str] = None
@@ -283,7 +296,7 @@ def _graph(arguments: Sequence[str]) -> None:
   options = parsing.parse(_GraphOptions, arguments[1:], f'tfacme graph {agent}')
   if not options.out.endswith('.svg'):
     raise errors.UserError(f'--out is {options.out}, and the graph is drawn as SVG: give a name that ends in .svg.')
-  environment = environments.factory(options.env)
+  environment = environments.factory(options.env, options.environment)
   import tfacme  # pylint: disable=g-import-not-at-top
   from tfacme.graph import picture, program  # pylint: disable=g-import-not-at-top
 

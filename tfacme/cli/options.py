@@ -8,11 +8,13 @@ import re
 from typing import Any, Mapping, Optional, Type
 
 import tyro
-from typing_extensions import Literal
+from typing_extensions import Annotated, Literal
 
-from tfacme import errors, experiments
+from tfacme import environments, errors, experiments
 
 Engine = Literal['inline', 'local_mt', 'local_mp']
+# Beside `--env ID`: `--env.frame-stack 4`.
+Environment = Annotated[tyro.conf.FlagConversionOff[environments.Options], tyro.conf.arg(name='env')]
 
 # A comment above a field would be shown to users. The layout has no prefix (--actors, --slots), since it is what one
 # changes most; truths are written as values, like all other options.
@@ -37,6 +39,9 @@ class RunOptions:
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()
   logging: tyro.conf.FlagConversionOff[experiments.Logging] = experiments.Logging()
 
+  def __post_init__(self):
+    errors.count('seed', self.seed, low=0)
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -44,6 +49,7 @@ class Task:
 
   Attributes:
     env: the environment's id, such as bsuite:catch/0 or gym:CartPole-v1; `tfacme envs` lists them.
+    environment: what it is made with, beside its id; wrappers are around it in this order, the first innermost.
     steps: environment steps of all actors together, after which the run ends; None is 30,000, unless there are
       learner_steps.
     learner_steps: in the place of steps, learning steps of a run that learns from the dataset alone, without actors;
@@ -53,6 +59,7 @@ class Task:
   """
 
   env: str
+  environment: Environment = environments.Options()
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
   dataset: Optional[str] = None

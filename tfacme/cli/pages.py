@@ -28,12 +28,14 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   running.warm_up(_peek(arguments, 'launch', 'inline'))
   experiment = page(*_given(page, arguments))
   parts = {**_parts(experiment.builder), 'networks': experiment.networks}
+  parts['env'] = getattr(experiment.environment, 'options', None)  # of an environment with an id
   kind = options_lib.with_parts(options_lib.PageOptions, parts)
   options = parsing.parse(kind, arguments, os.path.basename(sys.argv[0]), default=kind(**_defaults(experiment)))
   experiment = dataclasses.replace(
     experiment,
     builder=_with_parts(experiment.builder, options),
     networks=getattr(options, 'networks', experiment.networks),
+    environment=_environment(experiment.environment, options),
     seed=options.seed,
     budget=experiments.Budget(**{experiment.budget.unit: options.steps}),
     layout=options.layout,
@@ -54,6 +56,11 @@ def _parts(builder: core.Builder) -> Dict[str, Any]:
   agent = getattr(builder, 'agent', None)
   inner = {'agent': options_lib.with_parts(_Inner, _parts(agent))()} if isinstance(agent, core.Builder) else {}
   return {'config': getattr(builder, 'config', None), **inner}
+
+
+def _environment(made: Any, options: Any) -> Any:
+  """What makes the environment, with what its options say."""
+  return dataclasses.replace(made, options=options.env) if hasattr(options, 'env') else made
 
 
 def _with_parts(builder: core.Builder, options: Any) -> core.Builder:

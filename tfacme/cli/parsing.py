@@ -119,7 +119,10 @@ def _behind(exit_: SystemExit, arguments: Sequence[str], prog: str) -> BaseExcep
 
 def _kind(metavar: str) -> str:
   """What an option takes as a text: `{None}|{[INT [INT ...]]}` as None, or INT [INT ...]."""
-  return re.sub(r'\{\[?(.*?)(\])?\}', r'\1', metavar.replace('}|', '}, or ').replace('|{', ', or {'))
+  if re.fullmatch(r'\[STR (.*) \[STR \1 \.\.\.\]\]', metavar):
+    return 'NAME VALUE [NAME VALUE ...]'
+  metavar = metavar.replace('{None}|', 'None, or ').replace('|{', ', or {')
+  return re.sub(r'\{\[?([^{}]* [^{}]*?)(\])?\}', r'\1', metavar)
 
 
 def _values(arguments: Sequence[str], name: str) -> List[str]:

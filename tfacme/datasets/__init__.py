@@ -20,6 +20,7 @@ from tfacme.datasets.episodes import episode as episode
 from tfacme.datasets.episodes import memory as memory
 from tfacme.datasets.fitting import Wrapped as Wrapped
 from tfacme.datasets.fitting import fit as fit
+from tfacme.datasets.folder import check as check
 from tfacme.datasets.folder import count as count
 from tfacme.datasets.reader import RLDS as RLDS
 from tfacme.datasets.reader import rlds as rlds

@@ -71,12 +71,8 @@ class Shard:
       raise damaged(self.path, 'a checksum is wrong') from None
 
 
-def builder(path: str) -> Any:
-  """The `tfds` builder of the data set in a folder.
-
-  Raises:
-    UserError: if the folder is missing or holds no data set.
-  """
+def check(path: str) -> None:
+  """Raises a `UserError` if a folder is missing or holds no data set; cheap, and imports no TensorFlow."""
   if not os.path.isdir(path):
     raise errors.UserError(f'There is no folder {path} to read a data set from.')
   for name in (INFO, FEATURES):
@@ -86,6 +82,15 @@ def builder(path: str) -> Any:
       inside = [found for pattern in deeper for found in sorted(glob.glob(pattern))]
       hint = f'; did you mean {os.path.dirname(inside[-1])}?' if inside else '.'
       raise errors.UserError(f'The folder {path} is no RLDS data set: it has no {name}{hint}')
+
+
+def builder(path: str) -> Any:
+  """The `tfds` builder of the data set in a folder.
+
+  Raises:
+    UserError: if the folder is missing or holds no data set.
+  """
+  check(path)
   import tensorflow_datasets as tfds
 
   try:
