@@ -35,7 +35,7 @@ _CATCH = ['train', 'dqn', '--env', 'bsuite:catch/0']
     ([*_CATCH, '--launch', 'cluster'], 'inline'),
     ([*_CATCH, '--learner-steps', '10'], 'give it some (--dataset DIR)'),
     ([*_CATCH, '--learner-steps', '10', '--steps', '10'], 'give one of the two'),
-    (['train', 'bc', '--env', 'bsuite:catch/0', '--steps', '10'], 'give a budget in learner steps (--learner-steps)'),
+    (['train', 'bc', '--env', 'bsuite:catch/0', '--steps', '10'], 'say how long to learn (--learner-steps N)'),
   ],
 )
 def test_a_wrong_option_is_one_line(arguments, says, tmp_path, capsys):
