@@ -170,14 +170,30 @@ def describe(action_spec: Any) -> str:
 
 
 def is_continuous(spec: Any) -> bool:
-  """Whether an action spec is a single vector of real numbers with at least one part."""
-  return isinstance(spec, dm_specs.Array) and spec.dtype.kind == 'f' and len(spec.shape) == 1 and spec.shape[0] > 0
+  """Whether an action spec is a single array of real numbers."""
+  return isinstance(spec, dm_specs.Array) and spec.dtype.kind == 'f'
 
 
-def check_bounded_vector(agent: str, spec: Any) -> None:
-  """Raises a `UserError` unless an action spec is a vector of real numbers between finite bounds."""
-  if not is_continuous(spec):
-    raise errors.UserError(f'{agent} needs a vector of continuous actions, and this environment has {describe(spec)}.')
+def check_actions(agent: str, spec: Any, choices: bool = True) -> None:
+  """Raises a `UserError` unless an agent can draw actions of a spec from a distribution.
+
+  Args:
+    agent: its name.
+    spec: any nest of choices (one or several at once) and of real numbers between finite bounds.
+    choices: whether it can make choices; else there have to be real numbers only.
+  """
+  leaves = tree.flatten(spec)
+  if not leaves:
+    raise errors.UserError(f'{agent} needs actions, and this environment takes none.')
+  for leaf in leaves:
+    if not (choices and is_choice(leaf)):
+      _check_bounded(agent if not choices else f'{agent} (for actions that are no choices)', leaf)
+
+
+def _check_bounded(agent: str, spec: Any) -> None:
+  """Raises a `UserError` unless an array spec is of real numbers between finite bounds."""
+  if spec.dtype.kind != 'f' or not size(spec):
+    raise errors.UserError(f'{agent} needs continuous actions, and this environment has {describe(spec)}.')
   if not isinstance(spec, dm_specs.BoundedArray):
     raise errors.UserError(f'{agent} needs actions with bounds, and this environment gives none for {describe(spec)}.')
   low, high = np.broadcast_to(spec.minimum, spec.shape), np.broadcast_to(spec.maximum, spec.shape)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment
-from tfacme import core, datasets, networks
+from tfacme import core, datasets, networks, updates
 from tfacme.agents import dqn
 from tfacme.replay import items, sources
 
@@ -21,7 +21,7 @@ class Update(tf.Module):
     self._agent = agent
     self._discriminator = snt.nets.MLP([16, 1])  # from an observation and an action to the logit of the expert
     networks.create_variables(self._discriminator, tf.TensorSpec([5]))
-    self._optimizer = networks.Adam(self._discriminator.trainable_variables, 0.01)
+    self._optimizer = updates.Adam(self._discriminator.trainable_variables, 0.01)
     self.published = agent.published
 
   def __call__(self, batch):

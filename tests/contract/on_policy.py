@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, networks
+from tfacme import core, networks, updates
 from tfacme.replay import items, sources, tables
 
 
@@ -28,7 +28,7 @@ class Update(tf.Module):
 
   def __init__(self, layer):
     super().__init__()
-    self._layer, self._optimizer = layer, networks.Adam(layer.trainable_variables, 0.02)
+    self._layer, self._optimizer = layer, updates.Adam(layer.trainable_variables, 0.02)
     self.published = {'policy': layer}
 
   def __call__(self, batch):

@@ -8,7 +8,7 @@ from dm_env import specs
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, networks
+from tfacme import core, updates
 from tfacme.replay import items, sources, tables
 
 
@@ -39,7 +39,7 @@ class Update(tf.Module):
 
   def __init__(self, layer):
     super().__init__()
-    self._layer, self._optimizer = layer, networks.Adam(layer.trainable_variables, 0.01)
+    self._layer, self._optimizer = layer, updates.Adam(layer.trainable_variables, 0.01)
     self.published = {'policy': layer}
 
   def __call__(self, batch):

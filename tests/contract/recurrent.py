@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, networks
+from tfacme import core, updates
 from tfacme.replay import items, sources, tables
 
 
@@ -27,7 +27,7 @@ class Update(tf.Module):
 
   def __init__(self, network):
     super().__init__()
-    self._network, self._optimizer, self._burn_in = network, networks.Adam(network.trainable_variables, 0.005), 1
+    self._network, self._optimizer, self._burn_in = network, updates.Adam(network.trainable_variables, 0.005), 1
     self.published = {'policy': network}
 
   def __call__(self, batch):

@@ -102,13 +102,13 @@ def test_a_tanh_gaussian_is_finite_where_the_tangent_saturates(mean):
 
 def test_bounds_and_back():
   spec = dm_specs.BoundedArray((2,), np.float32, [-2.0, 0.0], [2.0, 10.0])
-  scaled = networks.to_bounds(tf.constant([[-1.0, 1.0], [0.5, 0.0]]), spec)
+  scaled = networks.to_environment(tf.constant([[-1.0, 1.0], [0.5, 0.0]]), spec)
   np.testing.assert_allclose(scaled, [[-2.0, 10.0], [1.0, 5.0]])
-  np.testing.assert_allclose(networks.from_bounds(scaled, spec), [[-1.0, 1.0], [0.5, 0.0]])
+  np.testing.assert_allclose(networks.from_environment(scaled, spec), [[-1.0, 1.0], [0.5, 0.0]])
 
 
 def test_bounds_that_are_one_number_for_all():
   spec = dm_specs.BoundedArray((2,), np.float64, -3.0, 3.0)
-  scaled = networks.to_bounds(tf.constant([[-1.0, 1.0]]), spec)
+  scaled = networks.to_environment(tf.constant([[-1.0, 1.0]]), spec)
   assert scaled.dtype == tf.float64
   np.testing.assert_allclose(scaled, [[-3.0, 3.0]])

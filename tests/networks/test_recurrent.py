@@ -12,7 +12,9 @@ _OBSERVATION = {'a': dm_specs.Array((3,), np.float32), 'b': dm_specs.Array((), n
 
 
 def _network(lstm_size):
-  network = networks.Unrollable(networks.MLPTorso((6,)), networks.PolicyAndValueHead(4), networks.lstm(lstm_size))
+  network = networks.Unrollable(
+    networks.MLPTorso((6,)), networks.PolicyAndValueHead(dm_specs.DiscreteArray(4)), networks.lstm(lstm_size)
+  )
   output = networks.create_unrolled(network, _OBSERVATION)
   assert (output.policy.logits.shape, output.value.shape) == ((1, 4), (1,))
   return network

@@ -1,6 +1,9 @@
 """What the references of all parity tests are made of, in plain numpy."""
 
 import numpy as np
+import tensorflow as tf
+
+from tfacme import networks
 
 
 def at(schedule, steps):
@@ -27,6 +30,21 @@ class Adam:
     self.v = [0.999 * v + 0.001 * g**2 for v, g in zip(self.v, gradients)]
     moments = [(m / (1 - 0.9**self.t), v / (1 - 0.999**self.t)) for m, v in zip(self.m, self.v)]
     return [w - rate * m / (np.sqrt(v) + self.epsilon) for w, (m, v) in zip(weights, moments)]
+
+
+SEED = 7  # of what a compiled update draws: its n-th draw is (SEED, n)
+
+
+def compiled(update):
+  """An update as a learner calls it, compiled."""
+  random = networks.Randomness(SEED)
+
+  @tf.function(autograph=False)
+  def step(batch):
+    with random.step():
+      return update(batch)
+
+  return step
 
 
 def disturb(variables, seed=0):

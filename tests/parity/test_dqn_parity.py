@@ -120,8 +120,8 @@ def test_the_next_weights_agree(name, duelling):
   online = _ordered(update.published['policy'])
   references.disturb(online)  # The target starts where it was made.
   reference = _Reference([variable.numpy() for variable in online], config, duelling)
-  reference.target = [variable.numpy() for variable in _ordered(update._target)]
-  compiled = tf.function(update)
+  reference.target = [variable.numpy() for variable in _ordered(update._target.network)]
+  compiled = references.compiled(update)
   for step in range(_STEPS):
     batch = _batch(step, config.n_step)
     output = compiled(tf.nest.map_structure(tf.constant, batch))
@@ -132,7 +132,7 @@ def test_the_next_weights_agree(name, duelling):
       assert output.priorities is None
   for found, expected in zip(online, reference.online):
     np.testing.assert_allclose(found, expected, atol=1e-5)
-  for found, expected in zip(_ordered(update._target), reference.target):
+  for found, expected in zip(_ordered(update._target.network), reference.target):
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -156,7 +156,7 @@ def test_the_metrics_and_the_counts():
 
 def test_it_learns_the_values_of_a_fixed_batch():
   update = dqn.DQNBuilder(dqn.DQNConfig(learning_rate=1e-2)).update(dqn.mlp_networks((32,))(_SPEC), _SPEC)
-  compiled, batch = tf.function(update), tf.nest.map_structure(tf.constant, _batch(0, 3))
+  compiled, batch = references.compiled(update), tf.nest.map_structure(tf.constant, _batch(0, 3))
   batch = batch._replace(steps=batch.steps._replace(discount=tf.zeros_like(batch.steps.discount)))
   losses = [float(compiled(batch).metrics['loss']) for _ in range(200)]
   assert losses[-1] < 0.05 * losses[0]

@@ -39,8 +39,12 @@ def _batch(seed, lstm_size):
     discount=np.where(last, 0.0, rng.choice([0.0, 1.0], p=[0.1, 0.9], size=rows)).astype(np.float32),
     first=first,
     last=last,
-    extras={'logits': np.where(last[..., None], 0.0, rng.randn(*rows, _ACTIONS)).astype(np.float32), 'state': state},
+    extras={'state': state},
   )
+  acted = jax.nn.log_softmax(rng.randn(*rows, _ACTIONS))
+  log_prob = np.take_along_axis(np.asarray(acted), steps.action[..., None], axis=2)[..., 0].astype(np.float32)
+  extras = {'sample': steps.action, 'log_prob': np.where(last, -1e3, log_prob).astype(np.float32), 'state': state}
+  steps = steps._replace(extras=extras)
   zeros = np.zeros(_SEGMENTS, np.int64)
   info = core.Info(zeros.astype(np.uint64), np.ones(_SEGMENTS, np.float32), zeros + 1, zeros, zeros)
   return core.Batch(steps, 1.0 - last.astype(np.float32), info)
@@ -77,10 +81,9 @@ class _Reference:
       steps = tf.nest.map_structure(lambda x, i=i: x[i], batch.steps)
       state = tf.nest.map_structure(lambda x: x[0], steps.extras['state']) or None
       log_probs, value = self.outputs(weights, steps.observation, state, steps.first)
-      acted = jax.nn.log_softmax(steps.extras['logits'])
       v = jax.lax.stop_gradient(value)
-      rho = jnp.exp(jax.lax.stop_gradient(log_probs) - acted)
-      rho = [rho[t, steps.action[t]] for t in range(_LENGTH)]
+      taken = [log_probs[t, steps.action[t]] for t in range(_LENGTH)]
+      rho = [jnp.exp(jax.lax.stop_gradient(taken[t]) - steps.extras['log_prob'][t]) for t in range(_LENGTH)]
       reward = np.clip(steps.reward, -c.max_abs_reward, c.max_abs_reward)
       discount = c.discount * steps.discount
 
@@ -124,7 +127,7 @@ def test_the_next_weights_agree(name, lstm_size):
   variables = _named(update.published['policy'])
   references.disturb(variables.values())
   reference = _Reference({name: variable.numpy() for name, variable in variables.items()}, config)
-  compiled = tf.function(update, autograph=False)
+  compiled = references.compiled(update)
   for step in range(_STEPS):
     batch = _batch(step, lstm_size)
     assert compiled(tf.nest.map_structure(tf.constant, batch)).priorities is None

@@ -165,10 +165,10 @@ def test_the_next_weights_agree(name, actions):
   references.disturb(variables)
   start = [[v.numpy() for v in module] for module in modules]
   reference = _Reference(*start, None if log_std is None else log_std.numpy(), config, normalize)
-  compiled = tf.function(update, autograph=False)
+  compiled = references.compiled(update)
   for step in range(_STEPS):
     batch = _batch(step, actions)
-    seeds = [[update._seed, 6 * step + 3 * epoch] for epoch in range(2)]
+    seeds = [networks.fold(tf.constant([references.SEED, step]), epoch) for epoch in range(2)]
     orders = [tf.random.experimental.stateless_shuffle(tf.range(18), seed).numpy() for seed in seeds]
     output = compiled(tf.nest.map_structure(tf.constant, batch))
     reference.step(batch, orders)

@@ -115,16 +115,16 @@ def test_the_next_weights_agree(name):
   with networks.seeded(0):
     update = sac.SACBuilder(config).update(sac.default_networks((6, 5))(_SPEC), _SPEC)
   references.disturb(update.published['policy'].variables)
-  critics, targets = update._critics._critics, update._targets._critics
+  critics, targets = update._critics._members, update._targets.network._members
   for critic in critics:
     references.disturb(critic.variables)
   modules = [update.published['policy'], *critics, *targets]
   policy, *values = [[variable.numpy() for variable in _ordered(module)] for module in modules]
   reference = _Reference(policy, values[:2], values[2:], config)
-  compiled = tf.function(update)
+  compiled = references.compiled(update)
   for step in range(_STEPS):
     batch = _batch(step, config.n_step)
-    seeds = [[update._seed, 2 * step + use] for use in range(2)]
+    seeds = [[references.SEED, 2 * step + use] for use in range(2)]
     reference.step(batch, [tf.random.stateless_normal([_BATCH, _ACTIONS], seed).numpy() for seed in seeds])
     assert compiled(tf.nest.map_structure(tf.constant, batch)).priorities is None
   expected = [reference.policy, *reference.critics, *reference.targets]
@@ -144,6 +144,6 @@ def test_it_learns_the_values_of_a_fixed_batch():
   update = sac.SACBuilder(config).update(sac.default_networks((32,))(_SPEC), _SPEC)
   batch = _batch(0, 1)
   batch = batch._replace(steps=batch.steps._replace(discount=np.zeros_like(batch.steps.discount)))
-  compiled, batch = tf.function(update), tf.nest.map_structure(tf.constant, batch)
+  compiled, batch = references.compiled(update), tf.nest.map_structure(tf.constant, batch)
   losses = [float(compiled(batch).metrics['loss']) for _ in range(200)]
   assert losses[-1] < 0.05 * losses[0]

@@ -209,8 +209,10 @@ def rules(draw, ends: Sequence[str] = ('pad', 'drop', 'continue'), whole: bool =
   once = tuple(draw(st.lists(st.sampled_from(['state', 'logits']), unique=True, max_size=2)))
   if whole and draw(st.integers(0, 6)) == 0:
     return items_lib.Items(None, once=once)
+  length = draw(st.integers(2, 6))
   return items_lib.Items(
-    length=draw(st.integers(2, 6)),
+    length=length,
+    burn_in=draw(st.integers(0, length - 2)),
     period=draw(st.integers(1, 7)),
     observations=draw(st.sampled_from(['ends', 'all'])),
     once=once,

@@ -43,6 +43,14 @@ def test_continue_leaves_out_only_what_holds_no_transition_and_keeps_the_period(
   assert _cut(items.Items(3, period=3, end='continue'), 3, 3) == [[0, 1, 2], [3, 4, 5]]
 
 
+def test_an_item_has_something_to_learn_from_behind_its_burn_in():
+  # Rows 0 1 2 (3), 4 (5): of the item from row 2 on, row 2 is burnt in and row 3 is the final observation.
+  assert _cut(items.Items(3, burn_in=1), 3, 1) == [[0, 1, 2], [1, 2, 3]]
+  assert _cut(items.Items(4, burn_in=1, end='drop'), 4, 1) == [[0, 1, 2, 3], [1, 2, 3, 4]]
+  # Row 3 is final, so the item of rows 2 3 4 has nothing behind row 2.
+  assert _cut(items.Items(3, period=2, burn_in=1, end='continue'), 3, 2) == [[0, 1, 2], [4, 5, 6]]
+
+
 def test_whole_episodes_wait_for_their_end():
   assert _cut(items.Items(None), 3, 1, unfinished=4) == [[0, 1, 2, 3], [4, 5]]
 
@@ -117,6 +125,7 @@ def test_the_index_of_recorded_rows_names_the_same_items(rule, lengths):
     (dict(length=1), 'length of an item is 1, and has to be at least 2'),
     (dict(length=2, period=0), 'period of items is 0, and has to be at least 1'),
     (dict(length=None, period=2), 'whole episodes'),
+    (dict(length=4, burn_in=3), 'burn-in of an item is 3, and has to be at most 2'),
     (dict(length=None, observations='ends'), 'whole episodes'),
     (dict(length=None, end='drop'), 'whole episodes'),
   ],

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol, Tuple
+from typing import Tuple
 
 import tensorflow as tf
-
-from tfacme import core, schedules
 
 
 def clip_rewards(rewards: tf.Tensor, limit: float) -> tf.Tensor:
@@ -25,22 +23,28 @@ def n_step_return(
   to bootstrap from, and a truncation after m rows bootstraps from the final observation, m steps on.
 
   Args:
-    rewards: [B, T], with T >= n; r_{t+1} in row t.
+    rewards: [B, T], with T >= n, or [B, T, K] of rewards with K parts; r_{t+1} in row t.
     discounts: [B, T], the environment's d_{t+1}.
     mask: float [B, T], 1 where a row starts a real transition.
     n: the most steps to sum over.
     gamma: the agent's discount for each step.
 
   Returns:
-    The return [B] and the bootstrap's discount [B].
+    The return [B], or [B, K], and the bootstrap's discount [B].
   """
   returns, discount = tf.zeros_like(rewards[:, 0]), tf.ones_like(discounts[:, 0])
   factors = gamma * discounts
   for k in reversed(range(n)):
     real = mask[:, k] > 0
-    returns = tf.where(real, rewards[:, k] + factors[:, k] * returns, 0.0)
+    onward = rewards[:, k] + _as_wide(factors[:, k], returns) * returns
+    returns = tf.where(_as_wide(real, returns), onward, 0.0)
     discount = tf.where(real, factors[:, k] * discount, 1.0)
   return returns, discount
+
+
+def _as_wide(x: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+  """x [...] as [..., 1], where `other` has one axis more: else it would be taken for a part of the batch."""
+  return x if x.shape.rank == other.shape.rank else x[..., tf.newaxis]
 
 
 def n_step_targets(
@@ -52,21 +56,21 @@ def n_step_targets(
   before, in which case that is the value of the final observation there.
 
   Args:
-    rewards: [B, T], r_{t+1} in row t.
+    rewards: [B, T], or [B, T, K] of rewards with K parts; r_{t+1} in row t.
     discounts: [B, T], the environment's d_{t+1}.
-    values: [B, T + 1], of these rows and of one more.
+    values: [B, T + 1] or [B, T + 1, K], of these rows and of one more.
     mask: float [B, T], 1 where a row starts a real transition.
     n: the most steps to sum over.
     gamma: the agent's discount for each step.
 
   Returns:
-    The returns [B, T]; of a row that starts no transition, its value.
+    The returns, as the rewards; of a row that starts no transition, its value.
   """
-  factors, end = gamma * discounts, values[:, -1:]
-  targets = values
+  factors, end = _as_wide(gamma * discounts, rewards), values[:, -1:]
+  real, targets = _as_wide(mask > 0, rewards), values
   for _ in range(n):
     onward = rewards + factors * targets[:, 1:]
-    targets = tf.concat([tf.where(mask > 0, onward, values[:, :-1]), end], axis=1)
+    targets = tf.concat([tf.where(real, onward, values[:, :-1]), end], axis=1)
   return targets[:, :-1]
 
 
@@ -114,32 +118,16 @@ def double_q_learning(
   return trfl.double_qlearning(q, action, returns, discount, next_value, next_selector).extra.td_error
 
 
+def of_actions(q: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
+  """The values [...] that q [..., A] has of actions, integers of any type [...]."""
+  return tf.gather(q, tf.cast(action, tf.int32), batch_dims=q.shape.rank - 1)
+
+
 def huber(x: tf.Tensor, delta: float) -> tf.Tensor:
   """x^2 / 2 where |x| <= delta, and delta (|x| - delta / 2) beyond (Huber 1964); an infinite delta is just a square."""
   size = tf.abs(x)
   clipped = tf.minimum(size, delta)
   return clipped * (size - 0.5 * clipped)
-
-
-class Prioritized(Protocol):
-  """What a config says of prioritized sampling."""
-
-  @property
-  def priority_exponent(self) -> float:
-    """How much priorities count; 0 is uniform sampling."""
-    ...
-
-  @property
-  def importance_exponent(self) -> schedules.Schedule:
-    """How much of the bias is undone, over learner steps."""
-    ...
-
-
-def sampling_weights(config: Prioritized, info: core.Info, steps: tf.Tensor) -> tf.Tensor:
-  """The importance weights [B] of a batch after so many learner steps []; 1 [] of a batch that is sampled uniformly."""
-  if not config.priority_exponent:
-    return tf.ones([])
-  return importance_weights(info.probability, info.table_size, schedules.value(config.importance_exponent, steps))
 
 
 def importance_weights(probability: tf.Tensor, table_size: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:

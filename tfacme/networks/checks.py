@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Sequence, Type
 
+import numpy as np
 import tensorflow as tf
+import tree
 
 from tfacme import errors, specs
-from tfacme.networks import distributions
+from tfacme.networks import distributions, masking
 
 
 def check_parts(agent: str, found: Any, kind: Type[Any]) -> None:
@@ -36,6 +38,18 @@ def check_output(what: str, output: Any, shape: Sequence[int], meaning: str) -> 
     raise errors.UserError(f'{what} returns {words}, and has to return {meaning}.')
 
 
+def check_values(what: str, output: Any, action_spec: Any) -> None:
+  """Raises a `UserError` unless a module gives one value for each action of a discrete spec."""
+  actions = action_spec.num_values
+  check_output(what, output, (actions,), f'{actions} values, one for each action')
+
+
+def check_memory(agent: str, network: Any) -> None:
+  """Raises a `UserError` unless a network has a recurrent state."""
+  if not tf.nest.flatten(masking.initial_state(network, 1)):
+    raise errors.UserError(f'{agent} needs a network with a recurrent state, and this one has none; DQN needs none.')
+
+
 def check_distribution(what: str, output: Any, kind: Type[Any], shape: Sequence[int], meaning: str) -> None:
   """Raises a `UserError` unless a module returns a distribution of one kind, all of whose tensors have this shape."""
   if not isinstance(output, kind):
@@ -46,9 +60,38 @@ def check_distribution(what: str, output: Any, kind: Type[Any], shape: Sequence[
     check_output(what, part, shape, meaning)
 
 
-def check_actions(what: str, output: Any, action_spec: Any) -> None:
-  """Raises a `UserError` unless a module returns a distribution of the actions of a spec, discrete or a vector."""
-  discrete = specs.is_discrete(action_spec)
-  kind = distributions.Categorical if discrete else distributions.Gaussian
-  shape = (action_spec.num_values,) if discrete else action_spec.shape
-  check_distribution(what, output, kind, shape, f'a distribution of {shape[0]} actions')
+def check_actions(what: str, output: Any, action_spec: Any, continuous: Type[Any] = distributions.Gaussian) -> None:
+  """Raises a `UserError` unless a module returns a distribution of the actions of a spec.
+
+  Args:
+    what: 'The policy network of PPO'.
+    output: what `create_variables` returned.
+    action_spec: of the environment, any nest of choices and of real numbers.
+    continuous: the kind of distribution that the real numbers have.
+  """
+  if not hasattr(action_spec, 'shape'):
+    if not isinstance(output, distributions.Joint):
+      raise errors.UserError(
+        f'{what} returns a {type(output).__name__}, and has to return a networks.Joint, since actions are a nest.'
+      )
+    for path, spec in tree.flatten_with_path(action_spec):
+      part = output.parts
+      for name in path:
+        part = part[name]
+      check_actions(f'{what}, in {"/".join(map(str, path))},', part, spec, continuous)
+  elif specs.is_multi_discrete(action_spec):
+    _check_kind(what, output, distributions.MultiCategorical, f'of {action_spec.num_values.size} choices')
+    for logits, size in zip(output.logits, np.ravel(action_spec.num_values), strict=True):
+      check_output(what, logits, (size,), f'logits of {size} values')
+  else:
+    discrete = specs.is_discrete(action_spec)
+    size = action_spec.num_values if discrete else specs.size(action_spec)
+    kind = distributions.Categorical if discrete else continuous
+    check_distribution(what, output, kind, (size,), f'a distribution of {size} actions')
+
+
+def _check_kind(what: str, output: Any, kind: Type[Any], meaning: str) -> None:
+  if not isinstance(output, kind):
+    raise errors.UserError(
+      f'{what} returns a {type(output).__name__}, and has to return a networks.{kind.__name__} {meaning}.'
+    )

@@ -1,4 +1,4 @@
-"""Critics: from observations and actions to values."""
+"""Critics: from observations and actions to values, or to distributions over values."""
 
 from __future__ import annotations
 
@@ -7,37 +7,48 @@ from typing import Any, Optional, Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from tfacme import core
+from tfacme.networks.value_heads import ValueHead
+
 
 class Ensemble(snt.Module):
-  """Several critics of the same action."""
+  """Several networks of the same kind, such as the critics of one action."""
 
-  def __init__(self, critics: Sequence[snt.Module], name: Optional[str] = None):
+  def __init__(self, members: Sequence[snt.Module], name: Optional[str] = None):
     super().__init__(name)
-    self._critics = list(critics)
+    self._members = list(members)
 
-  def __call__(self, observation: Any, action: tf.Tensor) -> tf.Tensor:
-    """What each of K critics says of actions [B, D], [K, B]."""
-    return tf.stack([critic(observation, action) for critic in self._critics])
+  def __call__(self, *args: Any) -> Any:
+    """What each of K networks says of the same inputs: their output, whatever nest it is, with leaves [K, B, ...]."""
+    outputs = [member(*args) for member in self._members]
+    return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *outputs)
 
 
 class Critic(snt.Module):
-  """The value of a continuous action, from features of the observation and the action together."""
+  """The value of an action, from features of the observation and the action together."""
 
-  def __init__(self, torso: snt.Module, normalizer: Optional[snt.Module] = None, name: Optional[str] = None):
+  def __init__(
+    self,
+    torso: snt.Module,
+    normalizer: Optional[snt.Module] = None,
+    head: Optional[snt.Module] = None,
+    name: Optional[str] = None,
+  ):
     """Initializes the critic.
 
     Args:
       torso: from [observation, action] to features [B, F], such as `default_torso([spec.observations, spec.actions])`.
       normalizer: of the observation, before the torso; None leaves it as it is.
+      head: from features to a value or a distribution over values; None is a `ValueHead`.
       name: of the module.
     """
     super().__init__(name)
     self._torso = torso
     self._normalizer = normalizer
-    self._value = snt.Linear(1, name='value')
+    self._head = head or ValueHead(name='value')
 
-  def __call__(self, observation: Any, action: tf.Tensor) -> tf.Tensor:
-    """From a nest of observations [B, ...] and actions [B, D] to values [B]."""
+  def __call__(self, observation: core.Nest, action: core.Nest) -> Any:
+    """From nests of observations [B, ...] and actions [B, ...] to values [B], or what else the head returns."""
     if self._normalizer is not None:
       observation = self._normalizer(observation)
-    return self._value(self._torso([observation, action]))[:, 0]
+    return self._head(self._torso([observation, action]))

@@ -6,11 +6,14 @@ Each is a named tuple of tensors; a sample is a function of its seed.
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import NamedTuple, Tuple
+from typing import Any, Callable, Iterator, List, Mapping, NamedTuple, Tuple
 
 import tensorflow as tf
-from dm_env import specs as dm_specs
+import tree
+
+from tfacme.networks import masking, randomness
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 
@@ -40,6 +43,41 @@ class Categorical(NamedTuple):
     finite = tf.where(tf.math.is_inf(log_probs), tf.zeros_like(log_probs), log_probs)
     return -tf.reduce_sum(tf.exp(log_probs) * finite, axis=-1)
 
+  def masked(self, legal: tf.Tensor) -> Categorical:
+    """The same among the actions that are legal, bool [..., A]."""
+    return Categorical(tf.where(legal, self.logits, masking.ILLEGAL))
+
+
+class MultiCategorical(NamedTuple):
+  """N independent choices, each among so many values of its own."""
+
+  logits: Tuple[tf.Tensor, ...]  # N of them, [..., A_n]
+
+  def mode(self) -> tf.Tensor:
+    """The likeliest values, int32 [..., N]."""
+    return tf.stack([part.mode() for part in self._parts], axis=-1)
+
+  def sample(self, seed: tf.Tensor) -> tf.Tensor:
+    """Values, int32 [..., N]; `seed` int32 [2], as of a stateless operation."""
+    return tf.stack([part.sample(randomness.fold(seed, i)) for i, part in enumerate(self._parts)], axis=-1)
+
+  def log_prob(self, action: tf.Tensor) -> tf.Tensor:
+    """The logarithm of the probability of values, integers [..., N], [...]."""
+    return tf.add_n([part.log_prob(action[..., i]) for i, part in enumerate(self._parts)])
+
+  def entropy(self) -> tf.Tensor:
+    """In nats, [...]."""
+    return tf.add_n([part.entropy() for part in self._parts])
+
+  def masked(self, legal: tf.Tensor) -> MultiCategorical:
+    """The same among the values that are legal, bool [..., sum A_n], one choice after the other."""
+    parts = tf.split(legal, [logits.shape[-1] for logits in self.logits], axis=-1)
+    return MultiCategorical(tuple(part.masked(own).logits for part, own in zip(self._parts, parts)))
+
+  @property
+  def _parts(self) -> List[Categorical]:
+    return [Categorical(logits) for logits in self.logits]
+
 
 class Gaussian(NamedTuple):
   """Independent normal distributions of D numbers."""
@@ -63,6 +101,21 @@ class Gaussian(NamedTuple):
   def entropy(self) -> tf.Tensor:
     """In nats, [...]."""
     return tf.reduce_sum(self.log_std + 0.5 + _HALF_LOG_TWO_PI, axis=-1)
+
+
+class Deterministic(NamedTuple):
+  """One vector of D numbers, and no other."""
+
+  value: tf.Tensor  # [..., D]
+
+  def mode(self) -> tf.Tensor:
+    """It, [..., D]."""
+    return self.value
+
+  def sample(self, seed: tf.Tensor) -> tf.Tensor:
+    """It, [..., D], whatever the seed."""
+    del seed
+    return self.value
 
 
 class TanhGaussian(NamedTuple):
@@ -99,14 +152,62 @@ class TanhGaussian(NamedTuple):
     return Gaussian(self.mean, self.log_std).log_prob(tf.atanh(inside)) - tf.reduce_sum(squeezed, axis=-1)
 
 
-def to_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
-  """Actions [..., D] in [-1, 1] as the environment takes them: -1 is the lowest and 1 the highest."""
-  low, high = tf.constant(spec.minimum, tf.float32), tf.constant(spec.maximum, tf.float32)
-  scaled = tf.cast(low + (action + 1.0) * 0.5 * (high - low), tf.as_dtype(spec.dtype))
-  return tf.clip_by_value(scaled, spec.minimum, spec.maximum)  # It may be beyond by rounding.
+class Joint(NamedTuple):
+  """Independent distributions of the parts of a nested action; actions are nests like `parts`."""
+
+  parts: Any  # a nest of distributions: dicts, tuples and lists of them
+
+  def mode(self) -> Any:
+    """The mode of each part."""
+    return self._each(lambda part: part.mode())
+
+  def sample(self, seed: tf.Tensor) -> Any:
+    """A sample of each part; `seed` int32 [2], as of a stateless operation."""
+    return self._unflatten([part.sample(own) for part, own in self._seeded(seed)])
+
+  def sample_and_log_prob(self, seed: tf.Tensor) -> Tuple[Any, tf.Tensor]:
+    """A sample of each part, and the logarithm of their joint density [...]."""
+    samples, log_probs = zip(*[part.sample_and_log_prob(own) for part, own in self._seeded(seed)])
+    return self._unflatten(samples), tf.add_n(log_probs)
+
+  def log_prob(self, action: Any) -> tf.Tensor:
+    """The logarithm of the joint probability, or density, of nests of actions, [...]."""
+    actions = tree.flatten_up_to(self._names, action)
+    return tf.add_n([part.log_prob(own) for part, own in zip(self._flat, actions)])
+
+  def entropy(self) -> tf.Tensor:
+    """In nats, [...]."""
+    return tf.add_n([part.entropy() for part in self._flat])
+
+  def masked(self, legal: Any) -> Joint:
+    """The same among the actions that are legal: a nest like `parts`, whose leaves for real numbers do not count."""
+    masks = tree.flatten_up_to(self._names, legal)
+    choices = (Categorical, MultiCategorical)
+    pairs = zip(self._flat, masks, strict=True)
+    return Joint(self._unflatten([part.masked(own) if isinstance(part, choices) else part for part, own in pairs]))
+
+  def _each(self, function: Callable[[Any], Any]) -> Any:
+    return self._unflatten([function(part) for part in self._flat])
+
+  def _seeded(self, seed: tf.Tensor) -> List[Tuple[Any, tf.Tensor]]:
+    return [(part, randomness.fold(seed, i)) for i, part in enumerate(self._flat)]
+
+  def _unflatten(self, values: Any) -> Any:
+    return tree.unflatten_as(self._names, list(values))
+
+  @property
+  def _names(self) -> Any:
+    """The nest with a number in the place of each distribution, which would be taken for nests themselves."""
+    return _nest_of_numbers(self.parts, itertools.count())
+
+  @property
+  def _flat(self) -> List[Any]:
+    return tree.flatten_up_to(self._names, self.parts)
 
 
-def from_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
-  """An environment's actions [..., D] on the scale from -1 to 1."""
-  low, high = tf.constant(spec.minimum, tf.float32), tf.constant(spec.maximum, tf.float32)
-  return 2.0 * (tf.cast(action, tf.float32) - low) / (high - low) - 1.0
+def _nest_of_numbers(parts: Any, numbers: Iterator[int]) -> Any:
+  if hasattr(parts, 'mode'):
+    return next(numbers)
+  if isinstance(parts, Mapping):
+    return type(parts)((name, _nest_of_numbers(part, numbers)) for name, part in parts.items())  # type: ignore[call-arg]
+  return type(parts)(_nest_of_numbers(part, numbers) for part in parts)

@@ -1,45 +1,44 @@
-"""Exploration: actions from values."""
+"""Exploration: actions from values. Each is a function of the values and of the context, which a policy calls."""
 
 from __future__ import annotations
 
-from typing import Protocol, Union
+import dataclasses
+from typing import Union
 
 import tensorflow as tf
 
-from tfacme import core, schedules
+from tfacme import configs, core, schedules
+from tfacme.networks import masking
 
 
-class Epsilons(Protocol):
-  """What a config says of the share of random actions."""
+@dataclasses.dataclass(frozen=True)
+class EpsilonGreedy:
+  """The action of the highest value, and any legal one with a probability of epsilon.
 
-  @property
-  def epsilon(self) -> schedules.Schedule:
-    """Of the first slot, over the environment steps of the run."""
-    ...
+  Attributes:
+    epsilon: of the first slot, a schedule over the environment steps of the run.
+    ladder: the exponent of `ladder`; 0 is the same epsilon for all slots.
+  """
 
-  @property
-  def epsilon_ladder(self) -> float:
-    """See `ladder`."""
-    ...
+  epsilon: schedules.Schedule
+  ladder: float = 0.0
 
-  @property
-  def evaluation_epsilon(self) -> float:
-    """Of an evaluation."""
-    ...
+  @classmethod
+  def of(cls, config: configs.EpsilonConfig, evaluation: bool) -> EpsilonGreedy:
+    """As a config says."""
+    return cls(config.evaluation_epsilon) if evaluation else cls(config.epsilon, config.epsilon_ladder)
 
-
-def epsilon(config: Epsilons, context: core.Context, evaluation: bool) -> tf.Tensor:
-  """The share of random actions, [] or [B, 1]."""
-  if evaluation:
-    return tf.constant(config.evaluation_epsilon)
-  return ladder(schedules.value(config.epsilon, context.steps), config.epsilon_ladder, context)
+  def __call__(self, q: tf.Tensor, context: core.Context) -> tf.Tensor:
+    """From values [B, A] to actions, int32 [B]."""
+    epsilon = ladder(schedules.value(self.epsilon, context.steps), self.ladder, context)
+    return epsilon_greedy(q, epsilon, context.seed)
 
 
 def epsilon_greedy(q: tf.Tensor, epsilon: Union[float, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
   """The action of the highest value, ties broken at random, and any action with probability epsilon.
 
   Args:
-    q: values [B, A].
+    q: values [B, A]; of an illegal action `masking.ILLEGAL`, which is never taken.
     epsilon: share of random actions, [] or [B, 1].
     seed: int32 [2], as of a stateless operation.
 
@@ -52,7 +51,8 @@ def epsilon_greedy(q: tf.Tensor, epsilon: Union[float, tf.Tensor], seed: tf.Tens
   explores = noise[:, -1:] < epsilon
   best = tf.equal(q, tf.reduce_max(q, axis=1, keepdims=True))
   # Among the candidates, which are all actions or those of the highest value, each is as likely.
-  return tf.argmax(tf.where(explores | best, noise[:, :-1], -1.0), axis=1, output_type=tf.int32)
+  candidates = (explores & (q > masking.ILLEGAL / 2)) | best
+  return tf.argmax(tf.where(candidates, noise[:, :-1], -1.0), axis=1, output_type=tf.int32)
 
 
 def ladder(epsilon: tf.Tensor, exponent: float, context: core.Context) -> tf.Tensor:

@@ -1,14 +1,17 @@
-"""Heads: from features to the values of actions, or to a distribution of them."""
+"""Heads of policies: from features to the values of actions, or to a distribution of them."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
+import numpy as np
 import sonnet as snt
 import tensorflow as tf
+import tree
 
 from tfacme import specs
 from tfacme.networks import distributions
+from tfacme.networks.value_heads import ValueHead
 
 
 class DuellingHead(snt.Module):
@@ -55,19 +58,62 @@ class CategoricalHead(snt.Module):
     return distributions.Categorical(self._logits(features))
 
 
+class MultiCategoricalHead(snt.Module):
+  """From features [B, D] to a distribution of several choices at once."""
+
+  def __init__(self, num_values: Sequence[int], scale: float = 1.0, name: Optional[str] = None):
+    """Initializes the head.
+
+    Args:
+      num_values: of each choice, how many values it has.
+      scale: of its initial weights; a small one makes all values nearly as likely at first.
+      name: of the module.
+    """
+    super().__init__(name)
+    self._sizes = [int(size) for size in num_values]
+    self._logits = snt.Linear(sum(self._sizes), w_init=snt.initializers.VarianceScaling(scale), name='logits')
+
+  def __call__(self, features: tf.Tensor) -> distributions.MultiCategorical:
+    """The distribution, its logits [B, A_n] for each choice."""
+    return distributions.MultiCategorical(tuple(tf.split(self._logits(features), self._sizes, axis=-1)))
+
+
+class JointHead(snt.Module):
+  """From features [B, D] to the distribution of a nested action, by a head for each of its parts."""
+
+  def __init__(self, heads: Any, name: Optional[str] = None):
+    """Initializes the head.
+
+    Args:
+      heads: a nest of heads, each of which returns a distribution.
+      name: of the module.
+    """
+    super().__init__(name)
+    self._structure = heads
+    self._heads = tree.flatten(heads)
+
+  def __call__(self, features: tf.Tensor) -> distributions.Joint:
+    """The distribution; the parts are independent, given the features."""
+    return distributions.Joint(tree.unflatten_as(self._structure, [head(features) for head in self._heads]))
+
+
 class PolicyAndValue(NamedTuple):
   """What a network with two heads returns."""
 
-  policy: distributions.Categorical
+  policy: Any  # a distribution of actions
   value: tf.Tensor  # [B]
+
+  def masked(self, legal: Any) -> PolicyAndValue:
+    """The same with a policy among the actions that are legal; see `masking`."""
+    return PolicyAndValue(self.policy.masked(legal), self.value)
 
 
 class PolicyAndValueHead(snt.Module):
-  """From features [B, D] to a distribution of a discrete action and a state's value."""
+  """From features [B, D] to a distribution of actions and a state's value."""
 
-  def __init__(self, num_actions: int, name: Optional[str] = None):
+  def __init__(self, action_spec: Any, name: Optional[str] = None):
     super().__init__(name)
-    self._policy = CategoricalHead(num_actions, name='policy')
+    self._policy = distribution_head(action_spec, name='policy')
     self._value = ValueHead(name='value')
 
   def __call__(self, features: tf.Tensor) -> PolicyAndValue:
@@ -76,25 +122,63 @@ class PolicyAndValueHead(snt.Module):
 
 
 class GaussianHead(snt.Module):
-  """From features [B, F] to normal distributions of D numbers, with deviations that don't depend on the features."""
+  """From features [B, F] to normal distributions of D numbers.
 
-  def __init__(self, size: int, scale: float = 1.0, initial_log_std: float = 0.0, name: Optional[str] = None):
+  Their deviations are parameters of their own (Schulman et al. 2017), or functions of the features like the means.
+  """
+
+  LOG_STD = (-20.0, 2.0)  # within which the logarithm of a deviation that is a function of features is kept
+
+  def __init__(
+    self,
+    size: int,
+    scale: float = 1.0,
+    initial_log_std: float = 0.0,
+    state_dependent: bool = False,
+    name: Optional[str] = None,
+  ):
     """Initializes the head.
 
     Args:
       size: D, how many numbers there are.
       scale: of its initial weights; a small one makes all means nearly 0 at first.
       initial_log_std: the logarithm of the standard deviation at first.
+      state_dependent: whether the deviations are functions of the features.
       name: of the module.
     """
     super().__init__(name)
-    self._mean = snt.Linear(size, w_init=snt.initializers.VarianceScaling(scale), name='mean')
-    self._log_std = tf.Variable(tf.fill([size], initial_log_std), name='log_std')
+    init = snt.initializers.VarianceScaling(scale)
+    self._mean = snt.Linear(size, w_init=init, name='mean')
+    if state_dependent:
+      self._log_std = snt.Linear(size, w_init=init, b_init=snt.initializers.Constant(initial_log_std), name='log_std')
+    else:
+      self._log_std = tf.Variable(tf.fill([size], initial_log_std), name='log_std')
 
   def __call__(self, features: tf.Tensor) -> distributions.Gaussian:
     """The distribution, its mean and log_std [B, D]."""
     mean = self._mean(features)
-    return distributions.Gaussian(mean, tf.broadcast_to(self._log_std, tf.shape(mean)))
+    if isinstance(self._log_std, tf.Variable):
+      return distributions.Gaussian(mean, tf.broadcast_to(self._log_std, tf.shape(mean)))
+    return distributions.Gaussian(mean, tf.clip_by_value(self._log_std(features), *self.LOG_STD))
+
+
+class DeterministicHead(snt.Module):
+  """From features [B, F] to vectors in (-1, 1)^D, by a hyperbolic tangent (Lillicrap et al. 2016, section 7)."""
+
+  def __init__(self, size: int, scale: float = 1.0, name: Optional[str] = None):
+    """Initializes the head.
+
+    Args:
+      size: D, how many numbers there are.
+      scale: of its initial weights.
+      name: of the module.
+    """
+    super().__init__(name)
+    self._linear = snt.Linear(size, w_init=snt.initializers.VarianceScaling(scale), name='action')
+
+  def __call__(self, features: tf.Tensor) -> distributions.Deterministic:
+    """The one action that there is, [B, D]."""
+    return distributions.Deterministic(tf.tanh(self._linear(features)))
 
 
 class TanhGaussianHead(snt.Module):
@@ -112,26 +196,29 @@ class TanhGaussianHead(snt.Module):
     return distributions.TanhGaussian(mean, tf.clip_by_value(log_std, *self.LOG_STD))
 
 
-class ValueHead(snt.Module):
-  """From features [B, D] to a state's value [B]."""
-
-  def __init__(self, name: Optional[str] = None):
-    super().__init__(name)
-    self._value = snt.Linear(1, name='value')
-
-  def __call__(self, features: tf.Tensor) -> tf.Tensor:
-    """The values [B]."""
-    return self._value(features)[:, 0]
-
-
-def distribution_head(action_spec: Any, scale: float = 1.0, initial_log_std: float = 0.0) -> snt.Module:
-  """From features [B, D] to a distribution of the actions of a spec: `Categorical` or `Gaussian`.
+def distribution_head(
+  action_spec: Any,
+  scale: float = 1.0,
+  continuous: Optional[Callable[[int], snt.Module]] = None,
+  name: Optional[str] = None,
+) -> snt.Module:
+  """From features [B, D] to a distribution of the actions of a spec, whatever nest it is.
 
   Args:
-    action_spec: of the environment, discrete or a vector.
-    scale: of the head's initial weights; a small one makes all actions nearly as likely at first.
-    initial_log_std: the logarithm of the standard deviation of continuous actions at first.
+    action_spec: of the environment: discrete, several choices, bounded real numbers, or a nest of those, whose
+      distribution is a `Joint`.
+    scale: of the initial weights of choices; a small one makes all of them nearly as likely at first.
+    continuous: makes the head of so many real numbers; None is a `GaussianHead` of the same scale.
+    name: of the module.
   """
-  if specs.is_discrete(action_spec):
-    return CategoricalHead(action_spec.num_values, scale)
-  return GaussianHead(action_spec.shape[0], scale, initial_log_std)
+
+  def leaf(spec: Any) -> snt.Module:
+    if specs.is_discrete(spec):
+      return CategoricalHead(spec.num_values, scale, name)
+    if specs.is_multi_discrete(spec):
+      return MultiCategoricalHead(np.ravel(spec.num_values), scale, name)
+    return continuous(specs.size(spec)) if continuous else GaussianHead(specs.size(spec), scale, name=name)
+
+  if hasattr(action_spec, 'shape'):
+    return leaf(action_spec)
+  return JointHead(tree.map_structure(leaf, action_spec), name)

@@ -1,14 +1,19 @@
-"""Policies that several agents share."""
+"""The policy that agents share: a network, with memory or without, and a choice by what it returns."""
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+import dataclasses
+from typing import Any, Callable, Tuple
 
-import sonnet as snt
 import tensorflow as tf
 
-from tfacme import core, specs
-from tfacme.networks import distributions
+from tfacme import core
+from tfacme.networks import actions, masking
+
+# From a network's output for observations [B, ...] to actions, as the environment takes them, and the row's extras.
+Choose = Callable[[Any, core.Context], Tuple[core.Nest, core.Nest]]
+# From action values [B, A], `masking.ILLEGAL` of what is illegal, to actions, int32 [B].
+Explore = Callable[[tf.Tensor, core.Context], tf.Tensor]
 
 
 class MemorylessPolicy(tf.Module):
@@ -20,37 +25,105 @@ class MemorylessPolicy(tf.Module):
     return ()
 
 
-class DistributionPolicy(MemorylessPolicy):
-  """Samples from its network's distribution, or takes the mode; a `core.Policy`.
+class NetworkPolicy(tf.Module):
+  """Acts by a network's output; a `core.Policy`.
 
-  Continuous actions are on the scale from -1 to 1 in the network, and what lies beyond is cut off for the environment.
-  The extras of a sample are the `sample` itself, before that, and the `log_prob` of it; a mode has none.
+  Illegal actions are masked in that output, if the observation has a mask of them.
   """
 
-  def __init__(self, network: snt.Module, action_spec: Any, mode: bool):
+  def __init__(self, network: Any, choose: Choose, stores_state: bool = False):
     """Initializes the policy.
 
     Args:
-      network: from a nest of observations [B, ...] to a `Categorical` or a `Gaussian`.
-      action_spec: of the environment, discrete or a vector with bounds.
-      mode: whether it takes the mode.
+      network: from a nest of observations [B, ...] to any output; or a `networks.Unrollable`, which has a state.
+      choose: the action by that output, such as `ByValue`, `Sample` or `Mode`.
+      stores_state: whether the network's `state` before the action is one of the extras, as learning from sequences
+        needs it.
     """
     super().__init__(name='policy')
     self._network = network
-    self._action_spec = action_spec
-    self._mode = mode
+    self._choose = choose
+    self._stores_state = stores_state
+
+  def initial_state(self, batch_size: int) -> core.Nest:
+    """The network's own; `()` without memory."""
+    return masking.initial_state(self._network, batch_size)
 
   def __call__(
     self, observation: core.Nest, state: core.Nest, context: core.Context
-  ) -> Tuple[tf.Tensor, core.Nest, core.Nest]:
-    """From observations [B, ...] to actions [B] or [B, D], with the extras in the row."""
-    distribution = self._network(observation)
-    if self._mode:
-      return self._as_action(distribution.mode()), state, ()
-    sample = distribution.sample(context.seed)
-    return self._as_action(sample), state, {'sample': sample, 'log_prob': distribution.log_prob(sample)}
+  ) -> Tuple[core.Nest, core.Nest, core.Nest]:
+    """From observations [B, ...] and the state before them to actions [B, ...], the next state, and the extras."""
+    output, next_state = masking.step(self._network, observation, state)
+    action, extras = self._choose(output, context)
+    return action, next_state, {**extras, 'state': state} if self._stores_state else extras
 
-  def _as_action(self, sample: tf.Tensor) -> tf.Tensor:
-    if specs.is_discrete(self._action_spec):
-      return tf.cast(sample, tf.as_dtype(self._action_spec.dtype))
-    return distributions.to_bounds(tf.clip_by_value(sample, -1.0, 1.0), self._action_spec)
+
+@dataclasses.dataclass(frozen=True)
+class ByValue:
+  """The action that a function picks by the values of all of them.
+
+  Attributes:
+    explore: such as `EpsilonGreedy`.
+    action_spec: of the environment, discrete.
+  """
+
+  explore: Explore
+  action_spec: Any
+
+  def __call__(self, q: tf.Tensor, context: core.Context) -> Tuple[tf.Tensor, core.Nest]:
+    """See `Choose`; there are no extras."""
+    return actions.to_environment(self.explore(q, context), self.action_spec), {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Mode:
+  """The mode of the distribution that a network returns.
+
+  Attributes:
+    action_spec: of the environment, any nest.
+  """
+
+  action_spec: Any
+
+  def __call__(self, output: Any, context: core.Context) -> Tuple[core.Nest, core.Nest]:
+    """See `Choose`; there are no extras."""
+    del context
+    return actions.to_environment(_distribution(output).mode(), self.action_spec), {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+  """A sample of the distribution that a network returns.
+
+  The extras are the `sample` itself, as the network sees it, and its `log_prob`, if the update wants them.
+
+  Attributes:
+    action_spec: of the environment, any nest.
+    extras: whether there are extras.
+    random_steps: steps of the run, of all actors, in which actions are uniformly random instead; real numbers only.
+  """
+
+  action_spec: Any
+  extras: bool = True
+  random_steps: int = 0
+
+  def __call__(self, output: Any, context: core.Context) -> Tuple[core.Nest, core.Nest]:
+    """See `Choose`."""
+    distribution = _distribution(output)
+    sample = distribution.sample(context.seed)
+    if self.random_steps:
+      sample = self._explore(sample, context)
+    extras = {'sample': sample, 'log_prob': distribution.log_prob(sample)} if self.extras else {}
+    return actions.to_environment(sample, self.action_spec), extras
+
+  def _explore(self, sample: core.Nest, context: core.Context) -> core.Nest:
+    leaves = tf.nest.flatten(sample)
+    seeds = [context.seed + tf.constant([i, 0]) for i in range(len(leaves))]
+    uniform = [tf.random.stateless_uniform(tf.shape(leaf), own, -1.0, 1.0) for leaf, own in zip(leaves, seeds)]
+    chosen = [tf.where(context.steps < self.random_steps, *pair) for pair in zip(uniform, leaves)]
+    return tf.nest.pack_sequence_as(sample, chosen)
+
+
+def _distribution(output: Any) -> Any:
+  """The distribution of a network that returns one alone, or beside a value."""
+  return getattr(output, 'policy', output)

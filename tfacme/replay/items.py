@@ -26,6 +26,7 @@ class Items:
     end: what happens to an item that the end of the episode cuts short: 'pad' fills it up by repeating the row of the
       final observation (so that the last observation of an item is always a real one), 'drop' leaves it out,
       'continue' lets it run on into the next episode (on-policy learning).
+    burn_in: rows at the start of an item that are not learned from: there has to be a real transition behind them.
   """
 
   length: Optional[int]
@@ -33,12 +34,15 @@ class Items:
   observations: Literal['ends', 'all'] = 'all'
   once: Sequence[str] = ()
   end: Literal['pad', 'continue', 'drop'] = 'pad'
+  burn_in: int = 0
 
   def __post_init__(self):
     if self.length is not None:
       errors.count('The length of an item', self.length, low=2)
-    elif (self.period, self.observations, self.end) != (1, 'all', 'pad'):
-      raise errors.UserError('Items of whole episodes (length None) have no period, ends or end of their own.')
+      errors.count('The burn-in of an item', self.burn_in, low=0)
+      errors.in_range('The burn-in of an item', self.burn_in, high=self.length - 2)
+    elif (self.period, self.observations, self.end, self.burn_in) != (1, 'all', 'pad', 0):
+      raise errors.UserError('Items of whole episodes (length None) have no period, ends, end or burn-in of their own.')
     errors.count('The period of items', self.period)
     object.__setattr__(self, 'once', tuple(self.once))  # so that items are hashable, whatever was given
 
@@ -62,8 +66,9 @@ class Cursor:
       self._lasts.append(self._row)
     if self._row - self._start != items.length - 1:
       return False
-    # Of its rows, all but the newest could start a transition.
-    real = sum(self._start <= row < self._row for row in self._lasts) < items.length - 1
+    # Of its rows, all behind the burn-in but the newest could start a transition.
+    behind = self._start + items.burn_in
+    real = sum(behind <= row < self._row for row in self._lasts) < self._row - behind
     self._start += items.period
     self._lasts = [row for row in self._lasts if row >= self._start]
     return real
@@ -75,7 +80,7 @@ class Cursor:
       return []
     due = []
     if items.length is not None and items.end == 'pad':
-      while self._start < end:
+      while self._start + items.burn_in < end:
         due.append(self.advance(last=True))
     self._row, self._start = -1, 0
     return due
@@ -100,7 +105,7 @@ def cut(steps: Sequence[core.Step], items: Items) -> List[core.Step]:
     ended = bool(rows[-1].last) and items.end == 'pad'
     for start in range(0, len(rows), items.period):
       item = rows[start : start + items.length]
-      if all(row.last for row in item[:-1]) or (len(item) < items.length and not ended):
+      if all(row.last for row in item[items.burn_in : -1]) or (len(item) < items.length and not ended):
         continue
       item += [rows[-1]] * (items.length - len(item))  # the row of the final observation is the padding too
       cut_items.append(_stack(item, items))
@@ -146,5 +151,9 @@ def index(last: np.ndarray, items: Items) -> np.ndarray:
     starts = starts[starts + items.length - 1 <= end[starts]]
   transitions = np.concatenate([[0], np.cumsum(~last)])  # before each row
   beyond = np.minimum(starts + items.length - 1, len(last))
-  starts = starts[transitions[beyond] > transitions[starts]] if items.end == 'continue' else starts[~last[starts]]
+  behind = starts + items.burn_in
+  if items.end == 'continue':
+    starts = starts[transitions[beyond] > transitions[np.minimum(behind, beyond)]]
+  else:
+    starts = starts[behind < end[starts]]
   return np.minimum(starts[:, None] + np.arange(items.length), end[starts][:, None])

@@ -7,7 +7,7 @@ import math
 import sys
 from typing import Optional, Sequence, Union
 
-from tfacme import errors
+from tfacme import configs, errors
 from tfacme.replay.items import Items
 
 
@@ -167,6 +167,19 @@ def queue(items: Items, size: int, name: str = 'queue') -> Table:
   at_once = math.ceil((items.length or 1) / items.period)
   max_size = size * (1 + at_once)
   return Table(items, queue_limiter(size), max_size=max_size, name=name, sampler=Fifo(), max_times_sampled=1)
+
+
+def segments(length: int, once: Sequence[str] = ()) -> Items:
+  """Items of `length` transitions and one row more, where the next one begins, on into the next episode."""
+  return Items(length=length + 1, period=length, once=once, end='continue')
+
+
+def paced(items: Items, config: configs.ReplayConfig, by: Selector = Uniform(), name: str = 'replay') -> Table:
+  """A table that paces a run as a config says; sampled uniformly, or `by` priority."""
+  limiter = tolerant_ratio(
+    config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
+  )
+  return Table(items, limiter, config.max_replay_size, name, sampler=by)
 
 
 def sampler(priority_exponent: float) -> Selector:

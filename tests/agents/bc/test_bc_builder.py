@@ -21,9 +21,15 @@ def _spec(actions=_DISCRETE, observations=dm_specs.Array((4,), np.float32)):
 
 
 @pytest.mark.parametrize(
-  'actions, loss', [(_DISCRETE, 'log_likelihood'), (_CONTINUOUS, 'log_likelihood'), (_CONTINUOUS, 'mse')]
+  'actions, loss',
+  [
+    (_DISCRETE, 'log_likelihood'),
+    (_CONTINUOUS, 'log_likelihood'),
+    ({'arm': _CONTINUOUS, 'tool': _DISCRETE}, 'log_likelihood'),
+    (_CONTINUOUS, 'mse'),
+  ],
 )
-def test_it_takes_both_kinds_of_actions(actions, loss):
+def test_it_takes_actions_of_all_kinds(actions, loss):
   bc.BCBuilder(bc.BCConfig(loss=loss)).check(_spec(actions))
 
 
@@ -32,7 +38,7 @@ def test_it_takes_both_kinds_of_actions(actions, loss):
   [
     (_DISCRETE, 'mse', 'The squared error of a discrete action means nothing'),
     (dm_specs.Array((2,), np.float32), 'mse', 'actions with bounds'),
-    ((_DISCRETE, _DISCRETE), 'log_likelihood', 'a nest of 2 actions'),
+    ((_DISCRETE, _DISCRETE), 'mse', 'The squared error is for a single vector of actions'),
   ],
 )
 def test_it_refuses_other_actions(actions, loss, says):
@@ -41,7 +47,7 @@ def test_it_refuses_other_actions(actions, loss, says):
 
 
 def test_its_config_refuses_what_makes_no_sense():
-  with pytest.raises(errors.UserError, match="no loss of BC 'log_likelihod'; did you mean log_likelihood"):
+  with pytest.raises(errors.UserError, match="no loss 'log_likelihod'; did you mean log_likelihood"):
     bc.BCConfig(loss='log_likelihod')
 
 
@@ -124,5 +130,7 @@ def test_there_has_to_be_a_data_set():
 def test_its_policy_is_the_mode():
   made = bc.default_networks((8,))(_spec(_CONTINUOUS))
   policy = bc.BCBuilder().policy(made, _spec(_CONTINUOUS), evaluation=False)
-  assert isinstance(policy, networks.DistributionPolicy)
-  assert policy(np.zeros((2, 4), np.float32), (), None)[2] == ()
+  action, _, extras = policy(np.zeros((2, 4), np.float32), (), None)
+  mode = made.policy(np.zeros((2, 4), np.float32)).mode()
+  np.testing.assert_allclose(action, networks.to_environment(mode, _CONTINUOUS))
+  assert extras == {}

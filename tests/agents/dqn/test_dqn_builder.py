@@ -103,10 +103,10 @@ class _Table(tf.Module):
 
 
 def _actions(q, evaluation=False, size=4_000, steps=0, slots=1, **changes):
-  config = dqn.DQNConfig(**changes)
-  policy = dqn.DQNPolicy(_Table(q), config, dm_specs.DiscreteArray(len(q)), evaluation)
+  spec = _spec()._replace(actions=dm_specs.DiscreteArray(len(q)))
+  policy = dqn.DQNBuilder(dqn.DQNConfig(**changes)).policy(dqn.DQNNetworks(_Table(q)), spec, evaluation)
   action, state, extras = policy(tf.zeros([size, 1]), (), _context(1, size, steps, slots))
-  assert (state, extras, action.dtype) == ((), (), tf.int32)
+  assert (state, extras, action.dtype) == ((), {}, tf.int32)
   return action.numpy()
 
 
@@ -148,7 +148,8 @@ def test_the_policy_is_a_function_of_its_seed():
 
 
 def test_the_policy_takes_the_action_type_of_the_environment():
-  policy = dqn.DQNPolicy(_Table([0.0, 1.0]), dqn.DQNConfig(), dm_specs.DiscreteArray(2, np.int64), True)
+  spec = _spec()._replace(actions=dm_specs.DiscreteArray(2, np.int64))
+  policy = dqn.DQNBuilder().policy(dqn.DQNNetworks(_Table([0.0, 1.0])), spec, evaluation=True)
   assert policy(tf.zeros([1, 1]), (), _context(1, 1))[0].dtype == tf.int64
 
 

@@ -20,8 +20,8 @@ def _spec(actions=dm_specs.DiscreteArray(3), observations=dm_specs.Array((4,), n
 
 
 def test_it_refuses_other_actions():
-  with pytest.raises(errors.UserError, match=r'IMPALA needs a single discrete action, .* has actions of shape \(2,\)'):
-    impala.IMPALABuilder().check(_spec(dm_specs.BoundedArray((2,), np.float32, -1, 1)))
+  with pytest.raises(errors.UserError, match=r'IMPALA .* needs continuous actions, .* has actions of shape \(2,\)'):
+    impala.IMPALABuilder().check(_spec(dm_specs.BoundedArray((2,), np.int32, -1, 1)))
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_builder_and_networks_can_be_pickled():
   builder.checks_networks(factory(_spec()), _spec())
 
 
-def test_it_keeps_the_logits_and_the_state_before_the_action():
+def test_it_keeps_the_log_probability_and_the_state_before_the_action():
   spec = _spec()
   made = impala.default_networks((8,), lstm_size=5)(spec)
   policy = impala.IMPALABuilder().policy(made, spec, evaluation=False)
@@ -82,13 +82,14 @@ def test_it_keeps_the_logits_and_the_state_before_the_action():
   context = contexts.context(6)
   action, next_state, extras = policy(tf.ones([6, 4]), state, context)
   output, expected = made.policy_and_value(tf.ones([6, 4]), state)
-  np.testing.assert_array_equal(extras['logits'], output.policy.logits)
+  np.testing.assert_array_equal(extras['log_prob'], output.policy.log_prob(action))
+  np.testing.assert_array_equal(extras['sample'], action)
   for found, wanted in zip(tf.nest.flatten([extras['state'], next_state]), tf.nest.flatten([state, expected])):
     np.testing.assert_array_equal(found, wanted)
   assert action.dtype == spec.actions.dtype
   evaluated, _, extras = impala.IMPALABuilder().policy(made, spec, True)(tf.ones([6, 4]), state, context)
   np.testing.assert_array_equal(evaluated, output.policy.mode())
-  assert extras == ()
+  assert extras == {}
 
 
 def _learned(environment, config, steps, seed=0, **networks_options):

@@ -23,8 +23,8 @@ def _spec(actions=_DISCRETE, observations=dm_specs.Array((4,), np.float32)):
   return specs.EnvironmentSpec(observations, actions, reward, discount)
 
 
-@pytest.mark.parametrize('actions', [_DISCRETE, _CONTINUOUS])
-def test_it_takes_both_kinds_of_actions(actions):
+@pytest.mark.parametrize('actions', [_DISCRETE, _CONTINUOUS, (_DISCRETE, {'arm': _CONTINUOUS})])
+def test_it_takes_actions_of_all_kinds(actions):
   ppo.PPOBuilder().check(_spec(actions))
 
 
@@ -33,7 +33,8 @@ def test_it_takes_both_kinds_of_actions(actions):
   [
     (dm_specs.Array((2,), np.float32), 'actions with bounds'),
     (dm_specs.BoundedArray((2,), np.int32, 0, 3), r'has actions of shape \(2,\) and type int32'),
-    ((_DISCRETE, _DISCRETE), 'a nest of 2 actions'),
+    ((_DISCRETE, dm_specs.Array((2,), np.float32)), 'actions with bounds'),
+    ((), 'PPO needs actions, and this environment takes none'),
   ],
 )
 def test_it_refuses_other_actions(actions, says):
@@ -93,7 +94,7 @@ def test_builder_and_networks_can_be_pickled():
 
 
 def _act(network, actions, evaluation, size=1_000):
-  policy = networks.DistributionPolicy(network, actions, mode=evaluation)
+  policy = networks.NetworkPolicy(network, (networks.Mode if evaluation else networks.Sample)(actions))
   context = contexts.context(size)
   return policy(tf.zeros([size, 4]), (), context)
 
@@ -106,7 +107,7 @@ def test_continuous_actions_are_cut_to_their_bounds_and_the_sample_is_kept():
   np.testing.assert_allclose(extras['log_prob'], network(None).log_prob(extras['sample']))
   action, _, extras = _act(network, _CONTINUOUS, evaluation=True)
   np.testing.assert_allclose(action, np.ones((1_000, 2)))
-  assert extras == ()
+  assert extras == {}
 
 
 def test_discrete_actions():
@@ -132,7 +133,8 @@ def test_the_ratios_are_1_where_the_policy_that_acted_learns():
     rows = tf.nest.map_structure(lambda x: tf.reshape(x, [8, 5, *x.shape[1:]]), (action, extras))
     ones, none = tf.ones([8, 5]), tf.zeros([8, 5], tf.bool)
     steps = core.Step(observation, rows[0], tf.constant(rng.randn(8, 5), tf.float32), ones, none, none, rows[1])
-    metrics = update(core.Batch(steps, ones, None)).metrics
+    with networks.drawing([step, 1]):
+      metrics = update(core.Batch(steps, ones, None)).metrics
     np.testing.assert_allclose(metrics['kl'], 0.0, atol=1e-5)
     assert metrics['clipped'] == 0.0 and metrics['gradient_norm'] > 0.0
 

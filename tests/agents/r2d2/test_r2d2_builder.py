@@ -51,7 +51,7 @@ def test_it_refuses_networks_that_do_not_fit():
 def test_its_table_and_source():
   builder = r2d2.R2D2Builder(r2d2.R2D2Config(burn_in=3, trace_length=6, sequence_period=4, batch_size=8))
   (table,) = builder.tables(_spec())
-  assert table.items == Items(length=10, period=4, once=['state'], end='pad')
+  assert table.items == Items(length=10, period=4, once=['state'], end='pad', burn_in=3)
   assert table.sampler == tables.Prioritized(0.9)
   assert builder.source(_spec()) == sources.Sample('replay', 8)
   (table,) = r2d2.R2D2Builder(r2d2.R2D2Config(priority_exponent=0.0)).tables(_spec())
@@ -91,7 +91,7 @@ def test_it_explores_on_a_ladder_and_keeps_the_state_before_the_action():
     np.testing.assert_array_equal(found, wanted)
   greedy, _, extras = r2d2.R2D2Builder().policy(made, spec, True)(tf.ones([slots, 4]), state, context)
   np.testing.assert_array_equal(greedy, np.argmax(q, axis=1))
-  assert extras == ()
+  assert extras == {}
 
 
 def _learned(burn_in, seed=0, steps=3_000):

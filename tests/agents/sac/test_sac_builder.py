@@ -29,9 +29,9 @@ def _spec(actions=_bounded(-2.0, 2.0), observations=dm_specs.Array((4,), np.floa
   [
     (
       dm_specs.DiscreteArray(3),
-      'a vector of continuous actions, and this environment has a discrete action with 3 values',
+      'continuous actions, and this environment has a discrete action with 3 values',
     ),
-    (_bounded(shape=(2, 2)), r'a vector of continuous actions, and this environment has actions of shape \(2, 2\)'),
+    (_bounded(shape=(0,)), r'continuous actions, and this environment has actions of shape \(0,\)'),
     (dm_specs.Array((2,), np.float32), 'actions with bounds, and this environment gives none'),
     (_bounded(high=np.inf), r'actions with finite bounds, .* has \[-1.0, -1.0\] to \[inf, inf\]'),
     (_bounded(low=[np.nan, 0.0]), r'actions with finite bounds, .* has \[nan, 0.0\] to \[1.0, 1.0\]'),
@@ -92,10 +92,11 @@ def test_builder_and_networks_can_be_pickled():
 
 def _actions(evaluation, steps, random_steps=100, size=1_000):
   head = lambda observation: networks.TanhGaussian(tf.fill([size, 2], 0.5), tf.fill([size, 2], -3.0))
-  policy = sac.SACPolicy(head, random_steps, _bounded(-2.0, 2.0), evaluation)
+  config = sac.SACConfig(random_steps=random_steps)
+  policy = sac.SACBuilder(config).policy(sac.SACNetworks(head, []), _spec(_bounded(-2.0, 2.0)), evaluation)
   context = contexts.context(size, steps)
   action, state, extras = policy(tf.zeros([size, 4]), (), context)
-  assert (state, extras) == ((), ())
+  assert (state, extras) == ((), {})
   return action.numpy()
 
 

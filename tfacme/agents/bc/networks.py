@@ -16,7 +16,8 @@ class BCNetworks:
   """What BC learns. Continuous actions are on the scale from -1 to 1.
 
   Attributes:
-    policy: a module from a nest of observations [B, ...] to a `networks.Categorical` or a `networks.Gaussian` of B.
+    policy: a module from a nest of observations [B, ...] to a distribution of actions: a `networks.Categorical`, a
+      `networks.MultiCategorical`, a `networks.Gaussian`, or a `networks.Joint` of those.
   """
 
   policy: snt.Module

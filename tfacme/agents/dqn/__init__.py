@@ -15,7 +15,6 @@ if TYPE_CHECKING:
   from tfacme.agents.dqn.networks import DQNNetworks as DQNNetworks
   from tfacme.agents.dqn.networks import default_networks as default_networks
   from tfacme.agents.dqn.networks import mlp_networks as mlp_networks
-  from tfacme.agents.dqn.policy import DQNPolicy as DQNPolicy
   from tfacme.agents.dqn.update import DQNUpdate as DQNUpdate
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -24,7 +23,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'builder': ['Builder', 'DQNBuilder'],
     'config': ['Config', 'DQNConfig'],
     'networks': ['DQNNetworks', 'default_networks', 'mlp_networks'],
-    'policy': ['DQNPolicy'],
     'update': ['DQNUpdate'],
   },
 )

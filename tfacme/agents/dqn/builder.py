@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Sequence
+from typing import Optional, Sequence
 
-from tfacme import core, specs
+from tfacme import core, networks, specs
 from tfacme.agents.dqn.config import DQNConfig
 from tfacme.agents.dqn.networks import DQNNetworks
-from tfacme.agents.dqn.policy import DQNPolicy
 from tfacme.agents.dqn.update import DQNUpdate
-from tfacme.networks import checks, seeding
+from tfacme.losses import q_learning
+from tfacme.networks import checks
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
 
 @dataclasses.dataclass(frozen=True)
 class DQNBuilder(core.Builder):
-  """DQN for environments with a single discrete action.
+  """DQN for environments with a single discrete action, and whatever else learns action values from transitions.
 
   Attributes:
     config: its numbers.
+    loss: a variant of Q-learning, as `losses.q_learning` says; None is double Q-learning by the config's numbers.
+    explore: picks actions by their values, as `networks.Explore` says; None is epsilon-greedy by the config's numbers.
   """
 
   config: DQNConfig = DQNConfig()
+  loss: Optional[q_learning.QLoss] = None
+  explore: Optional[networks.Explore] = None
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action, and a single reward."""
@@ -32,32 +36,28 @@ class DQNBuilder(core.Builder):
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of n-step transitions."""
-    config = self.config
-    limiter = tables.tolerant_ratio(
-      config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
-    )
-    sampler = tables.sampler(config.priority_exponent)
-    items = Items(length=config.n_step + 1, observations='ends')
-    return [tables.Table(items, limiter, config.max_replay_size, sampler=sampler)]
+    items = Items(length=self.config.n_step + 1, observations='ends')
+    return [tables.paced(items, self.config, tables.sampler(self.config.priority_exponent))]
 
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""
     return sources.Sample('replay', self.config.batch_size)
 
-  def policy(self, networks: DQNNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> DQNPolicy:
-    """Epsilon-greedy."""
-    return DQNPolicy(networks.q, self.config, spec.actions, evaluation)
+  def policy(self, made: DQNNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.NetworkPolicy:
+    """Explores by the values, or takes (nearly always) the action of the highest."""
+    greedy = networks.EpsilonGreedy.of(self.config, evaluation)
+    explore = greedy if evaluation or self.explore is None else self.explore
+    return networks.NetworkPolicy(made.q, networks.ByValue(explore, spec.actions))
 
-  def update(self, networks: DQNNetworks, spec: specs.EnvironmentSpec) -> DQNUpdate:
-    """Double Q-learning."""
-    return DQNUpdate(networks, self.config)
+  def update(self, made: DQNNetworks, spec: specs.EnvironmentSpec) -> DQNUpdate:
+    """Q-learning, or the variant that is given."""
+    loss = self.loss or q_learning.DoubleQLearning(self.config.double, self.config.huber_delta)
+    return DQNUpdate(made, self.config, loss)
 
-  def checks_networks(self, networks: DQNNetworks, spec: specs.EnvironmentSpec) -> None:
+  def checks_networks(self, made: DQNNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network gives one value for each action; creates its variables if need be."""
-    checks.check_parts('DQN', networks, DQNNetworks)
-    output = seeding.create_variables(networks.q, spec.observations)
-    actions = spec.actions.num_values
-    checks.check_output('The Q network of DQN', output, (actions,), f'{actions} values, one for each action')
+    checks.check_parts('DQN', made, DQNNetworks)
+    checks.check_values('The Q network of DQN', networks.create_variables(made.q, spec.observations), spec.actions)
 
 
 Builder = DQNBuilder

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
   from tfacme.agents.impala.config import IMPALAConfig as IMPALAConfig
   from tfacme.agents.impala.networks import IMPALANetworks as IMPALANetworks
   from tfacme.agents.impala.networks import default_networks as default_networks
-  from tfacme.agents.impala.policy import IMPALAPolicy as IMPALAPolicy
   from tfacme.agents.impala.update import IMPALAUpdate as IMPALAUpdate
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -23,7 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'builder': ['Builder', 'IMPALABuilder'],
     'config': ['Config', 'IMPALAConfig'],
     'networks': ['IMPALANetworks', 'default_networks'],
-    'policy': ['IMPALAPolicy'],
     'update': ['IMPALAUpdate'],
   },
 )

@@ -5,59 +5,53 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Sequence
 
-from tfacme import core, specs
+from tfacme import core, networks, specs
 from tfacme.agents.impala.config import IMPALAConfig
 from tfacme.agents.impala.networks import IMPALANetworks
-from tfacme.agents.impala.policy import IMPALAPolicy
 from tfacme.agents.impala.update import IMPALAUpdate
-from tfacme.networks import checks, distributions, seeding
+from tfacme.networks import checks
 from tfacme.replay import sources, tables
-from tfacme.replay.items import Items
 
 
 @dataclasses.dataclass(frozen=True)
 class IMPALABuilder(core.Builder):
-  """IMPALA for environments with a single discrete action.
+  """IMPALA for environments with choices, with bounded continuous actions, or with nests of both.
 
   Attributes:
     config: its numbers.
   """
 
   variable_period: ClassVar[int] = 1  # What acts should be little older than what learns.
-
   config: IMPALAConfig = IMPALAConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless there is a single discrete action, and a single reward."""
-    specs.check_discrete('IMPALA', spec.actions)
+    """Raises a `UserError` unless there is a single reward, and actions that have a distribution."""
+    specs.check_actions('IMPALA', spec.actions)
     specs.check_scalar_reward('IMPALA', spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """A queue of segments, which run on from one episode into the next."""
-    length = self.config.unroll_length
-    segments = Items(length=length + 1, period=length, once=['state'], end='continue')
-    return [tables.queue(segments, self.config.queue_size)]
+    return [tables.queue(tables.segments(self.config.unroll_length, once=['state']), self.config.queue_size)]
 
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its queue."""
     return sources.Sample('queue', self.config.batch_size)
 
-  def policy(self, networks: IMPALANetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> IMPALAPolicy:
-    """A sample of the policy's distribution, or the likeliest action."""
-    return IMPALAPolicy(networks.policy_and_value, spec.actions, evaluation)
+  def policy(self, made: IMPALANetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.NetworkPolicy:
+    """A sample of the policy's distribution, or its mode."""
+    choose = (networks.Mode if evaluation else networks.Sample)(spec.actions)
+    return networks.NetworkPolicy(made.policy_and_value, choose, stores_state=not evaluation)
 
-  def update(self, networks: IMPALANetworks, spec: specs.EnvironmentSpec) -> IMPALAUpdate:
+  def update(self, made: IMPALANetworks, spec: specs.EnvironmentSpec) -> IMPALAUpdate:
     """V-trace actor-critic."""
-    return IMPALAUpdate(networks, self.config)
+    return IMPALAUpdate(made, self.config)
 
-  def checks_networks(self, networks: IMPALANetworks, spec: specs.EnvironmentSpec) -> None:
+  def checks_networks(self, made: IMPALANetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network fits the environment; creates its variables if need be."""
-    checks.check_parts('IMPALA', networks, IMPALANetworks)
-    output = seeding.create_unrolled(networks.policy_and_value, spec.observations)
-    actions = spec.actions.num_values
-    policy, value = getattr(output, 'policy', output), getattr(output, 'value', None)
-    kind, meaning = distributions.Categorical, f'a distribution of {actions} actions'
-    checks.check_distribution('The policy of the network of IMPALA', policy, kind, (actions,), meaning)
+    checks.check_parts('IMPALA', made, IMPALANetworks)
+    output = networks.create_unrolled(made.policy_and_value, spec.observations)
+    checks.check_actions('The policy of the network of IMPALA', getattr(output, 'policy', output), spec.actions)
+    value = getattr(output, 'value', None)
     checks.check_output('The value of the network of IMPALA', value, (), 'a single value')
 
 

@@ -42,8 +42,6 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     torso = networks.default_torso(
       spec.observations, self.hidden_sizes, self.activation, self.normalize_observations, self.residual
     )
-    network = networks.Unrollable(
-      torso, networks.PolicyAndValueHead(spec.actions.num_values), networks.lstm(self.lstm_size)
-    )
+    network = networks.Unrollable(torso, networks.PolicyAndValueHead(spec.actions), networks.lstm(self.lstm_size))
     networks.create_unrolled(network, spec.observations)
     return IMPALANetworks(network)

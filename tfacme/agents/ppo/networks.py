@@ -16,7 +16,8 @@ class PPONetworks:
   """What PPO learns. Continuous actions are on the scale from -1 to 1, and may lie beyond.
 
   Attributes:
-    policy: a module from a nest of observations [B, ...] to a `networks.Categorical` or a `networks.Gaussian` of B.
+    policy: a module from a nest of observations [B, ...] to a distribution of actions: a `networks.Categorical`, a
+      `networks.MultiCategorical`, a `networks.Gaussian`, or a `networks.Joint` of those.
     value: a module from such observations to values [B].
   """
 
@@ -46,7 +47,9 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
 
     # Of all actions alike at first, so that the first steps explore.
-    head = networks.distribution_head(spec.actions, scale=1e-4, initial_log_std=self.initial_log_std)
+    scale = 1e-4
+    gaussian = lambda size: networks.GaussianHead(size, scale, self.initial_log_std)
+    head = networks.distribution_head(spec.actions, scale, gaussian)
     made = PPONetworks(
       snt.Sequential([self._torso(spec), head]), snt.Sequential([self._torso(spec), networks.ValueHead()])
     )

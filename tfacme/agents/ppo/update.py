@@ -7,7 +7,7 @@ from typing import Dict, NamedTuple
 
 import tensorflow as tf
 
-from tfacme import core, networks, schedules
+from tfacme import core, networks, schedules, updates
 from tfacme.agents.ppo.config import PPOConfig
 from tfacme.agents.ppo.networks import PPONetworks
 from tfacme.losses import policy_gradient
@@ -19,7 +19,7 @@ class _Transitions(NamedTuple):
   """What is learned from, each [N, ...]."""
 
   observation: core.Nest
-  sample: tf.Tensor
+  sample: core.Nest
   log_prob: tf.Tensor  # when it was taken
   advantage: tf.Tensor
   value: tf.Tensor  # before this learning step, as the network gives it
@@ -41,8 +41,7 @@ class PPOUpdate(tf.Module):
     self._value = ppo_networks.value
     self._targets = networks.Normalizer((), config.value_decay) if config.normalize_values else None
     parameters = [*self._policy.trainable_variables, *self._value.trainable_variables]  # type: ignore[attr-defined]
-    self._optimizer = networks.Adam(parameters, config.learning_rate, config.adam_epsilon, config.max_gradient_norm)
-    self._seed = networks.next_seed()
+    self._optimizer = updates.Adam.of(parameters, config)
     self.published = {'policy': self._policy}
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
@@ -78,17 +77,21 @@ class PPOUpdate(tf.Module):
   def _epochs(self, transitions: _Transitions) -> Dict[str, tf.Tensor]:
     """Goes over the transitions in a new order in each epoch; the mean metrics of the last one."""
     config = self._config
-    count = transitions.mask.shape[0]
-    config.check_minibatches(count)
+    count, seed = transitions.mask.shape[0], networks.draw()
     size = count // config.minibatches
 
     def epoch(number: tf.Tensor, metrics: tf.Tensor):
       del metrics
-      seed = tf.stack([tf.constant(self._seed), tf.cast(self._optimizer.steps, tf.int32)])
-      order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
+      own = networks.fold(seed, number)
+      order = tf.random.experimental.stateless_shuffle(tf.range(count), own)
+
+      def minibatch(part: tf.Tensor, sums: tf.Tensor):
+        with networks.drawing(networks.fold(own, part)):
+          return part + 1, sums + self._step(transitions, order[part * size : (part + 1) * size])
+
       _, sums = tf.while_loop(
         lambda part, sums: part < config.minibatches,
-        lambda part, sums: (part + 1, sums + self._step(transitions, order[part * size : (part + 1) * size])),
+        minibatch,
         (0, tf.zeros(len(_METRICS))),
         maximum_iterations=config.minibatches,
       )
@@ -103,23 +106,25 @@ class PPOUpdate(tf.Module):
     config = self._config
     part = tf.nest.map_structure(lambda x: tf.gather(x, chosen), transitions)
     clip = schedules.value(config.clip, self._optimizer.steps)
-    advantage = (
-      policy_gradient.standardize(part.advantage, part.mask) if config.normalize_advantages else part.advantage
-    )
+    advantage = part.advantage
+    if config.normalize_advantages:
+      advantage = policy_gradient.standardize(advantage, part.mask)
     mean = lambda x: policy_gradient.masked_mean(x, part.mask)
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(self._optimizer.parameters)
-      distribution = self._policy(part.observation)
+
+    def loss():
+      distribution = networks.evaluate(self._policy, part.observation)
       log_ratio = distribution.log_prob(part.sample) - part.log_prob
       log_ratio = tf.where(part.mask > 0, log_ratio, 0.0)  # Before any power of it: what is masked may be huge.
       policy_loss = -mean(policy_gradient.clipped_surrogate(log_ratio, advantage, clip))  # Equation 7.
       value_loss = 0.5 * mean(self._value_errors(part))
       entropy = mean(distribution.entropy())
-      loss = policy_loss + config.value_cost * value_loss - config.entropy_cost * entropy  # Equation 9.
-    norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
+      total = policy_loss + config.value_cost * value_loss - config.entropy_cost * entropy  # Equation 9.
+      return total, policy_loss, value_loss, entropy, log_ratio
+
+    (*losses, log_ratio), norm = self._optimizer.minimize(loss)
     kl = mean(tf.exp(log_ratio) - 1.0 - log_ratio)  # Schulman 2020, "Approximating KL divergence": k3.
     clipped = mean(tf.cast(tf.abs(tf.exp(log_ratio) - 1.0) > clip, tf.float32))
-    return tf.stack([loss, policy_loss, value_loss, entropy, kl, clipped, norm])
+    return tf.stack([*losses, kl, clipped, norm])
 
   def _value_errors(self, part: _Transitions) -> tf.Tensor:
     """Squared errors [N]; with a clip, the larger of those with and without."""

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
   from tfacme.agents.r2d2.config import R2D2Config as R2D2Config
   from tfacme.agents.r2d2.networks import R2D2Networks as R2D2Networks
   from tfacme.agents.r2d2.networks import default_networks as default_networks
-  from tfacme.agents.r2d2.policy import R2D2Policy as R2D2Policy
   from tfacme.agents.r2d2.update import R2D2Update as R2D2Update
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -23,7 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'builder': ['Builder', 'R2D2Builder'],
     'config': ['Config', 'R2D2Config'],
     'networks': ['R2D2Networks', 'default_networks'],
-    'policy': ['R2D2Policy'],
     'update': ['R2D2Update'],
   },
 )

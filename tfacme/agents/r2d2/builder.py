@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Sequence
+from typing import Optional, Sequence
 
-import tensorflow as tf
-
-from tfacme import core, errors, specs
+from tfacme import core, networks, specs
 from tfacme.agents.r2d2.config import R2D2Config
 from tfacme.agents.r2d2.networks import R2D2Networks
-from tfacme.agents.r2d2.policy import R2D2Policy
 from tfacme.agents.r2d2.update import R2D2Update
-from tfacme.networks import checks, seeding
+from tfacme.networks import checks
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
@@ -23,9 +20,11 @@ class R2D2Builder(core.Builder):
 
   Attributes:
     config: its numbers.
+    explore: picks actions by their values, as `networks.Explore` says; None is epsilon-greedy by the config's numbers.
   """
 
   config: R2D2Config = R2D2Config()
+  explore: Optional[networks.Explore] = None
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action, and a single reward."""
@@ -36,34 +35,29 @@ class R2D2Builder(core.Builder):
     """One table of overlapping sequences, each with the state before its first row."""
     config = self.config
     length = config.burn_in + config.trace_length + 1
-    sequences = Items(length=length, period=config.sequence_period, once=['state'], end='pad')
-    limiter = tables.tolerant_ratio(
-      config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
-    )
-    sampler = tables.sampler(config.priority_exponent)
-    return [tables.Table(sequences, limiter, config.max_replay_size, sampler=sampler)]
+    # A sequence has to hold something to learn from behind its burn-in.
+    items = Items(length=length, period=config.sequence_period, once=['state'], burn_in=config.burn_in)
+    return [tables.paced(items, config, tables.sampler(config.priority_exponent))]
 
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""
     return sources.Sample('replay', self.config.batch_size)
 
-  def policy(self, networks: R2D2Networks, spec: specs.EnvironmentSpec, evaluation: bool) -> R2D2Policy:
+  def policy(self, made: R2D2Networks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.NetworkPolicy:
     """Epsilon-greedy, on a ladder of epsilons."""
-    return R2D2Policy(networks.q, self.config, spec.actions, evaluation)
+    greedy = networks.EpsilonGreedy.of(self.config, evaluation)
+    explore = greedy if evaluation or self.explore is None else self.explore
+    return networks.NetworkPolicy(made.q, networks.ByValue(explore, spec.actions), stores_state=not evaluation)
 
-  def update(self, networks: R2D2Networks, spec: specs.EnvironmentSpec) -> R2D2Update:
+  def update(self, made: R2D2Networks, spec: specs.EnvironmentSpec) -> R2D2Update:
     """Recurrent double Q-learning."""
-    return R2D2Update(networks, self.config)
+    return R2D2Update(made, self.config)
 
-  def checks_networks(self, networks: R2D2Networks, spec: specs.EnvironmentSpec) -> None:
+  def checks_networks(self, made: R2D2Networks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network has memory and fits the actions; creates its variables if need be."""
-    checks.check_parts('R2D2', networks, R2D2Networks)
-    state = getattr(networks.q, 'initial_state', lambda batch_size: ())(1)
-    if not tf.nest.flatten(state):
-      raise errors.UserError('R2D2 needs a network with a recurrent state, and this one has none; DQN needs none.')
-    actions = spec.actions.num_values
-    output = seeding.create_unrolled(networks.q, spec.observations)
-    checks.check_output('The Q network of R2D2', output, (actions,), f'{actions} values, one for each action')
+    checks.check_parts('R2D2', made, R2D2Networks)
+    checks.check_memory('R2D2', made.q)
+    checks.check_values('The Q network of R2D2', networks.create_unrolled(made.q, spec.observations), spec.actions)
 
 
 Builder = R2D2Builder

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Tuple
 
 import tensorflow as tf
 
-from tfacme import core, networks
+from tfacme import core, networks, updates
 from tfacme.agents.r2d2.config import R2D2Config
 from tfacme.agents.r2d2.networks import R2D2Networks
 from tfacme.losses import values
@@ -24,45 +23,39 @@ class R2D2Update(tf.Module):
     super().__init__(name='r2d2')
     self._config = config
     self._online = r2d2_networks.q
-    self._target = copy.deepcopy(r2d2_networks.q)
-    self._optimizer = networks.Adam(
-      self._online.trainable_variables, config.learning_rate, config.adam_epsilon, config.max_gradient_norm
-    )
+    self._target = updates.Target.of(self._online, config)
+    self._optimizer = updates.Adam.of(self._online, config)
     self.published = {'policy': self._online}
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
     """Learns from items of burn_in + trace_length + 1 rows, [B, T, ...], whose state is that of the first row."""
     config = self._config
     steps, mask, online_state, target_state = self._burn_in(batch)
-    target_q, _ = self._target.unroll(steps.observation, target_state, steps.first)
-    weights = values.sampling_weights(config, batch.info, self._optimizer.steps)
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-      tape.watch(self._optimizer.parameters)
-      q, _ = self._online.unroll(steps.observation, online_state, steps.first)
-      targets = self._targets(steps, mask, q, target_q)
+    target_q, _ = networks.unroll(self._target.network, steps.observation, target_state, steps.first)
+    weights = updates.importance_weights(config, batch.info, self._optimizer.steps)
 
+    def weighted_loss():
+      q, _ = networks.unroll(self._online, steps.observation, online_state, steps.first)
       # The errors of the rows that start transitions, and their weighted squares, summed over time.
-      action = tf.cast(steps.action[:, :-1], tf.int32)
-      errors = mask * (targets - tf.gather(q[:, :-1], action, batch_dims=2))
-      loss = tf.reduce_mean(weights * tf.reduce_sum(0.5 * errors**2, axis=1))
-    norm = self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
-    networks.copy_every(self._target, self._online, config.target_update_period, self._optimizer.steps)
+      taken = values.of_actions(q[:, :-1], steps.action[:, :-1])
+      errors = mask * (self._targets(steps, mask, q, target_q) - taken)
+      return tf.reduce_mean(weights * tf.reduce_sum(0.5 * errors**2, axis=1)), errors, taken
+
+    (loss, errors, taken), norm = self._optimizer.minimize(weighted_loss)
+    self._target.update()
     # Of a final observation, which fills up an item whose episode is over, the first alone is real.
     over = tf.cumsum(tf.cast(batch.steps.last, tf.float32), axis=1, exclusive=True)
     networks.update_normalizers(self, batch.steps.observation, tf.cast(over < 0.5, tf.float32))
 
-    sizes, count = tf.abs(errors), tf.maximum(tf.reduce_sum(mask), 1.0)
-    means = tf.reduce_sum(sizes, axis=1) / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
-    largest = tf.reduce_max(sizes, axis=1)
-    priorities = config.max_priority_weight * largest + (1.0 - config.max_priority_weight) * means
+    count = tf.maximum(tf.reduce_sum(mask), 1.0)
     metrics = {
       'loss': loss,
-      'q': tf.reduce_sum(mask * tf.reduce_mean(q[:, :-1], axis=2)) / count,
-      'td_error': tf.reduce_sum(sizes) / count,
+      'q': tf.reduce_sum(mask * taken) / count,
+      'td_error': tf.reduce_sum(tf.abs(errors)) / count,
       'gradient_norm': norm,
       'learning_rate': self._optimizer.learning_rate.read_value(),
     }
-    return core.UpdateOutput(metrics, priorities if config.priority_exponent else None)
+    return core.UpdateOutput(metrics, updates.sequence_priorities(config, errors, mask, config.max_priority_weight))
 
   def _burn_in(self, batch: core.Batch) -> Tuple[core.Step, tf.Tensor, core.Nest, core.Nest]:
     """The rows to learn from [B, trace + 1, ...], their mask [B, trace], and both networks' states before them."""
@@ -71,8 +64,8 @@ class R2D2Update(tf.Module):
     if length:
       observation = tf.nest.map_structure(lambda x: x[:, :length], steps.observation)
       states = tuple(
-        network.unroll(observation, state, steps.first[:, :length])[1]
-        for network, state in zip((self._online, self._target), states)
+        networks.unroll(network, observation, state, steps.first[:, :length])[1]
+        for network, state in zip((self._online, self._target.network), states)
       )
     rows = tf.nest.map_structure(lambda x: x[:, length:], steps._replace(extras=()))
     online_state, target_state = tf.nest.map_structure(tf.stop_gradient, states)
@@ -82,7 +75,7 @@ class R2D2Update(tf.Module):
     """The n-step targets [B, trace] of double Q-learning between squashed values (section 2.3)."""
     config = self._config
     rewards = values.clip_rewards(steps.reward[:, :-1], config.max_abs_reward)
-    best = tf.gather(target_q, tf.argmax(q, axis=2), batch_dims=2)
+    best = values.of_actions(target_q, tf.argmax(q, axis=2))
     if config.transform_values:
       best = values.inverse_signed_hyperbolic(best)
     targets = values.n_step_targets(rewards, steps.discount[:, :-1], best, mask, config.n_step, config.discount)

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
   from tfacme.agents.sac.config import SACConfig as SACConfig
   from tfacme.agents.sac.networks import SACNetworks as SACNetworks
   from tfacme.agents.sac.networks import default_networks as default_networks
-  from tfacme.agents.sac.policy import SACPolicy as SACPolicy
   from tfacme.agents.sac.update import SACUpdate as SACUpdate
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -23,7 +22,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'builder': ['Builder', 'SACBuilder'],
     'config': ['Config', 'SACConfig'],
     'networks': ['SACNetworks', 'default_networks'],
-    'policy': ['SACPolicy'],
     'update': ['SACUpdate'],
   },
 )

@@ -5,63 +5,57 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Sequence
 
-from tfacme import core, errors, specs
+from tfacme import core, errors, networks, specs
 from tfacme.agents.sac.config import SACConfig
 from tfacme.agents.sac.networks import SACNetworks
-from tfacme.agents.sac.policy import SACPolicy
 from tfacme.agents.sac.update import SACUpdate
-from tfacme.networks import checks, distributions, seeding
+from tfacme.networks import checks
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
 
 @dataclasses.dataclass(frozen=True)
 class SACBuilder(core.Builder):
-  """SAC for environments with a vector of bounded continuous actions.
+  """SAC for environments with bounded continuous actions, or nests of those.
 
   Attributes:
     config: its numbers.
   """
 
   variable_period: ClassVar[int] = 1  # It learns once for each step, so ten steps would be ten versions of the policy.
-
   config: SACConfig = SACConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless there is a vector of continuous actions with finite bounds, and a single reward."""
-    specs.check_bounded_vector('SAC', spec.actions)
+    """Raises a `UserError` unless there are continuous actions with finite bounds, and a single reward."""
+    specs.check_actions('SAC', spec.actions, choices=False)
     specs.check_scalar_reward('SAC', spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of n-step transitions, sampled uniformly."""
-    config = self.config
-    limiter = tables.tolerant_ratio(
-      config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
-    )
-    return [tables.Table(Items(length=config.n_step + 1, observations='ends'), limiter, config.max_replay_size)]
+    return [tables.paced(Items(length=self.config.n_step + 1, observations='ends'), self.config)]
 
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""
     return sources.Sample('replay', self.config.batch_size)
 
-  def policy(self, networks: SACNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> SACPolicy:
-    """A sample of the policy's distribution, or its mode."""
-    return SACPolicy(networks.policy, self.config.random_steps, spec.actions, evaluation)
+  def policy(self, made: SACNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.NetworkPolicy:
+    """A sample of the policy's distribution, at first uniform ones; an evaluation takes the mode."""
+    sample = networks.Sample(spec.actions, extras=False, random_steps=self.config.random_steps)
+    return networks.NetworkPolicy(made.policy, networks.Mode(spec.actions) if evaluation else sample)
 
-  def update(self, networks: SACNetworks, spec: specs.EnvironmentSpec) -> SACUpdate:
+  def update(self, made: SACNetworks, spec: specs.EnvironmentSpec) -> SACUpdate:
     """Critics, policy, temperature."""
-    return SACUpdate(networks, self.config, spec.actions)
+    return SACUpdate(made, self.config, spec.actions)
 
-  def checks_networks(self, networks: SACNetworks, spec: specs.EnvironmentSpec) -> None:
+  def checks_networks(self, made: SACNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and critics fit the actions; creates their variables if need be."""
-    checks.check_parts('SAC', networks, SACNetworks)
-    if not networks.critics:
+    checks.check_parts('SAC', made, SACNetworks)
+    if not made.critics:
       raise errors.UserError('SAC needs at least one critic, and these networks have none.')
-    output, shape = seeding.create_variables(networks.policy, spec.observations), spec.actions.shape
-    meaning = f'a distribution of {shape[0]} actions'
-    checks.check_distribution('The policy network of SAC', output, distributions.TanhGaussian, shape, meaning)
-    for critic in networks.critics:
-      value = seeding.create_variables(critic, spec.observations, spec.actions)
+    output = networks.create_variables(made.policy, spec.observations)
+    checks.check_actions('The policy network of SAC', output, spec.actions, networks.TanhGaussian)
+    for critic in made.critics:
+      value = networks.create_variables(critic, spec.observations, networks.network_spec(spec.actions))
       checks.check_output('A critic of SAC', value, (), 'a single value')
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, Optional, Sequence
 
-import numpy as np
-
 from tfacme import networks, specs
 
 if TYPE_CHECKING:
@@ -18,8 +16,9 @@ class SACNetworks:
   """What SAC learns. Actions are on the scale from -1 to 1.
 
   Attributes:
-    policy: a module from a nest of observations [B, ...] to a `networks.TanhGaussian` [B, D].
-    critics: modules from such observations and actions [B, D] to values [B]; two in the paper.
+    policy: a module from a nest of observations [B, ...] to a `networks.TanhGaussian` [B, D], or a `networks.Joint` of
+      those where actions are a nest.
+    critics: modules from such observations and actions [B, D], or nests of those, to values [B]; two in the paper.
   """
 
   policy: snt.Module
@@ -50,16 +49,16 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
 
     torso = self._torso(spec.observations, self.normalize_observations)
-    head = networks.TanhGaussianHead(int(np.prod(spec.actions.shape)))
+    head = networks.distribution_head(spec.actions, continuous=networks.TanhGaussianHead)
     made = SACNetworks(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])
     networks.create_variables(made.policy, spec.observations)
     for critic in made.critics:
-      networks.create_variables(critic, spec.observations, spec.actions)
+      networks.create_variables(critic, spec.observations, networks.network_spec(spec.actions))
     return made
 
   def _critic(self, spec: specs.EnvironmentSpec) -> snt.Module:
     normalizer = networks.ObservationNormalizer(spec.observations) if self.normalize_observations else None
-    return networks.Critic(self._torso([spec.observations, spec.actions]), normalizer)
+    return networks.Critic(self._torso([spec.observations, networks.network_spec(spec.actions)]), normalizer)
 
   def _torso(self, inputs: Any, normalize: bool = False) -> snt.Module:
     return networks.default_torso(

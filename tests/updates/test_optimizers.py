@@ -5,12 +5,12 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfacme import networks
+from tfacme import updates
 
 
 def test_its_state_is_there_before_its_first_step():
   parameter = tf.Variable([1.0, 2.0])
-  optimizer = networks.Adam([parameter], 0.1)
+  optimizer = updates.Adam([parameter], 0.1)
   before = len(optimizer.variables)
   assert optimizer.steps.numpy() == 0
   np.testing.assert_array_equal(parameter, [1.0, 2.0])
@@ -23,7 +23,7 @@ def test_the_first_steps_by_hand():
   # Gradients (3, 4) of norm 5, clipped to norm 1: g = (0.6, 0.8). Bias-corrected, the first step is g / (|g| + 0.2).
   # The second gradient is zero: m = 0.9 * 0.1 g, v = 0.999 * 0.001 g^2, over 1 - 0.81 and 1 - 0.998001.
   parameter = tf.Variable([1.0, 2.0])
-  optimizer = networks.Adam([parameter], (1.0, 0.0, 2), epsilon=0.2, max_gradient_norm=1.0)
+  optimizer = updates.Adam([parameter], (1.0, 0.0, 2), epsilon=0.2, max_gradient_norm=1.0)
   assert optimizer.apply([tf.constant([3.0, 4.0])]).numpy() == 5.0
   first = np.array([1 - 0.6 / 0.8, 2 - 0.8 / 1.0])
   np.testing.assert_allclose(parameter, first, rtol=1e-5)
@@ -37,13 +37,13 @@ def test_the_first_steps_by_hand():
 
 def test_a_parameter_that_two_networks_share_is_moved_once():
   shared = tf.Variable([0.0])
-  optimizer = networks.Adam([shared, shared], 0.1, epsilon=1.0)
+  optimizer = updates.Adam([shared, shared], 0.1, epsilon=1.0)
   assert len(optimizer.parameters) == 1
   assert optimizer.apply([tf.constant([3.0])]).numpy() == 3.0
 
 
 def test_no_norm_clips_nothing():
   parameter = tf.Variable([0.0])
-  optimizer = networks.Adam([parameter], 0.1, epsilon=1.0, max_gradient_norm=math.inf)
+  optimizer = updates.Adam([parameter], 0.1, epsilon=1.0, max_gradient_norm=math.inf)
   assert optimizer.apply([tf.constant([1e6])]).numpy() == 1e6
   np.testing.assert_allclose(parameter, [-0.1], rtol=1e-4)

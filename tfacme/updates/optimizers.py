@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 
 import sonnet as snt
 import tensorflow as tf
 
-from tfacme import schedules
+from tfacme import configs, schedules
+
+
+class Step(NamedTuple):
+  """What a step down a loss gives back."""
+
+  value: Any  # what the loss's function returned
+  norm: tf.Tensor  # the global norm of the gradient, before any clipping, []
 
 
 class Adam(tf.Module):
@@ -46,6 +53,36 @@ class Adam(tf.Module):
     self._max_gradient_norm = max_gradient_norm
     self._optimizer = snt.optimizers.Adam(self.learning_rate, epsilon=epsilon)
     _create_slots(self._optimizer, self.parameters)
+
+  @classmethod
+  def of(
+    cls,
+    what: Union[tf.Module, Sequence[tf.Variable]],
+    config: configs.OptimizerConfig,
+    learning_rate: Optional[schedules.Schedule] = None,
+  ) -> Adam:
+    """One that moves a module's variables, or these ones, as a config says.
+
+    Args:
+      what: a module whose variables exist, or variables.
+      config: its numbers.
+      learning_rate: of an agent that has several; None is the config's.
+    """
+    parameters = what.trainable_variables if isinstance(what, tf.Module) else what
+    rate = config.learning_rate if learning_rate is None else learning_rate  # type: ignore[attr-defined]
+    return cls(parameters, rate, config.adam_epsilon, config.max_gradient_norm)
+
+  def minimize(self, loss: Callable[[], Any]) -> Step:
+    """Takes a step down a loss: the gradient of `parameters`, clipped, and Adam.
+
+    Args:
+      loss: gives the loss [], or a tuple that begins with it.
+    """
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+      tape.watch(self.parameters)
+      value = loss()
+      total = value[0] if isinstance(value, tuple) else value
+    return Step(value, self.apply(tape.gradient(total, self.parameters)))
 
   def apply(self, gradients: Sequence[Optional[tf.Tensor]]) -> tf.Tensor:
     """Takes a step along the gradients of `parameters`; returns the global norm that they had, []."""

@@ -1,0 +1,163 @@
+"""The numbers that several agents have, as bases of their configs. Imports no TensorFlow.
+
+A field says its range where it stands, and is checked when the config is made:
+
+    @dataclasses.dataclass(frozen=True)
+    class MyConfig(configs.AdamConfig, configs.ReplayConfig):
+      margin: float = configs.number(0.8, low=0)
+      \"\"\"How far ... (the paper's section 3).\"\"\"
+
+A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any, Callable, Optional
+
+from tfacme import errors, schedules
+from tfacme.schedules import Schedule
+
+
+def number(
+  default: Any, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
+) -> Any:
+  """A field that holds a number within bounds, as of `errors.in_range`, or None if that is its default."""
+  return _field(default, functools.partial(errors.in_range, low=low, high=high, above=above))
+
+
+def count(default: Any, low: int = 1) -> Any:
+  """A field that holds a whole number of at least `low`, or None if that is its default."""
+  return _field(default, functools.partial(errors.count, low=low))
+
+
+def schedule(default: Schedule, high: float = math.inf) -> Any:
+  """A field that holds a schedule, all of whose values lie between 0 and `high`."""
+  return _field(default, functools.partial(schedules.check, low=0, high=high))
+
+
+def choice(default: str, choices: Any) -> Any:
+  """A field that holds one of several words."""
+  return _field(default, functools.partial(_check_choice, choices=choices))
+
+
+def _field(default: Any, check: Callable[[str, Any], None]) -> Any:
+  return dataclasses.field(default=default, metadata={'check': check})
+
+
+def _check_choice(name: str, value: Any, choices: Any) -> None:
+  if value not in choices:
+    raise errors.unknown(name, value, choices, f'there are {" and ".join(choices)}.')
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+  """A config whose fields are checked when it is made."""
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      value, check = getattr(self, field.name), field.metadata.get('check')
+      if check is not None and not (value is None and (field.default is None or field.metadata.get('optional'))):
+        check(field.name, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig(Config):
+  """Adam along a clipped gradient, for an agent with step sizes of its own."""
+
+  adam_epsilon: float = number(1e-8, above=0)
+  """Added to the root of Adam's second moment (Kingma & Ba 2015, algorithm 1)."""
+
+  max_gradient_norm: float = number(math.inf, above=0)
+  """Gradients of a larger global norm are scaled down to it; inf scales none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class AdamConfig(OptimizerConfig):
+  """Adam along a clipped gradient, with one step size."""
+
+  learning_rate: Schedule = schedule(1e-3)
+  """Adam's step size, a schedule over its steps (Kingma & Ba 2015: alpha)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NStepConfig(Config):
+  """Returns of n steps."""
+
+  discount: float = number(0.99, low=0, high=1)
+  """Discount of the next step's value, in [0, 1]."""
+
+  n_step: int = count(1)
+  """Rewards summed before the value of what follows is used, in steps."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ReplayConfig(Config):
+  """Learning from a replay table, at a ratio to what comes into it."""
+
+  batch_size: int = count(256)
+  """Items of one learning step."""
+
+  min_replay_size: int = count(1_000)
+  """Items in the replay before the first learning step (Acme: 1,000)."""
+
+  max_replay_size: int = count(1_000_000)
+  """Items that the replay holds; the oldest gives way (Mnih et al. 2015, extended data table 1: 1,000,000)."""
+
+  samples_per_insert: float = number(256.0, above=0)
+  """Items sampled for each one inserted; with batch_size, how often it learns."""
+
+  samples_per_insert_tolerance: float = number(0.1, low=0)
+  """How far samples and inserts may run apart, as a share of samples_per_insert * min_replay_size (Acme: 0.1)."""
+
+  def __post_init__(self):
+    super().__post_init__()
+    errors.at_least('max_replay_size', self.max_replay_size, 'min_replay_size', self.min_replay_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class PrioritizedConfig(Config):
+  """Prioritized replay (Schaul et al. 2016)."""
+
+  priority_exponent: float = number(0.6, low=0)
+  """How much errors count in sampling; 0 is uniform (Schaul et al. 2016, table 3: alpha, 0.6)."""
+
+  priority_offset: float = number(1e-6, above=0)
+  """Added to the size of each error, so that every item can be sampled again (Schaul et al. 2016, section 3.3)."""
+
+  importance_exponent: Schedule = schedule(0.4, high=1)
+  """How much of the sampling's bias is undone, a schedule over learner steps (Schaul et al. 2016: beta, 0.4 to 1)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EpsilonConfig(Config):
+  """Exploration by random actions."""
+
+  epsilon: Schedule = schedule((1.0, 0.05, 5_000), high=1)
+  """Share of random actions of the first slot, a schedule over the actor steps of the run."""
+
+  epsilon_ladder: float = number(0.0, low=0)
+  """Slot i of N acts with epsilon^(1 + ladder * i / (N - 1)); 0 is the same for all (Horgan et al. 2018: alpha, 7)."""
+
+  evaluation_epsilon: float = number(0.0, low=0, high=1)
+  """Share of random actions in evaluations."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TargetConfig(Config):
+  """How a target network follows: by a period or by a rate."""
+
+  target_update_period: Optional[int] = dataclasses.field(
+    default=100, metadata={'check': errors.count, 'optional': True}
+  )
+  """Learner steps between copies of the online network to the target (Mnih et al. 2015: C); None for a rate instead."""
+
+  target_update_rate: Optional[float] = number(None, above=0, high=1)
+  """Share of the way that the target goes to the online network in each learner step (Lillicrap et al. 2016, tau)."""
+
+  def __post_init__(self):
+    super().__post_init__()
+    if (self.target_update_period is None) == (self.target_update_rate is None):
+      raise errors.UserError('Set one of target_update_period and target_update_rate, and the other to None.')

@@ -1,0 +1,57 @@
+"""Variants of Q-learning, each a loss that is given to one update.
+
+A variant is a function of the networks and of a batch of transitions, so that it may ask them for whatever it needs:
+
+    def q_learning(online, target, transition):
+      best = tf.reduce_max(target(transition.next_observation), axis=1)
+      ...
+      return q_learning.Losses(loss, errors, {'q': ...})
+
+The networks return values [B, A] in which illegal actions are masked. What comes of the target network needs no
+`stop_gradient`: nothing of it is learned.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Callable, Mapping, NamedTuple
+
+import tensorflow as tf
+
+from tfacme.losses import values
+
+
+class Losses(NamedTuple):
+  """What a variant gives back."""
+
+  loss: tf.Tensor  # [B], of each transition
+  errors: tf.Tensor  # [B], by whose size prioritized replay samples
+  metrics: Mapping[str, tf.Tensor]  # scalars
+
+
+# (online network, target network, transition) -> Losses
+QLoss = Callable[[Any, Any, Any], Losses]
+
+
+@dataclasses.dataclass(frozen=True)
+class DoubleQLearning:
+  """Double Q-learning (van Hasselt et al. 2016, equation 4), or Q-learning (Mnih et al. 2015, equation 2).
+
+  Attributes:
+    double: whether the online network selects the action whose value the target network gives.
+    huber_delta: errors count squared up to this size and linearly beyond.
+  """
+
+  double: bool = True
+  huber_delta: float = 1.0
+
+  def __call__(self, online: Any, target: Any, transition: Any) -> Losses:
+    """See `Losses`."""
+    target_q = target(transition.next_observation)
+    selector_q = online(transition.next_observation) if self.double else target_q
+    q = online(transition.observation)
+    errors = values.double_q_learning(
+      q, transition.action, transition.returns, transition.discount, target_q, selector_q
+    )
+    taken = values.of_actions(q, transition.action)
+    return Losses(values.huber(errors, self.huber_delta), errors, {'q': tf.reduce_mean(taken)})

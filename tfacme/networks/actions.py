@@ -1,0 +1,74 @@
+"""Actions as networks see them, and as environments take them.
+
+An agent's distributions are over int32 choices and over vectors of real numbers on the scale from -1 to 1; an
+environment's actions have types, shapes and bounds of their own, in nests. Here is the one place that goes from one to
+the other, leaf by leaf.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tree
+from dm_env import specs as dm_specs
+
+from tfacme import core, specs
+
+
+def to_environment(sample: core.Nest, action_spec: Any) -> core.Nest:
+  """A network's actions as the environment takes them; what lies beyond -1 or 1 is cut off.
+
+  Args:
+    sample: a nest like the spec; int32 [...] of choices, float32 [..., D] of real numbers, where D counts them all.
+    action_spec: of the environment, a nest.
+  """
+  return tree.map_structure_up_to(action_spec, _to_leaf, action_spec, sample)
+
+
+def from_environment(action: core.Nest, action_spec: Any) -> core.Nest:
+  """An environment's actions, a nest of leaves [..., *shape], as `to_environment` takes them."""
+  return tree.map_structure_up_to(action_spec, _from_leaf, action_spec, action)
+
+
+def network_spec(action_spec: Any) -> Any:
+  """The spec of a network's actions: of choices as it is, of real numbers a vector between -1 and 1."""
+
+  def leaf(spec: Any) -> Any:
+    return (
+      spec if specs.is_choice(spec) else dm_specs.BoundedArray((specs.size(spec),), np.float32, -1.0, 1.0, spec.name)
+    )
+
+  return tree.map_structure(leaf, action_spec)
+
+
+def to_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
+  """Actions [..., *shape] in [-1, 1] as the environment takes them: -1 is the lowest and 1 the highest."""
+  low, high = tf.constant(spec.minimum, tf.float32), tf.constant(spec.maximum, tf.float32)
+  scaled = tf.cast(low + (action + 1.0) * 0.5 * (high - low), tf.as_dtype(spec.dtype))
+  return tf.clip_by_value(scaled, spec.minimum, spec.maximum)  # It may be beyond by rounding.
+
+
+def from_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
+  """An environment's actions [..., *shape] on the scale from -1 to 1."""
+  low, high = tf.constant(spec.minimum, tf.float32), tf.constant(spec.maximum, tf.float32)
+  return 2.0 * (tf.cast(action, tf.float32) - low) / (high - low) - 1.0
+
+
+def _to_leaf(spec: Any, sample: tf.Tensor) -> tf.Tensor:
+  if specs.is_choice(spec):
+    return tf.cast(sample, tf.as_dtype(spec.dtype))
+  if len(spec.shape) != 1:
+    sample = tf.reshape(sample, tf.concat([tf.shape(sample)[:-1], spec.shape], axis=0))
+  return to_bounds(tf.clip_by_value(sample, -1.0, 1.0), spec)
+
+
+def _from_leaf(spec: Any, action: tf.Tensor) -> tf.Tensor:
+  if specs.is_choice(spec):
+    return tf.cast(action, tf.int32)
+  scaled = from_bounds(action, spec)
+  if len(spec.shape) == 1:
+    return scaled
+  batch = tf.shape(action)[: len(action.shape) - len(spec.shape)]
+  return tf.reshape(scaled, tf.concat([batch, [specs.size(spec)]], axis=0))
