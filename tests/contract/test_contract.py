@@ -12,14 +12,19 @@ import pytest
 import tfacme
 from tests.contract import (
   beside,
+  dropout,
   environment,
+  hybrid,
   imitation,
+  masked,
+  noisy,
   offline,
   offline_recurrent,
   on_policy,
   planner,
   recurrent,
   relabelled,
+  stubborn,
 )
 from tfacme import core, datasets, specs, testing
 from tfacme.graph import nodes
@@ -34,6 +39,11 @@ TOYS = {
   'offline_recurrent': offline_recurrent.experiment,
   'beside': beside.experiment,
   'relabelled': relabelled.experiment,
+  'noisy': noisy.experiment,
+  'dropout': dropout.experiment,
+  'hybrid': hybrid.experiment,
+  'masked': masked.experiment,
+  'stubborn': stubborn.experiment,
 }
 LAYOUT = tfacme.Layout(actors=2, slots=2)
 ENOUGH = environment.BEST - 0.5

@@ -209,5 +209,5 @@ def _nest_of_numbers(parts: Any, numbers: Iterator[int]) -> Any:
   if hasattr(parts, 'mode'):
     return next(numbers)
   if isinstance(parts, Mapping):
-    return type(parts)((name, _nest_of_numbers(part, numbers)) for name, part in parts.items())  # type: ignore[call-arg]
-  return type(parts)(_nest_of_numbers(part, numbers) for part in parts)
+    return {name: _nest_of_numbers(parts[name], numbers) for name in parts}
+  return tuple(_nest_of_numbers(part, numbers) for part in parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -89,12 +90,13 @@ class JointHead(snt.Module):
       name: of the module.
     """
     super().__init__(name)
-    self._structure = heads
     self._heads = tree.flatten(heads)
+    # As a function: a dict that a module holds becomes a kind of its own.
+    self._unflatten = functools.partial(tree.unflatten_as, heads)
 
   def __call__(self, features: tf.Tensor) -> distributions.Joint:
     """The distribution; the parts are independent, given the features."""
-    return distributions.Joint(tree.unflatten_as(self._structure, [head(features) for head in self._heads]))
+    return distributions.Joint(self._unflatten([head(features) for head in self._heads]))
 
 
 class PolicyAndValue(NamedTuple):

@@ -6,7 +6,7 @@ Whoever calls a network for an agent calls it through `evaluate`, `step` or `unr
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import tensorflow as tf
 
@@ -17,9 +17,8 @@ ILLEGAL = -1e9  # Far below any value or logit, and finite, so that nothing that
 
 def legal_actions(observation: core.Nest) -> Optional[core.Nest]:
   """Which actions are legal: the part `action_mask` of an observation, a nest of bool [..., A]; None if it has none."""
-  if not (isinstance(observation, Mapping) and specs.ACTION_MASK in observation):
-    return None
-  return tf.nest.map_structure(lambda leaf: tf.cast(leaf, tf.bool), observation[specs.ACTION_MASK])
+  mask = specs.action_mask(observation)
+  return None if mask is None else tf.nest.map_structure(lambda leaf: tf.cast(leaf, tf.bool), mask)
 
 
 def masked(output: Any, legal: Optional[core.Nest]) -> Any:

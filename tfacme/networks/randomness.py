@@ -6,13 +6,14 @@ A noisy layer, dropout, random quantiles, an augmentation or a target's noise dr
 
 In an actor, an evaluation and an exported policy the seed comes from the context of the call; in a learning step from a
 counter that is saved with the learner. So a run repeats, goes on as if it had never been stopped, and no two layers
-draw the same numbers.
+draw the same numbers. `phase()` says which of these it is, for what is random in some of them alone.
 """
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import enum
 from typing import Any, Callable, Iterator, Optional
 
 import tensorflow as tf
@@ -20,10 +21,19 @@ import tensorflow as tf
 from tfacme import errors
 
 
+class Phase(enum.Enum):
+  """What a network is called for."""
+
+  LEARNING = 'learning'
+  ACTING = 'acting'
+  EVALUATION = 'evaluation'  # an exported policy too
+
+
 class _Source:
   """Where the seeds of one trace come from."""
 
-  def __init__(self, make: Callable[[int], tf.Tensor]):
+  def __init__(self, make: Callable[[int], tf.Tensor], phase: Phase):
+    self.phase = phase
     self._make = make
     self._graph = tf.compat.v1.get_default_graph() if not tf.executing_eagerly() else None
     self.drawn = 0
@@ -60,13 +70,26 @@ def draw() -> tf.Tensor:
   Raises:
     errors.UserError: elsewhere than in a policy or an update that tfacme calls (or within `drawing`).
   """
+  return _current('networks.draw() has no seed to give').draw()
+
+
+def phase() -> Phase:
+  """What the network that asks is called for: dropout is for learning alone, and a noisy layer for all but evaluations.
+
+  Raises:
+    errors.UserError: as `draw`.
+  """
+  return _current('networks.phase() has no answer').phase
+
+
+def _current(what: str) -> _Source:
   source = _source.get()
   if source is None:
     raise errors.UserError(
-      'networks.draw() has no seed to give here: it is for networks, policies and updates while tfacme calls them; '
-      'elsewhere, call them within `with networks.drawing(seed)`.'
+      f'{what} here: it is for networks, policies and updates while tfacme calls them; elsewhere, call them within '
+      '`with networks.drawing(seed)`.'
     )
-  return source.draw()
+  return source
 
 
 def fold(seed: tf.Tensor, number: Any) -> tf.Tensor:
@@ -75,9 +98,16 @@ def fold(seed: tf.Tensor, number: Any) -> tf.Tensor:
 
 
 @contextlib.contextmanager
-def drawing(seed: Any) -> Iterator[None]:
-  """Within it, `draw` gives seeds that are made of this one, int32 [2]: for tests, and for the body of a loop."""
-  token = _source.set(_Source(lambda number: fold(seed, number)))
+def drawing(seed: Any, phase: Optional[Phase] = None) -> Iterator[None]:
+  """Within it, `draw` gives seeds that are made of this one, int32 [2]: for tests, and for the body of a loop.
+
+  Args:
+    seed: int32 [2].
+    phase: what networks are called for; None is that of the step around it, and learning if there is none.
+  """
+  around = _source.get()
+  phase = phase or (around.phase if around else Phase.LEARNING)
+  token = _source.set(_Source(lambda number: fold(seed, number), phase))
   try:
     yield
   finally:
@@ -99,7 +129,8 @@ class Randomness(tf.Module):
   def step(self) -> Iterator[None]:
     """Around one learning step."""
     # Read where it is first needed: most updates draw nothing, and shall not pay for it.
-    source = _Source(lambda number: tf.stack([tf.constant(self._seed, tf.int32), self._count + number]))
+    make = lambda number: tf.stack([tf.constant(self._seed, tf.int32), self._count + number])
+    source = _Source(make, Phase.LEARNING)
     token = _source.set(source)
     try:
       yield

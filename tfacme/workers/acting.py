@@ -25,7 +25,7 @@ class PolicyActor:
     observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
     numbers = numbers_spec(slots)
     state = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
-    step = policy_step(parts.policy, index, parts.slots, parts.budget)
+    step = policy_step(parts.policy, index, parts.slots, parts.budget, parts.evaluation)
     self._act = compiling.Compiled(step, [observation, state, numbers])
     # The inputs of each call lie in the same memory, so that a call converts nothing.
     staged = [memory.aligned_empty(s.shape, s.dtype.as_numpy_dtype) for s in [*tf.nest.flatten(observation), numbers]]
@@ -70,13 +70,16 @@ class PolicyActor:
     return actions, tree.unflatten_as(self._extras, arrays[middle:]) if end > middle else self._extras
 
 
-def policy_step(policy: core.Policy, index: np.ndarray, slots: int, budget: Optional[int] = None):
+def policy_step(
+  policy: core.Policy, index: np.ndarray, slots: int, budget: Optional[int] = None, evaluation: bool = False
+):
   """The function of one call: (observation, state, numbers) -> (actions, extras, state).
 
   Its numbers, int64 [3 + 2 B], are the seed, how many calls there were, the steps of the run, and for each slot whether
   an episode begins and which one it is: one input costs a small network's call less than five.
   """
   count = len(index)
+  phase = networks.Phase.EVALUATION if evaluation else networks.Phase.ACTING
 
   def step(observation: core.Nest, state: core.Nest, numbers: tf.Tensor):
     first = tf.cast(numbers[3 : 3 + count], tf.bool)
@@ -94,7 +97,7 @@ def policy_step(policy: core.Policy, index: np.ndarray, slots: int, budget: Opti
       episode_seed=_episode_seeds(numbers[0], index, episode),
       episode=episode,
     )
-    with networks.drawing(context.seed), schedules.in_run(context.steps, budget):
+    with networks.drawing(context.seed, phase), schedules.in_run(context.steps, budget):
       actions, state, extras = policy(observation, state, context)
     return actions, extras, state
 

@@ -34,7 +34,7 @@ class ExportedPolicy(tf.Module):
         episode_seed=tf.tile(seed[tf.newaxis], [batch_size, 1]),
         episode=tf.zeros([batch_size], tf.int32),
       )
-      with networks.drawing(seed), schedules.in_run(context.steps, max(1, steps)):
+      with networks.drawing(seed, networks.Phase.EVALUATION), schedules.in_run(context.steps, max(1, steps)):
         action, state, _ = policy(observation, state, context)
       return action, state
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -192,8 +193,11 @@ class Learner:
     Returns:
       (all is finite, metrics [M], priorities of each batch ...)
     """
-    batches = [self._source.unpack(batch) for batch in packed]
-    outputs = [self._learn(batch, run_steps + (i if self._budgeted else 0)) for i, batch in enumerate(batches)]
+    batches, outputs = [], []
+    for i, one in enumerate(packed):
+      with self._in_step(run_steps + (i if self._budgeted else 0)):  # A `Map` may draw too.
+        batches.append(self._source.unpack(one))
+        outputs.append(_checked(self._update, self._update(batches[-1])))
     self._names = [*sorted(outputs[-1].metrics), 'sample_age']
     self._priorities = outputs[-1].priorities
     every = [_metrics(output, batch, self._names) for output, batch in zip(outputs, batches)]
@@ -203,9 +207,15 @@ class Learner:
     return finite, metrics, *priorities
 
   def _learn(self, batch: Any, run_steps: tf.Tensor) -> core.UpdateOutput:
+    with self._in_step(run_steps):
+      return _checked(self._update, self._update(batch))
+
+  @contextlib.contextmanager
+  def _in_step(self, run_steps: tf.Tensor) -> Iterator[None]:
+    """Around what one learning step computes, which may draw and look at schedules."""
     budget = self._parts.budget
     with self._parts.random.step(), schedules.in_run(run_steps, budget and budget.steps):
-      return _checked(self._update, self._update(batch))
+      yield
 
   def _check_broken(self) -> None:
     """Nothing of a learner that has met a NaN is learned from, given out or saved in place of what was there before."""
