@@ -12,7 +12,7 @@ from tfacme import loggers, networks
 from tfacme.agents import dqn
 
 
-class _Tempting(snt.Module):
+class Tempting(snt.Module):
   """Values of the legal kind of size, but for a huge one of the actions that are illegal in this observation."""
 
   def __init__(self):
@@ -25,7 +25,7 @@ class _Tempting(snt.Module):
 
 
 def _tempting(spec):
-  q = _Tempting()
+  q = Tempting()
   networks.create_variables(q, spec.observations)
   return dqn.DQNNetworks(q)
 
