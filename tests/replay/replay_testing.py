@@ -88,9 +88,13 @@ class Feed:
     return self.writer.flush(wait, everything=True)
 
 
-def unpack(codec: packing.Codec, read: streams.Read) -> List[core.Step]:
+def unpack(codec: packing.Codec, read: streams.Read, rule: items_lib.Items = items_lib.Items(2)) -> List[core.Step]:
   """The items of a batch, one by one."""
-  steps, _ = codec.views({name: np.asarray(column) for name, column in read.columns.items()})
+  columns = {name: np.asarray(column) for name, column in read.columns.items()}
+  if rule.stack > 1:  # Frames are stacked in the learner's graph.
+    steps = tree.map_structure(lambda x: x.numpy(), codec.batch(rule, columns, read.info).steps)
+  else:
+    steps, _ = codec.views(columns)
   return [tree.map_structure(lambda x, i=i: x[i], steps) for i in range(len(read.info))]
 
 
@@ -106,9 +110,11 @@ def read(reader: streams.Reader, wait: float = 10.0, now: int = 0) -> streams.Re
   return batch
 
 
-def drain(reader: streams.Reader, count: int, wait: float = 10.0) -> List[core.Step]:
+def drain(
+  reader: streams.Reader, count: int, wait: float = 10.0, rule: items_lib.Items = items_lib.Items(2)
+) -> List[core.Step]:
   """The items of just so many batches, after which there is none."""
-  drained = [item for _ in range(count) for item in unpack(reader.codec, read(reader, wait))]
+  drained = [item for _ in range(count) for item in unpack(reader.codec, read(reader, wait), rule)]
   assert starved(reader)
   return drained
 
@@ -207,8 +213,9 @@ class ReverbBackend:
 def rules(draw, ends: Sequence[str] = ('pad', 'drop', 'continue'), whole: bool = True) -> items_lib.Items:
   """Any rule of items."""
   once = tuple(draw(st.lists(st.sampled_from(['state', 'logits']), unique=True, max_size=2)))
+  stack = draw(st.sampled_from([1, 1, 2, 4, 7]))
   if whole and draw(st.integers(0, 6)) == 0:
-    return items_lib.Items(None, once=once)
+    return items_lib.Items(None, once=once, stack=stack)
   length = draw(st.integers(2, 6))
   return items_lib.Items(
     length=length,
@@ -217,6 +224,7 @@ def rules(draw, ends: Sequence[str] = ('pad', 'drop', 'continue'), whole: bool =
     observations=draw(st.sampled_from(['ends', 'all'])),
     once=once,
     end=draw(st.sampled_from(ends)),
+    stack=stack,
   )
 
 

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+import tree
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,13 @@ RULES = {
   'drop': items.Items(4, period=3, end='drop'),
   'continue': items.Items(4, period=3, end='continue'),
   'continue_and_overlap': items.Items(4, period=1, end='continue', once=('state', 'logits')),
+  'stacked_transitions': items.Items(2, stack=4),
+  'stacked_n_steps': items.Items(4, observations='ends', stack=4),
+  'stacked_sequences': items.Items(5, period=2, once=('state',), stack=3),
+  'stacked_drop': items.Items(4, period=3, end='drop', stack=2),
+  'stacked_continue': items.Items(6, period=3, end='continue', stack=4),
+  'stacked_ends_that_continue': items.Items(3, observations='ends', end='continue', stack=4),
+  'stacked_episodes': items.Items(None, stack=4),
   'whole_episodes': items.Items(None),
   'whole_episodes_with_a_state': items.Items(None, once=('state',)),
 }
@@ -65,7 +73,7 @@ def test_items_are_those_of_the_reference(backend, rule):
   assert feed.settle() is None
   wanted = items.cut(rows, rule)
   assert replay.usage()['replay'][:2] == (len(wanted), 10_000)
-  got = testing.drain(replay.reader(table, 1), len(wanted))
+  got = testing.drain(replay.reader(table, 1), len(wanted), rule=rule)
   for a, b in zip(got, wanted):
     testing.same(a, b)
 
@@ -90,7 +98,7 @@ def _check_any(backend, rule_set, writers, order):
     reader = replay.reader(table, 1)
     got = collections.defaultdict(list)
     for _ in range(sum(map(len, wanted))):
-      (item,) = testing.unpack(replay.codec, testing.read(reader))
+      (item,) = testing.unpack(replay.codec, testing.read(reader), table.items)
       got[testing.numbers(item)[0] // 1000].append(item)
     for i, ours in enumerate(wanted):
       assert len(got[i]) == len(ours)
@@ -128,6 +136,11 @@ def test_whole_episodes_and_transitions_come_from_one_stream(backend):
   _check_any(backend, [items.Items(None), items.Items(4, observations='ends')], [([3, 5], 2), ([2], 0)], _integers(0))
 
 
+def test_tables_may_stack_different_numbers_of_frames(backend):
+  rule_set = [items.Items(3, stack=4), items.Items(3), items.Items(None, stack=2), items.Items(2, stack=7)]
+  _check_any(backend, rule_set, [([4, 1], 2), ([9], 0)], _integers(0))
+
+
 def test_tables_may_keep_different_extras_once(backend):
   rule_set = [items.Items(3, once=('state',)), items.Items(3, once=('state', 'logits')), items.Items(2)]
   _check_any(backend, rule_set, [([4, 1], 0)], _integers(0))
@@ -153,6 +166,22 @@ def test_batches_of_episodes_are_padded_by_the_last_row(backend):
   got = testing.unpack(replay.codec, testing.read(replay.reader(table, 3)))
   assert [testing.numbers(item) for item in got] == [[0, 1, 1, 1, 1], [2, 3, 4, 5, 6], [7, 8, 9, 9, 9]]
   assert [item.last.tolist()[1:] for item in got] == [[True] * 4, [False] * 3 + [True], [False, True, True, True]]
+
+
+def test_batches_of_episodes_are_padded_by_the_last_stack(backend):
+  rule = items.Items(None, stack=3)
+  table = _queue(rule)
+  replay = backend.replay([table])
+  feed = testing.Feed(replay.writer(), replay.codec)
+  rows = testing.stream([1, 4, 2])
+  feed(rows)
+  assert feed.settle() is None
+  got = testing.unpack(replay.codec, testing.read(replay.reader(table, 3)), rule)
+  for item, wanted in zip(got, items.cut(rows, rule)):
+    count = len(wanted.last)
+    testing.same(tree.map_structure(lambda x, n=count: x[:n], item), wanted)
+    for leaf in tree.flatten(tree.map_structure(lambda x, n=count: x[n - 1 :], item)):
+      assert (leaf == leaf[:1]).all()
 
 
 # --- What a batch says of itself ---

@@ -1,12 +1,15 @@
 """The rule of items: the plain reference by hand-worked examples, and all else by the reference."""
 
+import dm_env
 import numpy as np
 import pytest
+import tree
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.replay import replay_testing as testing
 from tfacme import errors
+from tfacme.environments import wrappers
 from tfacme.replay import items, streams, tables
 
 
@@ -81,6 +84,60 @@ def test_the_last_observation_of_an_item_at_the_end_is_the_final_one():
   assert last.last.tolist() == [False, True, True, True]
 
 
+# --- Stacked frames ---
+
+
+class _Played(dm_env.Environment):
+  """Plays the rows of a stream, whatever is done."""
+
+  def __init__(self, rows):
+    self._rows = iter(rows)
+
+  def reset(self):
+    """The first observation of the next episode."""
+    return dm_env.restart(next(self._rows).observation)
+
+  def step(self, action):
+    """The next row."""
+    row = next(self._rows)
+    return (dm_env.termination if row.last else dm_env.transition)(0.0, row.observation)
+
+  def observation_spec(self):
+    """Of a row."""
+    return testing.SPEC.observation
+
+  def action_spec(self):
+    """Of a row."""
+    return testing.SPEC.action
+
+
+@pytest.mark.parametrize('stack', [2, 4, 9])
+def test_stacked_frames_are_those_of_the_wrapper(stack):
+  lengths = [3, 1, 6, 2]
+  rows = testing.stream(lengths)
+  environment = wrappers.FrameStacking(_Played(rows), stack)
+  observations = []
+  for length in lengths:
+    observations.append(environment.reset().observation)
+    observations += [environment.step(0).observation for _ in range(length)]
+  for rule in (
+    items.Items(4, stack=stack),
+    items.Items(4, end='continue', stack=stack),
+    items.Items(None, stack=stack),
+  ):
+    for item in items.cut(rows, rule):
+      for t, number in enumerate(testing.numbers(item)):
+        stacked = tree.map_structure(lambda x, t=t: x[t], item.observation)
+        tree.map_structure(np.testing.assert_array_equal, stacked, observations[number])
+
+
+def test_frames_stand_on_the_last_axis_the_oldest_first():
+  (item,) = items.cut(testing.stream([3]), items.Items(4, period=3, observations='ends', stack=3))
+  assert item.observation['image'].shape == (2, 2, 2, 3)
+  assert item.observation['image'][:, 0, 0].tolist() == [[0, 0, 0], [1, 2, 3]]
+  assert item.observation['vector'][1].tolist() == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+
+
 # --- What is held to it ---
 
 
@@ -115,14 +172,16 @@ def test_the_cutter_says_when_an_item_is_due(rule, lengths, unfinished):
 def test_the_index_of_recorded_rows_names_the_same_items(rule, lengths):
   rows = testing.stream(lengths)
   found = items.index(np.array([step.last for step in rows]), rule)
-  assert found.shape[1:] == (rule.length,)
-  assert found.tolist() == [testing.numbers(item) for item in items.cut(rows, rule)]
+  assert found.shape[1:] == (rule.stack - 1 + rule.length,)
+  assert found[:, rule.stack - 1 :].tolist() == [testing.numbers(item) for item in items.cut(rows, rule)]
 
 
 @pytest.mark.parametrize(
   'arguments, message',
   [
     (dict(length=1), 'length of an item is 1, and has to be at least 2'),
+    (dict(length=2, stack=0), 'stack of items is 0, and has to be at least 1'),
+    (dict(length=2, stack=257), 'stack of items is 257, and has to be at most 256'),
     (dict(length=2, period=0), 'period of items is 0, and has to be at least 1'),
     (dict(length=None, period=2), 'whole episodes'),
     (dict(length=4, burn_in=3), 'burn-in of an item is 3, and has to be at most 2'),

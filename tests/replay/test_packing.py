@@ -1,6 +1,7 @@
 """Rows as bytes: what is packed is what comes out, in numpy and in a TensorFlow graph."""
 
 import collections
+import functools
 
 import numpy as np
 import pytest
@@ -127,7 +128,7 @@ def test_a_batch_in_the_graph_is_what_the_views_show(rule):
   rows = np.arange(12).reshape(3, 4)
   batch = {n: packing.take(column, rows, codec.which(rule)[n]) for n, column in columns.items()}
   info = packing.pack_info(3, now=20, key=np.array([1, 2**64 - 1, 3], np.uint64), probability=0.25, table_size=7)
-  unpack = tf.function(codec.batch, input_signature=codec.specs(rule, 3))
+  unpack = tf.function(functools.partial(codec.batch, rule), input_signature=codec.specs(rule, 3))
   got = unpack({n: tf.constant(column) for n, column in batch.items()}, tf.constant(info))
   wanted, _ = codec.views(batch)
   testing.same(tree.map_structure(lambda x: x.numpy(), got.steps), wanted)

@@ -97,7 +97,14 @@ def _firsts(batch):
 
 # --- Recorded data ---
 
-RULES = [PAIRS, items.Items(4, observations='ends'), items.Items(3, period=2, end='drop', once=('state',))]
+RULES = [
+  PAIRS,
+  items.Items(4, observations='ends'),
+  items.Items(3, period=2, end='drop', once=('state',)),
+  items.Items(4, observations='ends', stack=4),
+  items.Items(5, period=2, stack=3),
+  items.Items(5, period=3, end='drop', stack=2),
+]
 LENGTHS = [3, 1, 7, 2, 5, 5, 9]
 
 
@@ -110,7 +117,7 @@ def test_every_item_comes_once_in_each_epoch(rule, batch_size, shuffle):
   wanted = {testing.numbers(item)[0]: item for item in items.cut(rows, rule)}
   got = []
   while len(got) < 3 * len(wanted):
-    got += testing.unpack(opened._reader.codec, opened.read(0.0, 0).token)
+    got += testing.unpack(opened._reader.codec, opened.read(0.0, 0).token, rule)
   orders = []
   for epoch in range(3):
     ours = got[epoch * len(wanted) : (epoch + 1) * len(wanted)]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import List, Literal, Optional, Sequence
+from typing import List, Literal, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
 
 from tfacme import core, errors
+from tfacme.environments.wrappers import frame_stacking
+
+MOST_FRAMES = 256  # of a stack: rows count them in a byte
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Items:
       final observation (so that the last observation of an item is always a real one), 'drop' leaves it out,
       'continue' lets it run on into the next episode (on-policy learning).
     burn_in: rows at the start of an item that are not learned from: there has to be a real transition behind them.
+    stack: of how many frames an observation is made; 1 leaves it as it is. The rows hold single frames; what is learned
+      from is stacked as `environments.wrappers.FrameStacking` does it.
   """
 
   length: Optional[int]
@@ -35,6 +40,7 @@ class Items:
   once: Sequence[str] = ()
   end: Literal['pad', 'continue', 'drop'] = 'pad'
   burn_in: int = 0
+  stack: int = 1
 
   def __post_init__(self):
     if self.length is not None:
@@ -44,6 +50,8 @@ class Items:
     elif (self.period, self.observations, self.end, self.burn_in) != (1, 'all', 'pad', 0):
       raise errors.UserError('Items of whole episodes (length None) have no period, ends, end or burn-in of their own.')
     errors.count('The period of items', self.period)
+    errors.count('The stack of items', self.stack)
+    errors.in_range('The stack of items', self.stack, high=MOST_FRAMES)
     object.__setattr__(self, 'once', tuple(self.once))  # so that items are hashable, whatever was given
 
 
@@ -97,6 +105,7 @@ def cut(steps: Sequence[core.Step], items: Items) -> List[core.Step]:
     Items as steps with leaves [T, ...]; observations [2, ...] where only the ends are kept, [1, ...] for an extra that
     is kept once.
   """
+  steps = _stacked(steps, items.stack)
   cut_items = []
   for rows in [list(steps)] if steps and items.end == 'continue' else _episodes(steps):
     if items.length is None:
@@ -121,6 +130,17 @@ def _episodes(steps: Sequence[core.Step]) -> List[List[core.Step]]:
   return [episode for episode in episodes if episode]
 
 
+def _stacked(steps: Sequence[core.Step], count: int) -> Sequence[core.Step]:
+  """Rows with stacked observations in the place of single frames."""
+  if count == 1:
+    return steps
+  stacked = []
+  for rows in _episodes(steps):
+    frames = [rows[0].observation] * (count - 1) + [row.observation for row in rows]
+    stacked += [row._replace(observation=frame_stacking.stack(frames[t : t + count])) for t, row in enumerate(rows)]
+  return stacked
+
+
 def _stack(rows: List[core.Step], items: Items) -> core.Step:
   item = tree.map_structure(lambda *leaves: np.stack(leaves), *rows)
   if items.observations == 'ends':
@@ -132,7 +152,9 @@ def _stack(rows: List[core.Step], items: Items) -> core.Step:
 
 
 def index(last: np.ndarray, items: Items) -> np.ndarray:
-  """The row numbers [n, T] of all items in whole episodes that lie one after the other.
+  """The row numbers [n, stack - 1 + T] of all items in whole episodes that lie one after the other.
+
+  The first stack - 1 of them are the rows before the item, or the first of its episode where there are none.
 
   Args:
     last: bool [rows]; the last row has to end an episode.
@@ -141,9 +163,7 @@ def index(last: np.ndarray, items: Items) -> np.ndarray:
   if items.length is None:
     raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
   rows = np.arange(len(last))
-  ends = np.flatnonzero(last)
-  end = ends[np.searchsorted(ends, rows)]  # of each row, where its episode ends
-  begin = np.concatenate([[0], ends[:-1] + 1])[np.searchsorted(ends, rows)]
+  begin, end = _bounds(last)
   if items.end == 'continue':
     begin, end = np.zeros_like(rows), np.full_like(rows, len(last) - 1)
   starts = rows[(rows - begin) % items.period == 0]
@@ -156,4 +176,17 @@ def index(last: np.ndarray, items: Items) -> np.ndarray:
     starts = starts[transitions[beyond] > transitions[np.minimum(behind, beyond)]]
   else:
     starts = starts[behind < end[starts]]
-  return np.minimum(starts[:, None] + np.arange(items.length), end[starts][:, None])
+  numbers = starts[:, None] + np.arange(1 - items.stack, items.length)
+  return np.maximum(np.minimum(numbers, end[starts][:, None]), begin[starts][:, None])
+
+
+def past(last: np.ndarray) -> np.ndarray:
+  """How many rows [rows] of its episode are before each row of whole episodes that lie one after the other."""
+  return np.arange(len(last)) - _bounds(last)[0]
+
+
+def _bounds(last: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+  """Of each row [rows], where its episode begins and where it ends."""
+  ends = np.flatnonzero(last)
+  episode = np.searchsorted(ends, np.arange(len(last)))
+  return np.concatenate([[0], ends[:-1] + 1])[episode], ends[episode]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import os
-from typing import Any, Deque, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -27,14 +27,18 @@ class NumpyWriter:
     self._store = store
     self._tables = numpy_tables
     self._cutter = streams.Cutter([t.table for t in numpy_tables])
-    lengths = [t.table.items.length for t in numpy_tables]
-    self._lengths = lengths
-    self._keep = None if None in lengths else max(lengths, default=0)  # rows that an item to come may need
+    rules = [t.table.items for t in numpy_tables]
+    self._marker = streams.Marker(store.codec)
+    # Of each item, how many of its rows are there for their frames only, and how many there are in all.
+    self._sizes = [(rule.stack - 1, rule.length and rule.stack - 1 + rule.length) for rule in rules]
+    # Rows that an item to come may need.
+    self._keep = None if any(size is None for _, size in self._sizes) else max((s for _, s in self._sizes), default=0)
     self._runs_on = any(t.table.items.end == 'continue' for t in numpy_tables)
     self._rows: Deque[int] = collections.deque()  # newest last; a repeated row stands here again
 
   def append(self, row: streams.Columns, last: bool) -> None:
     """Adds a row, and at the end of an episode whatever items it completes."""
+    self._marker.mark(row, last)
     self._push(self._store.add(row), self._cutter.advance(last))
     if last:
       for due in self._cutter.finish():
@@ -55,12 +59,19 @@ class NumpyWriter:
 
   def _push(self, number: int, due: Sequence[bool]) -> None:
     self._rows.append(number)
-    for table, length, is_due in zip(self._tables, self._lengths, due):
+    for table, (before, size), is_due in zip(self._tables, self._sizes, due):
       if is_due:
-        rows = list(self._rows) if length is None else [self._rows[i] for i in range(-length, 0)]
-        table.insert(rows)
+        table.insert(self._item(before, size))
     while self._keep is not None and len(self._rows) > self._keep:
       self._drop()
+
+  def _item(self, before: int, size: Optional[int]) -> List[int]:
+    """The newest rows; what lacks before the first of the episode is that one again."""
+    kept = self._rows
+    if size is None:
+      return [kept[0]] * before + list(kept)
+    lack = size - len(kept)
+    return [kept[i] for i in range(-size, 0)] if lack <= 0 else [kept[0]] * lack + list(kept)
 
   def _drop(self) -> None:
     number = self._rows.popleft()

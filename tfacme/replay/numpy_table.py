@@ -31,13 +31,15 @@ class NumpyTable:
     self.table = table
     self._store = store
     self._which = store.codec.which(table.items)
+    self._before = table.items.stack - 1  # row numbers of each item that are there for their frames only
     self._random = np.random.default_rng(seed)
     self._clear()
 
   def _clear(self) -> None:
     table = self.table
     self._rows: List[Optional[np.ndarray]] = []  # row numbers of each item
-    self._fixed = np.zeros((FIRST_CAPACITY, table.items.length or 0), np.int64)  # the same, of items of one length
+    width = self._before + table.items.length if table.items.length else 0
+    self._fixed = np.zeros((FIRST_CAPACITY, width), np.int64)  # the same, of items of one length
     self._keys = np.zeros(FIRST_CAPACITY, np.uint64)
     self._priorities = np.zeros(FIRST_CAPACITY)
     self._times = np.zeros(FIRST_CAPACITY, np.int64)
@@ -65,7 +67,10 @@ class NumpyTable:
     return not most or self.size * most - int(self._times[: self.size].sum()) >= batch_size
 
   def insert(self, rows: Sequence[int]) -> None:
-    """Adds an item of these row numbers, with the highest priority so far, and removes one if there are too many."""
+    """Adds an item of these row numbers, as `items.index` has them, with the highest priority so far.
+
+    Removes one if there are then too many.
+    """
     position, key = self.size, self.inserts
     if position == len(self._keys):
       self._grow()
@@ -232,7 +237,7 @@ class NumpyTable:
       longest = max(map(len, items))
       # The row of the final observation is the padding too.
       rows = np.stack([np.pad(item, (0, longest - len(item)), mode='edge') for item in items])
-    return {n: packing.take(column, rows, self._which[n]) for n, column in self._store.columns.items()}
+    return {n: packing.take(column, rows, self._which[n], self._before) for n, column in self._store.columns.items()}
 
   def _count(self, positions: np.ndarray) -> None:
     """Counts samples, and removes the items that were sampled often enough."""

@@ -8,7 +8,7 @@ unpacks them inside its graph.
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
@@ -76,6 +76,11 @@ class Layout:
       }
     )
 
+  def offset(self, *path: Any) -> int:
+    """Where a leaf begins in a row, in bytes."""
+    paths = [found for found, _ in tree.flatten_with_path(self._spec)]
+    return self._leaves[paths.index(path)].offset
+
   def unpack(self, rows: Any) -> core.Nest:
     """The nest [..., *shape] that lies in a uint8 tensor [..., bytes], in a TensorFlow graph."""
     import tensorflow as tf
@@ -123,10 +128,13 @@ class Codec:
   Attributes:
     columns: name -> Layout.
     step_spec: the spec of one row.
+    stack: of how many frames items may have their observations made. If that is more than 1, whoever writes a row says
+      in it how many frames of its episode came before (`mark`).
   """
 
-  def __init__(self, step_spec: core.Step, once: Sequence[str] = ()):
+  def __init__(self, step_spec: core.Step, once: Sequence[str] = (), stack: int = 1):
     self.step_spec = step_spec
+    self.stack = stack
     extras = step_spec.extras
     missing = [name for name in once if not (isinstance(extras, Mapping) and name in extras)]
     if missing:
@@ -135,14 +143,18 @@ class Codec:
     rest = {name: getattr(step_spec, name) for name in ('action', 'reward', 'discount', 'first', 'last')}
     rest['extras'] = {k: v for k, v in extras.items() if k not in once} if once else extras
     rest['version'] = np.zeros((), np.int64)  # of the variables that acted
+    if stack > 1:
+      rest['past'] = np.zeros((), np.uint8)  # frames of the episode before this one, at most stack - 1
     self.columns: Dict[str, Layout] = {'observation': Layout(step_spec.observation), 'rest': Layout(rest)}
     # A column each: a table may keep one of them once and another one in all rows.
     self.columns.update({f'once/{name}': Layout({name: extras[name]}) for name in once})
+    self._past = self.columns['rest'].offset('past') if stack > 1 else None
 
   @classmethod
   def of(cls, step_spec: core.Step, items: Sequence[Items]) -> Codec:
     """The codec of a stream from which all of `items` are cut."""
-    return cls(step_spec, once=sorted({name for rule in items for name in rule.once}))
+    once = sorted({name for rule in items for name in rule.once})
+    return cls(step_spec, once, max((rule.stack for rule in items), default=1))
 
   def rows(self, count: int) -> Dict[str, np.ndarray]:
     """Empty packed rows: {column: uint8 [count, bytes]}."""
@@ -152,27 +164,39 @@ class Codec:
     """The steps, and the versions, that lie in packed rows, as views: to read and to write."""
     return self._step({name: layout.views(columns[name]) for name, layout in self.columns.items()})
 
+  def mark(self, rows: Mapping[str, np.ndarray], past: Any) -> None:
+    """Says in packed rows how many frames of its episode came before each, at most stack - 1; if any are stacked."""
+    if self._past is not None:
+      rows['rest'][..., self._past] = past
+
   def which(self, items: Items) -> Dict[str, str]:
-    """Which rows of an item each column keeps: 'all', 'ends' or 'first'."""
+    """Which rows of an item each column keeps: 'all', 'ends', 'first', or 'frames': all, and those to stack before."""
     once = {f'once/{name}': 'first' if name in items.once else 'all' for name in self._once}
-    return {'observation': items.observations, 'rest': 'all', **once}
+    return {'observation': items.observations if items.stack == 1 else 'frames', 'rest': 'all', **once}
+
+  def counts(self, items: Items) -> Dict[str, Optional[int]]:
+    """How many rows of an item each column keeps; None if that varies."""
+    frames = None if items.length is None else items.length + items.stack - 1
+    rows = {'all': items.length, 'ends': 2, 'first': 1, 'frames': frames}
+    return {name: rows[which] for name, which in self.which(items).items()}
 
   def specs(self, items: Items, batch_size: int) -> Any:
     """`tf.TensorSpec`s of (columns, info) of a batch of such items."""
     import tensorflow as tf
 
-    counts = {'all': items.length, 'ends': 2, 'first': 1}
     columns = {
-      name: tf.TensorSpec([batch_size, counts[which], self.columns[name].bytes], tf.uint8)
-      for name, which in self.which(items).items()
+      name: tf.TensorSpec([batch_size, count, self.columns[name].bytes], tf.uint8)
+      for name, count in self.counts(items).items()
     }
     return columns, tf.TensorSpec([batch_size, INFO.bytes], tf.uint8)
 
-  def batch(self, columns: Mapping[str, Any], info: Any) -> core.Batch:
-    """The batch that lies in columns [B, rows, bytes] and in packed infos [B, bytes], in a TensorFlow graph."""
+  def batch(self, items: Items, columns: Mapping[str, Any], info: Any) -> core.Batch:
+    """The batch of items in columns [B, rows, bytes], with packed infos [B, bytes], in a TensorFlow graph."""
     import tensorflow as tf
 
-    steps, version = self._step({name: layout.unpack(columns[name]) for name, layout in self.columns.items()})
+    nests = {name: layout.unpack(columns[name]) for name, layout in self.columns.items() if name != 'observation'}
+    nests['observation'] = self._observation(items, columns['observation'], nests['rest'])
+    steps, version = self._step(nests)
     facts = INFO.unpack(info)
     now = facts.pop('now')
     return core.Batch(
@@ -181,9 +205,24 @@ class Codec:
       info=core.Info(age=now - version[:, 0], **facts),
     )
 
+  def _observation(self, items: Items, rows: Any, rest: Mapping[str, Any]) -> core.Nest:
+    """The observations in packed rows [B, rows, bytes], whose other leaves are `rest`; stacked, if items have it so."""
+    layout = self.columns['observation']
+    if items.stack == 1:
+      return layout.unpack(rows)
+    import tensorflow as tf
+
+    from tfacme.tensors import frames
+
+    numbers = _frame_numbers(items, rest['last'], rest['past'])
+    if items.observations == 'ends':
+      numbers = tf.gather(numbers, [0, items.length - 1], axis=1)  # type: ignore[operator]
+    return frames.stack(layout.unpack(tf.gather(rows, numbers, batch_dims=1)), self.step_spec.observation)
+
   def _step(self, nests: Mapping[str, Any]) -> Tuple[core.Step, Any]:
     rest = dict(nests['rest'])
     version = rest.pop('version')
+    rest.pop('past', None)
     if self._once:
       extras = dict(rest['extras'])
       for name in self._once:
@@ -192,8 +231,37 @@ class Codec:
     return core.Step(observation=nests['observation'], **rest), version
 
 
-def take(column: np.ndarray, rows: np.ndarray, which: str) -> np.ndarray:
-  """The rows [B, T, bytes] of a column, by their numbers [B, T]; those that it keeps ('all', 'ends' or 'first')."""
+def _frame_numbers(items: Items, last: Any, past: Any) -> Any:
+  """Which of its rows [B, T, stack] an item stacks for each of its steps, the oldest first, in a TensorFlow graph.
+
+  Args:
+    items: whose 'frames' it keeps.
+    last: bool [B, T].
+    past: uint8 [B, T], frames of the episode before each step.
+  """
+  import tensorflow as tf
+
+  step = tf.range(tf.shape(last)[1])[tf.newaxis, :, tf.newaxis]
+  if items.end != 'continue':  # The last row of an episode fills up its item: what is stacked is the same.
+    lasts = tf.reduce_sum(tf.cast(last, tf.int32), axis=1)[:, tf.newaxis, tf.newaxis]
+    step = tf.minimum(step, tf.shape(last)[1] - tf.maximum(lasts, 1))
+  back = tf.minimum(tf.range(items.stack - 1, -1, -1), tf.cast(past, tf.int32)[..., tf.newaxis])
+  return step + (items.stack - 1) - back
+
+
+def take(column: np.ndarray, rows: np.ndarray, which: str, before: int = 0) -> np.ndarray:
+  """The rows [B, T, bytes] of a column that it keeps, by their numbers [B, before + T].
+
+  Args:
+    column: packed rows.
+    rows: of items, with so many in front that are there for their frames only.
+    which: of them it keeps; see `Codec.which`.
+    before: how many.
+  """
+  if which == 'frames':
+    return column.take(rows, axis=0)
+  if before:
+    rows = rows[:, before:]
   if which == 'ends':
     rows = rows.take([0, -1], axis=1)
   elif which == 'first':

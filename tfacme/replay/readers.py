@@ -112,7 +112,7 @@ class _Leaf:
     return read if isinstance(read, core.Blocked) else Opened((dict(read.columns), read.info), read)
 
   def unpack(self, packed: Packed) -> core.Batch:
-    return self._reader.codec.batch(*packed)
+    return self._reader.codec.batch(self._items, *packed)
 
   def exhausted(self) -> bool:
     return self._reader.exhausted()

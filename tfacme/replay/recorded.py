@@ -12,7 +12,7 @@ import tree
 from tfacme import core, errors, seeds, specs
 from tfacme.datasets.episodes import check_values
 from tfacme.replay import packing, streams
-from tfacme.replay.items import Items, index
+from tfacme.replay.items import Items, index, past
 from tfacme.replay.relabelling import relabelled
 
 
@@ -123,10 +123,10 @@ class DataReader:
       random = np.random.default_rng([self._seed, *place])
       rows = rows[random.permutation(size)][items_passed:]
       items_passed = 0
-      which = self.codec.which(self._source.items)
+      which, before = self.codec.which(self._source.items), self._source.items.stack - 1
       for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
-        batch = {n: packing.take(column, chosen, which[n]) for n, column in columns.items()}
+        batch = {n: packing.take(column, chosen, which[n], before) for n, column in columns.items()}
         left = [batch] if not left else [{n: np.concatenate([left[0][n], batch[n]]) for n in batch}]
         if len(left[0]['rest']) >= batch_size:
           yield {n: column[:batch_size] for n, column in left[0].items()}, size
@@ -163,7 +163,9 @@ class DataReader:
       for view, leaf in zip(tree.flatten(steps), tree.flatten(episode)):
         view[start:end] = leaf
       start = end
-    return columns, index(np.asarray(steps.last), self._source.items)
+    last = np.asarray(steps.last)
+    self.codec.mark(columns, np.minimum(past(last), self.codec.stack - 1))
+    return columns, index(last, self._source.items)
 
 
 def _grouped(episodes: Iterable[core.Step], most: int) -> Iterator[List[core.Step]]:

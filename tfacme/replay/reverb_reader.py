@@ -179,8 +179,9 @@ class ReverbReader:
     while True:
       samples = [next(iterator) for _ in range(self._batch_size)]
       longest = max(sample.data['rest'].shape[0] for sample in samples)
+      rows = {'all': longest, 'first': 1, 'frames': longest + self._table.items.stack - 1}
       data = {
-        name: np.stack([_fill(np.asarray(s.data[name]), 1 if which == 'first' else longest) for s in samples])
+        name: np.stack([_fill(np.asarray(s.data[name]), rows[which]) for s in samples])
         for name, which in self.codec.which(self._table.items).items()
       }
       yield tf.nest.map_structure(lambda *x: np.stack(x), *[s.info for s in samples]), data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, Dict, List, Sequence
 
 import reverb
 import tensorflow as tf
@@ -46,16 +46,10 @@ def _limiter(limiter: tables.Limiter) -> reverb.rate_limiters.RateLimiter:
   return reverb.rate_limiters.RateLimiter(limiter.samples_per_insert, limiter.min_size, limiter.low, limiter.high)
 
 
-def _counts(table: tables.Table, codec: packing.Codec) -> Dict[str, Optional[int]]:
-  """How many rows of an item each column keeps; None if that varies."""
-  rows = {'all': table.items.length, 'ends': 2, 'first': 1}
-  return {name: rows[which] for name, which in codec.which(table.items).items()}
-
-
 def signature(table: tables.Table, codec: packing.Codec) -> Dict[str, Any]:
   """The tensors of an item, as the server checks them."""
   tensors: Dict[str, Any] = {}
-  for name, count in _counts(table, codec).items():
+  for name, count in codec.counts(table.items).items():
     size = codec.columns[name].bytes
     if table.items.length is not None and codec.which(table.items)[name] == 'ends':
       tensors[name] = [tf.TensorSpec([1, size], tf.uint8)] * 2

@@ -49,6 +49,7 @@ class ItemWriter:
   ):
     self._pending = pending
     self._cutter = streams.Cutter(described)
+    self._none_due = [False] * len(described)
     structure = {'due': [0] * len(described), **dict.fromkeys(codec.columns, 0)}
     # Which rows complete an item is worked out here, for all back ends alike; Reverb looks at a flag in the row.
     due = structured_writer.Condition.data(structure)['due']
@@ -59,9 +60,15 @@ class ItemWriter:
     ]
     self._writer = client.structured_writer(configs)
     self._flags = (np.int32(0), np.int32(1))
+    self._marker = streams.Marker(codec)
+    self._lacks = codec.stack - 1  # rows in front of the stream, so that its first item has its frames
 
   def append(self, row: streams.Columns, last: bool) -> None:
     """Adds a row, and at the end of an episode whatever items it completes."""
+    self._marker.mark(row, last)
+    while self._lacks:
+      self._push(row, self._none_due)
+      self._lacks -= 1
     self._push(row, self._cutter.advance(last))
     if last:
       for due in self._cutter.finish():
@@ -81,7 +88,9 @@ def _pattern(step: Any, table: tables.Table, codec: packing.Codec) -> Dict[str, 
   pattern: Dict[str, Any] = {}
   for name, which in codec.which(table.items).items():
     first = step[name][-length : -length + 1]
-    if which == 'ends':  # Two plain slices: Reverb gets the signature of a stepped one wrong.
+    if which == 'frames':
+      pattern[name] = step[name][-length - table.items.stack + 1 :]
+    elif which == 'ends':  # Two plain slices: Reverb gets the signature of a stepped one wrong.
       pattern[name] = [first, step[name][-1:]]
     else:
       pattern[name] = first if which == 'first' else step[name][-length:]
@@ -102,18 +111,26 @@ class EpisodeWriter:
     self._tables = described
     self._codec = codec
     self._count = 0
+    self._marker = streams.Marker(codec)
     self._writer = client.trajectory_writer(num_keep_alive_refs=_MOST_ROWS)
 
   def append(self, row: streams.Columns, last: bool) -> None:
     """Adds a row, and the episode once it is whole."""
-    self._writer.append(dict(row))
+    self._marker.mark(row, last)
+    for _ in range(1 if self._count else self._codec.stack):  # The first one again, for the frames of its stacks.
+      self._writer.append(dict(row))
     self._count += 1
     if not last:
       return
     for table in self._tables:
-      ends = {'all': None, 'first': 1 - self._count or None}
+      begin = -self._count
+      slices = {
+        'all': slice(begin, None),
+        'first': slice(begin, begin + 1 or None),
+        'frames': slice(begin - table.items.stack + 1, None),
+      }
       which = self._codec.which(table.items)
-      trajectory = {n: self._writer.history[n][-self._count : ends[which[n]]] for n in which}
+      trajectory = {n: self._writer.history[n][slices[which[n]]] for n in which}
       self._writer.create_item(table.name, priority=1.0, trajectory=trajectory)
     self._count = 0
 

@@ -113,3 +113,18 @@ class Cutter:
     dues = [cursor.finish() for cursor in self._cursors]
     longest = max(map(len, dues), default=0)
     return [[i < len(due) and due[i] for due in dues] for i in range(longest)]
+
+
+class Marker:
+  """Follows one stream and says in each row how many frames of its episode came before; see `packing.Codec`."""
+
+  def __init__(self, codec: Codec):
+    self._codec = codec
+    self._past = 0
+    self._most = codec.stack - 1
+
+  def mark(self, row: Columns, last: bool) -> None:
+    """Marks the next row."""
+    if self._most:
+      self._codec.mark(row, self._past)
+      self._past = 0 if last else min(self._past + 1, self._most)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from typing import Any
+from typing import Any, Sequence
 
 import dm_env
 import numpy as np
@@ -29,10 +29,7 @@ class FrameStacking(base.EnvironmentWrapper):
     super().__init__(environment)
     errors.count('num_frames', num_frames)
     self._inner_spec = environment.observation_spec()
-    self._is_mask = [ACTION_MASK in path for path, _ in tree.flatten_with_path(self._inner_spec)]
-    self._observation_spec = tree.map_structure_with_path(
-      lambda path, spec: spec if ACTION_MASK in path else _stacked_spec(spec, num_frames), self._inner_spec
-    )
+    self._observation_spec = stacked_spec(self._inner_spec, num_frames)
     self._frames = collections.deque(maxlen=num_frames)  # Of observations, each the list of its leaves.
 
   def reset(self) -> dm_env.TimeStep:
@@ -53,9 +50,23 @@ class FrameStacking(base.EnvironmentWrapper):
       self._frames.extend([frame] * self._frames.maxlen)
     else:
       self._frames.append(frame)
-    stacked = [frames[-1] if mask else _join(frames) for mask, frames in zip(self._is_mask, zip(*self._frames))]
+    frames = [tree.unflatten_as(self._inner_spec, leaves) for leaves in self._frames]
     step_type, reward, discount, _ = timestep
-    return dm_env.TimeStep(step_type, reward, discount, tree.unflatten_as(self._inner_spec, stacked))
+    return dm_env.TimeStep(step_type, reward, discount, stack(frames))
+
+
+def stack(frames: Sequence[Any]) -> Any:
+  """The observation that is made of these ones, the oldest first (see FrameStacking)."""
+  return tree.map_structure_with_path(
+    lambda path, *leaves: leaves[-1] if ACTION_MASK in path else _join(leaves), *frames
+  )
+
+
+def stacked_spec(spec: Any, num_frames: int) -> Any:
+  """The spec of observations that are made of so many each (see FrameStacking)."""
+  return tree.map_structure_with_path(
+    lambda path, part: part if ACTION_MASK in path else _stacked_spec(part, num_frames), spec
+  )
 
 
 def _join(frames: tuple[np.ndarray, ...]) -> np.ndarray:
