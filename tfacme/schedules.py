@@ -49,7 +49,7 @@ def value(schedule: Schedule, steps: Any) -> Any:
   Raises:
     errors.UserError: if it ends at a share of the run, and there is no run.
   """
-  import tensorflow as tf  # pylint: disable=g-import-not-at-top
+  import tensorflow as tf
 
   if not isinstance(schedule, tuple):
     return tf.constant(schedule, tf.float32)

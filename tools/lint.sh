@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lint, format, import directions and types: `make lint`. Says all that it finds, and fails if it found anything.
+# Lint, format, import directions, duplicates and types: `make lint`. Says all that it finds, and fails if it found anything.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,6 +15,11 @@ echo 'ruff'
 
 echo 'import-linter'
 report=$("$BIN/lint-imports" 2>&1) || { echo "$report"; failed=1; }
+
+echo 'duplicates'
+# What stands in two agents is a part that the framework lacks. Their `__init__.py` are alike by design.
+"$BIN/pylint" --disable=all --enable=duplicate-code --score=no --min-similarity-lines=6 --ignore=__init__.py \
+  tfacme/agents || failed=1
 
 echo 'pyright'
 # It would also look for a newer version of itself, and say so.

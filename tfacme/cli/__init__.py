@@ -25,7 +25,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     The exit code: 0, 2 for a user's mistake (said in one line on standard error), 130 after Ctrl-C.
   """
   quiet.silence()
-  from tfacme.cli import commands  # pylint: disable=g-import-not-at-top
+  from tfacme.cli import commands
 
   return guarding.guard(commands.run, list(sys.argv[1:] if arguments is None else arguments))
 
@@ -46,7 +46,7 @@ def page(experiment: Callable[..., experiments.Experiment], arguments: Optional[
     The exit code, as that of `main`.
   """
   quiet.silence()
-  from tfacme.cli import pages  # pylint: disable=g-import-not-at-top
+  from tfacme.cli import pages
 
   return guarding.guard(pages.run, experiment, list(sys.argv[1:] if arguments is None else arguments))
 

@@ -170,7 +170,7 @@ def _plot(arguments: Sequence[str]) -> None:
   options = parsing.parse(_PlotOptions, arguments, 'tfacme plot')
   if not options.runs:
     raise errors.UserError('tfacme plot needs the folder of a run: tfacme plot RUN [RUN ...] --out FILE.png.')
-  from tfacme.loggers import plotting  # pylint: disable=g-import-not-at-top
+  from tfacme.loggers import plotting
 
   plotting.learning_curve(options.runs, options.out)
   print(f'The learning curve is in {options.out}')
@@ -199,8 +199,8 @@ class _WatchOptions:
 
 def _watch(arguments: Sequence[str]) -> None:
   options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
-  import tfacme  # pylint: disable=g-import-not-at-top
-  from tfacme.runs import watching  # pylint: disable=g-import-not-at-top
+  import tfacme
+  from tfacme.runs import watching
 
   run, policy = _load_run(options.run), tfacme.load_policy(options.run)
   out = os.path.abspath(options.out)  # An environment may go to another folder.
@@ -252,7 +252,7 @@ def _record(arguments: Sequence[str]) -> None:
   made = (
     environments.factory(options.env, options.environment) if options.env else _load_run(options.run or '').environment
   )
-  import tfacme  # pylint: disable=g-import-not-at-top
+  import tfacme
 
   there = datasets.count(options.out)
   # Episodes that are added must not be those that are there once more.
@@ -297,8 +297,8 @@ def _graph(arguments: Sequence[str]) -> None:
   if not options.out.endswith('.svg'):
     raise errors.UserError(f'--out is {options.out}, and the graph is drawn as SVG: give a name that ends in .svg.')
   environment = environments.factory(options.env, options.environment)
-  import tfacme  # pylint: disable=g-import-not-at-top
-  from tfacme.graph import picture, program  # pylint: disable=g-import-not-at-top
+  import tfacme
+  from tfacme.graph import picture, program
 
   experiment = experiments.Experiment(
     builder=registry.builder(agent, registry.config(agent)),
@@ -363,7 +363,7 @@ def _load_run(path: str) -> Any:
     raise errors.UserError(f'There is no run in {path}: it has no experiment.json; give a folder of tfacme train.')
   if sys.stderr.isatty():  # What a program reads of this command is its result alone.
     running.announce(sys.stderr)
-  import tfacme  # pylint: disable=g-import-not-at-top
+  import tfacme
 
   return tfacme.load_run(path)
 

@@ -16,14 +16,14 @@ def announce(out: TextIO) -> None:
 def warm_up(launch: str) -> None:
   """Lets the processes of a run get ready while this one is busy importing and checking."""
   if launch == 'local_mp':
-    from tfacme import launching  # pylint: disable=g-import-not-at-top
+    from tfacme import launching
 
     launching.warm_up()
 
 
 def run(experiment: experiments.Experiment, workdir: str, launch: str) -> None:
   """Runs an experiment to its end and says in one line what came of it."""
-  import tfacme  # pylint: disable=g-import-not-at-top
+  import tfacme
 
   result = tfacme.train(experiment, workdir=workdir, launch=launch)
   print(_report(result, experiment.budget, workdir))

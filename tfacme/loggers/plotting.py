@@ -208,7 +208,7 @@ def _draw(axes: Any, line: _Line, color: str, alone: bool) -> str:
 def _figure(panels: int) -> Any:
   """A figure with axes side by side, three in a row."""
   # Without pyplot there is no global state and no search for a display: Figure draws by Agg, on any thread.
-  from matplotlib import figure  # pylint: disable=g-import-not-at-top
+  from matplotlib import figure
 
   columns = min(panels, 3)
   rows = -(-panels // columns)
@@ -220,7 +220,7 @@ def _figure(panels: int) -> Any:
 
 def _dress(axes: Any, title: str, unit: str) -> None:
   """Labels axes and makes them plain."""
-  from matplotlib import ticker  # pylint: disable=g-import-not-at-top
+  from matplotlib import ticker
 
   axes.set_title(title, fontsize=11)
   axes.set_xlabel(_UNITS[unit])

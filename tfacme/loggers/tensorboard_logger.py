@@ -24,8 +24,8 @@ class TensorBoardLogger:
   def __init__(self, folder: str):
     """Makes the folder and, in it, a new file of events."""
     # Imported here, since loggers are also of use where TensorFlow, which takes seconds to import, is not.
-    import tensorflow as tf  # pylint: disable=g-import-not-at-top
-    from tensorboard.compat.proto import event_pb2  # pylint: disable=g-import-not-at-top
+    import tensorflow as tf
+    from tensorboard.compat.proto import event_pb2
 
     self._event: Any = event_pb2.Event  # its fields are made as it is imported, where no type checker sees them
     self._started = False

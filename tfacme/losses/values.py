@@ -112,7 +112,7 @@ def double_q_learning(
   Returns:
     The errors [B], target minus estimate.
   """
-  import trfl  # pylint: disable=g-import-not-at-top  (It takes a second, which only a learner that needs it spends.)
+  import trfl  # It takes a second, which only a learner that needs it spends.
 
   action = tf.cast(action, tf.int32)  # Of some other types trfl takes none.
   return trfl.double_qlearning(q, action, returns, discount, next_value, next_selector).extra.td_error

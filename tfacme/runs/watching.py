@@ -152,7 +152,7 @@ def _write(frames: List[_Frame], out: str) -> None:
 
 def _image(frame: _Frame, low: float, high: float) -> Any:
   """A frame as an image of Pillow: enlarged, with its caption underneath."""
-  from PIL import Image, ImageDraw, ImageFont  # pylint: disable=g-import-not-at-top
+  from PIL import Image, ImageDraw, ImageFont
 
   picture = frame.picture
   if picture.ndim == 2:

@@ -39,7 +39,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> BCNetworks:
     """The network, with its variables."""
-    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+    import sonnet as snt  # It imports TensorFlow.
 
     torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
     policy = snt.Sequential([torso, networks.distribution_head(spec.actions)])

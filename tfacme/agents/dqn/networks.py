@@ -65,7 +65,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function, l
 
 
 def _with_head(torso: snt.Module, spec: specs.EnvironmentSpec, duelling: bool) -> DQNNetworks:
-  import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+  import sonnet as snt  # It imports TensorFlow.
 
   q = snt.Sequential([torso, networks.q_head(spec.actions.num_values, duelling)])
   networks.create_variables(q, spec.observations)

@@ -44,7 +44,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> PPONetworks:
     """The networks, with their variables."""
-    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+    import sonnet as snt  # It imports TensorFlow.
 
     # Of all actions alike at first, so that the first steps explore.
     scale = 1e-4

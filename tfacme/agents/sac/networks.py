@@ -46,7 +46,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
 
   def __call__(self, spec: specs.EnvironmentSpec) -> SACNetworks:
     """The networks, with their variables."""
-    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+    import sonnet as snt  # It imports TensorFlow.
 
     torso = self._torso(spec.observations, self.normalize_observations)
     head = networks.distribution_head(spec.actions, continuous=networks.TanhGaussianHead)
