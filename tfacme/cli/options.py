@@ -107,7 +107,11 @@ def with_parts(options: Type[Any], parts: Mapping[str, Any]) -> Type[Any]:
     parts: {'config': a dataclass, with the values that its options default to}; what is no dataclass has no options.
   """
   fields = [
-    (name, tyro.conf.FlagConversionOff[type(part)], dataclasses.field(default_factory=lambda part=part: part))
+    (
+      name,
+      tyro.conf.FlagConversionOff[tyro.conf.SuppressFixed[type(part)]],
+      dataclasses.field(default_factory=lambda part=part: part),
+    )
     for name, part in parts.items()
     if dataclasses.is_dataclass(part) and not isinstance(part, type)
   ]
