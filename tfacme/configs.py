@@ -7,7 +7,8 @@ A field says its range where it stands, and is checked when the config is made:
       margin: float = configs.number(0.8, low=0)
       \"\"\"How far ... (the paper's section 3).\"\"\"
 
-A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the run,
+such as '50%'.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class NStepConfig(Config):
   """Returns of n steps."""
 
   discount: float = number(0.99, low=0, high=1)
-  """Discount of the next step's value, in [0, 1]."""
+  """Discount of the next step's value (gamma), in [0, 1]."""
 
   n_step: int = count(1)
   """Rewards summed before the value of what follows is used, in steps."""

@@ -361,6 +361,19 @@ def test_as_a_module():
   assert (done.returncode, done.stderr) == (2, "tfacme: There is no command 'evaluat'; did you mean evaluate?\n")
 
 
+@pytest.mark.parametrize(
+  'option, meant',
+  [
+    ('--config.lr', '--config.learning_rate'),
+    ('--gamma', '--config.discount'),
+    ('--config.tau', '--config.target_update_rate'),
+  ],
+)
+def test_names_of_the_field_lead_to_an_agents_options(option, meant, capsys):
+  assert cli.main(['train', 'dqn', '--env', 'bsuite:catch/0', option, '1']) == 2
+  assert f'did you mean {meant}?' in capsys.readouterr().err
+
+
 def test_help_shows_meanings_and_defaults(capsys):
   with pytest.raises(SystemExit) as exit_:
     cli.main(['train', 'dqn', '--help'])

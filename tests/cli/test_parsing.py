@@ -1,7 +1,7 @@
 """Command lines made from dataclasses, and what their mistakes are answered with."""
 
 import dataclasses
-from typing import Optional, Sequence, Tuple, Union
+from typing import Callable, Optional, Sequence, Tuple, Union
 
 import pytest
 
@@ -20,6 +20,7 @@ class Numbers:
     sizes: of layers.
     limit: of steps.
     name: a text.
+    loss: a function.
   """
 
   learning_rate: Union[float, Tuple[float, float, int]] = 0.5
@@ -28,6 +29,7 @@ class Numbers:
   sizes: Sequence[int] = ()
   limit: Optional[int] = None
   name: str = ''
+  loss: Callable[[float], float] = abs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,11 @@ def test_a_number_or_a_line():
   assert _parse('--config.learning_rate 1e-3 0 5e4').config.learning_rate == (1e-3, 0.0, 50_000)
   with pytest.raises(errors.UserError, match='takes FLOAT, or FLOAT FLOAT INT, and .1e-3 0. is not that'):
     _parse('--config.learning_rate 1e-3 0')
+
+
+def test_what_no_command_line_can_give():
+  with pytest.raises(errors.UserError, match='--config.loss is nothing that a command line can give; set it in Python'):
+    _parse('--config.loss abs')
 
 
 def test_other_options_are_left_as_they_are():

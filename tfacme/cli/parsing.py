@@ -113,6 +113,8 @@ def _behind(exit_: SystemExit, arguments: Sequence[str], prog: str) -> BaseExcep
   if isinstance(value_error.arg, str):  # A whole dataclass that can't be made of these values.
     return errors.UserError(f'--{value_error.arg}: {value_error.message}')
   name, kind = value_error.arg.lowered.name_or_flag, _kind(value_error.arg.lowered.metavar)
+  if kind == '{fixed}':
+    return errors.UserError(f'{name} is nothing that a command line can give; set it in Python.')
   given = ' '.join(_values(arguments, name))
   return errors.UserError(f'{name} takes {kind}, and {given!r} is not that; see {prog} --help.')
 

@@ -12,7 +12,8 @@ from tfacme import configs
 class BCConfig(configs.AdamConfig):
   """Behaviour cloning: supervised learning of recorded actions.
 
-  A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+  A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
+  run, such as '50%'.
   """
 
   loss: Literal['log_likelihood', 'mse'] = configs.choice('log_likelihood', ('log_likelihood', 'mse'))

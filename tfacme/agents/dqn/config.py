@@ -20,7 +20,8 @@ class DQNConfig(
 ):
   """DQN with double Q-learning, n-step returns and prioritized replay.
 
-  A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+  A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
+  run, such as '50%'.
   """
 
   n_step: int = configs.count(3)

@@ -13,11 +13,12 @@ from tfacme.schedules import Schedule
 class IMPALAConfig(configs.AdamConfig):
   """An actor-critic with V-trace.
 
-  A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+  A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
+  run, such as '50%'.
   """
 
   discount: float = configs.number(0.99, low=0, high=1)
-  """Discount of the next step's value, in [0, 1] (Espeholt et al. 2018, table D.1)."""
+  """Discount of the next step's value (gamma), in [0, 1] (Espeholt et al. 2018, table D.1)."""
 
   max_abs_reward: float = configs.number(math.inf, above=0)
   """Rewards are clipped to this size (1 on Atari: the paper's appendix D); inf clips none."""

@@ -13,11 +13,12 @@ from tfacme.schedules import Schedule
 class PPOConfig(configs.AdamConfig):
   """Proximal policy optimization with a clipped surrogate.
 
-  A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+  A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
+  run, such as '50%'.
   """
 
   discount: float = configs.number(0.99, low=0, high=1)
-  """Discount of the next step's value, in [0, 1] (Schulman et al. 2017, table 3)."""
+  """Discount of the next step's value (gamma), in [0, 1] (Schulman et al. 2017, table 3)."""
 
   gae_lambda: float = configs.number(0.95, low=0, high=1)
   """How much of the errors of later steps an advantage takes in, in [0, 1] (Schulman et al. 2017, table 3)."""

@@ -20,11 +20,12 @@ class R2D2Config(
 ):
   """Recurrent Q-learning from overlapping sequences in prioritized replay.
 
-  A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+  A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
+  run, such as '50%'.
   """
 
   discount: float = configs.number(0.997, low=0, high=1)
-  """Discount of the next step's value, in [0, 1] (Kapturowski et al. 2019, table 2)."""
+  """Discount of the next step's value (gamma), in [0, 1] (Kapturowski et al. 2019, table 2)."""
 
   n_step: int = configs.count(5)
   """Rewards summed before the target network's value is used, in steps (Kapturowski et al. 2019, table 2)."""

@@ -13,7 +13,8 @@ from tfacme.schedules import Schedule
 class SACConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConfig):
   """Soft actor-critic with twin critics and a learned temperature.
 
-  A schedule is a number, or (start, end, steps): linear from start to end over so many steps.
+  A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
+  run, such as '50%'.
   """
 
   reward_scale: float = configs.number(1.0, above=0)
