@@ -31,9 +31,8 @@ from tfacme.agents import registry
 from tfacme.graph import building
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import numpy_replay
-from tfacme.runs import recording
 from tfacme.tensors import compiling
-from tfacme.workers import acting
+from tfacme.workers import acting, episodes
 
 _WARM_UP = 4  # turns after the first learning step
 _ACTIONS = 2000
@@ -158,7 +157,7 @@ def bare_parts(plan: plan_lib.Plan) -> Parts:
 def _environment(plan: plan_lib.Plan) -> Callable[[], Any]:
   environment = plan.experiment.environment(0)
   environment.reset()
-  random = recording.RandomPolicy(plan.spec.actions)
+  random = episodes.RandomPolicy(plan.spec.actions)
   actions = itertools.cycle([random(None) for _ in range(_ACTIONS)])
   return lambda: environment.step(next(actions))  # It resets by itself after the last step.
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
   from tfacme.replay import sources
   from tfacme.replay import tables as tables_lib
   from tfacme.workers.counting import Tally
+  from tfacme.workers.roles import Role
   from tfacme.workers.variables import VariableClient
 
 Nest = Any  # A nest of arrays or tensors: tuples, named tuples and dicts, with arrays as leaves.
@@ -300,6 +301,11 @@ class Builder:
     del spec
     return None
 
+  def workers(self, spec: specs.EnvironmentSpec) -> Sequence[Role]:
+    """Nodes of the agent's own in the program graph, such as a `workers.prefill.Prefill`."""
+    del spec
+    return ()
+
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` if the networks don't fit the environment's spec, and creates what variables they lack.
 
@@ -362,6 +368,10 @@ class BuilderWrapper(Builder):
   def extras(self, spec: specs.EnvironmentSpec) -> Optional[Nest]:
     """See `Builder`."""
     return self.agent.extras(spec)
+
+  def workers(self, spec: specs.EnvironmentSpec) -> Sequence[Role]:
+    """See `Builder`."""
+    return self.agent.workers(spec)
 
   def checks_networks(self, networks: Any, spec: specs.EnvironmentSpec) -> None:
     """See `Builder`."""

@@ -1,5 +1,6 @@
 """Every agent that samples from replay learns from recorded data alone: by `--learner-steps`."""
 
+import json
 import os
 import signal
 
@@ -9,8 +10,8 @@ import tensorflow as tf
 import tfacme
 from tests.programs import processes
 from tests.programs.test_engines import ENGINES
-from tests.programs.test_repeat import logged
-from tfacme import checkpoints, cli, environments
+from tfacme import checkpoints, cli, environments, testing
+from tfacme.loggers import csv_logger
 from tfacme.testing import environments as tasks
 
 _REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
@@ -64,8 +65,8 @@ def test_a_killed_run_learns_on_as_if_it_had_never_stopped(agent, engine, comman
 
 def _check_same(one, other):
   """The same batches gave the same losses and weights."""
-  assert logged(one)['learner.csv'] == logged(other)['learner.csv']
-  assert len(logged(one)['learner.csv']) > 5
+  assert testing.logs(one)['learner'] == testing.logs(other)['learner']
+  assert len(testing.logs(one)['learner']) > 5
   assert _weights(one) == _weights(other)
 
 
@@ -89,3 +90,29 @@ def test_an_agent_that_needs_the_policy_that_acted_is_refused(agent, command, ca
   arguments = [agent if argument == 'dqn' else argument for argument in command('dqn', 30)]
   assert cli.main(arguments) == 2
   assert 'The data set has no extras [' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ENGINES)
+def test_a_killed_run_is_not_prefilled_again(engine, tmp_path):
+  """All of its replay is there again, and what was written before the actors began is counted once."""
+  command = ['-m', 'tests.programs.prefilled_run', str(tmp_path), engine, '5000']
+  killed = processes.Command(command, cwd=processes.HERE.parents[1])
+  killed.wait_for(tmp_path / 'logs' / 'actor-0.csv', 200)
+  os.kill(killed.process.pid, signal.SIGKILL)
+  killed.wait(10)
+  before = _counts(tmp_path)
+  assert 0 < before['actor-0']['actor_steps'] < 5000
+  ended = processes.Command(command, cwd=processes.HERE.parents[1]).wait(240)
+  assert (ended.code, ended.left) == (0, []), ended.err
+  assert 'Going on from step' in ended.out
+  after = _counts(tmp_path)
+  assert after['prefill'] == before['prefill'] == {'prefill_episodes': 40, 'prefill_items': 400, 'prefill_done': 1}
+  assert after['random'] == before['random'] == {'prefill_episodes': 20, 'prefill_items': 100, 'prefill_done': 1}
+  last = csv_logger.read(str(tmp_path / 'logs' / 'learner.csv'))[-1]
+  assert float(last['demonstrations_size']) == 200
+
+
+def _counts(run):
+  with open(os.path.join(checkpoints.latest(str(run / 'checkpoints')), 'counter', 'counter.json')) as file:
+    return json.load(file)

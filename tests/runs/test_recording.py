@@ -10,7 +10,7 @@ from dm_env import specs as dm_specs
 
 import tfacme
 from tfacme import cli, datasets, environments, errors, specs, testing
-from tfacme.runs import recording
+from tfacme.workers import episodes
 
 _FORCE = dm_specs.BoundedArray((2,), np.float32, -1.0, 1.0)
 
@@ -70,7 +70,7 @@ def test_an_episode_that_is_cut_off_is_recorded_as_truncated(tmp_path, caplog):
   ],
 )
 def test_random_actions_fill_their_bounds(spec, low, high):
-  policy = recording.RandomPolicy(spec)
+  policy = episodes.RandomPolicy(spec)
   actions = np.stack([policy(None) for _ in range(500)])
   for action in actions:
     spec.validate(action)
@@ -80,7 +80,7 @@ def test_random_actions_fill_their_bounds(spec, low, high):
 
 def test_random_actions_are_legal():
   spec = {'move': dm_specs.DiscreteArray(3), 'pair': specs.MultiDiscreteArray([2, 3]), 'force': _FORCE}
-  policy = recording.RandomPolicy(spec)
+  policy = episodes.RandomPolicy(spec)
   mask = {'move': np.array([1, 0, 1]), 'pair': np.array([False, True, True, False, True]), 'force': np.array(True)}
   actions = [policy({'action_mask': mask}) for _ in range(100)]
   for action in actions:
@@ -93,7 +93,7 @@ def test_random_actions_are_legal():
 
 
 def test_random_actions_of_a_nest_and_without_bounds():
-  policy = recording.RandomPolicy({'a': dm_specs.Array((3,), np.float32), 'b': dm_specs.DiscreteArray(2)})
+  policy = episodes.RandomPolicy({'a': dm_specs.Array((3,), np.float32), 'b': dm_specs.DiscreteArray(2)})
   action = policy(None)
   assert (action['a'].shape, action['a'].dtype) == ((3,), np.float32)
   assert action['b'] in (0, 1)

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from tfacme import checkpoints, core, experiments, networks, specs
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import numpy_replay, packing, readers, reverb_replay, reverb_tables, sources, tables
-from tfacme.workers import acting, counting, environment_loop, evaluation, export, learning, saving, variables
+from tfacme.workers import acting, counting, environment_loop, evaluation, export, learning, roles, saving, variables
 
 _LOG = logging.getLogger('tfacme')
 _PERIOD_SECONDS = 0.5  # between an actor's calls to the counter
@@ -151,6 +151,43 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
       logger=plan.logger(name),
       log_every=experiment.logging.actor_every,
       observers=experiment.observers,
+    )
+  )
+
+
+def saved_replay(checkpoint: Optional[str]) -> Optional[str]:
+  """The kind of the replay whose contents a checkpoint has; None if it has none."""
+  path = os.path.join(checkpoint, 'replay') if checkpoint else ''
+  if not os.path.isdir(path):
+    return None
+  return 'numpy' if numpy_replay.can_restore(path) else 'reverb'
+
+
+def build_role(
+  plan: plan_lib.Plan,
+  role: roles.Role,
+  index: int,
+  saved: Optional[str],
+  counter: counting.CounterClient,
+  replay: Any = None,
+  learner: Any = None,
+) -> core.Worker:
+  """The object of a node of the agent's own."""
+  name = role.node_names()[index]
+  kind = 'numpy' if isinstance(replay, numpy_replay.NumpyReplay) else 'reverb'
+  return role.make(
+    roles.RoleParts(
+      name=name,
+      index=index,
+      seed=plan.seed(role.name, index),
+      tally=counting.Tally(name, counter),
+      environment=plan.experiment.environment,
+      spec=plan.spec,
+      codec=plan.codec,
+      replay=replay,
+      variables=learner,
+      kept=saved == kind,
+      logger=functools.partial(plan.logger, name),
     )
   )
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from typing import Any, Callable, List, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 import tree
 
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
-from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import acting, export
+from tfacme.replay import packing, relabelling, resolving, streams, tables
+from tfacme.workers import acting, counting, export
+from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
 
@@ -27,6 +28,7 @@ class Plan:
     step_spec: of a row as it comes into the tables, rewritten by the builder's `relabel` if it has one.
     described: the replay tables.
     source: what the learner consumes, as `resolving.resolve` gives it; None for all others.
+    roles: of the agent's own nodes, prepared; none for these and all others.
     folder: of the run, or None if it leaves nothing behind.
     checkpoint: to go on from, or None. Its folder is gone soon after all nodes are up.
     start: the steps of the run so far, in the unit of its budget.
@@ -38,6 +40,7 @@ class Plan:
   step_spec: core.Step
   described: Sequence[tables.Table]
   source: Any
+  roles: Sequence[roles_lib.Role]
   folder: Optional[str]
   checkpoint: Optional[str]
   start: int
@@ -45,13 +48,16 @@ class Plan:
   def for_acting(self) -> Plan:
     """What nodes need that act or save: all but what only the learner learns from, which may be large."""
     experiment = dataclasses.replace(self.experiment, dataset=None, builder=self.experiment.builder.for_acting())
-    return dataclasses.replace(self, experiment=experiment, source=None)
+    return dataclasses.replace(self, experiment=experiment, source=None, roles=())
 
   @property
   def phases(self) -> Sequence[Sequence[str]]:
     """The names of the nodes that each phase of the end of the run waits for; see `counting.PHASES`."""
     actors = [] if self.experiment.offline else [f'actor-{i}' for i in range(self.experiment.layout.actors)]
-    return [actors, ['learner'], [evaluation.name for evaluation in self.evaluations], ['saver']]
+    phases = [actors, ['learner'], [evaluation.name for evaluation in self.evaluations], ['saver']]
+    for role in self.roles:
+      phases[counting.PHASES.index(role.phase)].extend(role.node_names())
+    return phases
 
   @property
   def evaluations(self) -> Sequence[experiments.Evaluation]:
@@ -109,17 +115,21 @@ def make_plan(
   _check_evaluations(experiment, spec)
   export.check(builder.policy(nets, spec, evaluation=True), spec)
   described = tuple(builder.tables(spec))
-  _check_tables(experiment, described)
+  roles = [role for role in builder.workers(spec) if not (experiment.offline and 'replay' in role.uses)]
+  _check_tables(experiment, described, roles)
   relabel = builder.relabel(spec)
   acted_spec = core.step_spec(spec, _extras(experiment, nets, spec) if described else ())
   step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
-  fit = _fitter(experiment, spec)
-  given = resolving.Given(described, step_spec, experiment.dataset, experiment.offline, fit, relabel)
-  source = builder.source(spec)
-  _check_read(experiment, source)
-  source = resolving.resolve(source, given)
+  fit = _Fitter(experiment, spec)
+  given = resolving.Given(
+    described, step_spec, experiment.dataset, experiment.offline, fit, relabel, experiment.environment, spec
+  )
+  source = resolving.resolve(builder.source(spec), given)
+  roles = [role.prepared(given) for role in roles]
+  fit.check_read()
+  described = _prefilled(described, roles)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
-  return Plan(experiment, spec, acted_spec, step_spec, described, source, workdir, checkpoint, start)
+  return Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start)
 
 
 def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> core.Nest:
@@ -128,31 +138,40 @@ def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.Environme
   return acting.extras_spec(experiment.builder.policy(nets, spec, False), spec) if extras is None else extras
 
 
-def _fitter(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Callable[[Any], Any]:
-  """A function that brings a data set into the environment's form; each but once, since all of it is checked."""
-  fitted: List[Tuple[Any, Any]] = []
+class _Fitter:
+  """Brings data sets into the environment's form; each but once, since all of it is checked."""
 
-  def fit(dataset: Any) -> Any:
-    for other, as_fitted in fitted:
+  def __init__(self, experiment: experiments.Experiment, spec: specs.EnvironmentSpec):
+    self._experiment = experiment
+    self._spec = spec
+    self._fitted: List[Tuple[Any, Any]] = []
+
+  def __call__(self, dataset: Any) -> Any:
+    for other, as_fitted in self._fitted:
       if other is dataset:
         return as_fitted
-    fitted.append((dataset, datasets.fit(dataset, experiment.environment, spec)))
-    return fitted[-1][1]
+    self._fitted.append((dataset, datasets.fit(dataset, self._experiment.environment, self._spec)))
+    return self._fitted[-1][1]
 
-  return fit
-
-
-def _check_read(experiment: experiments.Experiment, source: sources.Source) -> None:
-  """Raises a `UserError` if the experiment has a data set that nothing reads."""
-  reads = any(isinstance(leaf, sources.Data) and leaf.dataset is None for leaf in sources.leaves(source))
-  if experiment.dataset is not None and not experiment.offline and not reads:
-    raise errors.UserError(
-      'The experiment has a dataset, and this agent reads nothing but replay in a run with actors; leave the dataset '
-      'out, or give a budget in learner steps (--learner-steps) to learn from it alone.'
-    )
+  def check_read(self) -> None:
+    """Raises a `UserError` if the experiment has a data set that nothing reads."""
+    dataset = self._experiment.dataset
+    if dataset is not None and not any(dataset is other for other, _ in self._fitted):
+      raise errors.UserError(
+        'The experiment has a dataset, and this agent reads nothing but replay in a run with actors; leave the dataset '
+        'out, or give a budget in learner steps (--learner-steps) to learn from it alone.'
+      )
 
 
-def _check_tables(experiment: experiments.Experiment, described: Sequence[tables.Table]) -> None:
+def _prefilled(described: Sequence[tables.Table], roles: Sequence[roles_lib.Role]) -> Sequence[tables.Table]:
+  """The tables, with rate limiters that leave what such roles write out of account."""
+  inserts = [role.inserts() for role in roles]
+  return tuple(tables.prefilled(t, sum(own.get(t.name, 0) for own in inserts)) for t in described)
+
+
+def _check_tables(
+  experiment: experiments.Experiment, described: Sequence[tables.Table], roles: Sequence[roles_lib.Role]
+) -> None:
   """Raises a `UserError` if a run with actors can't go on with these tables; an offline run uses their items alone."""
   if experiment.offline:
     return
@@ -161,7 +180,10 @@ def _check_tables(experiment: experiments.Experiment, described: Sequence[tables
       'This agent has no replay tables that actors could fill: it learns from recorded data alone; give a budget in '
       'learner steps (--learner-steps) and a dataset (--dataset), as `tfacme record` writes one.'
     )
-  tables.check(described, experiment.layout.slots)
+  names = [role.name for role in roles]
+  if len(set(names)) < len(names):
+    raise errors.UserError(f'Two roles of the agent have one name; the names are {names}.')
+  tables.check(described, experiment.layout.slots, names)
   for table in described:
     if table.limiter.min_size > experiment.budget.steps:
       _LOG.warning(

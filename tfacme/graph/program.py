@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Optional
+from typing import Callable, Mapping, Optional
 
 import launchpad as lp
 
@@ -46,6 +46,7 @@ def make_program(
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(building.build_actor, acting, index)
     _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}))
+  _add_roles(program, plan, {**actor_links, 'learner': pulled}, node)
   for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
     build = functools.partial(building.build_evaluator, acting, evaluation)
@@ -57,6 +58,21 @@ def make_program(
   build = functools.partial(building.build_saver, acting)
   _add(program, node('saver', None, build, links, ends=True, save_seconds=seconds))
   return program
+
+
+def _add_roles(
+  program: lp.Program,
+  plan: plan_lib.Plan,
+  links: Mapping[str, nodes.Link],
+  node: Callable[..., nodes.TaskNode],
+) -> None:
+  """Adds the nodes of the agent's own."""
+  saved = building.saved_replay(plan.checkpoint)
+  for role in plan.roles:
+    used = {name: links[name] for name in ('counter', *role.uses)}
+    for index in range(role.count):
+      build = functools.partial(building.build_role, plan.for_acting(), role, index, saved)
+      _add(program, node(role.name, None if role.count == 1 else index, build, used))
 
 
 def graph(program: lp.Program) -> picture.Graph:

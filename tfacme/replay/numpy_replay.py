@@ -123,9 +123,9 @@ class NumpyReplay:
     self._store = RowStore(codec)
     self._tables = [NumpyTable(table, self._store, seed + i) for i, table in enumerate(described)]
 
-  def writer(self) -> NumpyWriter:
-    """A writer for one stream."""
-    return NumpyWriter(self._store, self._tables)
+  def writer(self, role: str = 'actor') -> NumpyWriter:
+    """A writer for one stream of a role."""
+    return NumpyWriter(self._store, [table for table in self._tables if role in table.table.written_by])
 
   def reader(self, table: tables.Table, batch_size: int) -> NumpyReader:
     """A reader of batches from a table."""

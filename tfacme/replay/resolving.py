@@ -20,6 +20,8 @@ class Given:
     offline: whether there are no actors and no replay: what is sampled then comes from the experiment's data.
     fit: checks a data set and brings it into the form of the environment; raises a `UserError` where it can't.
     relabel: how the agent's rows are rewritten before they come into its tables, or None.
+    environment: makes the environment from a seed; for whoever plays in it.
+    spec: of the environment.
   """
 
   described: Sequence[tables.Table]
@@ -28,6 +30,8 @@ class Given:
   offline: bool
   fit: Callable[[Any], Any]
   relabel: Optional[core.Relabel] = None
+  environment: Any = None
+  spec: Optional[specs.EnvironmentSpec] = None
 
 
 def resolve(source: sources.Source, given: Given) -> Any:
@@ -44,7 +48,7 @@ def _resolve(source: Any, given: Given, extras: Optional[core.Nest]) -> Any:
   if isinstance(source, sources.Sample):
     return _resolve_sample(source, given)
   if isinstance(source, sources.Data):
-    return _resolve_data(source, given, extras)
+    return resolve_data(source, given, extras)
   if isinstance(source, sources.Map):
     return dataclasses.replace(source, source=_resolve(source.source, given, extras))
   if isinstance(source, sources.Mix):
@@ -59,10 +63,11 @@ def _resolve_sample(source: sources.Sample, given: Given) -> Any:
     return source
   # A state that the agent had when it acted is not known of others' episodes; all else has to be in the data.
   data = sources.Data(table.items, source.batch_size, zeros=table.items.once, relabel=given.relabel)
-  return _resolve_data(data, given, given.step_spec.extras)
+  return resolve_data(data, given, given.step_spec.extras)
 
 
-def _resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]) -> recorded.Recorded:
+def resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]) -> recorded.Recorded:
+  """Recorded data as it is read; `extras` is the spec of what its rows have to have, None those that were recorded."""
   dataset = given.dataset if source.dataset is None else source.dataset
   if dataset is None:
     raise errors.UserError('This agent learns from recorded data; give the experiment a dataset (--dataset).')

@@ -37,10 +37,12 @@ class ReverbReplay:
     unknown = math.nan
     self._usage = {t.name: streams.Usage(unknown, t.max_size, unknown, unknown) for t in self._tables}
 
-  def writer(self) -> streams.StreamWriter:
-    """A writer for one stream."""
+  def writer(self, role: str = 'actor') -> streams.StreamWriter:
+    """A writer for one stream of a role."""
     kinds: Dict[Type[Any], List[tables.Table]] = {ItemWriter: [], EpisodeWriter: []}
     for table in self._tables:
+      if role not in table.written_by:
+        continue
       kinds[EpisodeWriter if table.items.length is None else ItemWriter].append(table)
     self._writers += 1
     writers = [

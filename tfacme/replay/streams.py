@@ -48,8 +48,8 @@ class Usage(NamedTuple):
 class Replay(Protocol):
   """A replay as its clients see it, in this process or in another one."""
 
-  def writer(self) -> StreamWriter:
-    """A writer for one stream."""
+  def writer(self, role: str = 'actor') -> StreamWriter:
+    """A writer for one stream of a role, into the tables that are written by it."""
     ...
 
   def reader(self, table: Table, batch_size: int) -> Reader:

@@ -66,6 +66,14 @@ class Limiter:
         f'insert nor one sample fits at samples_per_insert {self.samples_per_insert:g}; put them {room:g} apart.'
       )
 
+  def prefilled(self, items: int) -> Limiter:
+    """The limiter of a table into which `items` are written beside what it paces.
+
+    They stand for the first `min_size` ones; what is more does not count.
+    """
+    room = self.samples_per_insert * max(0, items - self.min_size)
+    return dataclasses.replace(self, low=self.low + room, high=self.high + room)
+
   @property
   def bounds_samples(self) -> bool:
     """Whether it ever makes a learner wait once the table holds enough."""
@@ -124,6 +132,7 @@ class Table:
     sampler: which item a sample takes.
     remover: which item gives way to a new one.
     max_times_sampled: an item is removed after so many samples; 0 is never, 1 makes a queue.
+    written_by: the roles whose streams are cut into its items, a name or several; the actors, unless told otherwise.
   """
 
   items: Items
@@ -133,8 +142,11 @@ class Table:
   sampler: Selector = Uniform()
   remover: Remover = Fifo()
   max_times_sampled: int = 0
+  written_by: Union[str, Sequence[str]] = ('actor',)
 
   def __post_init__(self):
+    writers = (self.written_by,) if isinstance(self.written_by, str) else tuple(self.written_by)
+    object.__setattr__(self, 'written_by', writers)
     errors.count(f'max_size of the table {self.name!r}', self.max_size)
     errors.count(f'max_times_sampled of the table {self.name!r}', self.max_times_sampled, low=0)
     if self.limiter.min_size > self.max_size:
@@ -201,15 +213,29 @@ def tolerant_ratio(samples_per_insert: float, tolerance: float, min_size: int, b
   return sample_to_insert_ratio(samples_per_insert, min_size, buffer)
 
 
-def check(described: Sequence[Table], slots: int) -> None:
-  """Raises a `UserError` if these tables can't be fed by one stream a slot, or would stop each other."""
+def check(described: Sequence[Table], slots: int, roles: Sequence[str] = ()) -> None:
+  """Raises a `UserError` if these tables can't be fed by one stream a slot, or would stop each other.
+
+  Args:
+    described: all tables.
+    slots: of an actor.
+    roles: the names of the roles that write beside the actors.
+  """
   names = [table.name for table in described]
   if len(set(names)) < len(names):
     raise errors.UserError(f'Two replay tables have one name; the names are {names}.')
-  if len({table.items.end == 'continue' for table in described}) > 1:
-    raise errors.UserError("Items that continue into the next episode can't be cut from one stream with others.")
-  if sum(table.limiter.bounds_inserts for table in described) > 1:
-    raise errors.UserError(f'At most one replay table may hold the actors, and more than one of {names} does.')
+  known = ('actor', *roles)
+  for table in described:
+    for role in table.written_by:
+      if role not in known:
+        raise errors.unknown(f'writer of the table {table.name!r}', role, known, f'there are {", ".join(known)}.')
+    if 'actor' not in table.written_by and table.limiter.bounds_samples:
+      raise errors.UserError(
+        f'The table {table.name!r} is not written by actors, so its rate limiter would stop the learner for good; give '
+        'it one that waits for a size alone (tables.min_size).'
+      )
+  for role in known:
+    _check_writer([table for table in described if role in table.written_by])
   for table in described:
     if table.is_queue and table.limiter.high < slots:
       raise errors.UserError(
@@ -217,6 +243,25 @@ def check(described: Sequence[Table], slots: int) -> None:
         'write into it; use fewer slots or make the queue larger (of the agents here it holds a batch: a larger '
         'batch_size).'
       )
+
+
+def _check_writer(described: Sequence[Table]) -> None:
+  """Raises a `UserError` if one stream can't be written into all of these tables."""
+  if len({table.items.end == 'continue' for table in described}) > 1:
+    raise errors.UserError("Items that continue into the next episode can't be cut from one stream with others.")
+  if sum(table.limiter.bounds_inserts for table in described) > 1:
+    names = [table.name for table in described]
+    raise errors.UserError(f'At most one replay table may hold the actors, and more than one of {names} does.')
+
+
+def prefilled(table: Table, items: int) -> Table:
+  """A table into which so many items are written beside what its rate limiter paces."""
+  if items > table.max_size:
+    raise errors.UserError(
+      f'{items} items are to be written into the table {table.name!r} beside what the actors write, and it holds at '
+      f'most {table.max_size}; raise max_size, or write less.'
+    )
+  return dataclasses.replace(table, limiter=table.limiter.prefilled(items)) if items else table
 
 
 def check_batch(table: Table, batch_size: int) -> None:

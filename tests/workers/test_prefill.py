@@ -1,0 +1,203 @@
+"""A prefill writes its episodes once, whatever the rate limiter says, also in a run that is killed and goes on."""
+
+import dataclasses
+import json
+import os
+
+import cloudpickle
+import numpy as np
+import pytest
+
+import tfacme
+from tests.contract import environment, prefilled
+from tfacme import checkpoints, core, datasets, errors
+from tfacme.graph import building, nodes, program
+from tfacme.graph import plan as plan_lib
+from tfacme.replay import items, tables
+from tfacme.workers import prefill, roles
+
+ITEMS = {'prefill': prefilled.RECORDED * environment.LENGTH, 'random': prefilled.RANDOM}
+
+
+def _experiment(steps=300, builder=None, **parts):
+  parts = {'evaluation': tfacme.Evaluation(every=0, episodes=2), **parts}
+  budget = tfacme.Budget(actor_steps=steps)
+  return dataclasses.replace(prefilled.experiment(), builder=builder or prefilled.Builder(), budget=budget, **parts)
+
+
+def _objects(experiment, folder=None, checkpoint=None):
+  return nodes.make_all(program.make_program(experiment, folder, checkpoint), lambda name, make: make())
+
+
+def _fill(objects, name='prefill'):
+  while objects[name].step(0.0) is not core.Progress.DONE:
+    pass
+
+
+def test_all_is_written_before_the_actors_begin_and_counts_for_nobody():
+  """Samples are of what actors write alone, but that the learner need not wait for them at first."""
+  objects = _objects(_experiment())
+  _fill(objects)
+  _fill(objects, 'random')
+  usage = objects['replay'].usage()
+  assert usage['replay'].inserted == ITEMS['prefill'] + ITEMS['random']  # 50 error buffer, 8 samples an insert
+  assert usage['demonstrations'].inserted == ITEMS['prefill']
+  counts = [objects[name].tally.counts for name in ITEMS]
+  assert counts == [
+    {'prefill_episodes': 40, 'prefill_items': 2 * ITEMS['prefill'], 'prefill_done': 1},
+    {'prefill_episodes': 20, 'prefill_items': ITEMS['random'], 'prefill_done': 1},
+  ]
+  assert objects['actor-0'].step(0.0) is core.Progress.DID
+  objects['actor-0'].step(0.0)
+  while objects['learner'].step(0.0) is core.Progress.DID:
+    pass
+  samples = objects['replay'].usage()['replay'].sampled
+  assert 8 < samples <= 8 * 2 + 50 + 32  # of two steps, within the error buffer and a batch
+
+
+def test_the_ratio_is_of_what_actors_write(tmp_path):
+  tfacme.train(_experiment(), str(tmp_path), progress=False)
+  plain = 8.0 * (300 - 50)
+  checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))
+  with np.load(os.path.join(checkpoint, 'replay', 'replay.npz')) as file:
+    (inserts, samples) = file['replay/counts']
+  assert inserts == 300 + ITEMS['prefill'] + ITEMS['random']
+  assert plain - 50 <= samples - 8.0 * 50 <= plain + 500
+
+
+def test_its_rows_are_those_of_the_data():
+  objects = _objects(_experiment())
+  _fill(objects)
+  replay = objects['replay']
+  table = next(t for t in prefilled.Builder().tables(None) if t.name == 'demonstrations')
+  steps, _ = replay.codec.views(replay.reader(table, 500).read(0.0, 0).columns)
+  recorded = prefilled.experiment().dataset.steps
+  assert not steps.extras['values'].any()
+  wanted = {(tuple(e.observation[t]), int(e.action[t])) for e in recorded for t in range(environment.LENGTH)}
+  assert {(tuple(o), int(a)) for o, a in zip(steps.observation[:, 0], steps.action[:, 0])} <= wanted
+
+
+@pytest.mark.parametrize('written', [0, 7, 40])
+def test_a_run_that_goes_on_writes_only_what_is_missing(written, tmp_path):
+  """As if it had been killed with so many episodes written."""
+  experiment = _experiment()
+  objects = _objects(experiment, str(tmp_path))
+  for _ in range(written):
+    objects['prefill'].step(0.0)
+  objects['saver'].interrupt()
+  checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))
+  again = _objects(experiment, str(tmp_path), checkpoint)
+  assert again['prefill'].tally.counts['prefill_episodes'] == written
+  _fill(again)
+  assert again['replay'].usage()['demonstrations'].inserted == ITEMS['prefill']
+  whole = _objects(experiment)
+  _fill(whole)
+  firsts = []
+  table = next(t for t in prefilled.Builder().tables(None) if t.name == 'demonstrations')
+  for one in (whole, again):
+    steps, _ = one['replay'].codec.views(one['replay'].reader(table, 2000).read(0.0, 0).columns)
+    firsts.append({tuple(row) for row in steps.observation[:, 0].tolist()})
+  assert firsts[0] == firsts[1]
+
+
+def test_what_the_replay_has_not_kept_is_written_anew(tmp_path):
+  options = tfacme.Checkpointing(replay=False)
+  tfacme.train(_experiment(100, checkpointing=options), str(tmp_path), progress=False)
+  checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))
+  objects = _objects(_experiment(200, checkpointing=options), str(tmp_path), checkpoint)
+  assert objects['prefill'].tally.counts['prefill_done'] == 0
+  _fill(objects)
+  assert objects['replay'].usage()['demonstrations'].size == ITEMS['prefill']
+
+
+@pytest.mark.parametrize('engine', ['inline', pytest.param('local_mt', marks=pytest.mark.slow)])
+def test_a_run_that_ended_goes_on_with_the_same_counts(engine, tmp_path):
+  for steps in (200, 300):
+    tfacme.train(_experiment(steps), str(tmp_path), launch=engine, progress=False)
+    with open(os.path.join(checkpoints.latest(str(tmp_path / 'checkpoints')), 'counter', 'counter.json')) as file:
+      counts = json.load(file)
+    assert counts['prefill'] == {'prefill_episodes': 40, 'prefill_items': 2 * ITEMS['prefill'], 'prefill_done': 1}
+    assert counts['actor-0']['actor_steps'] == steps
+
+
+def test_the_end_of_a_run_waits_for_it():
+  plan = plan_lib.make_plan(_experiment())
+  assert set(plan.phases[0]) == {'actor-0', 'prefill', 'random'}
+  assert set(plan_lib.make_plan(_experiment(layout=tfacme.Layout(actors=2))).phases[0]) >= {'actor-1', 'prefill'}
+
+
+def test_without_actors_there_is_none():
+  values = np.zeros((environment.LENGTH + 1, 2), np.float32)
+  data = datasets.memory(step._replace(extras={'values': values}) for step in environment.record(9))
+  offline = dataclasses.replace(_experiment(), budget=tfacme.Budget(learner_steps=10), dataset=data)
+  assert 'prefill' not in _objects(offline)
+
+
+def test_only_its_own_node_has_its_data():
+  large = datasets.memory(environment.record(900))
+  sizes = {
+    node.name: len(cloudpickle.dumps(node.run))
+    for node in nodes.of_program(program.make_program(_experiment(dataset=large)))
+  }
+  others = max(sizes[name] for name in ('actor-0', 'counter', 'saver', 'random', 'replay'))
+  assert sizes['prefill'] > others + 100_000
+
+
+# --- Mistakes ---
+
+
+@dataclasses.dataclass(frozen=True)
+class _Other(prefilled.Builder):
+  """The toy with tables and roles of its own."""
+
+  table: tables.Table = tables.Table(items.Items(2), tables.min_size(10), 5000)
+  role: roles.Role = prefill.Prefill(zeros=['values'])
+
+  def tables(self, spec):
+    return [*super().tables(spec), dataclasses.replace(self.table, name='other')]
+
+  def workers(self, spec):
+    return [prefill.Prefill('random', steps=10, zeros=['values']), self.role]
+
+
+_RATIO = tables.sample_to_insert_ratio(8.0, 50, error_buffer=50.0)
+
+
+@pytest.mark.parametrize(
+  'builder, says',
+  [
+    (_Other(role=prefill.Prefill()), r"has no extras \['values'\]"),
+    (_Other(role=prefill.Prefill('mine', zeros=['values'])), "'prefill'; did you mean prefill|'prefill'"),
+    (_Other(table=tables.Table(items.Items(2), _RATIO, 99, written_by='prefill')), 'stop the learner for good'),
+    (_Other(table=tables.Table(items.Items(2), tables.min_size(1), 99, written_by='prefil')), 'did you mean prefill'),
+    (
+      _Other(table=tables.Table(items.Items(2), tables.min_size(1), 99, written_by='prefill')),
+      "200 items are to be written into the table 'other' .* holds at most 99; raise max_size",
+    ),
+    (_Other(role=prefill.Prefill('random', steps=5, zeros=['values'])), 'Two roles of the agent have one name'),
+  ],
+)
+def test_what_does_not_fit_is_refused_before_a_run(builder, says):
+  with pytest.raises(errors.UserError, match=says):
+    program.make_program(_experiment(builder=builder))
+
+
+@pytest.mark.parametrize(
+  'make, says',
+  [
+    (lambda: prefill.Prefill(steps=0), 'The number of steps of a prefill is 0'),
+    (lambda: prefill.Prefill(steps=5, dataset=datasets.memory([])), 'give one of the two'),
+    (lambda: roles.Role('actor'), 'can not be named'),
+    (lambda: roles.Role('mine', count=0), "nodes of the role 'mine' is 0"),
+    (lambda: roles.Role('mine', phase='saver'), "no phase 'saver'"),
+    (lambda: roles.Role('mine', uses=['actor']), "to use 'actor'"),
+  ],
+)
+def test_roles_that_make_no_sense_are_refused(make, says):
+  with pytest.raises(errors.UserError, match=says):
+    make()
+
+
+def test_a_saved_replay_is_known_by_its_kind(tmp_path):
+  assert building.saved_replay(None) is None
+  assert building.saved_replay(str(tmp_path)) is None

@@ -1,0 +1,192 @@
+"""A prefill: writes recorded data, or so many steps of a policy, into tables once, beside what the actors write."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
+
+import numpy as np
+import tree
+
+from tfacme import core, errors, experiments, specs
+from tfacme import datasets as datasets_lib
+from tfacme.replay import items as items_lib
+from tfacme.replay import recorded, resolving, sources, streams, tables
+from tfacme.workers import episodes, playing, roles
+
+_COUNTS = ('prefill_episodes', 'prefill_items', 'prefill_done')
+
+
+@dataclasses.dataclass(frozen=True)
+class Prefill(roles.Role):
+  """Fills tables before, and while, the first actors write: with recorded data, or with steps of a policy.
+
+  A table takes it in if its `written_by` has the name of the role: ('actor', 'prefill') beside the actors, 'prefill'
+  alone for a table of its own. What it writes goes through the builder's `relabel` like all else. It does not count
+  towards the rate limiter, once that has its minimal size, so it holds nobody up. A run that goes on writes only what
+  its replay lacks: nothing, if all was written and saved.
+
+  Attributes:
+    dataset: the episodes, all of which are written; None takes the experiment's, unless there are `steps`.
+    steps: in the place of data, so many environment steps, to the end of the last episode; they are not of the budget.
+    policy: for steps, makes from an action spec and a seed what acts: from an observation to an action, with a
+      `reset()` for the start of an episode. It takes actions at random unless it is told otherwise.
+    zeros: names of extras of the agent's own rows that are zeros here, such as a recurrent state.
+  """
+
+  name: str = 'prefill'
+  dataset: Any = None
+  steps: Optional[int] = None
+  policy: Callable[[Any, int], Any] = episodes.RandomPolicy
+  zeros: Sequence[str] = ()
+  _episodes: Optional[recorded.Recorded] = None
+  _tables: Sequence[tables.Table] = ()
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.steps is not None:
+      errors.count('The number of steps of a prefill', self.steps)
+      if self.dataset is not None:
+        raise errors.UserError('A prefill writes either a dataset or so many steps; give one of the two.')
+
+  def prepared(self, given: resolving.Given) -> Prefill:
+    """See `Role`: finds its tables, and counts what it will write."""
+    mine = [table for table in given.described if self.name in table.written_by]
+    if not mine:
+      raise errors.UserError(
+        f'The prefill {self.name!r} writes into no table; name it in one, as in '
+        f"Table(..., written_by=('actor', {self.name!r}))."
+      )
+    dataset = self.dataset
+    if self.steps is not None:
+      dataset = Played(given.environment, given.spec, self.steps, self.policy)
+      given = dataclasses.replace(given, fit=lambda played: played)  # It is of this environment.
+    data = sources.Data(items_lib.Items(length=2), 1, dataset, zeros=self.zeros, relabel=given.relabel)
+    rows = resolving.resolve_data(data, given, given.step_spec.extras)
+    return dataclasses.replace(self, _episodes=rows, _tables=tuple(mine))
+
+  def inserts(self) -> Mapping[str, int]:
+    """See `Role`; of steps about so many, since where the episodes end is not known."""
+    if self.steps is not None:
+      return {table.name: self.steps // table.items.period for table in self._tables}
+    assert self._episodes is not None
+    lasts = [episode.last for episode in self._episodes.episodes(seed=0)]
+    rows = np.concatenate(lasts) if lasts else np.zeros(0, np.bool_)
+    return {
+      table.name: len(lasts) if table.items.length is None else len(items_lib.index(rows, table.items))
+      for table in self._tables
+    }
+
+  def make(self, parts: roles.RoleParts) -> Prefiller:
+    """See `Role`."""
+    assert self._episodes is not None
+    return Prefiller(parts, self._episodes, self._tables, parts.replay.writer(self.name))  # type: ignore[union-attr]
+
+
+class Prefiller:
+  """Writes one episode at a time; a `core.Worker`."""
+
+  goes_on = True  # In a run in one thread it is done before the actors begin.
+
+  def __init__(
+    self,
+    parts: roles.RoleParts,
+    data: recorded.Recorded,
+    described: Sequence[tables.Table],
+    writer: streams.StreamWriter,
+  ):
+    self.name = parts.name
+    self.tally = parts.tally
+    self._writer = writer
+    self._cutter = streams.Cutter(described)
+    self._columns = parts.codec.rows(1)
+    self._row = {name: column[0] for name, column in self._columns.items()}
+    self._views = tree.flatten(parts.codec.views(self._columns)[0])
+    self.tally.join(_COUNTS)
+    if not parts.kept:
+      self.tally.counts = dict.fromkeys(_COUNTS, 0)
+      self.tally.report()
+    self._data = data
+    self._seed = parts.seed
+    self._episodes: Optional[Iterator[core.Step]] = None
+    self._over = bool(self.tally.counts['prefill_done'])  # whether all is written
+    self._done = False
+
+  def step(self, wait: float) -> core.Outcome:
+    """Writes the next episode."""
+    if self._done:
+      return core.Progress.DONE
+    blocked = self._writer.flush(wait, everything=self._over)
+    if blocked is not None:
+      return blocked
+    if self._over:
+      return self._finish()
+    if self._episodes is None:  # Of a run that goes on, those that were written are passed over.
+      written = self.tally.counts['prefill_episodes']
+      self._episodes = itertools.islice(self._data.episodes(self._seed), written, None)
+    episode = next(self._episodes, None)
+    if episode is None:
+      self._over = True
+    else:
+      self._write(episode)
+    return core.Progress.DID
+
+  def close(self) -> None:
+    """See `core.Worker`."""
+    self._episodes = None
+
+  def _write(self, episode: core.Step) -> None:
+    leaves, items = tree.flatten(episode), 0
+    for t, last in enumerate(episode.last):
+      for view, leaf in zip(self._views, leaves):
+        view[0] = leaf[t]
+      self._writer.append(self._row, bool(last))
+      items += sum(self._cutter.advance(bool(last)))
+    items += sum(map(sum, self._cutter.finish()))
+    self.tally.add('prefill_episodes')
+    self.tally.add('prefill_items', items)
+    self.tally.report()
+
+  def _finish(self) -> core.Outcome:
+    self.tally.counts['prefill_done'] = 1
+    self.tally.report(finished=True)
+    self._done = True
+    self.close()
+    return core.Progress.DONE
+
+
+@dataclasses.dataclass(frozen=True)
+class Played:
+  """So many steps of a policy as a data set, which is played when it is read.
+
+  Attributes:
+    environment: makes the environment from a seed.
+    environment_spec: of it.
+    steps: to the end of the episode in which so many are reached.
+    policy: makes from an action spec and a seed what acts.
+  """
+
+  environment: Callable[[int], Any]
+  environment_spec: specs.EnvironmentSpec
+  steps: int
+  policy: Callable[[Any, int], Any]
+
+  def episodes(self, seed: int) -> Iterator[core.Step]:
+    """Plays; all of it is a function of the seed."""
+    policy, environment = self.policy(self.environment_spec.actions, seed), self.environment(seed)
+    limit, steps = playing.Limit(experiments.MAX_EPISODE_STEPS), 0
+    try:
+      while steps < self.steps:
+        rows = episodes.play(policy, environment, self.environment_spec, limit, 'The prefill')
+        steps += len(rows) - 1
+        yield datasets_lib.episode(rows)
+    finally:
+      environment.close()
+
+  def spec(self) -> core.Step:
+    """The spec of one row, which has no extras."""
+    return core.step_spec(self.environment_spec)
+
+  def check(self) -> None:
+    """Nothing is wrong with it before it is played."""
