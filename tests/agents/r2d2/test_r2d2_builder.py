@@ -1,5 +1,7 @@
 """R2D2's builder: what it refuses, what it puts together, how it acts; and that it remembers."""
 
+import dataclasses
+
 import cloudpickle
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from dm_env import specs as dm_specs
 
 import tfacme
 from tests.agents import contexts
-from tfacme import environments, errors, networks, specs
+from tfacme import environments, errors, loggers, networks, specs
 from tfacme.agents import r2d2
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
@@ -112,3 +114,23 @@ def _learned(burn_in, seed=0, steps=3_000):
 @pytest.mark.parametrize('burn_in', [0, 2])
 def test_it_remembers(burn_in):
   assert _learned(burn_in) >= 0.7
+
+
+def _learner_steps(folder, **changes):
+  """Of a run on a bandit, whose episodes have one step."""
+  config = r2d2.R2D2Config(trace_length=8, sequence_period=10, min_replay_size=5, batch_size=4, **changes)
+  experiment = tfacme.Experiment(
+    builder=r2d2.R2D2Builder(dataclasses.replace(config, samples_per_insert=4.0)),
+    networks=r2d2.default_networks((4,), 4),
+    environment=environments.factory('bsuite:bandit/0'),
+    budget=tfacme.Budget(actor_steps=200),
+    evaluation=tfacme.Evaluation(every=0, episodes=1),
+  )
+  tfacme.train(experiment, str(folder), progress=False)
+  return int(loggers.read(str(folder / 'logs' / 'evaluator.csv'))[-1]['learner_steps'])
+
+
+def test_it_learns_for_each_sequence_and_short_episodes_may_share_one(tmp_path):
+  assert abs(_learner_steps(tmp_path / 'pad') - 200) <= 10
+  assert abs(_learner_steps(tmp_path / 'across', across_episodes=True) - 40) <= 10  # two rows an episode
+  assert _learner_steps(tmp_path / 'burn-in', burn_in=1) == 0  # Nothing lies behind it.

@@ -36,7 +36,8 @@ class R2D2Builder(core.Builder):
     config = self.config
     length = config.burn_in + config.trace_length + 1
     # A sequence has to hold something to learn from behind its burn-in.
-    items = Items(length=length, period=config.sequence_period, once=['state'], burn_in=config.burn_in)
+    end = 'continue' if config.across_episodes else 'pad'
+    items = Items(length, config.sequence_period, once=['state'], end=end, burn_in=config.burn_in)
     return [tables.paced(items, config, tables.sampler(config.priority_exponent))]
 
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:

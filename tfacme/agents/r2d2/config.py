@@ -39,6 +39,10 @@ class R2D2Config(
   sequence_period: int = configs.count(10)
   """Steps between the starts of two sequences, which overlap if there are fewer than in one (the paper: 40)."""
 
+  across_episodes: bool = False
+  """Whether sequences run on into the next episode, where the state starts anew: for episodes shorter than a sequence,
+  each of which is a sequence of its own otherwise, and sampled as often as a long one."""
+
   transform_values: bool = True
   """Whether values are squashed by h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (the paper's section 2.3)."""
 

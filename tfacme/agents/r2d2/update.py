@@ -43,9 +43,7 @@ class R2D2Update(tf.Module):
 
     (loss, errors, taken), norm = self._optimizer.minimize(weighted_loss)
     self._target.update()
-    # Of a final observation, which fills up an item whose episode is over, the first alone is real.
-    over = tf.cumsum(tf.cast(batch.steps.last, tf.float32), axis=1, exclusive=True)
-    networks.update_normalizers(self, batch.steps.observation, tf.cast(over < 0.5, tf.float32))
+    networks.update_normalizers(self, batch.steps.observation, self._is_seen(batch.steps))
 
     count = tf.maximum(tf.reduce_sum(mask), 1.0)
     metrics = {
@@ -56,6 +54,13 @@ class R2D2Update(tf.Module):
       'learning_rate': self._optimizer.learning_rate.read_value(),
     }
     return core.UpdateOutput(metrics, updates.sequence_priorities(config, errors, mask, config.max_priority_weight))
+
+  def _is_seen(self, steps: core.Step) -> tf.Tensor:
+    """1 where a row is one of the environment's, [B, T], and 0 where it fills up an item whose episode has ended."""
+    if self._config.across_episodes:
+      return tf.ones(steps.last.shape)
+    ended = tf.cumsum(tf.cast(steps.last, tf.float32), axis=1, exclusive=True)
+    return tf.cast(ended < 0.5, tf.float32)
 
   def _burn_in(self, batch: core.Batch) -> Tuple[core.Step, tf.Tensor, core.Nest, core.Nest]:
     """The rows to learn from [B, trace + 1, ...], their mask [B, trace], and both networks' states before them."""
