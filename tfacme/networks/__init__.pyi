@@ -2,6 +2,8 @@ from .actions import from_environment as from_environment
 from .actions import network_spec as network_spec
 from .actions import to_environment as to_environment
 from .activations import Activation as Activation
+from .actor_critic import PolicyAndCritics as PolicyAndCritics
+from .actor_critic import policy_and_critics as policy_and_critics
 from .critics import Critic as Critic
 from .critics import Ensemble as Ensemble
 from .distributions import Categorical as Categorical
@@ -11,6 +13,7 @@ from .distributions import Joint as Joint
 from .distributions import MultiCategorical as MultiCategorical
 from .distributions import TanhGaussian as TanhGaussian
 from .exploration import EpsilonGreedy as EpsilonGreedy
+from .exploration import add_noise as add_noise
 from .exploration import epsilon_greedy as epsilon_greedy
 from .exploration import ladder as ladder
 from .heads import CategoricalHead as CategoricalHead
@@ -38,6 +41,7 @@ from .policies import Explore as Explore
 from .policies import MemorylessPolicy as MemorylessPolicy
 from .policies import Mode as Mode
 from .policies import NetworkPolicy as NetworkPolicy
+from .policies import NoisyMode as NoisyMode
 from .policies import Sample as Sample
 from .randomness import Phase as Phase
 from .randomness import Randomness as Randomness

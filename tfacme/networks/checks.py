@@ -10,7 +10,7 @@ import tensorflow as tf
 import tree
 
 from tfacme import errors, specs
-from tfacme.networks import distributions, masking
+from tfacme.networks import actions, actor_critic, distributions, masking, seeding
 
 
 def check_parts(agent: str, found: Any, kind: Type[Any]) -> None:
@@ -88,6 +88,25 @@ def check_actions(what: str, output: Any, action_spec: Any, continuous: Type[Any
     size = action_spec.num_values if discrete else specs.size(action_spec)
     kind = distributions.Categorical if discrete else continuous
     check_distribution(what, output, kind, (size,), f'a distribution of {size} actions')
+
+
+def check_policy_and_critics(agent: str, made: Any, spec: specs.EnvironmentSpec, continuous: Type[Any]) -> None:
+  """Raises a `UserError` unless policy and critics fit an environment; creates their variables if need be.
+
+  Args:
+    agent: its name.
+    made: the networks, such as `networks.PolicyAndCritics`; each critic has to return a single value.
+    spec: of the environment, whose actions are real numbers.
+    continuous: the kind of distribution that the policy returns.
+  """
+  check_parts(agent, made, actor_critic.PolicyAndCritics)
+  if not made.critics:
+    raise errors.UserError(f'{agent} needs at least one critic, and these networks have none.')
+  output = seeding.create_variables(made.policy, spec.observations)
+  check_actions(f'The policy network of {agent}', output, spec.actions, continuous)
+  for critic in made.critics:
+    value = seeding.create_variables(critic, spec.observations, actions.network_spec(spec.actions))
+    check_output(f'A critic of {agent}', value, (), 'a single value')
 
 
 def _check_kind(what: str, output: Any, kind: Type[Any], meaning: str) -> None:

@@ -1,14 +1,15 @@
-"""Exploration: actions from values. Each is a function of the values and of the context, which a policy calls."""
+"""Exploration: actions from values, and noise on actions."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Union
 
 import tensorflow as tf
 
 from tfacme import configs, core, schedules
-from tfacme.networks import masking
+from tfacme.networks import masking, randomness
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,3 +68,28 @@ def ladder(epsilon: tf.Tensor, exponent: float, context: core.Context) -> tf.Ten
     return epsilon
   rung = tf.cast(context.index, tf.float32) / tf.cast(tf.maximum(context.slots - 1, 1), tf.float32)
   return (epsilon ** (1.0 + exponent * rung))[:, tf.newaxis]
+
+
+def add_noise(
+  action: core.Nest, deviation: Union[float, tf.Tensor], seed: tf.Tensor, limit: float = math.inf
+) -> core.Nest:
+  """Actions with normal noise, within their bounds.
+
+  It explores around a deterministic policy, and smooths the values of a target policy's actions (Fujimoto et al. 2018,
+  section 5.3); there the seed is one of `networks.draw()`.
+
+  Args:
+    action: a nest of real numbers between -1 and 1, [B, ...].
+    deviation: the standard deviation, [].
+    seed: int32 [2], as of a stateless operation.
+    limit: the noise is clipped to this size; inf clips none.
+
+  Returns:
+    A nest like `action`, clipped to -1 and 1.
+  """
+  noisy = []
+  for i, leaf in enumerate(tf.nest.flatten(action)):
+    noise = deviation * tf.random.stateless_normal(tf.shape(leaf), randomness.fold(seed, i))
+    noise = tf.clip_by_value(noise, -limit, limit) if math.isfinite(limit) else noise
+    noisy.append(tf.clip_by_value(leaf + noise, -1.0, 1.0))
+  return tf.nest.pack_sequence_as(action, noisy)

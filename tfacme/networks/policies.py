@@ -7,8 +7,8 @@ from typing import Any, Callable, Tuple
 
 import tensorflow as tf
 
-from tfacme import core
-from tfacme.networks import actions, masking
+from tfacme import core, schedules
+from tfacme.networks import actions, exploration, masking
 
 # From a network's output for observations [B, ...] to actions, as the environment takes them, and the row's extras.
 Choose = Callable[[Any, core.Context], Tuple[core.Nest, core.Nest]]
@@ -111,17 +111,43 @@ class Sample:
     """See `Choose`."""
     distribution = _distribution(output)
     sample = distribution.sample(context.seed)
-    if self.random_steps:
-      sample = self._explore(sample, context)
+    sample = _random_at_first(sample, self.random_steps, context)
     extras = {'sample': sample, 'log_prob': distribution.log_prob(sample)} if self.extras else {}
     return actions.to_environment(sample, self.action_spec), extras
 
-  def _explore(self, sample: core.Nest, context: core.Context) -> core.Nest:
-    leaves = tf.nest.flatten(sample)
-    seeds = [context.seed + tf.constant([i, 0]) for i in range(len(leaves))]
-    uniform = [tf.random.stateless_uniform(tf.shape(leaf), own, -1.0, 1.0) for leaf, own in zip(leaves, seeds)]
-    chosen = [tf.where(context.steps < self.random_steps, *pair) for pair in zip(uniform, leaves)]
-    return tf.nest.pack_sequence_as(sample, chosen)
+
+@dataclasses.dataclass(frozen=True)
+class NoisyMode:
+  """The mode of the distribution that a network returns, with normal noise (Fujimoto et al. 2018, algorithm 1).
+
+  For actions that are real numbers, or nests of those.
+
+  Attributes:
+    action_spec: of the environment.
+    deviation: of the noise, where actions lie between -1 and 1; a schedule over the steps of the run.
+    random_steps: steps of the run, of all actors, in which actions are uniformly random instead.
+  """
+
+  action_spec: Any
+  deviation: schedules.Schedule
+  random_steps: int = 0
+
+  def __call__(self, output: Any, context: core.Context) -> Tuple[core.Nest, core.Nest]:
+    """See `Choose`; there are no extras."""
+    deviation = schedules.value(self.deviation, context.steps)
+    action = exploration.add_noise(_distribution(output).mode(), deviation, context.seed)
+    return actions.to_environment(_random_at_first(action, self.random_steps, context), self.action_spec), {}
+
+
+def _random_at_first(action: core.Nest, steps: int, context: core.Context) -> core.Nest:
+  """Actions, a nest of real numbers between -1 and 1; uniformly random ones in the first steps of the run."""
+  if not steps:
+    return action
+  leaves = tf.nest.flatten(action)
+  seeds = [context.seed + tf.constant([i, 0]) for i in range(len(leaves))]
+  uniform = [tf.random.stateless_uniform(tf.shape(leaf), own, -1.0, 1.0) for leaf, own in zip(leaves, seeds)]
+  chosen = [tf.where(context.steps < steps, *pair) for pair in zip(uniform, leaves)]
+  return tf.nest.pack_sequence_as(action, chosen)
 
 
 def _distribution(output: Any) -> Any:

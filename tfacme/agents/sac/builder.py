@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar, Sequence
 
-from tfacme import core, errors, networks, specs
+from tfacme import core, networks, specs
 from tfacme.agents.sac.config import SACConfig
 from tfacme.agents.sac.networks import SACNetworks
 from tfacme.agents.sac.update import SACUpdate
@@ -49,14 +49,7 @@ class SACBuilder(core.Builder):
 
   def checks_networks(self, made: SACNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and critics fit the actions; creates their variables if need be."""
-    checks.check_parts('SAC', made, SACNetworks)
-    if not made.critics:
-      raise errors.UserError('SAC needs at least one critic, and these networks have none.')
-    output = networks.create_variables(made.policy, spec.observations)
-    checks.check_actions('The policy network of SAC', output, spec.actions, networks.TanhGaussian)
-    for critic in made.critics:
-      value = networks.create_variables(critic, spec.observations, networks.network_spec(spec.actions))
-      checks.check_output('A critic of SAC', value, (), 'a single value')
+    checks.check_policy_and_critics('SAC', made, spec, networks.TanhGaussian)
 
 
 Builder = SACBuilder

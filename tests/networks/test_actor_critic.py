@@ -1,0 +1,66 @@
+"""Networks of a policy and of critics of its actions."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from dm_env import specs as dm_specs
+
+from tfacme import errors, networks, specs
+from tfacme.networks import checks
+
+_ACTIONS = {
+  'arm': dm_specs.BoundedArray((2,), np.float32, -2.0, 2.0),
+  'leg': dm_specs.BoundedArray((), np.float32, 0, 1),
+}
+_SPEC = specs.EnvironmentSpec(
+  dm_specs.Array((4,), np.float32),
+  _ACTIONS,
+  dm_specs.Array((), np.float32),
+  dm_specs.BoundedArray((), np.float32, 0, 1),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class deterministic(networks.policy_and_critics):
+  def policy_head(self, size):
+    return networks.DeterministicHead(size)
+
+
+@dataclasses.dataclass(frozen=True)
+class distributional(deterministic):
+  def critic_head(self):
+    return networks.QuantileHead(8)
+
+
+def test_they_fit_the_environment():
+  made = deterministic((8,), critics=3, normalize_observations=True)(_SPEC)
+  checks.check_policy_and_critics('An agent', made, _SPEC, networks.Deterministic)
+  action = made.policy(tf.zeros([5, 4])).mode()
+  assert action['arm'].shape == (5, 2) and action['leg'].shape == (5, 1)
+  assert networks.Ensemble(made.critics)(tf.zeros([5, 4]), action).shape == (3, 5)
+
+
+def test_critics_may_have_another_head():
+  made = distributional((8,))(_SPEC)
+  action = made.policy(tf.zeros([5, 4])).mode()
+  values = networks.Ensemble(made.critics)(tf.zeros([5, 4]), action)
+  assert values.values.shape == (2, 5, 8) and values.mean().shape == (2, 5)
+  with pytest.raises(
+    errors.UserError, match='A critic of TD3 returns a .*Quantiles.*, and has to return a single value'
+  ):
+    checks.check_policy_and_critics('TD3', made, _SPEC, networks.Deterministic)
+
+
+@pytest.mark.parametrize(
+  'changes, says',
+  [
+    ({'critics': []}, 'TD3 needs at least one critic, and these networks have none'),
+    ({'policy': lambda observation: observation}, r'The policy network of TD3 returns a .*, and has to return'),
+  ],
+)
+def test_what_does_not_fit_is_said(changes, says):
+  made = dataclasses.replace(deterministic((8,))(_SPEC), **changes)
+  with pytest.raises(errors.UserError, match=says):
+    checks.check_policy_and_critics('TD3', made, _SPEC, networks.Deterministic)

@@ -1,0 +1,78 @@
+"""A policy and critics of its actions, for continuous actions. TensorFlow is imported when networks are made."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, Optional, Sequence
+
+from tfacme import networks, specs
+
+if TYPE_CHECKING:
+  import sonnet as snt
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyAndCritics:
+  """What an actor-critic learns. Actions are on the scale from -1 to 1.
+
+  Attributes:
+    policy: a module from a nest of observations [B, ...] to a distribution of actions [B, D], or a `networks.Joint` of
+      those where actions are a nest.
+    critics: modules from such observations and actions [B, D], or nests of those, to values [B].
+  """
+
+  policy: snt.Module
+  critics: Sequence[snt.Module]
+
+
+@dataclasses.dataclass(frozen=True)
+class policy_and_critics:  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
+  """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
+
+  A subclass says which distribution the policy returns, and may say what a critic returns.
+  """
+
+  hidden_sizes: Optional[Sequence[int]] = None
+  """Units of each fully connected layer; None is (512,) if there are images and (256, 256) if not."""
+
+  activation: networks.Activation = 'relu'
+  """After each fully connected layer."""
+
+  critics: int = 2
+  """How many critics there are."""
+
+  normalize_observations: bool = False
+  """Whether real numbers are brought to mean 0 and deviation 1 over the run."""
+
+  layer_norm: bool = False
+  """Whether the first fully connected layer of each network is normalized."""
+
+  def policy_head(self, size: int) -> snt.Module:
+    """From features [B, F] to a distribution of `size` real numbers."""
+    raise NotImplementedError
+
+  def critic_head(self) -> Optional[snt.Module]:
+    """From features [B, F] to values, or to distributions over values; None is a `networks.ValueHead`."""
+    return None
+
+  def __call__(self, spec: specs.EnvironmentSpec) -> PolicyAndCritics:
+    """The networks, with their variables."""
+    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+
+    torso = self._torso(spec.observations, self.normalize_observations)
+    head = networks.distribution_head(spec.actions, continuous=self.policy_head)
+    made = PolicyAndCritics(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])
+    networks.create_variables(made.policy, spec.observations)
+    for critic in made.critics:
+      networks.create_variables(critic, spec.observations, networks.network_spec(spec.actions))
+    return made
+
+  def _critic(self, spec: specs.EnvironmentSpec) -> snt.Module:
+    normalizer = networks.ObservationNormalizer(spec.observations) if self.normalize_observations else None
+    torso = self._torso([spec.observations, networks.network_spec(spec.actions)])
+    return networks.Critic(torso, normalizer, self.critic_head())
+
+  def _torso(self, inputs: Any, normalize: bool = False) -> snt.Module:
+    return networks.default_torso(
+      inputs, self.hidden_sizes, self.activation, normalize=normalize, layer_norm=self.layer_norm
+    )
