@@ -57,7 +57,7 @@ class policy_and_critics:  # pylint: disable=invalid-name  # Used as a function:
 
   def __call__(self, spec: specs.EnvironmentSpec) -> PolicyAndCritics:
     """The networks, with their variables."""
-    import sonnet as snt  # pylint: disable=g-import-not-at-top  # It imports TensorFlow.
+    import sonnet as snt  # It imports TensorFlow.
 
     torso = self._torso(spec.observations, self.normalize_observations)
     head = networks.distribution_head(spec.actions, continuous=self.policy_head)
