@@ -114,6 +114,22 @@ def test_what_fits_as_it_is_stays_as_it_is():
   assert _fit(data, wrappers.CanonicalAction, STACKED) is data
 
 
+class Weak(Field):
+  """Takes small pushes alone."""
+
+  def action_spec(self):
+    return dm_specs.BoundedArray((2,), np.float64, -0.4, 0.4)
+
+
+@pytest.mark.parametrize('inside, warns', [((), True), ((wrappers.CanonicalAction,), False)])
+def test_what_may_be_of_a_narrower_scale_is_told(inside, warns, caplog):
+  factory = environments.factory(f'{__name__}:Weak')
+  data = _record(factory.wrapped(*inside, Noted))
+  outer = factory.wrapped(wrappers.CanonicalAction)
+  assert datasets.fit(data, outer, specs.environment_spec(outer(0))) is data
+  assert ('those of the environment without CanonicalAction' in caplog.text) == warns
+
+
 def test_values_of_another_precision_fit():
   data = _record(environments.factory(_ID).wrapped(Noted))
   doubled = datasets.Memory(tuple(step._replace(action=step.action.astype(np.float64)) for step in data.steps))

@@ -8,6 +8,9 @@
     with datasets.RLDSWriter('recordings/walker', core.step_spec(environment_spec)) as writer:
       writer.write(datasets.episode(rows))
 
+`best(data, 0.1)` is the best tenth of it. `Wrapped` is data as it would have been recorded through wrappers, for when
+that it was recorded within them can't be seen (`fit`).
+
 What is written is a plain TensorFlow data set: `tfds.builder_from_directory(path).as_dataset()` reads it too. Importing
 this package imports neither TensorFlow nor TensorFlow Datasets.
 """
@@ -18,10 +21,10 @@ from tfacme.datasets.episodes import Dataset as Dataset
 from tfacme.datasets.episodes import Memory as Memory
 from tfacme.datasets.episodes import episode as episode
 from tfacme.datasets.episodes import memory as memory
-from tfacme.datasets.fitting import Wrapped as Wrapped
 from tfacme.datasets.fitting import fit as fit
 from tfacme.datasets.folder import check as check
 from tfacme.datasets.folder import count as count
 from tfacme.datasets.reader import RLDS as RLDS
 from tfacme.datasets.reader import rlds as rlds
+from tfacme.datasets.wrapped import Wrapped as Wrapped
 from tfacme.datasets.writer import RLDSWriter as RLDSWriter
