@@ -201,6 +201,9 @@ class Experiment:
     evaluation: which episodes are played to see how good the policy is; several of them as a list, of which the first
       is the one that is plotted. Each has a log of its own.
     observers: make more columns for the logs of actors and evaluations; see `tfacme.observers`.
+    stack: of how many frames the agent's observations are made; 1 leaves them as they are. They are stacked as
+      `environments.wrappers.FrameStacking` does it, but the environment gives single ones, replay stores each once, and
+      the exported policy takes single ones.
     name: the agent's name; None takes the builder's.
   """
 
@@ -215,6 +218,7 @@ class Experiment:
   checkpointing: Checkpointing = Checkpointing()
   logging: Logging = Logging()
   observers: Sequence[Callable[[], Any]] = ()
+  stack: int = 1
   name: Optional[str] = None
 
   def __post_init__(self):
@@ -246,6 +250,7 @@ class Experiment:
       if not isinstance(part, kind):
         raise errors.UserError(f'{name} is {part!r}, and has to be a {kind.__name__}, such as {fix}.')
     errors.count('seed', self.seed, low=0)
+    errors.count('stack', self.stack)
     if self.dataset is not None and not hasattr(self.dataset, 'episodes'):
       fix = "such as datasets.rlds('recordings/dqn')"
       raise errors.UserError(f'dataset is {self.dataset!r}, and has to be recorded data, {fix}.')

@@ -7,7 +7,7 @@ from tfacme.environments import wrappers
 
 
 def experiment(seed: int = 0, steps: int = 2_500_000) -> tfacme.Experiment:
-  """Pong, from -21 to 21, with the last action and reward in the observation; a step is four frames."""
+  """Pong, from -21 to 21, with the last actions and rewards in the observation; a step is four frames."""
   period = 40
   config = r2d2.R2D2Config(  # Kapturowski et al. 2019, table 2, for a smaller replay and a shorter run
     burn_in=40,
@@ -23,7 +23,8 @@ def experiment(seed: int = 0, steps: int = 2_500_000) -> tfacme.Experiment:
   return tfacme.Experiment(
     builder=r2d2.R2D2Builder(config),
     networks=r2d2.default_networks(hidden_sizes=(512,), lstm_size=512),
-    environment=environments.factory('atari:Pong').wrapped(wrappers.ObservationActionReward),
+    environment=environments.factory('atari:Pong', kwargs={'stack': 1}).wrapped(wrappers.ObservationActionReward),
+    stack=4,  # by the replay and the policy, in the place of the environment: each picture is stored once
     budget=tfacme.Budget(actor_steps=steps),
     layout=tfacme.Layout(actors=4),
     evaluation=tfacme.Evaluation(every=max(1, steps // 5), episodes=2),

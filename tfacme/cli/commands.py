@@ -109,6 +109,7 @@ def _train(arguments: Sequence[str]) -> None:
     environment=environment,
     networks=getattr(options, 'networks', networks),
     **source,
+    stack=options.stack,
     seed=options.seed,
     layout=options.layout,
     evaluation=options.evaluation,

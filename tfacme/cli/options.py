@@ -29,11 +29,13 @@ class RunOptions:
     seed: from which all seeds of the run are made.
     workdir: the run's folder; the same command with the same folder goes on from its last checkpoint. None is
       runs/AGENT-ENVIRONMENT-seedSEED.
+    stack: of how many of the environment's last observations one is made for the agent; replay stores each once.
   """
 
   launch: Engine = 'inline'
   seed: int = 0
   workdir: Optional[str] = None
+  stack: int = 1
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
   evaluation: tyro.conf.SuppressFixed[experiments.Evaluation] = experiments.Evaluation()
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()

@@ -36,6 +36,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     builder=_with_parts(experiment.builder, options),
     networks=getattr(options, 'networks', experiment.networks),
     environment=_environment(experiment.environment, options),
+    stack=options.stack,
     seed=options.seed,
     budget=experiments.Budget(**{experiment.budget.unit: options.steps}),
     layout=options.layout,
@@ -78,6 +79,7 @@ def _with_first(evaluation: Any, first: experiments.Evaluation) -> Any:
 
 def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
   return {
+    'stack': experiment.stack,
     'seed': experiment.seed,
     'steps': experiment.budget.steps,
     'layout': experiment.layout,

@@ -75,7 +75,7 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
   """The learner's object."""
   experiment = plan.experiment
   with networks.seeded(plan.seed('networks')):
-    update = experiment.builder.update(plan_lib.make_networks(experiment, plan.spec), plan.spec)
+    update = experiment.builder.update(plan_lib.make_networks(experiment, plan.seen_spec), plan.seen_spec)
     random = networks.Randomness(networks.next_seed())
   room = readers.Room(replay, plan.described, plan.seed('source'))
   learner = learning.Learner(
@@ -114,7 +114,7 @@ def _actor(
   """(an actor, or the one of an evaluation; the client of its variables)."""
   is_evaluation = evaluation is not None and evaluation.policy == 'evaluation'
   builder, layout = plan.experiment.builder, plan.experiment.layout
-  policy = builder.policy(plan.networks(), plan.spec, is_evaluation)
+  policy = plan.policy(is_evaluation)
   acting.extras_spec(policy, plan.spec)  # Calls it once, so that its variables exist.
   client = variables.VariableClient(learner, 'policy', policy, layout.variable_period or builder.variable_period)
   parts = core.ActorParts(
@@ -264,7 +264,7 @@ def _leave(plan: plan_lib.Plan, learner: Any) -> None:
   """Writes the trained policy and the curve."""
   if plan.folder is None:
     return
-  policy = plan.experiment.builder.policy(plan.networks(), plan.spec, evaluation=True)
+  policy = plan.policy(evaluation=True)
   acting.extras_spec(policy, plan.spec)
   variables.VariableClient(learner, 'policy', policy).update()
   export.export(policy, plan.spec, plan.experiment.budget.steps, plan.path('policy'))

@@ -10,7 +10,8 @@ from typing import Any, List, Optional, Sequence, Tuple
 import tree
 
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
-from tfacme.replay import packing, relabelling, resolving, streams, tables
+from tfacme.environments.wrappers import frame_stacking
+from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
 from tfacme.workers import acting, counting, export
 from tfacme.workers import roles as roles_lib
 
@@ -80,6 +81,11 @@ class Plan:
     relabel, writer = self.experiment.builder.relabel(self.spec), replay.writer()
     return writer if relabel is None else relabelling.Writer(writer, relabel, self.acted_codec, self.codec)
 
+  @property
+  def seen_spec(self) -> specs.EnvironmentSpec:
+    """Of the environment as the agent sees it."""
+    return stacked(self.experiment, self.spec)
+
   def seed(self, role: str, index: int = 0) -> int:
     """The seed of one part of the run."""
     return seeds.derive(self.experiment.seed, role, index)
@@ -99,7 +105,11 @@ class Plan:
   def networks(self) -> Any:
     """The agent's networks, with their variables; in every node with the same initial values."""
     with networks.seeded(self.seed('networks')):
-      return make_networks(self.experiment, self.spec)
+      return make_networks(self.experiment, self.seen_spec)
+
+  def policy(self, evaluation: bool) -> core.Policy:
+    """The agent's policy, which takes what the environment gives, with networks of its own."""
+    return make_policy(self.experiment, self.networks(), self.spec, evaluation)
 
 
 def make_plan(
@@ -110,26 +120,42 @@ def make_plan(
   environment = experiment.environment(seeds.derive(experiment.seed, 'spec'))
   spec = specs.environment_spec(environment)
   environment.close()
-  builder.check(spec)
-  nets = make_networks(experiment, spec)
+  seen = stacked(experiment, spec)
+  builder.check(seen)
+  nets = make_networks(experiment, seen)
   _check_evaluations(experiment, spec)
-  export.check(builder.policy(nets, spec, evaluation=True), spec)
-  described = tuple(builder.tables(spec))
-  roles = [role for role in builder.workers(spec) if not (experiment.offline and 'replay' in role.uses)]
+  export.check(make_policy(experiment, nets, spec, evaluation=True), spec)
+  described = tuple(tables.with_stack(table, experiment.stack) for table in builder.tables(seen))
+  roles = [role for role in builder.workers(seen) if not (experiment.offline and 'replay' in role.uses)]
   _check_tables(experiment, described, roles)
   relabel = builder.relabel(spec)
-  acted_spec = core.step_spec(spec, _extras(experiment, nets, spec) if described else ())
+  acted_spec = core.step_spec(spec, _extras(experiment, nets, seen) if described else ())
   step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
   fit = _Fitter(experiment, spec)
   given = resolving.Given(
     described, step_spec, experiment.dataset, experiment.offline, fit, relabel, experiment.environment, spec
   )
-  source = resolving.resolve(builder.source(spec), given)
+  source = resolving.resolve(sources.with_stack(builder.source(seen), experiment.stack), given)
   roles = [role.prepared(given) for role in roles]
   fit.check_read()
   described = _prefilled(described, roles)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   return Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start)
+
+
+def stacked(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> specs.EnvironmentSpec:
+  """The spec of the environment as the agent sees it, where its frames are stacked."""
+  if experiment.stack == 1:
+    return spec
+  return spec._replace(observations=frame_stacking.stacked_spec(spec.observations, experiment.stack))
+
+
+def make_policy(
+  experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec, evaluation: bool
+) -> core.Policy:
+  """The agent's policy, which takes what the environment gives; its networks are made for what it sees."""
+  policy = experiment.builder.policy(nets, stacked(experiment, spec), evaluation)
+  return policy if experiment.stack == 1 else networks.StackedPolicy(policy, spec.observations, experiment.stack)
 
 
 def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> core.Nest:

@@ -55,6 +55,7 @@ from .seeding import create_unrolled as create_unrolled
 from .seeding import create_variables as create_variables
 from .seeding import next_seed as next_seed
 from .seeding import seeded as seeded
+from .stacked import StackedPolicy as StackedPolicy
 from .stochastic import Dropout as Dropout
 from .stochastic import NoisyLinear as NoisyLinear
 from .torsos import AtariTorso as AtariTorso

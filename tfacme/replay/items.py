@@ -11,7 +11,8 @@ import tree
 from tfacme import core, errors
 from tfacme.environments.wrappers import frame_stacking
 
-MOST_FRAMES = 256  # of a stack: rows count them in a byte
+
+_MOST_FRAMES = 256  # of a stack: rows count them in a byte
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Items:
       raise errors.UserError('Items of whole episodes (length None) have no period, ends, end or burn-in of their own.')
     errors.count('The period of items', self.period)
     errors.count('The stack of items', self.stack)
-    errors.in_range('The stack of items', self.stack, high=MOST_FRAMES)
+    errors.in_range('The stack of items', self.stack, high=_MOST_FRAMES)
     object.__setattr__(self, 'once', tuple(self.once))  # so that items are hashable, whatever was given
 
 

@@ -126,6 +126,19 @@ def sized(source: Source, batch_size: int) -> Source:
   return dataclasses.replace(source, batch_size=batch_size)
 
 
+def with_stack(source: Source, stack: int) -> Source:
+  """A source with the frames of all items stacked that it cuts from recorded data."""
+  if isinstance(source, Data):
+    return dataclasses.replace(source, items=dataclasses.replace(source.items, stack=stack))
+  if isinstance(source, Map):
+    return dataclasses.replace(source, source=with_stack(source.source, stack))
+  if isinstance(source, Mix):
+    return dataclasses.replace(source, shares=[(with_stack(part, stack), share) for part, share in source.shares])
+  if isinstance(source, Together):
+    return Together({name: with_stack(part, stack) for name, part in source.sources.items()})
+  return source
+
+
 def leaves(source: Any) -> List[Any]:
   """All that a source reads from: tables and recorded data."""
   if isinstance(source, Map):

@@ -194,6 +194,11 @@ def paced(items: Items, config: configs.ReplayConfig, by: Selector = Uniform(), 
   return Table(items, limiter, config.max_replay_size, name, sampler=by)
 
 
+def with_stack(table: Table, stack: int) -> Table:
+  """The table with the frames of its items stacked."""
+  return dataclasses.replace(table, items=dataclasses.replace(table.items, stack=stack))
+
+
 def sampler(priority_exponent: float) -> Selector:
   """By priority to the power of an exponent; of 0, where all items are alike, without the work for priorities."""
   return Prioritized(priority_exponent) if priority_exponent else Uniform()

@@ -29,7 +29,7 @@ _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
 # What makes two experiments one.
-_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'dataset', 'observers', 'seed')
+_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'seed')
 
 
 class Run:
@@ -199,6 +199,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'builder': _builder(builder),
     'environment': _name(experiment.environment),
     'networks': _name(experiment.networks),
+    'stack': experiment.stack,
     'seed': experiment.seed,
     'dataset': None if experiment.dataset is None else _name(experiment.dataset),
     'observers': [_name(observer) for observer in experiment.observers],
