@@ -256,6 +256,9 @@ class Builder:
 
   A builder is a frozen dataclass, and its fields are the agent's identity: a run of other ones is another run. Most
   have one named `config`, a dataclass with every number of the agent; what else they have are choices, such as a loss.
+
+  The spec that its methods take is of what the agent sees: if the experiment stacks frames, of stacked ones. Only
+  `relabel` takes the environment's own, as its rows have it.
   """
 
   variable_period: ClassVar[int] = 10  # An actor asks for newer variables every so many rounds of its slots.
