@@ -11,7 +11,6 @@ import tree
 from tfacme import core, errors
 from tfacme.environments.wrappers import frame_stacking
 
-
 _MOST_FRAMES = 256  # of a stack: rows count them in a byte
 
 
