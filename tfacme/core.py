@@ -18,7 +18,6 @@ from typing import (
   Callable,
   ClassVar,
   Dict,
-  List,
   Mapping,
   NamedTuple,
   Optional,
@@ -146,7 +145,11 @@ class Context(NamedTuple):
 
 
 class Policy(Protocol):
-  """Chooses actions (a `tf.Module`): batched, pure and exportable; its variables are those that it needs to act."""
+  """Chooses actions (a `tf.Module`): batched, pure and exportable; its variables are those that it needs to act.
+
+  They are pulled from the learner, where they are found by name and shape in what `Update.published` has under
+  'policy'; or under another name, that of an average, say, if the policy has an attribute `pulls` with it.
+  """
 
   def initial_state(self, batch_size: int) -> Nest:
     """The state at the start of an episode, [B, ...]; `()` for a policy without memory."""
@@ -160,7 +163,7 @@ class Policy(Protocol):
 class Update(Protocol):
   """One learning step (a `tf.Module`), with all its state trackable: networks, targets, optimizers, counts."""
 
-  published: Mapping[str, Any]  # name -> the module or variables that others may pull, 'policy' at the least
+  published: Mapping[str, Any]  # name -> a module, or a nest of them, that others may pull; 'policy' at the least
 
   def __call__(self, batch: Any) -> UpdateOutput:
     """Learns from a `Batch`, or from {name: Batch} if the source is `Together`."""
@@ -170,8 +173,8 @@ class Update(Protocol):
 class VariableSource(Protocol):
   """Gives variables out, all of one version."""
 
-  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[Any]]]]:
-    """(version, values of each name in order) if the version is newer than `newer_than`, or None."""
+  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, Sequence[Mapping[str, Any]]]]:
+    """(version, {variable: value} of each name in order) if the version is newer than `newer_than`, or None."""
     ...
 
 

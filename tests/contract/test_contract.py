@@ -11,11 +11,13 @@ import pytest
 
 import tfacme
 from tests.contract import (
+  average,
   beside,
   dropout,
   environment,
   hybrid,
   imitation,
+  keras_networks,
   masked,
   noisy,
   offline,
@@ -36,6 +38,8 @@ TOYS = {
   'recurrent': recurrent.experiment,
   'imitation': imitation.experiment,
   'planner': planner.experiment,
+  'average': average.experiment,
+  'keras': keras_networks.experiment,
   'offline': offline.experiment,
   'offline_recurrent': offline_recurrent.experiment,
   'beside': beside.experiment,

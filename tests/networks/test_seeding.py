@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import random
 import subprocess
 import sys
 
@@ -104,3 +105,21 @@ def test_the_module_does_not_run():
   runs = tf.Variable(0)
   networks.create_variables(lambda x: runs.assign_add(1) + 0 * tf.cast(x[0, 0], tf.int32), _OBSERVATION)
   assert runs.numpy() == 0
+
+
+def _functional():
+  inputs = tf.keras.Input([3])
+  return tf.keras.Model(inputs, tf.keras.layers.Dense(4)(inputs))
+
+
+def test_initial_values_of_keras_are_a_function_of_the_seed():
+  values = []
+  before = random.getstate()
+  for seed in (1, 1, 2):
+    with networks.seeded(seed):
+      model = tf.keras.Sequential([tf.keras.layers.Dense(4), tf.keras.layers.Dense(4)])
+      networks.create_variables(model, tf.TensorSpec([4]))
+      values.append([v.numpy().tolist() for v in [*model.variables, *_functional().variables]])
+  assert values[0] == values[1] != values[2]
+  assert values[0][0] != values[0][2]
+  assert random.getstate() == before

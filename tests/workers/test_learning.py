@@ -239,3 +239,20 @@ def test_priorities_go_back_into_sources_within_sources():
   assert source.written == [
     {'own': [number + 1], 'agent': {'replay': [number + 2], 'demonstrations': None}} for number in range(3)
   ]
+
+
+class Publishing(Sum):
+  def __init__(self):
+    super().__init__()
+    self.published = {'policy': self, 'sum': [self.sum]}
+
+
+def test_all_who_ask_for_one_version_are_given_the_same_answer():
+  _, learner, _ = make_learner(Publishing)
+  first = learner.get(['policy'], -1)
+  assert learner.get(['policy'], -1) is first and learner.get(['policy'], 0) is None
+  version, (values, listed) = learner.get(['policy', 'sum'], -1)
+  assert version == 0 and {**values, **listed} == {'sum': 0, '0': 0}
+  while learner.steps < 3:
+    learner.step(0.0)
+  assert learner.get(['policy'], 0) == (3, [{'sum': 3}]) and first == (0, [{'sum': 0}])

@@ -75,7 +75,8 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
   """The learner's object."""
   experiment = plan.experiment
   with networks.seeded(plan.seed('networks')):
-    update = experiment.builder.update(plan_lib.make_networks(experiment, plan.seen_spec), plan.seen_spec)
+    nets = plan_lib.make_networks(experiment, plan.seen_spec)
+    update = experiment.builder.update(nets, plan.seen_spec)
     random = networks.Randomness(networks.next_seed())
   room = readers.Room(replay, plan.described, plan.seed('source'))
   learner = learning.Learner(
@@ -91,6 +92,7 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
       updates_per_call=experiment.layout.updates_per_call,
       budget=experiment.budget,
       paced=_is_paced(plan),
+      networks=nets,
       replay=replay,
     )
   )
@@ -114,9 +116,10 @@ def _actor(
   """(an actor, or the one of an evaluation; the client of its variables)."""
   is_evaluation = evaluation is not None and evaluation.policy == 'evaluation'
   builder, layout = plan.experiment.builder, plan.experiment.layout
-  policy = plan.policy(is_evaluation)
+  nets = plan.networks()
+  policy = plan.policy(nets, is_evaluation)
   acting.extras_spec(policy, plan.spec)  # Calls it once, so that its variables exist.
-  client = variables.VariableClient(learner, 'policy', policy, layout.variable_period or builder.variable_period)
+  client = variables.VariableClient(learner, policy, nets, layout.variable_period or builder.variable_period)
   parts = core.ActorParts(
     policy=policy,
     environments=environments,
@@ -264,9 +267,10 @@ def _leave(plan: plan_lib.Plan, learner: Any) -> None:
   """Writes the trained policy and the curve."""
   if plan.folder is None:
     return
-  policy = plan.policy(evaluation=True)
+  nets = plan.networks()
+  policy = plan.policy(nets, evaluation=True)
   acting.extras_spec(policy, plan.spec)
-  variables.VariableClient(learner, 'policy', policy).update()
+  variables.VariableClient(learner, policy, nets).update()
   export.export(policy, plan.spec, plan.experiment.budget.steps, plan.path('policy'))
   if plan.evaluations:
     from tfacme.loggers import plotting  # matplotlib takes a second to import, which only this node has to spend.

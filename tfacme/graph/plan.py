@@ -12,7 +12,7 @@ import tree
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import acting, counting, export
+from tfacme.workers import acting, counting, export, variables
 from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
@@ -107,9 +107,9 @@ class Plan:
     with networks.seeded(self.seed('networks')):
       return make_networks(self.experiment, self.seen_spec)
 
-  def policy(self, evaluation: bool) -> core.Policy:
-    """The agent's policy, which takes what the environment gives, with networks of its own."""
-    return make_policy(self.experiment, self.networks(), self.spec, evaluation)
+  def policy(self, nets: Any, evaluation: bool) -> core.Policy:
+    """The agent's policy, which takes what the environment gives."""
+    return make_policy(self.experiment, nets, self.spec, evaluation)
 
 
 def make_plan(
@@ -139,6 +139,7 @@ def make_plan(
   roles = [role.prepared(given) for role in roles]
   fit.check_read()
   described = _prefilled(described, roles)
+  _check_update(experiment, nets, spec)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   return Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start)
 
@@ -156,6 +157,13 @@ def make_policy(
   """The agent's policy, which takes what the environment gives; its networks are made for what it sees."""
   policy = experiment.builder.policy(nets, stacked(experiment, spec), evaluation)
   return policy if experiment.stack == 1 else networks.StackedPolicy(policy, spec.observations, experiment.stack)
+
+
+def _check_update(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> None:
+  """Raises a `UserError` if the policies don't find their variables in what the update publishes."""
+  update = experiment.builder.update(nets, stacked(experiment, spec))
+  for evaluation in [True] if experiment.offline else [True, False]:
+    variables.check(update, make_policy(experiment, nets, spec, evaluation), nets)
 
 
 def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> core.Nest:

@@ -27,7 +27,11 @@ class RemoteError(RuntimeError):
 
 
 class Endpoint:
-  """The server's side: calls the public methods of an object."""
+  """The server's side: calls the public methods of an object.
+
+  An answer that many ask for may have a method `packed(pack)`, which calls `pack` with what it stands for, once, and
+  returns the bytes.
+  """
 
   def __init__(self, target: Any):
     self._target = target
@@ -38,9 +42,14 @@ class Endpoint:
     try:
       if method.startswith('_'):
         raise AttributeError(f'{method} is not public')
-      return cloudpickle.dumps((True, getattr(self._target, method)(*args)))
+      answer = getattr(self._target, method)(*args)
+      return answer.packed(_pack) if hasattr(answer, 'packed') else _pack(answer)
     except Exception as error:  # The other side gets it as one sentence; this node goes on serving.
       return pickle.dumps((False, f'{type(error).__name__}: {error}'))
+
+
+def _pack(answer: Any) -> bytes:
+  return cloudpickle.dumps((True, answer))
 
 
 class _Answer:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import itertools
+import random
 import secrets
 from typing import Any, Callable, Iterator, Optional
 
@@ -29,9 +30,12 @@ _seeds: contextvars.ContextVar[Optional[Iterator[int]]] = contextvars.ContextVar
 def seeded(seed: int) -> Iterator[None]:
   """Within it, the initial values of all modules are a function of `seed` and of the order of their creation."""
   token = _seeds.set(seeds.derive(seed, 'variables', index) for index in itertools.count())
+  state = random.getstate()
+  random.seed(seed)  # From there Keras takes the seeds of initializers that were given none.
   try:
     yield
   finally:
+    random.setstate(state)
     _seeds.reset(token)
 
 

@@ -30,6 +30,7 @@ class StackedPolicy(tf.Module):
     """
     super().__init__(name='stacked_policy')
     self._policy = policy
+    self.pulls = getattr(policy, 'pulls', 'policy')
     # A module would wrap a nest of specs.
     self._stack = functools.partial(frames.stack, spec=observation_spec)
     self._no_frames = functools.partial(_zeros, tree.flatten(observation_spec), stack - 1)

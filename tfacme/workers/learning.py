@@ -41,6 +41,7 @@ class LearnerParts:
     seed: of random operations in the update, if it has any without a seed of their own.
     budget: of the run; if it is in learner steps, it says when the learner is done. None if there is no run.
     paced: whether a rate limiter holds it back; if nothing does, it is done when the actors are.
+    networks: the agent's, by whose parts variables are named.
     replay: a `streams.Replay` whose size and ratio of samples to inserts are logged, or None.
     clock: seconds; for the columns that tell the time.
   """
@@ -56,6 +57,7 @@ class LearnerParts:
   seed: int = 0
   budget: Optional[experiments.Budget] = None
   paced: bool = True
+  networks: Any = None
   replay: Any = None
   clock: Callable[[], float] = time.time
 
@@ -75,9 +77,9 @@ class Learner:
     self._run_steps = memory.aligned_empty([], np.int64)  # of the run, for schedules; written before each call
     self._given_run_steps = memory.as_input(self._run_steps)
     self._direct: Optional[Callable[[Any], core.UpdateOutput]] = None
-    published = variables.published_variables(_published(parts.update))
-    self._published = {name: compiling.Values(own) for name, own in published.items()}
-    self._snapshots: Dict[str, Tuple[int, List[tf.Tensor]]] = {}
+    self._published = variables.published(parts.update, parts.networks)
+    self._values = {name: compiling.Values(list(own.values())) for name, own in self._published.items()}
+    self._answers: Dict[Tuple[str, ...], variables.Answer] = {}
     self._steps = 0
     self._batches: List[Opened] = []  # read for the next call of the compiled function
     self._before: Any = None  # where the source stood before it read them
@@ -145,13 +147,17 @@ class Learner:
       self._steps += 1
     return output
 
-  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, List[List[tf.Tensor]]]]:
+  def get(self, names: Sequence[str], newer_than: int) -> Optional[variables.Answer]:
     """See `core.VariableSource`."""
     with self._lock:
       self._check_broken()
       if self._steps <= newer_than:
         return None
-      return self._steps, [self._snapshot(name) for name in names]
+      answer = self._answers.get(tuple(names))
+      if answer is None or answer[0] != self._steps:
+        answer = variables.Answer(self._steps, [self._read(name) for name in names])
+        self._answers[tuple(names)] = answer
+      return answer
 
   def save(self, path: str) -> str:
     """Writes the update's state, the count and the place in recorded data into the folder `path`."""
@@ -263,12 +269,8 @@ class Learner:
     self.close()
     return core.Progress.DONE
 
-  def _snapshot(self, name: str) -> List[tf.Tensor]:
-    version, values = self._snapshots.get(name, (-1, []))
-    if version != self._steps:
-      values = self._published[name].read()
-      self._snapshots[name] = (self._steps, values)
-    return values
+  def _read(self, name: str) -> Dict[str, tf.Tensor]:
+    return dict(zip(self._published[name], self._values[name].read()))
 
   def _checkpoint(self) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(update=self._update, random=self._parts.random)
@@ -298,14 +300,6 @@ class _FairLock:
 
   def __exit__(self, *error: Any):
     self._held.release()
-
-
-def _published(update: core.Update) -> Mapping[str, Any]:
-  if not hasattr(update, 'published'):
-    raise errors.UserError(
-      f"{type(update).__name__} has no `published`, in whose 'policy' actors find what they act by."
-    )
-  return update.published
 
 
 def _checked(update: core.Update, output: Any) -> core.UpdateOutput:

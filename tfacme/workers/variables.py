@@ -2,33 +2,106 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
+import threading
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
 
 import tensorflow as tf
 
-from tfacme.tensors import compiling
+from tfacme import core, errors
+from tfacme.tensors import compiling, naming
+
+
+class Answer(Tuple[int, List[Dict[str, tf.Tensor]]]):
+  """What a `core.VariableSource` answers: (version, {variable: value} of each name).
+
+  All who ask for the same names of one version are given the same answer, which is packed but once for them.
+  """
+
+  def __new__(cls, version: int, values: Sequence[Mapping[str, tf.Tensor]]):
+    answer = super().__new__(cls, (version, list(values)))
+    answer._lock = threading.Lock()
+    answer._packed = None
+    return answer
+
+  def packed(self, pack: Callable[[Any], bytes]) -> bytes:
+    """What `pack` makes of it, with arrays in the place of tensors; see `remote.Endpoint`."""
+    with self._lock:
+      if self._packed is None:
+        version, values = self
+        self._packed = pack((version, [{name: value.numpy() for name, value in each.items()} for each in values]))
+      return self._packed
+
+
+def published(update: core.Update, networks: Any = None) -> Dict[str, Dict[str, tf.Variable]]:
+  """What an update gives out, {name: {variable: ...}}, with variables named by their places in the agent's networks.
+
+  Raises:
+    UserError: it publishes nothing.
+  """
+  if not hasattr(update, 'published'):
+    raise errors.UserError(
+      f"{type(update).__name__} has no `published`, in whose 'policy' actors find what they act by."
+    )
+  return {name: naming.named(value, networks) for name, value in update.published.items()}
+
+
+def check(update: core.Update, policy: core.Policy, networks: Any) -> None:
+  """Raises a `UserError` unless a policy finds its variables, by name and shape, in what an update publishes."""
+  given, name = published(update, networks), pulled(policy)
+  if name not in given:
+    raise errors.UserError(
+      f'{type(policy).__name__} pulls {name!r}, and {type(update).__name__} publishes {", ".join(given) or "nothing"}.'
+    )
+  _matched(naming.named(policy, networks), given[name], f'{type(policy).__name__} pulls {name!r}')
+
+
+def pulled(policy: core.Policy) -> str:
+  """The name under which what a policy acts by is published."""
+  return getattr(policy, 'pulls', 'policy')
+
+
+def _matched(mine: Mapping[str, Any], theirs: Mapping[str, Any], what: str) -> Sequence[str]:
+  """For each variable of `mine` the name in `theirs` of the one that has the same name and shape."""
+  matched = naming.match(list(mine), list(theirs))
+  if matched is None:
+    raise errors.UserError(
+      f'{what}, and acts by variables that are not among those: {_listed(mine, theirs)}, in place of '
+      f'{_listed(theirs, mine)}; publish the module by which it acts, or a copy of it.'
+    )
+  for name, other in matched.items():
+    shapes = tuple(theirs[other].shape), tuple(mine[name].shape)
+    if shapes[0] != shapes[1]:
+      raise errors.UserError(f'{what}, where {other} has the shape {shapes[0]}, and has {shapes[1]} itself.')
+  return list(matched.values())
+
+
+def _listed(names: Mapping[str, Any], others: Mapping[str, Any]) -> str:
+  """The names that are not among the others; the first of them."""
+  only = [name for name in names if name not in others]
+  return ', '.join(only[:3]) + (f' and {len(only) - 3} more' if len(only) > 3 else '') or 'none'
 
 
 class VariableClient:
-  """Keeps a policy's variables up to date with those that an update publishes under a name.
+  """Keeps a policy's variables up to date with those that an update publishes.
 
   The request for newer variables is on its way while the actor goes on; where the learner is in the same thread the
   answer is there at once.
   """
 
-  def __init__(self, source: Any, name: str, module: tf.Module, period: int = 1):
+  def __init__(self, source: Any, policy: core.Policy, networks: Any = None, period: int = 1):
     """Initializes the client.
 
     Args:
       source: a `core.VariableSource`, or a client of one (`remote.begin` tells them apart).
-      name: under which the update publishes them.
-      module: whose variables are kept up to date.
+      policy: whose variables are kept up to date.
+      networks: the agent's, by whose parts variables are named.
       period: ask at every so many calls of `update`.
     """
     self._source = source
-    self._names = [name]
-    self._values = compiling.Values(module.variables)
-    self._shapes: Optional[List[Any]] = [tuple(variable.shape) for variable in module.variables]
+    self._name = pulled(policy)
+    self._variables = naming.named(policy, networks)
+    self._values = compiling.Values(list(self._variables.values()))
+    self._order: Sequence[str] = ()  # the names of the values for `_variables`, once the first ones are there
     self._period = period
     self._calls = 0
     self._pending: Any = None
@@ -40,29 +113,24 @@ class VariableClient:
       return self.update_and_wait()
     self._calls += 1
     if self._pending is None and self._calls % self._period == 0:
-      self._pending = begin(self._source, 'get', self._names, self.version)
+      self._pending = begin(self._source, 'get', [self._name], self.version)
     if self._pending is not None and self._pending.done():
       self._take(self._pending)
 
   def update_and_wait(self) -> None:
     """Takes the newest variables there are."""
     self._pending = None
-    self._take(begin(self._source, 'get', self._names, self.version))
+    self._take(begin(self._source, 'get', [self._name], self.version))
 
   def _take(self, pending: Any) -> None:
     self._pending = None
     answer = pending.result()
     if answer is not None:
-      self.version, (values,) = answer
-      if self._shapes is not None:
-        self._check([tuple(value.shape) for value in values])
-      self._values.write(values)
-
-  def _check(self, shapes: List[Any]) -> None:
-    """Holds the first values that come against the variables that take them."""
-    if shapes != self._shapes:
-      raise ValueError(f'{self._names} has variables of shapes {shapes} in the learner, and {self._shapes} here.')
-    self._shapes = None
+      version, (values,) = answer
+      if self.version < 0:
+        self._order = _matched(self._variables, values, f'The policy pulls {self._name!r}')
+      self._values.write([values[name] for name in self._order])
+      self.version = version
 
 
 class _Answered(NamedTuple):
@@ -82,12 +150,3 @@ def begin(target: Any, method: str, *args: Any) -> Any:
   if hasattr(target, 'begin'):
     return target.begin(method, *args)
   return _Answered(getattr(target, method)(*args))
-
-
-def published_variables(published: Mapping[str, Any]) -> Mapping[str, Sequence[tf.Variable]]:
-  """The variables of each published name, in an order that all nodes agree on."""
-  return {name: _variables(value) for name, value in published.items()}
-
-
-def _variables(value: Any) -> List[tf.Variable]:
-  return list(value.variables) if isinstance(value, tf.Module) else list(value)
