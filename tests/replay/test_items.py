@@ -1,5 +1,7 @@
 """The rule of items: the plain reference by hand-worked examples, and all else by the reference."""
 
+import dataclasses
+
 import dm_env
 import numpy as np
 import pytest
@@ -174,6 +176,29 @@ def test_the_index_of_recorded_rows_names_the_same_items(rule, lengths):
   found = items.index(np.array([step.last for step in rows]), rule)
   assert found.shape[1:] == (rule.stack - 1 + rule.length,)
   assert found[:, rule.stack - 1 :].tolist() == [testing.numbers(item) for item in items.cut(rows, rule)]
+
+
+def _streams(steps):
+  """All streams of so many steps, with their episodes of all lengths, of which the last may go on."""
+  if steps == 0:
+    yield []
+  for length in range(1, steps + 1):
+    for lengths in _streams(steps - length):
+      yield [length, *lengths]
+
+
+@given(testing.rules(), st.integers(0, 8))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_no_stream_of_so_many_steps_gives_more_items(rule, steps):
+  rule = dataclasses.replace(rule, stack=1)
+  counts = []
+  for lengths in _streams(steps):
+    counts.append(len(items.cut(testing.stream(lengths), rule)))
+    if lengths:
+      counts.append(len(items.cut(testing.stream(lengths[:-1], unfinished=lengths[-1] + 1), rule)))
+  assert max(counts) <= rule.most(steps)
+  if rule.end != 'continue':  # There the longest streams may have items without a transition.
+    assert max(counts) == rule.most(steps)
 
 
 @pytest.mark.parametrize(

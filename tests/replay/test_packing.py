@@ -107,8 +107,19 @@ def test_numbers_of_the_other_byte_order_are_converted():
 @pytest.mark.parametrize('dtype', ['U5', 'S3', 'O', 'c8', 'M8[s]', 'longdouble'])
 def test_what_is_no_number_is_refused_in_one_sentence(dtype):
   spec = {'observation': {'name': np.zeros(2, dtype)}}
-  with pytest.raises(errors.UserError, match='Replay holds numbers only, and observation/name is of type'):
+  with pytest.raises(errors.UserError, match='Replay holds numbers only, and the observation/name is of type'):
     packing.Layout(spec)
+
+
+def test_what_is_no_number_is_named_also_where_it_is_all_of_an_observation():
+  dtype = tf.bfloat16.as_numpy_dtype
+  spec = testing.SPEC._replace(observation=dm_specs.Array((2,), dtype, 'pixels'))
+  with pytest.raises(errors.UserError, match='^Replay holds numbers only, and the observation is of type bfloat16.$'):
+    packing.Codec.of(spec, [items.Items(2)])
+  spec = testing.SPEC._replace(extras={'state': (np.zeros(2, dtype),)})
+  for rule in (items.Items(2), items.Items(2, once=('state',))):
+    with pytest.raises(errors.UserError, match='the extras/state/0 is of type bfloat16.$'):
+      packing.Codec.of(spec, [rule])
 
 
 # --- Whole rows ---

@@ -314,3 +314,20 @@ def test_a_tolerant_ratio_always_has_room_for_a_batch(samples_per_insert, min_si
 def test_the_tolerance_is_a_share_of_the_first_samples():
   limiter = tables.tolerant_ratio(8.0, 0.1, min_size=1_000, batch_size=32)
   assert (limiter.low, limiter.high) == (8.0 * 1_000 - 800, 8.0 * 1_000 + 800)
+
+
+@pytest.mark.parametrize(
+  'limiter, times, batch_size, batches, needed',
+  [
+    (tables.min_size(100), 0, 32, 1, 100),
+    (tables.min_size(100), 0, 32, 9, 100),
+    (tables.min_size(10), 1, 32, 1, 32),
+    (tables.min_size(10), 2, 32, 3, 48),
+    (tables.queue_limiter(8), 1, 8, 1, 8),
+    (tables.sample_to_insert_ratio(0.5, 100, 10.0), 0, 4, 1, 100),
+    (tables.sample_to_insert_ratio(0.5, 100, 10.0), 0, 32, 2, 146),  # (50 - 10 + 1 + 32) / 0.5
+  ],
+)
+def test_so_many_items_are_needed_for_a_batch(limiter, times, batch_size, batches, needed):
+  table = tables.Table(items.Items(2), limiter, 1000, max_times_sampled=times)
+  assert tables.items_needed(table, batch_size, batches) == needed

@@ -140,6 +140,8 @@ def make_plan(
   fit.check_read()
   described = _prefilled(described, roles)
   _check_update(experiment, nets, spec)
+  if relabel is None:  # Else nobody knows how many rows there will be.
+    _warn_if_too_short(experiment, described, source)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   return Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start)
 
@@ -218,13 +220,28 @@ def _check_tables(
   if len(set(names)) < len(names):
     raise errors.UserError(f'Two roles of the agent have one name; the names are {names}.')
   tables.check(described, experiment.layout.slots, names)
-  for table in described:
-    if table.limiter.min_size > experiment.budget.steps:
+
+
+def _warn_if_too_short(experiment: experiments.Experiment, described: Sequence[tables.Table], source: Any) -> None:
+  """Says so if the steps of a run can't give the learner a single batch."""
+  if experiment.offline:
+    return
+  layout = experiment.layout
+  each, more = divmod(experiment.budget.steps, layout.slots)  # If one actor takes all, there are the fewest streams.
+  for sample in sources.samples(source):
+    table = tables.find(described, sample.table)
+    if table.written_by != ('actor',):
+      continue
+    needed = tables.items_needed(table, sample.batch_size, layout.updates_per_call)
+    most = more * table.items.most(each + 1) + (layout.slots - more) * table.items.most(each)
+    if most < needed:
       _LOG.warning(
-        'Nothing will be learned: %r is sampled from %g items on, and the run ends after %d steps.',
+        'Nothing will be learned: the learner waits for %d items in the table %r, and the %d steps of the run make at '
+        'most %d.',
+        needed,
         table.name,
-        table.limiter.min_size,
         experiment.budget.steps,
+        most,
       )
 
 

@@ -54,6 +54,19 @@ class Items:
     errors.in_range('The stack of items', self.stack, high=_MOST_FRAMES)
     object.__setattr__(self, 'once', tuple(self.once))  # so that items are hashable, whatever was given
 
+  def most(self, steps: int) -> int:
+    """How many items a stream of so many steps gives at the most, whatever the lengths of its episodes."""
+    if self.length is None:
+      return steps
+    # What the first item takes, and each after it: in the same episode, or in one that is as short as can be.
+    if self.end == 'continue':
+      steps *= 2  # An episode of a step has two rows.
+      first, next_one = self.length, self.period
+    else:
+      first = self.burn_in + 1 if self.end == 'pad' else self.length - 1
+      next_one = min(self.period, first)
+    return 0 if steps < first else 1 + (steps - first) // next_one
+
 
 class Cursor:
   """Says, row by row, when an item of `items` is complete: the one place that knows the rule of starts and ends."""

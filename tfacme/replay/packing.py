@@ -32,13 +32,14 @@ class _Leaf(NamedTuple):
 class Layout:
   """How a nest of fixed shapes lies in a row of bytes; leaves of one type lie together."""
 
-  def __init__(self, spec: core.Nest):
+  def __init__(self, spec: core.Nest, name: str = ''):
+    """Args: name: of what it lays out, for errors; its parts are named by their paths."""
     self._spec = spec
     leaves = [(tuple(s.shape), np.dtype(s.dtype).newbyteorder('=')) for s in tree.flatten(spec)]
     for (path, _), (_, dtype) in zip(tree.flatten_with_path(spec), leaves):
       if dtype.kind not in 'biuf' or dtype.itemsize > _ALIGNMENT:
-        name = '/'.join(map(str, path)) or 'what it is to hold'
-        raise errors.UserError(f'Replay holds numbers only, and {name} is of type {dtype.name}.')
+        what = '/'.join(filter(None, [name, *map(str, path)])) or 'array'
+        raise errors.UserError(f'Replay holds numbers only, and the {what} is of type {dtype.name}.')
     order = sorted(range(len(leaves)), key=lambda i: (-leaves[i][1].itemsize, leaves[i][1].str, i))
     self._leaves: List[Any] = [None] * len(leaves)
     self._groups: List[List[int]] = []  # leaves of one type, in the order in which they lie
@@ -145,9 +146,12 @@ class Codec:
     rest['version'] = np.zeros((), np.int64)  # of the variables that acted
     if stack > 1:
       rest['past'] = np.zeros((), np.uint8)  # frames of the episode before this one, at most stack - 1
-    self.columns: Dict[str, Layout] = {'observation': Layout(step_spec.observation), 'rest': Layout(rest)}
+    self.columns: Dict[str, Layout] = {
+      'observation': Layout(step_spec.observation, 'observation'),
+      'rest': Layout(rest),
+    }
     # A column each: a table may keep one of them once and another one in all rows.
-    self.columns.update({f'once/{name}': Layout({name: extras[name]}) for name in once})
+    self.columns.update({f'once/{name}': Layout({name: extras[name]}, 'extras') for name in once})
     self._past = self.columns['rest'].offset('past') if stack > 1 else None
 
   @classmethod

@@ -288,6 +288,15 @@ def check_batch(table: Table, batch_size: int) -> None:
     )
 
 
+def items_needed(table: Table, batch_size: int, batches: int = 1) -> int:
+  """How many items have to be inserted, at the least, before so many batches can be taken."""
+  limiter, times = table.limiter, table.max_times_sampled
+  needed = limiter.min_size
+  if limiter.bounds_samples:
+    needed = max(needed, math.ceil((limiter.low + 1 + (batches - 1) * batch_size) / limiter.samples_per_insert))
+  return max(needed, -(-batch_size * batches // times)) if times else needed
+
+
 def find(described: Sequence[Table], name: Optional[str]) -> Table:
   """The table of a name; None is the only one."""
   if name is None and len(described) > 1:
