@@ -40,6 +40,7 @@ help:
 	@echo 'make format       format the Python files'
 	@echo 'make bazel-test   the tests of the contract, replay, losses and programs under Bazel'
 	@echo 'make build-files  write the BUILD files anew from the imports'
+	@echo 'make reference    write docs/reference.md anew from the docstrings'
 	@echo 'make lock         resolve requirements/ anew (UPGRADE=1: to the newest versions)'
 	@echo 'make clean        remove what the commands above made, .venv included; runs/ stays'
 
@@ -95,6 +96,10 @@ lock:
 .PHONY: build-files
 build-files:
 	@python=$(BIN)/python; [[ -x $$python ]] || python=python3; $$python tools/build_files.py
+
+.PHONY: reference
+reference:
+	@python=$(BIN)/python; [[ -x $$python ]] || python=python3; $$python tools/reference.py
 
 .PHONY: bazel-present
 bazel-present:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import re
 import runpy
@@ -11,26 +10,17 @@ import sys
 
 import pytest
 
+from tests import pages
+from tests.pages import ROOT
 from tfacme import environments
 from tfacme.runs import run
 
-ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / 'README.md').read_text()
-
-
 PAGES = ('docs/agents.md',)
 
 
-def _blocks(language, text=README):
-  return re.findall(rf'```{language}\n(.*?)```', text, flags=re.DOTALL)
-
-
-def _commands(text=README):
-  return [line for block in _blocks('sh', text) for line in block.splitlines() if line.strip()]
-
-
 def test_its_make_targets_exist():
-  targets = [command.split()[1] for command in _commands() if command.startswith('make ')]
+  targets = [command.split()[1] for command in pages.commands(README) if command.startswith('make ')]
   assert targets == ['demo', 'test']
   makefile = (ROOT / 'Makefile').read_text()
   for target in [*targets, 'test-all', 'format', 'build-files', 'lock']:
@@ -38,8 +28,8 @@ def test_its_make_targets_exist():
 
 
 def test_its_links_lead_somewhere():
-  pages = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *(ROOT / 'docs').glob('*.md')]
-  for page in [*pages, *(ROOT / 'tfacme' / 'agents').glob('*/README.md')]:
+  documents = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *(ROOT / 'docs').glob('*.md')]
+  for page in [*documents, *(ROOT / 'tfacme' / 'agents').glob('*/README.md')]:
     for link in re.findall(r'\]\((?!http)([^)#]+)\)', page.read_text()):
       assert (page.parent / link).exists(), f'{page}: {link}'
 
@@ -70,9 +60,9 @@ def test_a_curve_was_made_with_the_settings_of_its_page(page, out):
 
 @pytest.mark.slow
 def test_its_commands_run(tmp_path):
-  commands = [command for command in _commands() if not command.startswith('make ')]
+  commands = [command for command in pages.commands(README) if not command.startswith('make ')]
   assert len(commands) >= 10
-  _run(commands, tmp_path)
+  pages.run_commands(commands, tmp_path)
   for made in ('curve.png', 'catch.gif', 'graph.svg', 'policy/saved_model.pb', 'page/policy/saved_model.pb'):
     assert (tmp_path / 'runs' / made).exists(), made
 
@@ -80,26 +70,15 @@ def test_its_commands_run(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize('page', PAGES)
 def test_the_commands_of_a_page_run(page, tmp_path):
-  commands = _commands((ROOT / page).read_text())
+  commands = pages.commands((ROOT / page).read_text())
   assert commands
-  _run(commands, tmp_path)
-
-
-def _run(commands, folder):
-  for name in ('programs', 'benchmarks'):
-    (folder / name).symlink_to(ROOT / name)
-  path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
-  for command in commands:
-    ended = subprocess.run(
-      command, shell=True, cwd=folder, env={**os.environ, 'PATH': path}, capture_output=True, text=True, timeout=200
-    )
-    assert ended.returncode == 0, f'{command}\n{ended.stderr}'
+  pages.run_commands(commands, tmp_path)
 
 
 def test_the_page_of_environments_runs():
   page = (ROOT / 'docs' / 'environments.md').read_text()
   names = {}
-  for block in _blocks('python', page):
+  for block in pages.blocks('python', page):
     exec(block, names)  # pylint: disable=exec-used
   assert names['environment'].observation_spec().num_values == 64
   assert names['taxi'](0).observation_spec()['action_mask'].shape == (6,)
@@ -110,7 +89,7 @@ def test_the_page_of_environments_runs():
 
 @pytest.mark.slow
 def test_its_python_runs(tmp_path):
-  (block,) = _blocks('python')
+  (block,) = pages.blocks('python', README)
   ended = subprocess.run([sys.executable, '-c', block], cwd=tmp_path, capture_output=True, text=True, timeout=200)
   assert ended.returncode == 0, ended.stderr
   assert float(ended.stdout.strip().splitlines()[-1]) >= 0.9
@@ -118,7 +97,7 @@ def test_its_python_runs(tmp_path):
 
 @pytest.mark.slow
 def test_the_agent_of_contributing_runs(tmp_path):
-  (block,) = _blocks('python', (ROOT / 'CONTRIBUTING.md').read_text())
+  (block,) = pages.blocks('python', (ROOT / 'CONTRIBUTING.md').read_text())
   run = f'{block}\nrun = tfacme.train(experiment, {str(tmp_path / "run")!r})\nprint(run.description["config"])'
   ended = subprocess.run([sys.executable, '-c', run], cwd=tmp_path, capture_output=True, text=True, timeout=200)
   assert ended.returncode == 0, ended.stderr

@@ -199,7 +199,7 @@ class Blocked:
   idle: bool = False
 
 
-Outcome = Union[Progress, Blocked]
+Outcome = Union[Progress, Blocked]  # How a worker's step ended.
 
 
 class Worker(Protocol):

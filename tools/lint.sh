@@ -21,6 +21,9 @@ echo 'duplicates'
 "$BIN/pylint" --disable=all --enable=duplicate-code --score=no --min-similarity-lines=6 --ignore=__init__.py \
   tfacme/agents || failed=1
 
+echo 'reference'
+"$BIN/python" tools/reference.py --check || failed=1
+
 echo 'pyright'
 # It would also look for a newer version of itself, and say so.
 PYRIGHT_PYTHON_IGNORE_WARNINGS=1 "$BIN/pyright" "${CHECKED[@]}" || failed=1

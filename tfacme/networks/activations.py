@@ -4,4 +4,5 @@ from __future__ import annotations
 
 from typing import Literal
 
+# What a hidden layer ends with, by name.
 Activation = Literal['relu', 'elu', 'tanh', 'silu', 'gelu']

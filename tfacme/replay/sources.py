@@ -112,6 +112,7 @@ class Together:
   sources: Mapping[str, Source]
 
 
+# What a learner consumes.
 Source = Union[Sample, Data, Map, Mix, Together]
 
 

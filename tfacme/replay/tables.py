@@ -36,8 +36,8 @@ class Lifo:
   """The newest item."""
 
 
-Remover = Union[Uniform, Fifo, Lifo]
-Selector = Union[Prioritized, Remover]
+Remover = Union[Uniform, Fifo, Lifo]  # Which item gives way to a new one.
+Selector = Union[Prioritized, Remover]  # Which item a sample takes.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,34 @@
+"""What tests do with the pages of the documentation: take their blocks, and run them as a reader would."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from typing import List, Sequence
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+
+def blocks(language: str, text: str) -> List[str]:
+  """The blocks of code of a page."""
+  return re.findall(rf'```{language}\n(.*?)```', text, flags=re.DOTALL)
+
+
+def commands(text: str) -> List[str]:
+  """The commands of a page, one a line."""
+  return [line for block in blocks('sh', text) for line in block.splitlines() if line.strip()]
+
+
+def run_commands(lines: Sequence[str], folder: pathlib.Path) -> None:
+  """Runs commands in a folder that has the checkout's programs, and fails with the first that does."""
+  for name in ('programs', 'benchmarks'):
+    (folder / name).symlink_to(ROOT / name)
+  path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+  for command in lines:
+    ended = subprocess.run(
+      command, shell=True, cwd=folder, env={**os.environ, 'PATH': path}, capture_output=True, text=True, timeout=200
+    )
+    assert ended.returncode == 0, f'{command}\n{ended.stdout}\n{ended.stderr}'
