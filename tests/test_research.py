@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import os
 import re
 import sys
 from typing import Any, Dict
@@ -15,15 +16,16 @@ import tensorflow as tf
 import tfacme
 from tests import pages
 from tests.agents import contexts
-from tfacme import testing, updates
+from tfacme import checkpoints, testing, updates
 from tfacme.agents import dqn
 from tfacme.runs import run as runs
+from tfacme.workers import counting
 
 PAGE = (pages.ROOT / 'docs' / 'research.md').read_text()
 BLOCKS = pages.blocks('python', PAGE)
 FILES = {block.partition('\n')[0][2:]: block for block in BLOCKS if re.match(r'# \w+(/\w+)?\.py\n', block)}
 LEARNS = dict(discount=0.9, learning_rate=3e-3, batch_size=64, samples_per_insert=64.0, min_replay_size=200)
-RUNS = ('noisy', 'blurred', 'hybrid', 'lasting', 'rewritten', 'mixed', 'offline', 'several')
+RUNS = ('noisy', 'blurred', 'hybrid', 'lasting', 'rewritten', 'mixed', 'offline', 'prefilled', 'several')
 
 
 def _lines(block: str) -> int:
@@ -171,6 +173,9 @@ def test_a_part_runs(name, parts, tmp_path):
   if name == 'several':
     assert {'evaluator', 'exploring', 'truncated'} <= set(logs)
     assert len(logs['exploring']) == 3 and len(logs['truncated']) == 1
+  if name == 'prefilled':
+    counter = os.path.join(checkpoints.latest(tmp_path / 'checkpoints'), 'counter')
+    assert counting.saved_total(counter, 'prefill_episodes') == 20
   if name == 'hybrid':
     policy = tfacme.load_policy(run.workdir)
     observation = {

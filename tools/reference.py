@@ -39,6 +39,8 @@ MODULES = (
   'tfacme.replay.sources',
   'tfacme.replay.tables',
   'tfacme.schedules',
+  'tfacme.workers.prefill',
+  'tfacme.workers.roles',
 )
 PACKAGES = ('tfacme', 'tfacme.networks', 'tfacme.testing', 'tfacme.updates')
 
@@ -76,7 +78,12 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     *('replay.relabelling.returns_to_go', 'replay.relabelling.normalized_rewards', 'replay.relabelling.stack'),
     *('replay.relabelling.rows',),
   ),
-  'Read observations': ('tfacme.networks.torsos', 'tfacme.networks.observations', 'tfacme.networks.normalization'),
+  'Read observations': (
+    'tfacme.networks.torsos',
+    'tfacme.networks.stacked',
+    'tfacme.networks.observations',
+    'tfacme.networks.normalization',
+  ),
   'Give a network its head': (
     *('tfacme.networks.heads', 'tfacme.networks.distributions', 'tfacme.networks.value_heads'),
     *('tfacme.networks.critics', 'tfacme.networks.actor_critic', 'tfacme.networks.activations'),
@@ -96,12 +103,12 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   ),
   'Bring an actor or a worker of its own': (
     *('core.Actor', 'core.ActorParts', 'core.Worker', 'core.Outcome', 'core.Progress', 'core.Blocked'),
-    *('core.VariableSource',),
+    *('core.VariableSource', 'tfacme.workers.roles', 'workers.prefill.Prefill'),
   ),
   'Test an agent': ('tfacme.testing',),
   'Change the framework itself': (
     *('tfacme.core', 'tfacme.replay.items', 'tfacme.replay.tables', 'tfacme.replay.sources'),
-    *('tfacme.replay.relabelling',),
+    *('tfacme.replay.relabelling', 'tfacme.workers.prefill'),
   ),
 }
 
