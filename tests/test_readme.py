@@ -17,6 +17,14 @@ from tfacme.runs import run
 
 README = (ROOT / 'README.md').read_text()
 PAGES = ('docs/agents.md',)
+DOCUMENTS = (
+  'README.md',
+  'CONTRIBUTING.md',
+  'docs/agents.md',
+  'docs/design.md',
+  'docs/environments.md',
+  'docs/research.md',
+)
 
 
 def test_its_make_targets_exist():
@@ -28,10 +36,15 @@ def test_its_make_targets_exist():
 
 
 def test_its_links_lead_somewhere():
-  documents = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *(ROOT / 'docs').glob('*.md')]
-  for page in [*documents, *(ROOT / 'tfacme' / 'agents').glob('*/README.md')]:
+  for page in [*(ROOT / document for document in DOCUMENTS), *(ROOT / 'tfacme' / 'agents').glob('*/README.md')]:
     for link in re.findall(r'\]\((?!http)([^)#]+)\)', page.read_text()):
       assert (page.parent / link).exists(), f'{page}: {link}'
+
+
+@pytest.mark.parametrize('document', DOCUMENTS)
+def test_the_files_that_it_names_exist(document):
+  for path in re.findall(r'`((?:[\w*]+/)+[\w*]+\.py)`', (ROOT / document).read_text()):
+    assert list((ROOT / 'tfacme').glob(path)) or list(ROOT.glob(path)) or path.startswith('programs/DOMAIN'), path
 
 
 def _curves():
