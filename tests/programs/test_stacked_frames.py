@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import tfacme
-from tfacme import checkpoints, environments, testing
+from tfacme import checkpoints, datasets, environments, testing
 from tfacme.agents import dqn, ppo, r2d2
 from tfacme.environments import wrappers
 
@@ -73,6 +73,22 @@ def test_a_run_with_the_wrapper_and_one_that_stacks_learn_the_same(agent, tmp_pa
   assert returns[0] == returns[1]
   shape = runs['stack'].environment().reset().observation.observation.shape
   assert shape == (10, 5)
+
+
+@pytest.mark.slow
+def test_learning_from_recorded_single_frames_is_the_same(tmp_path):
+  plain = dataclasses.replace(_experiment(_dqn, 'stack', 1), stack=1)
+  tfacme.record(None, plain.environment(0), 30, str(tmp_path / 'data'))
+  for how in ('wrapper', 'stack'):
+    experiment = dataclasses.replace(
+      _experiment(_dqn, how, 1),
+      dataset=datasets.rlds(str(tmp_path / 'data')),
+      budget=tfacme.Budget(learner_steps=60),
+    )
+    tfacme.train(experiment, workdir=str(tmp_path / how), progress=False)
+  logs = [testing.logs(tmp_path / how) for how in ('wrapper', 'stack')]
+  assert logs[0]['learner'] and logs[0] == logs[1]
+  assert _weights(tmp_path / 'wrapper') == _weights(tmp_path / 'stack')
 
 
 @pytest.mark.slow
