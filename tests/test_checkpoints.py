@@ -311,7 +311,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_one_before(tmp_path, save):
     checkpoints.write(str(tmp_path / 'new'), lambda path: 10, {'part': _saves('10'), 'other': save}, keep=1)
   assert not os.path.exists(tmp_path / 'new')
   before = _write(tmp_path, 10)
-  with pytest.raises(errors.UserError, match='the one before it is whole, and the same command goes on from it'):
+  with pytest.raises(errors.UserError, match='the one before it is whole, and the same command resumes from it'):
     checkpoints.write(str(tmp_path), lambda path: 20, {'part': _saves('20'), 'other': save}, keep=1)
   assert os.listdir(tmp_path) == [os.path.basename(before)]
   assert checkpoints.latest(str(tmp_path)) == before

@@ -1,8 +1,8 @@
-"""What a killed run goes on from: learner, counter and replay, saved and restored together.
+"""What a killed run resumes from: learner, counter and replay, saved and restored together.
 
-A checkpoint is a folder whose manifest lists every file in it. It is written beside the others, is on the disk before
-it gets its name, and only then the older ones go: at any moment the newest one with a name is whole, unless something
-else has damaged it. Then the one before it is taken, and nothing is ever begun anew unasked.
+A checkpoint is a folder whose manifest lists every file in it. It is written beside the others and synced to the disk
+before it gets its name; only then the older ones are deleted: at any moment the newest one with a name is whole, unless
+something else has damaged it. Then the one before it is used, and no run starts over unasked.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def write(
     Its folder.
 
   Raises:
-    UserError: the disk is full, or takes no more for another reason; the checkpoints before stay as they are.
+    UserError: the disk is full, or can't be written for another reason; the earlier checkpoints stay as they are.
   """
   try:
     remove_partial(folder)
@@ -79,7 +79,7 @@ def write(
     if why is None:
       raise
     before = (
-      'the one before it is whole, and the same command goes on from it' if _found(folder) else 'it was the first'
+      'the one before it is whole, and the same command resumes from it' if _found(folder) else 'it was the first'
     )
     raise errors.UserError(f'The checkpoint could not be written to {folder}: {why}; {before}.') from error
   _prune(folder, final, keep)
@@ -87,7 +87,7 @@ def write(
 
 
 def _disk_failure(error: Exception) -> Optional[str]:
-  """What the disk had against it, if it was the disk; TensorFlow and Reverb pass on the system's words alone."""
+  """Why the disk refused it, if it was the disk; TensorFlow and Reverb pass on the system's message alone."""
   if isinstance(error, OSError) and error.errno in _DISK:
     return error.strerror
   return next((words for words in map(os.strerror, _DISK) if words in str(error)), None)
@@ -103,7 +103,7 @@ def _write(folder: str, steps: Callable[[str], int], parts: Mapping[str, Callabl
   final = os.path.join(folder, f'{count:012d}')
   content = {'schema': SCHEMA, 'steps': count, 'complete': False, 'digests': digests, 'files': _sync_all(partial)}
   _write_manifest(partial, content)
-  if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and went on.
+  if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and resumed.
     shutil.rmtree(final + _OLD, ignore_errors=True)
     os.replace(final, final + _OLD)
   os.replace(partial, final)
@@ -190,12 +190,12 @@ def latest(folder: str) -> Optional[str]:
   if damaged:
     raise errors.UserError(
       f'No checkpoint in {folder} is whole: {", ".join(damaged)}; put a copy in its place, give another work '
-      'directory, or remove that folder to begin anew.'
+      'directory, or remove that folder to start over.'
     )
   if os.path.isdir(folder) and not os.listdir(folder):
     raise errors.UserError(
       f'The checkpoints that were in {folder} are gone; put a copy in their place, give another work directory, or '
-      'remove that folder to begin anew.'
+      'remove that folder to start over.'
     )
   return None
 
@@ -249,7 +249,7 @@ def remove_partial(folder: str) -> None:
 
 
 def set_aside(folder: str, checkpoint: str) -> None:
-  """Renames the damaged checkpoints that are newer than the one that a run goes on from; they go when it writes one."""
+  """Renames damaged checkpoints newer than the one that a run resumes from; they are deleted when it writes one."""
   names = _found(folder)
   for name in names[names.index(os.path.basename(checkpoint)) + 1 :]:
     path = os.path.join(folder, name)
@@ -258,7 +258,7 @@ def set_aside(folder: str, checkpoint: str) -> None:
 
 
 def restore(path: Optional[str], name: str, load: Callable[[str], Optional[str]]) -> None:
-  """Has one part load itself from a checkpoint, and checks that it is what was saved; None is no checkpoint."""
+  """Restores one part from a checkpoint, and checks that it is what was saved; None is no checkpoint."""
   if path is None or name not in manifest(path)['digests']:
     return
   part, saved = os.path.join(path, name), manifest(path)['digests'][name]

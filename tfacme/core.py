@@ -78,18 +78,18 @@ def step_spec(spec: specs.EnvironmentSpec, extras: Nest = ()) -> Step:
 class Relabeller(Protocol):
   """Rewrites the rows of one stream before they are written: those of an actor's slot, or of recorded data.
 
-  What it keeps lasts over episodes. It is made anew where a run goes on, as the environments are, and for each pass
-  over recorded data; what has to last longer belongs into the update, which is saved.
+  Its state lasts over episodes. A new one is made when a run resumes, as with environments, and for each pass over
+  recorded data; what has to last longer belongs in the update, which is saved.
   """
 
   def __call__(self, step: Step) -> Sequence[Step]:
-    """Takes the next row and gives the rows that are ready: this one, none while an episode is held back, or several.
+    """Takes the next row and returns the rows that are ready: this one, none while it buffers an episode, or several.
 
     Args:
       step: a row, with numpy arrays of its own as leaves. An episode ends with a `last` one, or with the run.
 
     Returns:
-      Rows of a stream: they may be fewer or more than were taken, and each episode of them ends with a `last` one too.
+      Rows of a stream: there may be fewer or more of them than it took, and each episode ends with a `last` one too.
     """
     ...
 
@@ -126,7 +126,7 @@ class Batch(NamedTuple):
 
 
 class UpdateOutput(NamedTuple):
-  """What one learning step gives back."""
+  """What one learning step returns."""
 
   metrics: Mapping[str, Any]  # scalars
   priorities: Any = None  # [B], of `Together` {name: [B]} or such a nest; None where there are no priorities
@@ -171,7 +171,7 @@ class Update(Protocol):
 
 
 class VariableSource(Protocol):
-  """Gives variables out, all of one version."""
+  """Serves variables, all of one version."""
 
   def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, Sequence[Mapping[str, Any]]]]:
     """(version, {variable: value} of each name in order) if the version is newer than `newer_than`, or None."""
@@ -179,10 +179,10 @@ class VariableSource(Protocol):
 
 
 class Progress(enum.Enum):
-  """How a worker's step ended when nothing kept it from working."""
+  """How a worker's step ended if it was not blocked."""
 
   DID = 'did'
-  PART = 'part'  # a part of something long, of which a display may have news
+  PART = 'part'  # a part of something long, whose progress a display may show
   DONE = 'done'
 
 
@@ -192,7 +192,7 @@ class Blocked:
 
   Attributes:
     reason: what it waits for, as a phrase: 'the actors to insert into ...'.
-    idle: whether it only waits for its turn, which nobody needs to be told.
+    idle: whether it only waits for its turn, which is not worth reporting.
   """
 
   reason: str
@@ -210,14 +210,14 @@ class Worker(Protocol):
 
   name: str
   tally: Tally  # its side of the counter
-  goes_on: bool  # in a run in one thread, whether it is stepped until it is blocked before the others have their turn
+  goes_on: bool  # in a run in one thread, whether it is stepped until it is blocked before others are stepped
 
   def step(self, wait: float) -> Outcome:
-    """Does one piece of work; waits at most about `wait` seconds (0: not at all) for what it needs."""
+    """Does one unit of work; waits at most about `wait` seconds (0: not at all) for what it needs."""
     ...
 
   def close(self) -> None:
-    """Lets go of environments and files; comes when it is done or the run ends, and may come twice."""
+    """Closes environments and files; called when it is done or the run ends, and possibly twice."""
     ...
 
 
@@ -250,18 +250,18 @@ class ActorParts:
   first_index: int  # the number of slot 0 among all slots
   slots: int  # how many slots there are in all
   evaluation: bool
-  budget: Optional[int] = None  # steps of the run at its end; None if there is no run
+  budget: Optional[int] = None  # steps at which the run ends; None if there is no run
 
 
 @dataclasses.dataclass(frozen=True)
 class Builder:
   """How an agent is put together from its parts. The first five methods are enough for most agents.
 
-  A builder is a frozen dataclass, and its fields are the agent's identity: a run of other ones is another run. Most
-  have one named `config`, a dataclass with every number of the agent; what else they have are choices, such as a loss.
+  A builder is a frozen dataclass, and its fields are the agent's identity: with other values, a run is another one.
+  Most have a field `config`, a dataclass of the agent's hyperparameters; other fields are choices, such as a loss.
 
-  The spec that its methods take is of what the agent sees: if the experiment stacks frames, of stacked ones. Only
-  `relabel` takes the environment's own, as its rows have it.
+  The spec that its methods take is of what the agent observes: stacked frames, if the experiment stacks them. Only
+  `relabel` takes the environment's own, which its rows have.
   """
 
   variable_period: ClassVar[int] = 10  # An actor asks for newer variables every so many rounds of its slots.
@@ -319,9 +319,9 @@ class Builder:
     """
 
   def for_acting(self) -> Builder:
-    """The builder that nodes which act are sent: itself, or a copy without what only learning needs.
+    """The builder that is sent to nodes that act: itself, or a copy without what only learning needs.
 
-    Demonstrations, for one, would travel to each actor.
+    Demonstrations, for example, would be sent to each actor.
     """
     return self
 
@@ -332,7 +332,7 @@ class BuilderWrapper(Builder):
 
   Attributes:
     agent: the builder inside.
-    config: the wrapper's own numbers, as a dataclass, or None.
+    config: the wrapper's own hyperparameters, as a dataclass, or None.
   """
 
   agent: Builder
@@ -393,5 +393,5 @@ def describe(config: Any) -> Dict[str, Any]:
   if config is None:
     return {}
   if not dataclasses.is_dataclass(config):
-    raise errors.UserError(f'A config has to be a dataclass, whose numbers can be told, not {config!r}.')
+    raise errors.UserError(f'A config has to be a dataclass, whose fields can be recorded, not {config!r}.')
   return dataclasses.asdict(config)  # type: ignore[arg-type]

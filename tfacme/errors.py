@@ -1,7 +1,7 @@
-"""The errors that a user of tfacme meets.
+"""The errors of tfacme.
 
-`UserError` is a mistake that the user can mend: its message is one sentence that names the thing and the fix, and the
-command line prints it without a traceback. Everything else is a fault of a program and keeps its traceback.
+`UserError` is a mistake that the user can fix: its message is one sentence that names the thing and the fix, and the
+command line prints it without a traceback. Everything else is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Iterable, Iterator, Optional, Sequence
 
 
 class UserError(ValueError):
-  """A mistake that the user can mend. The message is one sentence that names the thing and the fix."""
+  """A mistake that the user can fix. The message is one sentence that names the thing and the fix."""
 
 
 class NonFiniteError(FloatingPointError):
-  """A NaN or an infinity in a place where learning can't go on with one."""
+  """A NaN or an infinity where learning can't continue with one."""
 
 
 class CorruptCheckpointError(RuntimeError):
@@ -28,7 +28,7 @@ class CorruptCheckpointError(RuntimeError):
 def in_range(
   name: str, value: float, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
 ) -> None:
-  """Raises a `UserError` unless `low <= value <= high` and `above < value`; a bound of None does not hold."""
+  """Raises a `UserError` unless `low <= value <= high` and `above < value`; None is no bound."""
   if not isinstance(value, numbers.Real):
     raise UserError(f'{name} is {value!r}, and has to be a number.')
   if low is not None and not value >= low:
@@ -54,7 +54,7 @@ def at_least(name: str, value: float, other: str, bound: float) -> None:
 
 @contextlib.contextmanager
 def writing(what: str, path: str) -> Iterator[None]:
-  """Turns what the system has against writing to a path that the user gave into a `UserError`."""
+  """Turns the system's errors in writing to a path that the user gave into a `UserError`."""
   try:
     yield
   except OSError as error:

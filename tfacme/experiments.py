@@ -31,7 +31,7 @@ _OTHER_NODES = r'counter|replay|learner|saver|actor(-\d+)?'
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-  """When a run is over; exactly one of the two is set.
+  """When a run ends; exactly one of the two is set.
 
   Attributes:
     actor_steps: environment steps of all actors together.
@@ -61,15 +61,15 @@ class Budget:
 class Layout:
   """How a run is spread over nodes.
 
-  It says where and how fast a run goes. What is learned may depend on it too: exploration ladders run over all slots of
-  all actors, and priorities are written after each call of the compiled learner.
+  It decides where and how fast a run computes. What is learned may depend on it too: exploration ladders run over all
+  slots of all actors, and priorities are written after each call of the compiled learner.
 
   Attributes:
     actors: number of actor nodes.
     slots: environments of each actor; one call of the policy serves all of them.
     evaluators: 1 gives each evaluation of the experiment a node, 0 makes none.
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
-    learner_threads: the same of the learner's node; None is `threads`. With large networks, give it what is left of the
+    learner_threads: the same for the learner's node; None is `threads`. With large networks, give it the rest of the
       machine.
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
@@ -106,7 +106,7 @@ class Evaluation:
       of the steps that the run has taken since the one before, by how long episodes have been so far; if that is less
       than one episode, it waits until it is one.
     environments: how many of them are played at once, with one call of the policy for all.
-    max_episode_steps: steps after which an episode is cut off, which is said, and logged in the column `episodes_cut`.
+    max_episode_steps: steps after which an episode is cut off, with a warning; the column `episodes_cut` counts those.
       The default is half an hour of Atari at four frames a step, the longest episode of the usual benchmarks (van
       Hasselt et al. 2016).
     name: of its node and its log, `logs/NAME.csv`.
@@ -143,14 +143,14 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True)
 class Checkpointing:
-  """What a killed run goes on from.
+  """What a killed run resumes from.
 
   Attributes:
     every: steps between checkpoints, in the unit of the budget; None is a tenth of the budget, 0 only at the end.
     keep: how many are kept.
     replay: whether they hold the replay's contents too.
     stop_seconds: how long one may take when a run of several threads or processes is stopped (Ctrl-C, SIGTERM); a large
-      replay on a slow disk needs more, if whoever stops the run gives as much.
+      replay on a slow disk needs more, if the system that stops the run allows it.
   """
 
   every: Optional[int] = None
@@ -166,12 +166,12 @@ class Checkpointing:
 
 @dataclasses.dataclass(frozen=True)
 class Logging:
-  """What a run writes down.
+  """What a run logs.
 
   Attributes:
     learner_every: learning steps between rows of the learner's log; each of the first ones, as many but at most 100,
       has a row too.
-    actor_every: episodes of an actor between rows of its log, for episodes so short that a row for each is a burden.
+    actor_every: episodes of an actor between rows of its log, for episodes so short that a row for each is too much.
     tensorboard: whether TensorBoard events are written beside the CSV files.
   """
 
@@ -193,14 +193,14 @@ class Experiment:
     environment: makes the environment from a seed; `environments.factory(id)` or any callable that can be pickled.
       A run from recorded data uses it for its specs and for evaluations.
     networks: makes the agent's networks from the environment's spec.
-    budget: when the run is over.
+    budget: when the run ends.
     seed: from which every seed of the run is derived, by role and index.
     dataset: recorded data (`datasets.rlds(path)`), for whatever of the agent's source reads recorded data. A run whose
       budget is in learner steps is offline: it has no actors and no replay, and what the agent would sample from its
       tables is read from these episodes.
-    evaluation: which episodes are played to see how good the policy is; several of them as a list, of which the first
-      is the one that is plotted. Each has a log of its own.
-    observers: make more columns for the logs of actors and evaluations; see `tfacme.observers`.
+    evaluation: how the policy is evaluated; several evaluations as a list, of which the first is plotted. Each has a
+      log of its own.
+    observers: make additional columns for the logs of actors and evaluations; see `tfacme.observers`.
     stack: of how many frames the agent's observations are made; 1 leaves them as they are. They are stacked as
       `environments.wrappers.FrameStacking` does it, but the environment gives single ones, replay stores each once, and
       the exported policy takes single ones.

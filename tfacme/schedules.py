@@ -1,4 +1,4 @@
-"""Numbers that change as a run goes on."""
+"""Numbers that change during a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tfacme import errors
 
 # A constant, or (start, end, length): linear from start to end, and then the end. Its length is a number of the steps
 # that the schedule is over (its user says which), or a share of the run: '50%' ends when half of the run's budget is
-# spent. Such a schedule stays the same if the run is extended, and goes on with the new budget.
+# spent. Such a schedule stays the same if the run is extended, and follows the new budget.
 Schedule = Union[float, Tuple[float, float, Union[int, str]]]
 
 _SHARE = re.compile(r'(\d+(?:\.\d+)?)%')

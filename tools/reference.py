@@ -19,8 +19,7 @@ PAGE = 'docs/reference.md'
 HEAD = """\
 # Reference
 
-All that an agent may use, by what one wants to do; each with the first line of its docstring, which goes on in the
-code. `core.Step` comes of `from tfacme import core`, and `losses.values.huber` of `from tfacme.losses import values`.
+All that an agent may use, by what one wants to do; each with the first line of its docstring. `core.Step` comes of `from tfacme import core`, and `losses.values.huber` of `from tfacme.losses import values`.
 Written by `make reference`.
 """
 

@@ -382,7 +382,7 @@ def test_help_shows_meanings_and_defaults(capsys):
   for option in ('--env STR', '--steps', '--seed INT', '--workdir', '--launch', '--actors INT', '--slots INT'):
     assert option in text
   assert 'number of actor nodes. (default: 1)' in text
-  assert 'goes on from its last checkpoint' in text and 'threads (local_mt) or in processes (local_mp)' in text
+  assert 'resumes from its last checkpoint' in text and 'threads (local_mt) or in processes (local_mp)' in text
   assert 'environment steps of all actors together, after which the run ends; None is 30,000, unless there are ' in text
   for name, field in registry.config('dqn').__dataclass_fields__.items():
     assert f'--config.{name}' in text, field

@@ -277,7 +277,7 @@ def test_a_shape_that_varies_is_named(tmp_path):
 def test_an_episode_that_goes_on_after_its_end(tmp_path):
   recorded = dict(_rows(2, True, [1] * 3), is_last=[False, True, True])
   data = _foreign(tmp_path / 'data', [recorded])
-  assert 'goes on after a step that is the last' in _message(data.check)
+  assert 'continues after a step that is the last' in _message(data.check)
 
 
 # What goes wrong.

@@ -73,7 +73,7 @@ def test_a_run_goes_on_from_the_checkpoint_before(run, name, how, capsys, caplog
   tfacme.train(_experiment(301), str(run))
   (said,) = [record.getMessage() for record in caplog.records]
   assert 'Going back to the checkpoint' in said and f'000000000300 is damaged ({name}' in said
-  assert 'Going on from step 200' in capsys.readouterr().out
+  assert 'Resuming from step 200' in capsys.readouterr().out
   assert _steps(run) == sorted(set(_steps(run))) and _steps(run, 'evaluator') == [301]
   assert sorted(os.listdir(run / 'checkpoints')) == ['000000000300', '000000000301']
 
@@ -92,12 +92,12 @@ def test_checkpoints_that_are_gone_are_not_begun_anew_without_a_word(run, capsys
   before = _steps(run)
   for steps in os.listdir(run / 'checkpoints'):
     shutil.rmtree(run / 'checkpoints' / steps)
-  with pytest.raises(errors.UserError, match='are gone; .*, or remove that folder to begin anew'):
+  with pytest.raises(errors.UserError, match='are gone; .*, or remove that folder to start over'):
     tfacme.train(_experiment(300), str(run))
   assert _steps(run) == before
   (run / 'checkpoints').rmdir()
   tfacme.train(_experiment(300), str(run))
-  assert f'Beginning anew in {run}, whose run came to no checkpoint' in capsys.readouterr().out
+  assert f'Starting over in {run}, whose run wrote no checkpoint' in capsys.readouterr().out
   assert _steps(run) == before
 
 

@@ -59,7 +59,7 @@ def test_a_killed_run_learns_on_as_if_it_had_never_stopped(agent, engine, comman
   killed.wait(10)
   ended = processes.run(*arguments)
   assert (ended.code, ended.err, ended.left) == (0, '', [])
-  assert 'Going on from step' in ended.out
+  assert 'Resuming from step' in ended.out
   _check_same(tmp_path / 'whole', tmp_path / 'killed')
 
 
@@ -105,7 +105,7 @@ def test_a_killed_run_is_not_prefilled_again(engine, tmp_path):
   assert 0 < before['actor-0']['actor_steps'] < 5000
   ended = processes.Command(command, cwd=processes.HERE.parents[1]).wait(240)
   assert (ended.code, ended.left) == (0, []), ended.err
-  assert 'Going on from step' in ended.out
+  assert 'Resuming from step' in ended.out
   after = _counts(tmp_path)
   assert after['prefill'] == before['prefill'] == {'prefill_episodes': 40, 'prefill_items': 400, 'prefill_done': 1}
   assert after['random'] == before['random'] == {'prefill_episodes': 20, 'prefill_items': 100, 'prefill_done': 1}

@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on(engine, tmp_path):
     counts = json.load(file)
   ended = processes.run(*arguments)
   assert (ended.code, ended.left) == (0, [])
-  assert f'Going on from step {kept:,}' in ended.out
+  assert f'Resuming from step {kept:,}' in ended.out
   logs = testing.logs(tmp_path)
   steps = [int(row['actor_steps']) for row in logs['actor-0']]
   assert steps == sorted(steps) and len(set(steps)) == len(steps)

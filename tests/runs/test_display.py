@@ -151,7 +151,7 @@ def test_it_never_raises(screen, capsys):
   with shown:
     shown.update({'steps': 1})
     shown.update(status_at(1))
-  assert capsys.readouterr().err.count('the run goes on') == 1
+  assert capsys.readouterr().err.count('the run continues') == 1
   assert output.getvalue() == ''
 
 

@@ -108,5 +108,5 @@ def test_an_agent_that_learns_nothing(tmp_path):
   experiment = dataclasses.replace(_experiment(), budget=tfacme.Budget(actor_steps=20))
   with pytest.raises(AssertionError, match='learned nothing'):
     testing.check_runs(experiment, tmp_path)
-  with pytest.raises(AssertionError, match='Nobody can go on, and nothing was learned'):
+  with pytest.raises(AssertionError, match='No worker can continue, and nothing was learned'):
     testing.check_update(experiment)

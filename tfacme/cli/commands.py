@@ -128,7 +128,7 @@ class _EvaluateOptions:
   Attributes:
     run: the run's folder.
     episodes: how many episodes.
-    max_episode_steps: steps after which an episode is cut off, which is said.
+    max_episode_steps: steps after which an episode is cut off, with a warning.
     json: print one JSON object with mean, standard_error, minimum, maximum, episodes and episodes_cut.
   """
 
@@ -185,8 +185,8 @@ class _WatchOptions:
     run: the run's folder.
     out: the animation's file.
     episodes: how many episodes.
-    max_frames: pictures in all; what comes later is not shown.
-    max_episode_steps: steps after which an episode is cut off, which is said.
+    max_frames: images in all; later ones are left out.
+    max_episode_steps: steps after which an episode is cut off, with a warning.
     seed: of the environment.
   """
 
@@ -230,7 +230,7 @@ class _RecordOptions:
     env: the environment's id.
     environment: what it is made with, beside its id.
     seed: of the environment, of the policy and of random actions.
-    max_episode_steps: steps after which an episode is cut off, and recorded as truncated, which is said.
+    max_episode_steps: steps after which an episode is cut off, with a warning, and recorded as truncated.
   """
 
   out: str
@@ -277,7 +277,7 @@ class _GraphOptions:
     env: the environment's id; the graph is made for one that the agent can learn in.
     environment: what it is made with, beside its id.
     steps: environment steps of the run's actors, as of `tfacme train`.
-    learner_steps: in their place, learning steps of a run from the dataset alone, which has no actors and no replay.
+    learner_steps: instead, learning steps of a run from the dataset alone, which has no actors and no replay.
     dataset: the folder of an RLDS data set.
   """
 

@@ -18,8 +18,7 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
   """Calls a function and returns the exit code of a command that does so.
 
   A user's mistake becomes one line on standard error, since a stack trace would say nothing that the line does not; a
-  node that failed brings its own traceback, which is all that matters of it. All other exceptions are faults of a
-  program and go on.
+  node that failed brings its own traceback, which is all that matters. All other exceptions are bugs and propagate.
   """
   try:
     function(*arguments)
@@ -33,7 +32,7 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
     print(f'tfacme: {failure}', file=sys.stderr)
     return _FAILED
   except KeyboardInterrupt:
-    print('tfacme: stopped at once; a run goes on from its last checkpoint', file=sys.stderr)
+    print('tfacme: stopped at once; a run resumes from its last checkpoint', file=sys.stderr)
     return _INTERRUPTED
   return 0
 

@@ -22,12 +22,12 @@ Environment = Annotated[tyro.conf.FlagConversionOff[environments.Options], tyro.
 
 @dataclasses.dataclass(frozen=True)
 class RunOptions:
-  """What every run can be told.
+  """The options of every run.
 
   Attributes:
     launch: where the nodes run: in one thread, repeatably (inline), in threads (local_mt) or in processes (local_mp).
     seed: from which all seeds of the run are made.
-    workdir: the run's folder; the same command with the same folder goes on from its last checkpoint. None is
+    workdir: the run's folder; the same command with the same folder resumes from its last checkpoint. None is
       runs/AGENT-ENVIRONMENT-seedSEED.
     stack: of how many of the environment's last observations one is made for the agent; replay stores each once.
   """
@@ -54,8 +54,8 @@ class Task:
     environment: what it is made with, beside its id; wrappers are around it in this order, the first innermost.
     steps: environment steps of all actors together, after which the run ends; None is 30,000, unless there are
       learner_steps.
-    learner_steps: in the place of steps, learning steps of a run that learns from the dataset alone, without actors;
-      the environment is then for its evaluations.
+    learner_steps: instead of steps, learning steps of a run that learns from the dataset alone, without actors; the
+      environment is then for its evaluations.
     dataset: the folder of an RLDS data set, as `tfacme record` writes one: what a run of learner_steps learns from, and
       in a run with actors for an agent that takes recorded data beside them.
   """
@@ -67,14 +67,14 @@ class Task:
   dataset: Optional[str] = None
 
 
-STEPS = 30_000  # of a run that is not told how many
+STEPS = 30_000  # of a run unless given
 
 
 def budget(steps: Optional[int], learner_steps: Optional[int], dataset: Optional[str]) -> experiments.Budget:
-  """When a run is over: after environment steps, or offline after learning steps.
+  """When a run ends: after environment steps, or offline after learning steps.
 
   Raises:
-    errors.UserError: if it is told both, or how long to learn and not what from.
+    errors.UserError: if both are given, or learning steps without data.
   """
   if learner_steps is None:
     return experiments.Budget(actor_steps=STEPS if steps is None else steps)

@@ -23,8 +23,8 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   Raises:
     errors.UserError: for a wrong option, or an experiment that can't run.
   """
-  # The page is asked for its experiment with the seed that is given, and only then it is known what its options
-  # default to; what comes before all else is that other processes begin to import TensorFlow.
+  # The defaults of the options are known once the page has made its experiment with the given seed. Other processes
+  # begin to import TensorFlow before that.
   running.warm_up(_peek(arguments, 'launch', 'inline'))
   experiment = page(*_given(page, arguments))
   parts = {**_parts(experiment.builder), 'networks': experiment.networks}

@@ -9,12 +9,12 @@ from tfacme import experiments, loggers
 
 
 def announce(out: TextIO) -> None:
-  """Says that something happens, before some silent seconds."""
+  """Prints a line before some silent seconds."""
   print('Starting: TensorFlow takes some seconds to import, and half a minute the first time', file=out, flush=True)
 
 
 def warm_up(launch: str) -> None:
-  """Lets the processes of a run get ready while this one is busy importing and checking."""
+  """Starts the processes of a run while this one is busy importing and checking."""
   if launch == 'local_mp':
     from tfacme import launching
 
@@ -22,7 +22,7 @@ def warm_up(launch: str) -> None:
 
 
 def run(experiment: experiments.Experiment, workdir: str, launch: str) -> None:
-  """Runs an experiment to its end and says in one line what came of it."""
+  """Runs an experiment to its end and prints its result in one line."""
   import tfacme
 
   result = tfacme.train(experiment, workdir=workdir, launch=launch)

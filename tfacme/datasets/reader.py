@@ -161,7 +161,7 @@ def _step(values: Any, rows: int) -> core.Step:
   """An episode as RLDS stores it, as one of the stream: the row of the final observation has an end of its own."""
   last = np.arange(rows) == rows - 1
   if values.get('is_last', last)[:-1].any():
-    raise ValueError('it goes on after a step that is the last')
+    raise ValueError('it continues after a step that is the last')
   terminal = values['is_terminal'].astype(bool)
   reward = values['reward'].astype(np.float32)
   discount = values['discount'].astype(np.float32) if 'discount' in values else np.ones(rows, np.float32)

@@ -43,7 +43,7 @@ class GymEnvironment(dm_env.Environment):
 
     Args:
       environment: What to wrap.
-      seed: The seed of the first reset; the episodes after it go on from there. None for a random one.
+      seed: The seed of the first reset; later episodes continue its random stream. None for a random one.
       name: What errors call the environment.
 
     Raises:

@@ -26,7 +26,7 @@ class ReplayParts:
     described: its tables.
     codec: of its rows.
     seed: of what it draws, where that can be seeded.
-    checkpoint: to go on from, or None.
+    checkpoint: to resume from, or None.
   """
 
   described: Sequence[tables.Table]
@@ -201,7 +201,7 @@ def period(layout: experiments.Layout) -> float:
 
 
 def make_learner(experiment: experiments.Experiment) -> learning.Learner:
-  """A learner by itself, for a notebook: `learner.update(batch)` is one learning step on a batch of your own."""
+  """A learner alone, for a notebook: `learner.update(batch)` is one learning step on a batch of your own."""
   plan = plan_lib.make_plan(experiment)
   replay = None if experiment.offline else replay_in_process(ReplayParts.of(plan))
   return build_learner(plan, build_counter(experiment.budget, plan.phases, None), replay)
@@ -241,8 +241,8 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
   options = experiment.checkpointing
   parts: Dict[str, Callable[[str], Any]] = {}
   if plan.folder:
-    # The learner first, which may be compiling for seconds, since actors go on: then what they had done when the replay
-    # was saved is what the counter says. It is the last, so that what was counted is not counted again.
+    # The learner first, which may be compiling for seconds while actors continue. The counter last: it has counted all
+    # that the replay holds, so that nothing is counted twice.
     parts['learner'] = learner.save
     if replay is not None and options.replay:
       parts['replay'] = replay.save

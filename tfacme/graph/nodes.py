@@ -50,7 +50,7 @@ class TaskNode(lp.CourierNode):
     links: the nodes that it uses, by the names of its factory's arguments.
     factory: makes its object; takes the linked objects.
     threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
-    ends: whether the run is over once it is done.
+    ends: whether the run ends once it is done.
     save_seconds: that it has to save something when the run is stopped.
   """
 
@@ -85,7 +85,7 @@ class TaskNode(lp.CourierNode):
     return functools.partial(_remote_client, self.name)
 
   def run(self) -> None:
-    """Runs the node; see `Host`. Launchpad's launchers are told when the run is over."""
+    """Runs the node; see `Host`. Launchpad's launchers are notified when the run ends."""
     super().run()
     if self.ends:
       self.launch_context.program_stopper()
@@ -139,8 +139,8 @@ Node = Union[TaskNode, ReplayNode]
 def close(worker: Any) -> None:
   """Closes a worker at the end of a run, however it ends; does nothing if it is none, or is closed already.
 
-  A worker that comes to its own end closes itself, and a failure there is the run's. Here it would only hide what the
-  run ended of, and so would an environment that never comes back, as one may whose simulator has died.
+  A worker that finishes closes itself, and a failure there is the run's. Here it would only hide why the run ended, and
+  so would an environment whose `close` never returns, as when its simulator has died.
   """
   if not hasattr(worker, 'close'):
     return
@@ -188,7 +188,7 @@ class Host:
     self._server: Any = None
 
   def set_courier_server(self, server: Any) -> None:
-    """Launchpad leaves the server to us: it has to answer until the run is over, not only while the worker works."""
+    """Launchpad leaves the server to us: it has to answer until the run ends, not only while the worker works."""
     self._server = server
 
   def call(self, request: bytes) -> bytes:
@@ -284,5 +284,5 @@ def make_all(program: lp.Program, guard: Callable[[str, Callable[[], Any]], Any]
 
 
 def manage_thread(manager: Any) -> None:
-  """Makes `manager` the one that nodes which run in this thread ask whether to stop."""
+  """Makes `manager` the one that nodes in this thread ask whether to stop."""
   worker_manager._WORKER_MANAGERS.manager = manager  # Launchpad sets it for its own launchers only.

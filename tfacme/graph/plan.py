@@ -1,4 +1,4 @@
-"""What all nodes of a run agree on, worked out once; and whether the parts of an experiment fit each other."""
+"""What all nodes of a run agree on, computed once; and whether the parts of an experiment fit each other."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOG = logging.getLogger('tfacme')
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-  """An experiment with all that is worked out once for all nodes.
+  """An experiment with all that is computed once for all nodes.
 
   Attributes:
     experiment: what to run.
@@ -31,7 +31,7 @@ class Plan:
     source: what the learner consumes, as `resolving.resolve` gives it; None for all others.
     roles: of the agent's own nodes, prepared; none for these and all others.
     folder: of the run, or None if it leaves nothing behind.
-    checkpoint: to go on from, or None. Its folder is gone soon after all nodes are up.
+    checkpoint: to resume from, or None. Its folder is deleted soon after all nodes have started.
     start: the steps of the run so far, in the unit of its budget.
   """
 
@@ -91,7 +91,7 @@ class Plan:
     return seeds.derive(self.experiment.seed, role, index)
 
   def fresh_seed(self, role: str, index: int = 0) -> int:
-    """A seed for what is not in a checkpoint: a run that goes on does not draw again what it has drawn before."""
+    """A seed for what is not in a checkpoint: a resumed run does not repeat what it has drawn before."""
     return self.seed(f'{role} from {self.start}' if self.start else role, index)
 
   def path(self, *names: str) -> Optional[str]:
@@ -115,7 +115,7 @@ class Plan:
 def make_plan(
   experiment: experiments.Experiment, workdir: Optional[str] = None, checkpoint: Optional[str] = None
 ) -> Plan:
-  """Works out, once, what all nodes have to agree on, and whether the parts of the experiment fit each other."""
+  """Computes, once, what all nodes have to agree on, and checks that the parts of the experiment fit each other."""
   builder = experiment.builder
   environment = experiment.environment(seeds.derive(experiment.seed, 'spec'))
   spec = specs.environment_spec(environment)
@@ -208,7 +208,7 @@ def _prefilled(described: Sequence[tables.Table], roles: Sequence[roles_lib.Role
 def _check_tables(
   experiment: experiments.Experiment, described: Sequence[tables.Table], roles: Sequence[roles_lib.Role]
 ) -> None:
-  """Raises a `UserError` if a run with actors can't go on with these tables; an offline run uses their items alone."""
+  """Raises a `UserError` if a run with actors would stall with these tables; an offline run uses their items alone."""
   if experiment.offline:
     return
   if not described:
@@ -223,7 +223,7 @@ def _check_tables(
 
 
 def _warn_if_too_short(experiment: experiments.Experiment, described: Sequence[tables.Table], source: Any) -> None:
-  """Says so if the steps of a run can't give the learner a single batch."""
+  """Warns if the steps of a run can't give the learner a single batch."""
   if experiment.offline:
     return
   layout = experiment.layout

@@ -21,7 +21,7 @@ def make_program(
   Args:
     experiment: what to run.
     workdir: where logs, checkpoints and the trained policy go; None leaves nothing behind.
-    checkpoint: the folder of a checkpoint to go on from.
+    checkpoint: the folder of a checkpoint to resume from.
 
   Raises:
     UserError: if parts of the experiment don't fit each other.

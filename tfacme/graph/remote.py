@@ -44,7 +44,7 @@ class Endpoint:
         raise AttributeError(f'{method} is not public')
       answer = getattr(self._target, method)(*args)
       return answer.packed(_pack) if hasattr(answer, 'packed') else _pack(answer)
-    except Exception as error:  # The other side gets it as one sentence; this node goes on serving.
+    except Exception as error:  # The other side gets it as one sentence; this node keeps serving.
       return pickle.dumps((False, f'{type(error).__name__}: {error}'))
 
 

@@ -39,7 +39,7 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
   Args:
     program: from `make_program`.
     engine: 'inline', 'local_mt' or 'local_mp'.
-    on_status: is called now and then with what the counter knows; for a display.
+    on_status: is called periodically with the counter's status; for a display.
 
   Raises:
     NodeFailed: a node failed; all others have been stopped.
@@ -55,7 +55,7 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
 
 
 def warm_up() -> None:
-  """Starts the process that the nodes of `local_mp` are forked from; it imports TensorFlow while we go on."""
+  """Starts the process that the nodes of `local_mp` are forked from; it imports TensorFlow in the background."""
   from tfacme.launching import forking
 
   forking.start_server()

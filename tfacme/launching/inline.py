@@ -2,7 +2,7 @@
 
 A round: each environment loop steps each of its slots once; the learner steps until it is blocked; an evaluation that
 is due runs whole, on frozen variables; a checkpoint that is due is written. Nothing in here looks at a clock or waits,
-so a run is a function of its seed. If everyone in a round is blocked, nobody will ever go on, and that is an error.
+so a run is a function of its seed. If all workers of a round are blocked, none will ever continue: that is an error.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def _run_rounds(
       show()
       raise Interrupted(stop.signum)
     if not did:
-      # The end of a phase is heard in the round after it.
+      # Workers learn of the end of a phase in the round after it.
       before, phase = phase, objects['counter'].status()['phase']
       if phase == before:
-        raise DeadlockError(f'The run can not go on: {"; ".join(blocked)}.')
+        raise DeadlockError(f'The run can not continue: {"; ".join(blocked)}.')
 
 
 def _round(

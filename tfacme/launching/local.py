@@ -30,7 +30,7 @@ from tfacme.launching.stopping import StopRequest
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 2.0  # that all other nodes have to stop
-_BLAME_SECONDS = 1.0  # in which a node that others missed is seen to have failed
+_BLAME_SECONDS = 1.0  # in which a node that others have lost is found to have failed
 _STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
 
 
@@ -171,7 +171,7 @@ def _supervise(
 
 
 def raise_failure(tasks: Sequence[Task]) -> None:
-  """Raises what a node died of; not what others die of, who only miss it, and who may be gone before it is."""
+  """Raises the error of the node that failed first, not those of nodes that failed because they lost it."""
   if all(task.failure is None for task in tasks):
     return
   deadline = time.monotonic() + _BLAME_SECONDS
@@ -193,7 +193,7 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, Any]], None], wait: bool = False) -> Any:
-  """Passes on what the counter says once it has answered; the run does not depend on it."""
+  """Passes the counter's status on once it has answered; the run does not depend on it."""
   if pending is None:
     return client.begin('status')
   deadline = time.monotonic() + (1.0 if wait else 0.0)

@@ -1,4 +1,4 @@
-"""How a run ends when it does not come to its own end."""
+"""How a run ends before its budget is spent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DeadlockError(RuntimeError):
 
 
 class Interrupted(KeyboardInterrupt):
-  """Somebody stopped the run, by Ctrl-C or SIGTERM.
+  """The run was stopped by Ctrl-C or SIGTERM.
 
   Attributes:
     signum: the signal.
@@ -27,9 +27,9 @@ class Interrupted(KeyboardInterrupt):
 
   def __init__(self, signum: int, saved: bool = True):
     end = (
-      'a checkpoint is written, and the same command goes on from it'
+      'a checkpoint is written, and the same command resumes from it'
       if saved
-      else 'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command goes on from '
+      else 'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command resumes from '
       'the one before'
     )
     super().__init__(f'stopped by {signal.Signals(signum).name}; {end}')

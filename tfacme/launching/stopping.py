@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-  """Within this context, a signal to stop is noted and acted upon by whoever runs the loop; a second one ends all.
+  """Within this context, a signal to stop is noted for the loop that runs to act on; a second one ends the process.
 
   Off the main thread, where Python knows no signals, it never asks to stop.
 
@@ -35,5 +35,5 @@ class StopRequest:
   def _note(self, signum: int, frame: Any) -> None:
     del frame
     if self.signum is not None:
-      raise KeyboardInterrupt  # Whoever asks twice has no time to wait for a checkpoint.
+      raise KeyboardInterrupt  # A second signal means: do not wait for a checkpoint.
     self.signum = signum

@@ -1,7 +1,7 @@
 """Logs as CSV files: one header, one line for each row, complete up to the last row at any moment.
 
 A run may be killed at any byte. What counts as a row is therefore a line that ends in a newline: a half-written last
-line is left out by all who read a log, and cut off by whoever goes on writing it.
+line is ignored by readers of a log, and cut off by the writer that continues it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def read(path: str) -> List[Dict[str, str]]:
 
 
 def keep_until(path: str, column: str, value: float) -> None:
-  """Drops the rows of a log that come after a count, for a run that goes on from a checkpoint.
+  """Drops the rows of a log that come after a count, for a run that resumes from a checkpoint.
 
   The file changes at once or not at all. If there is none, there is nothing to do.
 

@@ -152,7 +152,7 @@ def _common(curves: Sequence[_Curve], where: str) -> Tuple[np.ndarray, np.ndarra
   start = max(curve.steps[0] for curve in curves)
   end = min(curve.steps[-1] for curve in curves)
   if start > end:
-    raise errors.UserError(f'The runs of {where} have no steps in common; plot them one by one, or let them go on.')
+    raise errors.UserError(f'The runs of {where} have no steps in common; plot them one by one, or resume them.')
   inside = [curve.steps[(curve.steps >= start) & (curve.steps <= end)] for curve in curves]
   steps = np.unique(np.concatenate([*inside, [start, end]]))
   if len(steps) > _GRID_POINTS:

@@ -17,7 +17,7 @@ class TensorBoardLogger:
 
   An event file is a TFRecord file of `Event` messages, so TensorFlow's record writer makes one at 15 microseconds a
   row, where TensorBoard's own writer, whose checksums are computed in Python, takes 65. The writer buffers; it is
-  flushed every half a minute, with the row that comes next, and when the logger is closed. When a run goes on from a
+  flushed every half a minute, with the row that comes next, and when the logger is closed. When a run resumes from a
   checkpoint, TensorBoard drops what earlier files hold for the steps from the first new row on.
   """
 

@@ -110,7 +110,7 @@ def _one_hot(name: str, num_values: np.ndarray) -> _Reading:
 
 
 def _image(spec: dm_specs.Array) -> tuple[tuple[int, ...], Optional[_Function]]:
-  """The shape in which an array goes on, and the function [B, ...] that gives it that shape; None if it has it."""
+  """The shape that an array is brought to, and the function [B, ...] that does so; None if it has it."""
   shape = tuple(spec.shape)
   if len(shape) == 2 and _is_small_integer(spec) and min(shape) >= _SMALLEST_IMAGE:
     return (*shape, 1), lambda leaf: leaf[..., tf.newaxis]

@@ -1,7 +1,7 @@
 """Replay in preallocated numpy arrays, for a replay and clients that share a process and a thread.
 
 Rows are stored once, whichever items they belong to; an item is the numbers of its rows. So overlapping sequences and
-n-step items cost no memory twice. Nothing here waits: a side that the rate limiter holds is told so.
+n-step items cost no memory twice. Nothing here waits: a side that the rate limiter blocks is told so.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class NumpyWriter:
           self._drop()
 
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
-    """Whether the rate limiters allow one more item in each table; never waits, and holds nothing back."""
+    """Whether the rate limiters allow one more item in each table; never waits, and buffers nothing."""
     del wait
     if everything:
       return None
@@ -96,7 +96,7 @@ class NumpyReader:
     return self._table.sample(self._batch_size, now)
 
   def exhausted(self) -> bool:
-    """Whether there is no more to read until somebody inserts; so it is whenever `read` was blocked."""
+    """Whether there is no more to read until something is inserted; so it is whenever `read` was blocked."""
     return not self._table.can_sample(self._batch_size)
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
@@ -150,7 +150,7 @@ class NumpyReplay:
       return file.digest
 
   def restore(self, path: str) -> str:
-    """Takes back what `save` wrote, before anybody writes, and returns the digest of what it read."""
+    """Restores what `save` wrote, before anything is written, and returns the digest of what it read."""
     with array_file.ArrayReader(os.path.join(path, _FILE)) as file:
       self._store.reset()
       for name in self._store.columns:

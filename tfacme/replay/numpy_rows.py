@@ -12,7 +12,7 @@ FIRST_CAPACITY = 1024
 
 
 class RowStore:
-  """Packed rows in columns; a row stays as long as somebody holds it."""
+  """Packed rows in columns; a row stays while something holds it."""
 
   def __init__(self, codec: packing.Codec):
     self.codec = codec
@@ -41,7 +41,7 @@ class RowStore:
       holds[number] += 1
 
   def release(self, numbers: Sequence[int]) -> None:
-    """Lets go of rows; those that nobody holds are free."""
+    """Releases rows; those without a holder are free."""
     holds = self._holds
     for number in numbers:
       holds[number] -= 1
@@ -54,7 +54,7 @@ class RowStore:
     return self._used
 
   def reset(self) -> None:
-    """Has no rows any more."""
+    """Drops all rows."""
     self.columns = self.codec.rows(0)
     self._holds, self._free, self._used = [], [], 0
 
@@ -68,7 +68,7 @@ class RowStore:
     self._used = count
 
   def hold_all(self, holds: List[int]) -> None:
-    """Says of each row how often it is held."""
+    """Sets how often each row is held."""
     self._holds = holds
 
   def _grow(self) -> None:

@@ -99,7 +99,7 @@ class NumpyTable:
     return Read(self._gather(rows), packing.pack_info(batch_size, now, **facts), facts['key'], positions)
 
   def set_priorities(self, keys: np.ndarray, positions: np.ndarray, priorities: np.ndarray) -> None:
-    """Gives the items of `keys` [B], which were at `positions` [B], new priorities; passes over those that are gone."""
+    """Gives the items of `keys` [B], which were at `positions` [B], new priorities; skips those that are gone."""
     if self.table.prioritized:
       self._highest = max(self._highest, float(np.maximum.reduce(priorities)))
     moved = self._keys.take(positions) != keys
@@ -139,7 +139,7 @@ class NumpyTable:
     file.write(f'{self.table.name}/numbers', renumbered.dtype, (int(lengths.sum()),), pieces)
 
   def restore(self, file: array_file.ArrayReader, holds: np.ndarray) -> None:
-    """Takes back what `save` wrote, and counts in `holds` [rows] how often each row is held."""
+    """Restores what `save` wrote, and counts in `holds` [rows] how often each row is held."""
     names = ('positions', 'keys', 'priorities', 'times', 'lengths', 'counts', 'highest', 'random')
     state = {name: file.read(f'{self.table.name}/{name}') for name in names}
     self._clear()

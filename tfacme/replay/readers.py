@@ -55,7 +55,7 @@ class OpenSource(Protocol):
     ...
 
   def set_state(self, state: Any) -> None:
-    """Goes on from where `state` stood."""
+    """Continues from where `state` stood."""
     ...
 
 

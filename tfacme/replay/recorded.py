@@ -18,7 +18,7 @@ from tfacme.replay.relabelling import relabelled
 
 @dataclasses.dataclass(frozen=True)
 class Recorded:
-  """Recorded data of which all is known that it takes to read it; `resolving.resolve` makes it.
+  """Recorded data, ready to be read; `resolving.resolve` makes it.
 
   Attributes:
     items, batch_size, dataset, shuffle_bytes: as of `sources.Data`.
@@ -73,8 +73,8 @@ class DataReader:
   """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
 
   What a batch holds is a function of the seed and of how many batches were read before. `state` is that number, and how
-  many items an epoch of several blocks has, once that is known: so a run that goes on reads no more than its own epoch
-  again. A single block keeps the order in which it was first read, and to pass over it costs nothing.
+  many items an epoch of several blocks has, once that is known: so a resumed run reads no more than its own epoch
+  again. A single block keeps the order in which it was first read, and skipping it costs nothing.
   """
 
   def __init__(self, source: Recorded, seed: int):
@@ -105,7 +105,7 @@ class DataReader:
     return self._count, self._epoch_items
 
   def set_state(self, state: Tuple[int, Optional[int]]) -> None:
-    """Passes over as many batches as `state` says."""
+    """Skips as many batches as `state` says."""
     self._count, self._epoch_items = state
     self._batches = self._read_batches(self._count)
 

@@ -35,16 +35,16 @@ class Read:
 class Scale:
   """The unit of the priorities in a server's table: 1 is the highest so far.
 
-  Writers, who are in other processes and on other hosts, give each new item the priority 1. So that none is above it,
-  those who write priorities back divide them by the highest so far. Nobody needs to be told of it. An item keeps what
-  it was given: as long as the highest grows, what was not sampled since counts for more than it should.
+  Writers, in other processes and on other hosts, give each new item the priority 1. So that no other item is above it,
+  readers divide the priorities that they write back by the highest so far, which writers need not know. An item keeps
+  its priority: while the highest grows, items that were not sampled since count for more than they should.
   """
 
   highest: float = 1.0
 
 
 class ReverbReader:
-  """Reads batches from one table in a thread of its own, so that nobody hangs in Reverb; see `streams.Reader`."""
+  """Reads batches from one table in a thread of its own, so that no other one hangs in Reverb; see `streams.Reader`."""
 
   def __init__(self, client: reverb.Client, codec: packing.Codec, table: tables.Table, batch_size: int, scale: Scale):
     self.codec = codec
@@ -113,11 +113,11 @@ class ReverbReader:
     return self._scale.highest
 
   def set_state(self, state: Optional[float]) -> None:
-    """Goes on from `state`, None where it was of another kind of replay."""
+    """Continues from `state`, None where it was of another kind of replay."""
     self._scale.highest = max(self._scale.highest, state or 0.0)
 
   def close(self) -> None:
-    """Ends its threads, which have let go of the server a little later."""
+    """Stops its threads, which release the server a little later."""
     self._closed.set()
     threading.Thread(target=self._cancel, name='close', daemon=True).start()
 

@@ -60,5 +60,5 @@ def signature(table: tables.Table, codec: packing.Codec) -> Dict[str, Any]:
 
 def usage(info: Any) -> streams.Usage:
   """How much a table is used, by what its server says of it."""
-  limiter = info.rate_limiter_info  # A server that goes on from a checkpoint counts on.
+  limiter = info.rate_limiter_info  # A server that is restored from a checkpoint keeps its counts.
   return streams.Usage(info.current_size, info.max_size, limiter.insert_stats.completed, limiter.sample_stats.completed)

@@ -138,7 +138,7 @@ class EpisodeWriter:
     """Waits until the server has taken all items, or, within an episode, all but a few."""
     if self._count or not self._writer.episode_steps:
       return _flush(self._writer, wait, 0 if everything else self._pending())
-    # Only so does it let go of the rows of the episodes before.
+    # Only this releases the rows of earlier episodes.
     return _in_time(functools.partial(self._writer.end_episode, clear_buffers=True), wait)
 
 

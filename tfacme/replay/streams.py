@@ -94,7 +94,7 @@ class Reader(Protocol):
     ...
 
   def set_state(self, state: Any) -> None:
-    """Goes on from where `state` stood."""
+    """Continues from where `state` stood."""
     ...
 
 

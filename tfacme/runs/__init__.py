@@ -1,5 +1,5 @@
-"""A run's folder: made, gone on with, looked at, played and recorded from.
+"""A run's folder: made, resumed, looked at, evaluated and recorded from.
 
-What a user does with a run belongs here: `train`, the display, curves, animations, recordings. What happens inside of
-a run is in `workers`.
+What a user does with a run belongs here: `train`, the display, curves, animations, recordings. What happens inside a
+run is in `workers`.
 """

@@ -1,4 +1,4 @@
-"""What a user sees while a run goes on: a live display on a terminal, and plain lines where there is none."""
+"""What a user sees during a run: a live display on a terminal, and plain lines where there is none."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class _Sample(NamedTuple):
   """The counts at a time."""
 
   seconds: float
-  held: float  # seconds of evaluations that held up all else
+  held: float  # seconds of evaluations that paused all else
   steps: int
   actor_steps: int
   learner_steps: int
 
 
 class Display:
-  """Shows how a run goes, from the statuses it is given.
+  """Shows the progress of a run, from the statuses that it is given.
 
   A status is a plain dict:
 
@@ -49,9 +49,9 @@ class Display:
                                'evaluating': {'episodes': 3, 'of': 20, 'steps': 70, 'seconds': 0.1,
                                               'max_steps': 27000}}}}
 
-  `notes` are what each node says of itself, in the order in which they are shown; all of them may be missing.
-  `held_seconds` is for how long evaluations have held up all else, as they do in one thread. A display is no part of
-  the run: it raises nothing, and what goes wrong in it ends it with one line on standard error.
+  `notes` are what each node reports, in the order in which they are shown; all of them may be missing. `held_seconds`
+  is for how long evaluations have paused all else, as they do in one thread. A display is no part of the run: it raises
+  nothing, and an error in it ends the display with one line on standard error.
   """
 
   def __init__(
@@ -72,7 +72,7 @@ class Display:
     self._first: Optional[_Sample] = None
     self._samples: Deque[_Sample] = collections.deque()
     self._stalled: Set[str] = set()
-    self._long: Set[str] = set()  # nodes whose episode has been told to go on for long
+    self._long: Set[str] = set()  # nodes whose long episode has been reported
     self._cut: Dict[str, str] = {}  # what each node last said of episodes that were cut off
     self._status: Mapping[str, Any] = {}
     self._shown_at = float('-inf')
@@ -86,7 +86,7 @@ class Display:
     self._guard(self._finish)
 
   def update(self, status: Mapping[str, Any]) -> None:
-    """Shows a status; may be called as often as one likes."""
+    """Shows a status; may be called at any rate."""
     self._guard(self._update, status)
 
   def _guard(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -97,7 +97,7 @@ class Display:
       function(*arguments)
     except Exception as error:  # pylint: disable=broad-exception-caught  # A closed terminal must not end a run.
       self._failed = True
-      print(f'tfacme: the display stopped ({type(error).__name__}: {error}); the run goes on.', file=sys.stderr)
+      print(f'tfacme: the display stopped ({type(error).__name__}: {error}); the run continues.', file=sys.stderr)
 
   def _start(self) -> None:
     if self._live_wanted:
@@ -138,7 +138,7 @@ class Display:
     sample = _Sample(self._clock(), status.get('held_seconds', 0.0), *counts)
     self._first = self._first or sample
     if self._samples and sample.learner_steps < self._samples[-1].learner_steps:
-      self._samples.clear()  # A learner that goes on has said where it begins.
+      self._samples.clear()  # A resumed learner has reported where it begins.
     self._samples.append(sample)
     while sample.seconds - self._samples[0].seconds > _RATE_SECONDS and len(self._samples) > 2:
       self._samples.popleft()

@@ -1,4 +1,4 @@
-"""A run: what `train` does with an experiment and a folder, and what is there afterwards."""
+"""A run: what `train` does with an experiment and a folder, and what it leaves there."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Listener = Callable[[Dict[str, Any]], None]
 _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
-# What makes two experiments one.
+# What identifies an experiment.
 _SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'seed')
 
 
@@ -56,7 +56,7 @@ class Run:
   def evaluate(
     self, episodes: int = 20, seed: int = 0, max_episode_steps: int = experiments.MAX_EPISODE_STEPS
   ) -> playing.Result:
-    """Plays episodes with the trained policy, in new environments; cuts them off, and says so, at a limit of steps."""
+    """Plays episodes with the trained policy, in new environments; cuts them off at a limit of steps, and warns."""
     errors.count('The number of episodes', episodes)
     errors.count('max_episode_steps', max_episode_steps)
     policy = self.policy(seed)
@@ -108,14 +108,14 @@ def train(
   progress: bool = True,
   on_status: Optional[_Listener] = None,
 ) -> Run:
-  """Runs an experiment to its end; goes on from the last checkpoint if the folder has one of the same experiment.
+  """Runs an experiment to its end; resumes from the last checkpoint if the folder has one of the same experiment.
 
   Args:
     experiment: what to run.
     workdir: the run's folder; None makes a temporary one.
     launch: 'inline', 'local_mt' or 'local_mp'.
-    progress: whether to show on standard output how it goes.
-    on_status: is called now and then with what the counter knows; for a display of your own.
+    progress: whether to show progress on standard output.
+    on_status: is called periodically with the counter's status; for a display of your own.
 
   Raises:
     UserError: the experiment does not fit together, or the folder belongs to another one.
@@ -130,19 +130,17 @@ def train(
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
       if progress:
-        print(f'Nothing is left to do: the run in {given} has had its {steps:,} steps', flush=True)
+        print(f'Nothing is left to do: the run in {given} has taken its {steps:,} steps', flush=True)
       return Run(workdir)
     graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
     _write_description(workdir, description, experiment)
     had_begun = any(loggers.read(path) for path in _logs(workdir))
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
     if checkpoint and progress:
-      more = (
-        '' if steps < experiment.budget.steps else ', which is all it is given: it learns what is left and evaluates'
-      )
-      print(f'Going on from step {steps:,} of {given}{more}', flush=True)
+      more = '' if steps < experiment.budget.steps else ', its whole budget: it learns from what is left and evaluates'
+      print(f'Resuming from step {steps:,} of {given}{more}', flush=True)
     elif had_begun and progress:
-      print(f'Beginning anew in {given}, whose run came to no checkpoint', flush=True)
+      print(f'Starting over in {given}, whose run wrote no checkpoint', flush=True)
     with _shown(progress, on_status) as listen:
       launching.launch(graph, launch, listen)
   return Run(workdir)
@@ -166,7 +164,7 @@ def _shown(progress: bool, on_status: Optional[_Listener]) -> Iterator[Optional[
 
 @contextlib.contextmanager
 def _locked(workdir: str) -> Iterator[None]:
-  """Keeps other processes from running in the folder; the system ends that with this process, however it ends."""
+  """Locks the folder against other processes; the system releases the lock when this process ends, however it ends."""
   handle = os.open(workdir, os.O_RDONLY)
   try:
     try:
@@ -191,7 +189,7 @@ def load_policy(workdir: str, seed: int = 0) -> export.LoadedPolicy:
 
 
 def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
-  """An experiment as plain values, and what it ran with."""
+  """An experiment as plain values, with the versions of the packages."""
   builder = experiment.builder
   description = {
     'agent': experiment.agent,
@@ -237,8 +235,8 @@ def _describe_evaluation(evaluation: experiments.Evaluation) -> Dict[str, Any]:
 def _name(part: Any) -> str:
   """What a part is called, the same in every process: its id, or its type or function with what it was made from.
 
-  Not all that tells two parts apart has a name: two lambdas of one function, or two objects of a plain class, are
-  called the same.
+  Not every difference between two parts shows in their names: two lambdas of one function, or two objects of a plain
+  class, have the same name.
   """
   if isinstance(getattr(part, 'id', None), str):
     settings = getattr(getattr(part, 'options', None), 'changed', {})
@@ -266,7 +264,7 @@ def _list(parts: Sequence[Any], named: Mapping[Any, Any]) -> str:
 
 @contextlib.contextmanager
 def _folder(workdir: str, description: Dict[str, Any]) -> Iterator[None]:
-  """Makes the run's folder, if it can be this run's; a mistake that is found later leaves no empty one behind."""
+  """Makes the run's folder, if it can be this run's; an error that is found later leaves no empty folder behind."""
   new = not os.path.exists(workdir)
   try:
     _check_folder(workdir, description)
@@ -298,7 +296,7 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
 
 
 def _why(old: Any, new: Any, extended: bool) -> str:
-  """What may be behind a difference that the user did not ask for: only a page may have worked out where it ends."""
+  """What may be behind a difference that the user did not ask for: a page may compute where a schedule ends."""
   if not (extended and _is_line(old) and _is_line(new) and old[:2] == new[:2]):
     return ''
   return " (The steps of the run differ too: a schedule that ends at a share of them, such as '100%', stays the same.)"
@@ -342,7 +340,7 @@ def _write_description(workdir: str, description: Dict[str, Any], experiment: ex
 
 
 def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
-  """Takes out of logs, checkpoints and the replay server's folder whatever came after the checkpoint."""
+  """Removes from logs, checkpoints and the replay server's folder whatever was written after the checkpoint."""
   folder = os.path.join(workdir, 'checkpoints')
   if checkpoint:
     checkpoints.set_aside(folder, checkpoint)

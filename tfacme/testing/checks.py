@@ -1,4 +1,4 @@
-"""What every agent has to hold. Each check raises an AssertionError that says what it found."""
+"""What must hold for every agent. Each check raises an AssertionError that says what it found."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def check_repeats(experiment: experiments.Experiment, folder: Folder) -> None:
 
 
 def check_goes_on(experiment: experiments.Experiment, folder: Folder) -> None:
-  """A run that was stopped goes on: what is restored is what was saved, and what follows is a function of it."""
+  """A run that was stopped resumes: what is restored is what was saved, and what follows is a function of it."""
   budget = experiment.budget
   together = experiment.layout.updates_per_call if budget.unit == 'learner_steps' else 1
   half = experiments.Budget(**{budget.unit: max(together, budget.steps // 2 // together * together)})
@@ -99,14 +99,14 @@ def check_goes_on(experiment: experiments.Experiment, folder: Folder) -> None:
   for path in (run, copy):
     tfacme.train(experiment, path, progress=False)
     steps = checkpoints.manifest(checkpoints.latest(os.path.join(path, 'checkpoints')) or '')['steps']
-    _expect(steps == budget.steps, f'A run that went on ended after {steps} of its {budget.steps} {budget.unit}.')
-  _expect_same('Two runs that went on from one checkpoint', logs(run), logs(copy))
+    _expect(steps == budget.steps, f'A resumed run ended after {steps} of its {budget.steps} {budget.unit}.')
+  _expect_same('Two runs that resumed from one checkpoint', logs(run), logs(copy))
 
 
 def check_update(experiment: experiments.Experiment) -> None:
   """What a learning step returns are scalars and priorities, and all that the next one needs is saved with it.
 
-  The learner takes a step, and is saved; another one takes that back. From there on they have to do the same.
+  The learner takes a step, and is saved; another one restores that. From there on they have to do the same.
   """
   program = tfacme.make_program(experiment)
   objects = nodes.make_all(program, lambda name, make: make())
@@ -147,11 +147,11 @@ def _step(workers: Sequence[core.Worker]) -> None:
   """Steps each of the workers once, in this thread."""
   outcomes = [worker.step(0.0) for worker in workers]
   reasons = [outcome.reason for outcome in outcomes if isinstance(outcome, core.Blocked)]
-  _expect(core.Progress.DID in outcomes, f'Nobody can go on, and nothing was learned: {"; ".join(reasons)}.')
+  _expect(core.Progress.DID in outcomes, f'No worker can continue, and nothing was learned: {"; ".join(reasons)}.')
 
 
 def _check_restored(experiment: experiments.Experiment, run: str) -> None:
-  """Checks that the nodes of a run that goes on save what was saved."""
+  """Checks that the nodes of a resumed run save what was saved."""
   checkpoint = checkpoints.latest(os.path.join(run, 'checkpoints'))
   objects = nodes.make_all(tfacme.make_program(experiment, run, checkpoint), lambda name, make: make())
   for name, digest in _digests(run).items():

@@ -41,7 +41,7 @@ class TwoStates(dm_env.Environment):
     return dm_env.restart(self._observe())
 
   def step(self, action: int) -> dm_env.TimeStep:
-    """Goes to a state, and pays for the one that it leaves; begins an episode if the last one is over."""
+    """Goes to a state, and pays for the one that it leaves; begins an episode if the last one has ended."""
     if self._steps == self.length:
       return self.reset()
     reward, self._state = float(self._state), int(action == self._cue)

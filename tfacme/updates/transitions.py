@@ -19,7 +19,7 @@ class Transition(NamedTuple):
   returns: tf.Tensor  # the discounted sum of up to n rewards, [B], or [B, K] of rewards with K parts
   discount: tf.Tensor  # of the value of `next_observation`, [B]; 0 after a termination
   next_observation: core.Nest  # o_{t+m}, m <= n steps later, [B, ...]; after a truncation the final observation
-  next_action: core.Nest  # a_{t+m}, [B, ...]; zeros where the episode is over
+  next_action: core.Nest  # a_{t+m}, [B, ...]; zeros where the episode has ended
   next_weight: tf.Tensor  # [B], 0 where a value of `next_action` is asked for and there is none: after a truncation
 
 

@@ -32,9 +32,9 @@ class Claim(NamedTuple):
   """How much of the budget a node asks for, in counts since the run began: a claim that comes twice counts once.
 
   Attributes:
-    needed: what it has to have been given to go on; it gets that as long as there is some.
-    wanted: what it would take, for fewer calls; it gets less of it near the end of the budget, so that all nodes come
-      to the end of theirs at about the same time.
+    needed: what it has to have been granted to continue; it gets that as long as there is some.
+    wanted: what it would take, for fewer calls; it gets less of it near the end of the budget, so that all nodes finish
+      at about the same time.
   """
 
   needed: int
@@ -46,7 +46,7 @@ class CounterClient(Protocol):
 
   Attributes:
     prompt: whether a call costs next to nothing, since the counter is in the same thread; nodes tell it of every step.
-    held: of a prompt one, seconds for which an evaluation has held up all other nodes.
+    held: of a prompt one, seconds for which an evaluation has paused all other nodes.
     news: of a prompt one, the newest totals and the phase, as in `Report`.
   """
 
@@ -68,7 +68,7 @@ class CounterClient(Protocol):
     notes: Optional[Mapping[str, Any]] = None,
     finished: bool = False,
   ) -> Report:
-    """Says how far a node has come.
+    """Reports the progress of a node.
 
     Args:
       node: its name.
@@ -178,7 +178,7 @@ class Counter:
     return checkpoints.digest(counts)
 
   def restore(self, path: str) -> str:
-    """Takes the counts back from the folder `path` and returns their digest."""
+    """Restores the counts from the folder `path` and returns their digest."""
     with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
       self._counts = json.load(file)
     self._granted = {node: own.get(self._unit, 0) for node, own in self._counts.items()}
@@ -242,7 +242,7 @@ class Tally:
   _lease: int = 0  # steps that it wanted then
 
   def join(self, names: Sequence[str]) -> None:
-    """Begins, or goes on, with counts of these names."""
+    """Begins, or resumes, with counts of these names."""
     counts = self.counter.join(self.node)
     self.counts = {name: counts.get(name, 0) for name in names}
     self.report()
@@ -272,32 +272,32 @@ class Tally:
     return Claim(count + max(most, self._lease // 8), count + self._lease)
 
   def report(self, claim: Optional[Claim] = None, finished: bool = False) -> None:
-    """Tells the counter, and hears the newest totals."""
+    """Reports to the counter, and gets the newest totals."""
     self._reported = dict(self.counts)
     report = self.counter.report(self.node, self._reported, claim, self.notes, finished)
     self._granted, self._totals, self.phase = report
     self.notes = {}
 
   def hear(self) -> None:
-    """Hears the newest totals, and tells the counter only what it does not know yet."""
+    """Gets the newest totals, and reports to the counter only what it does not know yet."""
     if self.counter.prompt and not self.notes and self.counts == self._reported:
       self._totals, self.phase = self.counter.news
     else:
       self.report()
 
   def settle(self, unit: str, most: int) -> None:
-    """Tells the counter what was counted and claims the next `most` steps, if that costs nothing; else it all waits."""
+    """Reports what was counted and claims the next `most` steps, if that costs nothing; else both wait."""
     if self.counter.prompt:
       self.report(Claim(self.counts[unit] + most, self.counts[unit] + most))
 
   def hold(self, seconds: float) -> None:
-    """Says that this node has held up all others for so long, which it has if they share its thread."""
+    """Reports that this node has paused all others for so long, which it has if they share its thread."""
     if self.counter.prompt:
       self.counter.held += seconds
 
   @property
   def held(self) -> float:
-    """Seconds for which other nodes have held up this one, so that its rates leave them out."""
+    """Seconds for which other nodes have paused this one, so that its rates leave them out."""
     return self.counter.held if self.counter.prompt else 0.0
 
   def total(self, name: str) -> int:

@@ -64,10 +64,10 @@ class Rows:
     self._actions = tree.flatten(steps.action)
     self._extras = tree.flatten(steps.extras)
     self._floats = [leaf for leaf in self.observation if leaf.dtype.kind == 'f']
-    self._expects_extras = True  # until the first are there and have been held against the rows
+    self._expects_extras = True  # until the first have been checked against the rows
 
   def act(self, actions: core.Nest, extras: core.Nest) -> None:
-    """Puts down a_t and what the actor adds, of all slots."""
+    """Writes a_t and what the actor adds, of all slots."""
     if self._expects_extras:
       _check_extras(self.steps.extras, extras)
       self._expects_extras = False
@@ -106,7 +106,7 @@ class EnvironmentLoop:
     self._writers = list(parts.writers)
     self._rows = Rows(parts.codec, slots)
     self._intake = timesteps.Intake(parts.spec, self._rows.observation, self._where)
-    self._over = [True] * slots  # whose episode is over: the next step begins one
+    self._over = [True] * slots  # whose episode has ended: the next step begins one
     self._returns = np.zeros((slots, *parts.spec.rewards.shape))
     self._lengths = [0] * slots
     self._recent: Deque[float] = collections.deque(maxlen=_EPISODES)
@@ -227,7 +227,7 @@ class EnvironmentLoop:
 
 
 def close_all(environments: List[dm_env.Environment]) -> None:
-  """Closes environments, each of them once; what one of them raises comes after the others are closed."""
+  """Closes environments, each of them once; an error in one of them is raised after the others are closed."""
   with contextlib.ExitStack() as closing:
     while environments:
       closing.callback(environments.pop().close)

@@ -49,7 +49,7 @@ class ExportedPolicy(tf.Module):
 
 
 def check(policy: core.Policy, spec: specs.EnvironmentSpec) -> None:
-  """Raises a `UserError` if a policy can't be exported, which would else come to light at the end of a run."""
+  """Raises a `UserError` if a policy can't be exported, which would otherwise fail at the end of a run."""
   try:
     exported = ExportedPolicy(policy, spec, 0)
     actions, _ = exported.act.get_concrete_function().structured_outputs
@@ -90,7 +90,7 @@ class LoadedPolicy:
   def __init__(self, path: str, seed: int = 0):
     if not os.path.exists(os.path.join(path, 'saved_model.pb')):
       raise errors.UserError(
-        f'There is no trained policy in {path}; a run writes one when it ends, and the same command lets it go on.'
+        f'There is no trained policy in {path}; a run writes one when it ends, and the same command resumes it.'
       )
     compiling.take_signals_elsewhere()
     self._model = tf.saved_model.load(path)

@@ -40,7 +40,7 @@ class LearnerParts:
     random: the seeds that the update draws.
     seed: of random operations in the update, if it has any without a seed of their own.
     budget: of the run; if it is in learner steps, it says when the learner is done. None if there is no run.
-    paced: whether a rate limiter holds it back; if nothing does, it is done when the actors are.
+    paced: whether a rate limiter paces it; if nothing does, it is done when the actors are.
     networks: the agent's, by whose parts variables are named.
     replay: a `streams.Replay` whose size and ratio of samples to inserts are logged, or None.
     clock: seconds; for the columns that tell the time.
@@ -83,16 +83,16 @@ class Learner:
     self._steps = 0
     self._batches: List[Opened] = []  # read for the next call of the compiled function
     self._before: Any = None  # where the source stood before it read them
-    self._lock = threading.Lock()  # Variables are given out between two steps, never in the middle of one.
+    self._lock = threading.Lock()  # Variables are served between two steps, never in the middle of one.
     self._reading = _FairLock()  # And saved when nobody is reading.
     self._started = (parts.clock(), 0)
     self._done = False
-    self._broken: Optional[errors.NonFiniteError] = None  # why it can't go on
+    self._broken: Optional[errors.NonFiniteError] = None  # why it can't continue
     self.tally.join(['learner_steps'])
 
   @property
   def goes_on(self) -> bool:
-    """See `core.Worker`: what a rate limiter holds back, or a budget, comes to an end by itself."""
+    """See `core.Worker`: what a rate limiter or a budget limits, ends by itself."""
     return self._parts.paced and not self._budgeted
 
   @property
@@ -164,15 +164,15 @@ class Learner:
     with self._reading, self._lock:
       self._check_broken()
       self._checkpoint().write(os.path.join(path, 'update'))
-      # What was read of recorded data and not learned from yet is read again. Of a queue it is gone, as all that is on
-      # its way: a run that goes on acts anew, and learns from that.
+      # What was read of recorded data and not learned from yet is read again. Of a queue it is lost, as are items in
+      # flight: the actors of a resumed run make new ones.
       state = {'steps': self._steps, 'source': self._before if self._batches else self._source.state()}
       with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
         json.dump(state, file)
       return self._digest()
 
   def restore(self, path: str) -> str:
-    """Takes back what `save` wrote."""
+    """Restores what `save` wrote."""
     with self._lock:
       status = self._checkpoint().read(os.path.join(path, 'update'))
       status.assert_existing_objects_matched()
@@ -224,7 +224,7 @@ class Learner:
       yield
 
   def _check_broken(self) -> None:
-    """Nothing of a learner that has met a NaN is learned from, given out or saved in place of what was there before."""
+    """A learner that has met a NaN neither learns, nor serves variables, nor overwrites what was saved before."""
     if self._broken is not None:
       raise self._broken
 

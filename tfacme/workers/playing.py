@@ -1,4 +1,4 @@
-"""Playing whole episodes: for evaluations, in a run and after it, and a limit for those who play one at a time."""
+"""Playing whole episodes: for evaluations, in a run and after it, and a limit for callers that play one at a time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tfacme.workers import timesteps
 
 _LOG = logging.getLogger('tfacme')
 _PIECE_SECONDS = 0.2  # between two stops: environments may take microseconds or seconds
-LONG_SECONDS = 10.0  # an episode that goes on for longer is worth a line
+LONG_SECONDS = 10.0  # a longer episode is worth a line
 
 Act = Callable[[core.Nest, np.ndarray], core.Nest]  # actions [N, ...] for observations [N, ...] and `first` [N]
 
 
 class Result(NamedTuple):
-  """What came of several episodes."""
+  """The results of several episodes."""
 
   returns: np.ndarray  # [episodes], the sum of all parts of the reward
   lengths: np.ndarray  # [episodes], steps
@@ -64,7 +64,7 @@ class Result(NamedTuple):
 
 
 class Playing(NamedTuple):
-  """How far episodes are that are being played."""
+  """The progress of episodes that are being played."""
 
   episodes: int  # that have ended
   steps: int  # of the one that has gone on for longest
@@ -73,7 +73,7 @@ class Playing(NamedTuple):
 
 @dataclasses.dataclass
 class _Episode:
-  """One that goes on, or has ended."""
+  """One that is in progress, or has ended."""
 
   parts: np.ndarray  # the return so far, of each part of the reward
   since: float  # on the monotonic clock
@@ -97,7 +97,7 @@ class Player:
 
     Args:
       name: who plays, for errors.
-      environments: N of them; whoever gives them closes them.
+      environments: N of them; the caller closes them.
       spec: of the environments.
       max_steps: at which an episode is cut off.
       observers: make observers (see `tfacme.observers`), one of each for each environment.
@@ -110,12 +110,12 @@ class Player:
     self._observation = tree.map_structure(lambda s: np.zeros((slots, *s.shape), s.dtype), spec.observations)
     self._intake = timesteps.Intake(spec, tree.flatten(self._observation), self._where)
     self._observers = [[make() for make in observers] for _ in range(slots)]
-    self._now: List[_Episode] = []  # of each environment, the episode that goes on
+    self._now: List[_Episode] = []  # of each environment, the episode in progress
 
   def play(self, act: Act, episodes: int) -> Iterator[Union[Playing, Result]]:
-    """Plays, and stops now and then, so that whoever plays can be interrupted.
+    """Plays, and yields now and then, so that the caller can be interrupted.
 
-    How many episodes each environment plays is settled before: to take the first ones that end would favour short ones.
+    How many episodes each environment plays is fixed before: to take the first ones that end would favour short ones.
 
     Args:
       act: chooses the actions.
@@ -202,7 +202,7 @@ def play_all(player: Player, act: Act, episodes: int, max_steps: int) -> Result:
 
 
 class Limit:
-  """Cuts off episodes that find no end, and warns of it; for whoever plays one at a time."""
+  """Cuts off episodes that do not end, and warns of it; for callers that play one at a time."""
 
   def __init__(self, max_steps: int):
     self._max_steps = max_steps
@@ -216,7 +216,7 @@ class Limit:
     self._warned = False
 
   def reached(self, steps: int) -> bool:
-    """Whether an episode that has gone on for so many steps is cut off here."""
+    """Whether an episode of so many steps is cut off here."""
     if steps >= self._max_steps:
       self.cut += 1
       return True
@@ -224,7 +224,7 @@ class Limit:
     return False
 
   def look(self, steps: int, seconds: float) -> None:
-    """Warns, once, of an episode that goes on for long."""
+    """Warns, once, of a long episode."""
     if seconds >= LONG_SECONDS and not self._warned:
       self._warned = True
       _LOG.warning('%s', long_episode(steps, seconds, self._max_steps))
@@ -236,7 +236,7 @@ class Limit:
 
 
 def long_episode(steps: int, seconds: float, max_steps: int) -> str:
-  """The line on an episode that goes on."""
+  """The line on an episode in progress."""
   return f'An episode has gone on for {seconds:.0f} s: {steps:,} steps by now; it is cut off at {max_steps:,}.'
 
 

@@ -24,7 +24,7 @@ class Prefill(roles.Role):
 
   A table takes it in if its `written_by` has the name of the role: ('actor', 'prefill') beside the actors, 'prefill'
   alone for a table of its own. What it writes goes through the builder's `relabel` like all else. It does not count
-  towards the rate limiter, once that has its minimal size, so it holds nobody up. A run that goes on writes only what
+  towards the rate limiter, once that has its minimal size, so it delays no other writer. A resumed run writes only what
   its replay lacks: nothing, if all was written and saved.
 
   Attributes:
@@ -122,7 +122,7 @@ class Prefiller:
       return blocked
     if self._over:
       return self._finish()
-    if self._episodes is None:  # Of a run that goes on, those that were written are passed over.
+    if self._episodes is None:  # In a resumed run, those that were written are skipped.
       written = self.tally.counts['prefill_episodes']
       self._episodes = itertools.islice(self._data.episodes(self._seed), written, None)
     episode = next(self._episodes, None)

@@ -24,14 +24,14 @@ class RoleParts:
   Attributes:
     name: of its node.
     index: among the nodes of its role.
-    seed: of all that it draws; the same in a run that goes on.
+    seed: of all that it draws; the same in a resumed run.
     tally: its side of the counter, whose counts are saved.
     environment: makes an environment like those of the actors, from a seed.
     spec: of that environment.
     codec: of the rows of the tables.
     replay: the tables, or None if it does not use them; `writer(role)` writes into those that its role writes.
     variables: gives out those that the learner publishes, or None if it does not use them.
-    kept: whether the replay has what was written before the run went on; it begins empty otherwise.
+    kept: whether the replay has what was written before the run was resumed; it begins empty otherwise.
     logger: makes the node's log.
   """
 
@@ -58,7 +58,7 @@ class Role:
     uses: what they are linked with beside the counter: 'replay', 'learner' (its variables), or both. In a run without
       actors there is no replay, and no node that uses it.
     phase: which phase of the end of a run waits for them: 'actor' (they bring in data), 'learner' or 'evaluator'; see
-      `counting.PHASES`. Each worker has to come to its end by itself, or when its tally says that its phase is over.
+      `counting.PHASES`. Each worker has to finish by itself, or when its tally says that its phase has ended.
   """
 
   name: str

@@ -1,4 +1,4 @@
-"""The saver: writes checkpoints while a run goes on, and what the run leaves behind at its end."""
+"""The saver: writes checkpoints during a run, and what the run leaves behind at its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the learner's variables reach those who act with them."""
+"""How the learner's variables reach actors and evaluators."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Answer(Tuple[int, List[Dict[str, tf.Tensor]]]):
 
 
 def published(update: core.Update, networks: Any = None) -> Dict[str, Dict[str, tf.Variable]]:
-  """What an update gives out, {name: {variable: ...}}, with variables named by their places in the agent's networks.
+  """What an update publishes, {name: {variable: ...}}, with variables named by their places in the agent's networks.
 
   Raises:
     UserError: it publishes nothing.
@@ -84,7 +84,7 @@ def _listed(names: Mapping[str, Any], others: Mapping[str, Any]) -> str:
 class VariableClient:
   """Keeps a policy's variables up to date with those that an update publishes.
 
-  The request for newer variables is on its way while the actor goes on; where the learner is in the same thread the
+  The request for newer variables is pending while the actor continues; where the learner is in the same thread the
   answer is there at once.
   """
 
@@ -134,7 +134,7 @@ class VariableClient:
 
 
 class _Answered(NamedTuple):
-  """The answer of a call that is over, with the two methods of a future that are used."""
+  """The answer of a completed call, with the two methods of a future that are used."""
 
   value: Any
 

@@ -33,7 +33,7 @@ class StepLimit(base.EnvironmentWrapper):
 
   def step(self, action: Any) -> dm_env.TimeStep:
     """Takes a step, or starts an episode if none is going on."""
-    if self._is_truncated:  # The wrapped environment does not know that its episode is over.
+    if self._is_truncated:  # The wrapped environment does not know that its episode has ended.
       return self.reset()
     timestep = self._environment.step(action)
     self._num_steps = 0 if timestep.first() else self._num_steps + 1
