@@ -262,7 +262,7 @@ def test_the_newest_whole_one_is_taken_and_that_is_said(tmp_path, caplog, name, 
   with pytest.raises(errors.UserError, match='000000000020 is damaged') as caught:
     shutil.rmtree(older)
     checkpoints.latest(str(tmp_path))
-  assert 'remove that folder to begin anew' in str(caught.value) and '\n' not in str(caught.value)
+  assert 'remove that folder to start over' in str(caught.value) and '\n' not in str(caught.value)
 
 
 def test_damaged_ones_are_out_of_the_way_of_new_ones(tmp_path):

@@ -19,8 +19,9 @@ PAGE = 'docs/reference.md'
 HEAD = """\
 # Reference
 
-All that an agent may use, by what one wants to do; each with the first line of its docstring. `core.Step` comes of `from tfacme import core`, and `losses.values.huber` of `from tfacme.losses import values`.
-Written by `make reference`.
+All that an agent may use, by what one wants to do; each with the first line of its docstring. `core.Step` is `Step` of
+`from tfacme import core`, and `losses.values.huber` is `huber` of `from tfacme.losses import values`. `make reference`
+writes this page.
 """
 
 # What is listed: modules, and packages that give out names of their modules.
