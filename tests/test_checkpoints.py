@@ -287,7 +287,7 @@ def test_the_old_one_of_a_step_is_taken_if_the_new_one_is_damaged(tmp_path):
 
 def test_checkpoints_that_are_gone_are_not_begun_anew_without_a_word(tmp_path):
   shutil.rmtree(_write(tmp_path, 10))
-  with pytest.raises(errors.UserError, match='The checkpoints that were in .* are gone; .* to begin anew'):
+  with pytest.raises(errors.UserError, match='The checkpoints that were in .* are gone; .* to start over'):
     checkpoints.latest(str(tmp_path))
 
 
