@@ -10,6 +10,7 @@ from __future__ import annotations
 import collections.abc
 import dataclasses
 import inspect
+import os
 import re
 import reprlib
 from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
@@ -198,6 +199,8 @@ class Experiment:
     dataset: recorded data (`datasets.rlds(path)`), for whatever of the agent's source reads recorded data. A run whose
       budget is in learner steps is offline: it has no actors and no replay, and what the agent would sample from its
       tables is read from these episodes.
+    start: the folder of another run, of this or of another agent: the networks begin with its variables where these have
+      the same names and shapes. None begins with the networks' own; a resumed run does not take them again.
     evaluation: how the policy is evaluated; several evaluations as a list, of which the first is plotted. Each has a
       log of its own.
     observers: make additional columns for the logs of actors and evaluations; see `tfacme.observers`.
@@ -218,6 +221,7 @@ class Experiment:
   checkpointing: Checkpointing = Checkpointing()
   logging: Logging = Logging()
   observers: Sequence[Callable[[], Any]] = ()
+  start: Optional[str] = None
   stack: int = 1
   name: Optional[str] = None
 
@@ -251,6 +255,8 @@ class Experiment:
         raise errors.UserError(f'{name} is {part!r}, and has to be a {kind.__name__}, such as {fix}.')
     errors.count('seed', self.seed, low=0)
     errors.count('stack', self.stack)
+    if self.start is not None and not isinstance(self.start, (str, os.PathLike)):
+      raise errors.UserError(f"start is {self.start!r}, and has to be a run's folder, such as 'runs/bc'.")
     if self.dataset is not None and not hasattr(self.dataset, 'episodes'):
       fix = "such as datasets.rlds('recordings/dqn')"
       raise errors.UserError(f'dataset is {self.dataset!r}, and has to be recorded data, {fix}.')

@@ -108,6 +108,7 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   command = 'train dqn --env bsuite:catch/0 --steps 1000 --actors 2 --slots=3 --seed 4 --config.batch-size 5'
   command += ' --config.double False --evaluation.episodes 7 --logging.tensorboard False --threads 2'
   command += ' --networks.hidden-sizes 64 1e1 --networks.memory None --env.step-limit 7 --env.kwargs a 1e3 b False'
+  command += ' --start runs/before'
   assert cli.main(command.split()) == 0
   ((_, experiment, workdir, launch),) = calls
   assert (launch, workdir) == ('inline', 'runs/dqn-bsuite-catch-0-seed4')
@@ -116,6 +117,7 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   assert (experiment.name, experiment.seed, experiment.budget.actor_steps) == ('dqn', 4, 1000)
   assert (experiment.layout.actors, experiment.layout.slots, experiment.layout.threads) == (2, 3, 2)
   assert experiment.evaluation.episodes == 7 and not experiment.logging.tensorboard
+  assert experiment.start == 'runs/before'
   assert experiment.environment.id == 'bsuite:catch/0'
   assert experiment.environment.options.changed == {'kwargs': {'a': 1000, 'b': False}, 'step_limit': 7}
   first, last = capsys.readouterr().out.splitlines(keepends=True)

@@ -115,6 +115,7 @@ def _train(arguments: Sequence[str]) -> None:
     evaluation=options.evaluation,
     checkpointing=options.checkpointing,
     logging=options.logging,
+    start=options.start,
     name=agent,
   )
   workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)

@@ -30,12 +30,15 @@ class RunOptions:
     workdir: the run's folder; the same command with the same folder resumes from its last checkpoint. None is
       runs/AGENT-ENVIRONMENT-seedSEED.
     stack: of how many of the environment's last observations one is made for the agent; replay stores each once.
+    start: the folder of another run, of this or of another agent, whose variables the networks begin with where these
+      have the same names and shapes.
   """
 
   launch: Engine = 'inline'
   seed: int = 0
   workdir: Optional[str] = None
   stack: int = 1
+  start: Optional[str] = None
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
   evaluation: tyro.conf.SuppressFixed[experiments.Evaluation] = experiments.Evaluation()
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()

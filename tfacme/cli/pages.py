@@ -43,6 +43,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     evaluation=_with_first(experiment.evaluation, options.evaluation),
     checkpointing=options.checkpointing,
     logging=options.logging,
+    start=options.start,
   )
   running.run(experiment, options.workdir or _workdir(experiment), options.launch)
 
@@ -80,6 +81,7 @@ def _with_first(evaluation: Any, first: experiments.Evaluation) -> Any:
 def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
   return {
     'stack': experiment.stack,
+    'start': experiment.start,
     'seed': experiment.seed,
     'steps': experiment.budget.steps,
     'layout': experiment.layout,

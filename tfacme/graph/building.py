@@ -76,6 +76,8 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
   experiment = plan.experiment
   with networks.seeded(plan.seed('networks')):
     nets = plan_lib.make_networks(experiment, plan.seen_spec)
+    if plan.taken is not None:
+      plan.taken.assign(nets)
     update = experiment.builder.update(nets, plan.seen_spec)
     random = networks.Randomness(networks.next_seed())
   room = readers.Room(replay, plan.described, plan.seed('source'))

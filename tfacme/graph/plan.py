@@ -12,7 +12,7 @@ import tree
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import acting, counting, export, variables
+from tfacme.workers import acting, counting, export, saved, starting, variables
 from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
@@ -33,6 +33,7 @@ class Plan:
     folder: of the run, or None if it leaves nothing behind.
     checkpoint: to resume from, or None. Its folder is deleted soon after all nodes have started.
     start: the steps of the run so far, in the unit of its budget.
+    taken: the variables of another run that it begins with; None if it is resumed, and for all but the learner.
   """
 
   experiment: experiments.Experiment
@@ -45,11 +46,12 @@ class Plan:
   folder: Optional[str]
   checkpoint: Optional[str]
   start: int
+  taken: Optional[starting.Start] = None
 
   def for_acting(self) -> Plan:
     """What nodes need that act or save: all but what only the learner learns from, which may be large."""
     experiment = dataclasses.replace(self.experiment, dataset=None, builder=self.experiment.builder.for_acting())
-    return dataclasses.replace(self, experiment=experiment, source=None, roles=())
+    return dataclasses.replace(self, experiment=experiment, source=None, roles=(), taken=None)
 
   @property
   def phases(self) -> Sequence[Sequence[str]]:
@@ -139,11 +141,12 @@ def make_plan(
   roles = [role.prepared(given) for role in roles]
   fit.check_read()
   described = _prefilled(described, roles)
-  _check_update(experiment, nets, spec)
+  _check_update(experiment, nets, spec, checkpoint)
   if relabel is None:  # Else nobody knows how many rows there will be.
     _warn_if_too_short(experiment, described, source)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
-  return Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start)
+  taken = None if checkpoint else _taken(experiment, nets, spec)
+  return Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start, taken)
 
 
 def stacked(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> specs.EnvironmentSpec:
@@ -161,11 +164,25 @@ def make_policy(
   return policy if experiment.stack == 1 else networks.StackedPolicy(policy, spec.observations, experiment.stack)
 
 
-def _check_update(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> None:
-  """Raises a `UserError` if the policies don't find their variables in what the update publishes."""
+def _check_update(
+  experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec, checkpoint: Optional[str]
+) -> None:
+  """Raises a `UserError` if policies don't find their variables in what the update publishes, or it its own ones."""
   update = experiment.builder.update(nets, stacked(experiment, spec))
   for evaluation in [True] if experiment.offline else [True, False]:
     variables.check(update, make_policy(experiment, nets, spec, evaluation), nets)
+  if checkpoint:
+    saved.Saved(os.path.join(checkpoint, 'learner')).check(update, whole=False)
+
+
+def _taken(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> Optional[starting.Start]:
+  """What the run begins with of another one."""
+  if experiment.start is None:
+    return None
+  taken = starting.find(os.fspath(experiment.start), nets, make_policy(experiment, nets, spec, evaluation=True))
+  for line in taken.lines:
+    _LOG.warning('%s', line)
+  return taken
 
 
 def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec) -> core.Nest:

@@ -29,7 +29,7 @@ _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
 # What identifies an experiment.
-_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'seed')
+_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'start', 'seed')
 
 
 class Run:
@@ -201,6 +201,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'seed': experiment.seed,
     'dataset': None if experiment.dataset is None else _name(experiment.dataset),
     'observers': [_name(observer) for observer in experiment.observers],
+    'start': None if experiment.start is None else os.fspath(experiment.start),
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,
     **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'checkpointing', 'logging')},

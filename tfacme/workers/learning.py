@@ -18,9 +18,8 @@ from tfacme import checkpoints, core, errors, experiments, networks, schedules
 from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
 from tfacme.tensors import compiling, memory
-from tfacme.workers import counting, variables
+from tfacme.workers import counting, saved, variables
 
-_STATE = 'learner.json'
 _FIRST_ROWS = 100  # at most, one for each learner step
 _REPORT_EVERY = 10  # learner steps between two reports to the counter
 
@@ -163,20 +162,22 @@ class Learner:
     """Writes the update's state, the count and the place in recorded data into the folder `path`."""
     with self._reading, self._lock:
       self._check_broken()
-      self._checkpoint().write(os.path.join(path, 'update'))
+      self._checkpoint().write(os.path.join(path, saved.VARIABLES))
       # What was read of recorded data and not learned from yet is read again. Of a queue it is lost, as are items in
       # flight: the actors of a resumed run make new ones.
-      state = {'steps': self._steps, 'source': self._before if self._batches else self._source.state()}
-      with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
+      source = self._before if self._batches else self._source.state()
+      state = {'steps': self._steps, 'source': source, 'variables': self._layout()}
+      with open(os.path.join(path, saved.STATE), 'w', encoding='utf-8') as file:
         json.dump(state, file)
       return self._digest()
 
   def restore(self, path: str) -> str:
     """Restores what `save` wrote."""
     with self._lock:
-      status = self._checkpoint().read(os.path.join(path, 'update'))
+      saved.Saved(path).check(self._update, whole=True)
+      status = self._checkpoint().read(os.path.join(path, saved.VARIABLES))
       status.assert_existing_objects_matched()
-      with open(os.path.join(path, _STATE), encoding='utf-8') as file:
+      with open(os.path.join(path, saved.STATE), encoding='utf-8') as file:
         state = json.load(file)
       self._steps = state['steps']
       self.tally.counts['learner_steps'] = self._steps
@@ -272,6 +273,9 @@ class Learner:
   def _read(self, name: str) -> Dict[str, tf.Tensor]:
     return dict(zip(self._published[name], self._values[name].read()))
 
+  def _layout(self) -> Dict[str, Any]:
+    return saved.layout(self._update, self._parts.networks, list(self._published.get('policy', ())))
+
   def _checkpoint(self) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(update=self._update, random=self._parts.random)
 
@@ -324,7 +328,7 @@ def _nested(priorities: Any, values: Iterator[np.ndarray]) -> Any:
 
 def saved_steps(path: str) -> int:
   """The number of learning steps of a learner that was saved in the folder `path`."""
-  with open(os.path.join(path, _STATE), encoding='utf-8') as file:
+  with open(os.path.join(path, saved.STATE), encoding='utf-8') as file:
     return json.load(file)['steps']
 
 

@@ -1,0 +1,100 @@
+"""What a learner has saved, read without a learner: which variables there are, and their values."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from typing import Any, Dict, Mapping, NamedTuple, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from tfacme import core, errors
+from tfacme.tensors import naming
+
+STATE, VARIABLES = 'learner.json', 'update'  # files of a learner's folder
+_PREFIX, _SUFFIX = 'update/', '/.ATTRIBUTES/VARIABLE_VALUE'  # of the places of an update's variables, in a checkpoint
+_SHOWN = 3  # of the variables of which an error tells
+
+
+class Kind(NamedTuple):
+  """What two variables have to have in common beside their names."""
+
+  shape: Sequence[int]
+  dtype: tf.DType
+
+  @classmethod
+  def of(cls, variable: Any) -> Kind:
+    """That of a variable."""
+    return cls(tuple(variable.shape), tf.as_dtype(variable.dtype))
+
+  def __str__(self) -> str:
+    return f'{self.dtype.name} {self.shape}'
+
+
+def layout(update: core.Update, networks: Any, policy: Sequence[str]) -> Dict[str, Any]:
+  """Where the variables of the agent's networks are in its update, as plain values.
+
+  Args:
+    update: the algorithm.
+    networks: the agent's.
+    policy: the names of the variables that it publishes for policies.
+  """
+  inside = {id(variable): place for place, variable in naming.places(update).items()}
+  named = {name: inside.get(id(variable)) for name, variable in naming.places(networks).items()}
+  return {'networks': {name: place for name, place in named.items() if place}, 'policy': list(policy)}
+
+
+class Saved:
+  """A learner that was saved in a folder.
+
+  Attributes:
+    networks: names in the agent's networks -> places in its update.
+    policy: which of the names are of what its policy acts by.
+  """
+
+  def __init__(self, path: str):
+    self._path = path
+    with open(os.path.join(path, STATE), encoding='utf-8') as file:
+      variables = json.load(file)['variables']
+    self.networks: Mapping[str, str] = variables['networks']
+    self.policy: Sequence[str] = variables['policy']
+
+  @functools.cached_property
+  def _reader(self) -> Any:
+    return tf.train.load_checkpoint(os.path.join(self._path, VARIABLES))
+
+  @functools.cached_property
+  def kinds(self) -> Mapping[str, Kind]:
+    """Those of all variables of the update, by their places in it."""
+    shapes, types = self._reader.get_variable_to_shape_map(), self._reader.get_variable_to_dtype_map()
+    return {
+      name[len(_PREFIX) : -len(_SUFFIX)]: Kind(tuple(shape), types[name])
+      for name, shape in shapes.items()
+      if name.startswith(_PREFIX) and name.endswith(_SUFFIX)
+    }
+
+  def value(self, place: str) -> np.ndarray:
+    """That of the variable in a place in the update."""
+    return self._reader.get_tensor(f'{_PREFIX}{place}{_SUFFIX}')
+
+  def check(self, update: core.Update, whole: bool) -> None:
+    """Raises a `UserError` unless an update has the variables that were saved.
+
+    Args:
+      update: the algorithm.
+      whole: whether it has all of its variables yet; those that its first step makes may be missing else.
+    """
+    here = {place: Kind.of(variable) for place, variable in naming.places(update).items()}
+    differences = [
+      f'{place} is {self.kinds.get(place, "missing")} there and {here.get(place, "missing")} here'
+      for place in {**here, **(self.kinds if whole else {})}
+      if here.get(place) != self.kinds.get(place)
+    ]
+    if differences:
+      more = f' and {len(differences) - _SHOWN} more differ' if len(differences) > _SHOWN else ''
+      raise errors.UserError(
+        f'The checkpoint {os.path.dirname(self._path)} is of an update with other variables: '
+        f'{", ".join(differences[:_SHOWN])}{more}; give another work directory, or what the run was begun with.'
+      )

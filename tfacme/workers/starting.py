@@ -1,0 +1,91 @@
+"""The variables of another run, with which a run's networks begin."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any, Dict, Iterable, Mapping, Sequence
+
+import numpy as np
+
+from tfacme import checkpoints, core, errors
+from tfacme.tensors import naming
+from tfacme.workers import saved
+
+_SHOWN = 3  # of the variables of which a line tells
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+  """What a run takes over of another one.
+
+  Attributes:
+    values: of variables of its networks, by their names.
+    lines: what there is to be said of that, a sentence each.
+  """
+
+  values: Mapping[str, np.ndarray]
+  lines: Sequence[str]
+
+  def assign(self, networks: Any) -> None:
+    """Gives the networks the values."""
+    variables = naming.places(networks)
+    for name, value in self.values.items():
+      variables[name].assign(value)
+
+
+def find(run: str, networks: Any, policy: core.Policy) -> Start:
+  """What networks can take over of another run, from its newest checkpoint.
+
+  Variables are matched by name and shape: first by their names in the networks of both agents; and then, of those by
+  which the policies of both act, by their names in what these act by, since agents may call the same network otherwise.
+  A layer is taken whole or not at all: the offsets of an output mean nothing behind other weights.
+
+  Args:
+    run: the other run's folder.
+    networks: of this run's agent, with their variables.
+    policy: that acts by them.
+
+  Raises:
+    UserError: there is no checkpoint of a run, or nothing in it matches.
+  """
+  checkpoint = checkpoints.latest(os.path.join(run, 'checkpoints'))
+  if checkpoint is None:
+    raise errors.UserError(f'There is no checkpoint of a run in {run} to start from; give the folder of a run.')
+  other = saved.Saved(os.path.join(checkpoint, 'learner'))
+  mine = {name: saved.Kind.of(variable) for name, variable in naming.places(networks).items()}
+  names = {
+    **_of_policies(list(naming.named(policy, networks)), other.policy),
+    **{name: name for name in other.networks},
+  }
+  pairs = {name: other.networks[names[name]] for name in mine if names.get(name) in other.networks}
+  other_kinds = {name: other.kinds[place] for name, place in pairs.items()}
+  split = {os.path.dirname(name) for name, kind in mine.items() if other_kinds.get(name) != kind}
+  taken = [name for name in mine if os.path.dirname(name) not in split]
+  if not taken:
+    raise errors.UserError(
+      f'No variable of the run {run} has the name and the shape of one of this run: it has {_listed(other.networks)}, '
+      f'and this one {_listed(mine)}; give a run whose networks have a part in common with these.'
+    )
+  left = [
+    f'{name} ({kind}' + (f', and {other_kinds[name]} there)' if other_kinds.get(name, kind) != kind else ')')
+    for name, kind in mine.items()
+    if name not in taken
+  ]
+  steps = checkpoints.manifest(checkpoint)['steps']
+  lines = [f'{len(taken)} of {len(mine)} variables begin as in {run} at step {steps:,}: {_listed(taken)}.']
+  if left:
+    lines.append(f'{len(left)} of {len(mine)} variables begin anew, since there are none like them: {_listed(left)}.')
+  return Start({name: other.value(pairs[name]) for name in taken}, lines)
+
+
+def _of_policies(mine: Sequence[str], theirs: Sequence[str]) -> Dict[str, str]:
+  """For names of one policy those of another one that are the same from where the names of each begin to differ."""
+  there = dict(zip(naming.relative(theirs), theirs))
+  return {name: there[seen] for name, seen in zip(mine, naming.relative(mine)) if seen in there}
+
+
+def _listed(names: Iterable[str]) -> str:
+  names = list(names)
+  more = len(names) - _SHOWN
+  return ', '.join(names[:_SHOWN]) + (f' and {more} more' if more > 0 else '')
