@@ -199,8 +199,8 @@ class Experiment:
     dataset: recorded data (`datasets.rlds(path)`), for whatever of the agent's source reads recorded data. A run whose
       budget is in learner steps is offline: it has no actors and no replay, and what the agent would sample from its
       tables is read from these episodes.
-    start: the folder of another run, of this or of another agent: the networks begin with its variables where these have
-      the same names and shapes. None begins with the networks' own; a resumed run does not take them again.
+    start: the folder of another run, of this or of another agent: the networks begin with its variables where these
+      have the same names and shapes. None begins with the networks' own; a resumed run does not take them again.
     evaluation: how the policy is evaluated; several evaluations as a list, of which the first is plotted. Each has a
       log of its own.
     observers: make additional columns for the logs of actors and evaluations; see `tfacme.observers`.
