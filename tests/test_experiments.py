@@ -121,7 +121,7 @@ def test_the_learner_may_have_threads_of_its_own(layout, threads):
 
 def test_nodes_that_come_up_late_need_no_checkpoint(tmp_path):
   """The first checkpoint of a run that went on takes the place of the one that it went on from."""
-  folder, parts = str(tmp_path / 'checkpoints'), {'learner': lambda path: None}
+  folder, parts = str(tmp_path / 'checkpoints'), {'learner': tfacme.make_learner(planner.experiment()).save}
   checkpoint = checkpoints.write(folder, lambda path: 300, parts, keep=1)
   plan = plan_lib.make_plan(planner.experiment(), str(tmp_path), checkpoint)
   checkpoints.write(folder, lambda path: 400, parts, keep=1)
