@@ -1,6 +1,6 @@
-"""The numbers that several agents have, as bases of their configs. Imports no TensorFlow.
+"""Hyperparameters that several agents share, as bases of their configs. Imports no TensorFlow.
 
-A field says its range where it stands, and is checked when the config is made:
+A field states its range where it is defined, and is checked when the config is made:
 
     @dataclasses.dataclass(frozen=True)
     class MyConfig(configs.AdamConfig, configs.ReplayConfig):
@@ -66,7 +66,7 @@ class Config:
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig(Config):
-  """Adam along a clipped gradient, for an agent with step sizes of its own."""
+  """Adam along a clipped gradient, for an agent that defines its own step sizes."""
 
   adam_epsilon: float = number(1e-8, above=0)
   """Added to the root of Adam's second moment (Kingma & Ba 2015, algorithm 1)."""
@@ -96,7 +96,7 @@ class NStepConfig(Config):
 
 @dataclasses.dataclass(frozen=True)
 class ReplayConfig(Config):
-  """Learning from a replay table, at a ratio to what comes into it."""
+  """Learning from a replay table, at a ratio of samples to inserts."""
 
   batch_size: int = count(256)
   """Items of one learning step."""

@@ -3,7 +3,7 @@
 What an environment's specs have to say, for agents, replay and default networks to take it for what it is:
 - Observations and actions are nests (dicts, tuples, lists, named tuples) of `dm_env.specs.Array`s. Wherever a nest is
   flattened, the parts of a dict are in the order of their keys.
-- All of it is numbers: truths, integers and real numbers of at most 8 bytes. `environments.factory` brings them into
+- All of it is numbers: booleans, integers and real numbers of at most 8 bytes. `environments.factory` brings them into
   single precision; of integers only those that fit.
 - A choice among n values is a `DiscreteArray`, several at once are a `MultiDiscreteArray`, and all count from 0. An
   integer that is a quantity is an `Array` or a `BoundedArray`, with bounds if it has any. The types tell the two apart:
@@ -101,7 +101,7 @@ def paths(nest: Any) -> Dict[str, Any]:
 
 
 def action_mask_spec(action_spec: Any) -> Any:
-  """The specs of a mask of legal actions: a nest like the actions, where a truth stands in for real numbers."""
+  """The specs of a mask of legal actions: a nest like the actions, where a boolean stands in for real numbers."""
   return tree.map_structure(lambda leaf: dm_specs.BoundedArray(_mask_shape(leaf), np.bool_, False, True), action_spec)
 
 
@@ -130,7 +130,7 @@ def _check_leaf(name: str, leaf: Any) -> None:
     )
   if leaf.dtype.kind not in 'biuf' or leaf.dtype.itemsize > 8:
     raise errors.UserError(
-      f'The {name} of this environment is of type {leaf.dtype.name}, and experience is numbers: truths, integers and '
+      f'The {name} of this environment is of type {leaf.dtype.name}, and experience is numbers: booleans, integers and '
       'real numbers of at most 8 bytes; wrap it so that it gives such, or leave that part out.'
     )
 

@@ -60,7 +60,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     ),
   ),
   'Put an agent together': ('core.Builder', 'core.BuilderWrapper', 'core.Policy', 'core.Update', 'core.UpdateOutput'),
-  'Say its numbers': ('tfacme.configs', 'tfacme.schedules'),
+  'Define its hyperparameters': ('tfacme.configs', 'tfacme.schedules'),
   'Know what a row and a batch are': (
     *('core.Step', 'core.step_spec', 'core.Batch', 'core.Info', 'core.Context', 'core.Nest'),
   ),

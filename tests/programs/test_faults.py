@@ -68,8 +68,8 @@ def test_a_node_that_raises_ends_the_run(what, engine, tmp_path):
 def test_an_environment_that_does_not_keep_to_its_specs_is_one_line(environment, says, engine, tmp_path):
   arguments = ['--env', f'{broken.__name__}:{environment}', '--launch', engine, '--workdir', str(tmp_path)]
   ended = processes.tfacme('train', 'dqn', *arguments, '--steps', '50000').wait(100)
-  where = 'actor-0 at its step 1000, slot 0: the environment does not keep to its own'
-  assert ended.err == f'tfacme: {where} {says}; mend the one or the other.\n'
+  where = 'actor-0 at its step 1000, slot 0: the environment violates its own'
+  assert ended.err == f'tfacme: {where} {says}; fix one or the other.\n'
   assert (ended.code, ended.left) == (2, [])
 
 

@@ -145,7 +145,7 @@ def test_a_queue_smaller_than_a_batch_is_refused():
 
 
 def test_a_limiter_that_would_stop_for_ever_is_refused():
-  with pytest.raises(errors.UserError, match='would stop for ever'):
+  with pytest.raises(errors.UserError, match='would block for ever'):
     tables.Limiter(samples_per_insert=4.0, min_size=1, low=0.0, high=3.0)
   with pytest.raises(errors.UserError, match='error buffer is 1, and has to be at least 8'):
     tables.sample_to_insert_ratio(8.0, min_size=100, error_buffer=1.0)

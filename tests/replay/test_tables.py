@@ -109,7 +109,7 @@ def test_a_limiter_that_is_refused_would_have_stopped():
   object.__setattr__(limiter, 'high', 2.0)
   object.__setattr__(limiter, 'low', 2.5)
   assert _stuck(limiter, lambda inserts, samples: inserts)
-  _refused(lambda: tables.Limiter(3.0, 1, 2.5, 2.0), 'rate limiter would stop for ever between its bounds 2.5 and 2')
+  _refused(lambda: tables.Limiter(3.0, 1, 2.5, 2.0), 'rate limiter would block for ever between its bounds 2.5 and 2')
 
 
 @pytest.mark.parametrize('ratio', RATIOS)

@@ -133,7 +133,7 @@ def test_a_reward_that_is_no_number_stops_the_run(bad):
 
 def test_an_observation_that_is_not_as_its_spec_says_is_a_mistake():
   loop, _ = make_loop([Line(observation=np.float64)])
-  with pytest.raises(errors.UserError, match='does not keep to its own observation_spec'):
+  with pytest.raises(errors.UserError, match='violates its own observation_spec'):
     run(loop)
 
 

@@ -86,7 +86,7 @@ def test_what_an_environment_gives_is_held_against_its_spec():
     play([Count([101])], 1)
   with pytest.raises(errors.NonFiniteError, match='judge at step 1 of an episode, environment 0: the reward is nan'):
     play([Count([5], rewards=np.nan)], 1)
-  with pytest.raises(errors.UserError, match='environment 1: the environment does not keep to its own reward_spec'):
+  with pytest.raises(errors.UserError, match='environment 1: the environment violates its own reward_spec'):
     play([Count([5]), Count([5], rewards=1.0)], 2)
 
 

@@ -25,10 +25,10 @@ def make(observations, rewards=_SCALAR, slots=2):
 
 def _refused(observations, value, says, method='observe'):
   intake, arrays = make(observations)
-  begin = 'actor-3 at its step 12, slot 1: the environment does not keep to its own observation_spec: '
+  begin = 'actor-3 at its step 12, slot 1: the environment violates its own observation_spec: '
   with pytest.raises(errors.UserError) as caught:
     getattr(intake, method)(1, value)
-  assert str(caught.value) == f'{begin}{says}; mend the one or the other.'
+  assert str(caught.value) == f'{begin}{says}; fix one or the other.'
   assert all((array == 0).all() for array in arrays)
 
 
@@ -122,7 +122,7 @@ def test_a_nest_of_another_structure_is_told_by_what_differs(value, says):
 def test_a_reward_or_a_discount_of_another_kind_is_told(changes, says):
   intake, _ = make(dm_specs.Array((3,), np.float32))
   timestep = dm_env.transition(1.0, np.zeros(3, np.float32))._replace(**changes)
-  with pytest.raises(errors.UserError, match=f'actor-3 at its step 12, slot 0: .* its own {says}; mend'):
+  with pytest.raises(errors.UserError, match=f'actor-3 at its step 12, slot 0: .* its own {says}; fix'):
     intake.pay(0, timestep)
 
 

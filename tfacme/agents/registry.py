@@ -1,8 +1,8 @@
 """Agents by name, for the command line, tests and benchmarks.
 
-An agent is a package or module, or any object, that has three names: `Config`, the dataclass of its numbers, each with
-a default; `Builder`, which makes its builder from a config; and `default_networks`, which makes a factory of networks
-for any observations, and whose fields, if it is a dataclass, are options of the command too.
+An agent is a package or module, or any object, that has three names: `Config`, the dataclass of its hyperparameters,
+each with a default; `Builder`, which makes its builder from a config; and `default_networks`, which makes a factory of
+networks for any observations, and whose fields, if it is a dataclass, are options of the command too.
 
 Those of tfacme are the packages in this folder, each with a module `about` beside them, and named as their folder is.
 An agent of one's own is named `package.module` or `package.module:object`, and need not be installed: modules of the
@@ -46,7 +46,7 @@ def summaries() -> Dict[str, str]:
 
 
 def config(name: str, **fields: Any) -> Any:
-  """An agent's numbers: the defaults of its dataclass, but for some fields."""
+  """An agent's hyperparameters: the defaults of its dataclass, except for some fields."""
   kind = _find(name).Config
   if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
     raise errors.UserError(f'Config of {name} has to be a dataclass, whose fields are the numbers of the agent.')

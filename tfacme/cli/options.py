@@ -17,7 +17,7 @@ Engine = Literal['inline', 'local_mt', 'local_mp']
 Environment = Annotated[tyro.conf.FlagConversionOff[environments.Options], tyro.conf.arg(name='env')]
 
 # A comment above a field would be shown to users. The layout has no prefix (--actors, --slots), since it is what one
-# changes most; truths are written as values, like all other options.
+# changes most; booleans are written as values, like all other options.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Recorded data in the form of an experiment's environment, by the wrappers that the environment has itself.
 
 Data may have been recorded where some of the environment's outer wrappers were not: with raw actions, frames that are
-not stacked, observations without the action before them. An episode is then played once more, as an environment, within
-those wrappers.
+not stacked, observations without the action before them. An episode is then replayed, as an environment, within those
+wrappers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Level(NamedTuple):
 
   @property
   def names(self) -> str:
-    """Of those wrappers, in words."""
+    """Those wrappers, in words."""
     return ' and '.join(map(_name, self.wrappers))
 
 

@@ -1,4 +1,4 @@
-"""Episodes that go through wrappers of an environment: each is played once more, as an environment, within them."""
+"""Episodes that go through wrappers of an environment: each is replayed, as an environment, within them."""
 
 from __future__ import annotations
 

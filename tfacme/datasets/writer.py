@@ -101,7 +101,7 @@ class RLDSWriter:
     self._shard, self._episodes, self._bytes = None, 0, 0
 
   def close(self) -> None:
-    """Writes what is left, and lets others have the folder."""
+    """Writes what is left, and unlocks the folder."""
     if self._lock is None:
       return
     try:
@@ -157,7 +157,7 @@ class RLDSWriter:
 
 
 def _lock(path: str) -> int:
-  """Takes the folder for this process: the system lets it go when the process ends, however it ends."""
+  """Locks the folder for this process; the system releases the lock when the process ends, however it ends."""
   handle = os.open(path, os.O_RDONLY)
   try:
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,7 +12,7 @@ import dm_env
 from tfacme import errors
 from tfacme.environments import keywords, packages
 
-# Importing bsuite takes seconds (it brings pandas and plotting), too long for finding a slip in an id: so its
+# Importing bsuite takes seconds (it brings pandas and plotting), too long for finding a typo in an id: so its
 # experiments are listed here as well: the number of settings and what the experiment is.
 _EXPERIMENTS = {
   'bandit': (20, 'an 11-armed bandit'),

@@ -123,7 +123,7 @@ class GymEnvironment(dm_env.Environment):
     try:
       return self._observation(observation)
     except _WrongError as error:
-      raise errors.UserError(f'{self._name} does not keep to its observation space: {error}.') from error
+      raise errors.UserError(f'{self._name} violates its observation space: {error}.') from error
     except (KeyError, IndexError, TypeError, ValueError) as error:
       reason = f'it lacks {error}' if isinstance(error, KeyError) else f'{" ".join(str(error).split())[:200]}'
       raise errors.UserError(

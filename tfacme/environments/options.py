@@ -23,7 +23,7 @@ class Options:
   Attributes:
     kwargs: keyword arguments of what makes the environment: of `gymnasium.make`, a bsuite experiment, a dm_control
       task, a MinAtar game, the ALE and its preprocessing (see `environments.atari`), or a function of one's own. A
-      command line gives numbers, truths and strings; code may give whatever that takes.
+      command line gives numbers, booleans and strings; code may give whatever that takes.
     action_mask: whether the mask of legal actions is taken out of Gymnasium's `info` into the observation
       (`wrappers.ActionMask`).
     action_repeat: how often each action is taken (`wrappers.ActionRepeat`); 0 leaves the wrapper out.

@@ -10,7 +10,7 @@ import tensorflow as tf
 def generalized_advantages(
   rewards: tf.Tensor, discounts: tf.Tensor, values: tf.Tensor, mask: tf.Tensor, gamma: float, lambda_: float
 ) -> Tuple[tf.Tensor, tf.Tensor]:
-  """Generalized advantage estimation (Schulman et al. 2016, equations 11 and 16), over episodes that end on the way.
+  """Generalized advantage estimation (Schulman et al. 2016, equations 11 and 16), across ends of episodes.
 
   With delta_t = r_{t+1} + gamma d_{t+1} v_{t+1} - v_t, the advantage of a row that starts a transition is
   A_t = delta_t + gamma d_{t+1} lambda A_{t+1}, and that of any other row is 0. So nothing flows from one episode into
@@ -22,7 +22,7 @@ def generalized_advantages(
     values: [B, T + 1], of the observations of these rows and of one more.
     mask: float [B, T], 1 where a row starts a real transition.
     gamma: the agent's discount for each step.
-    lambda_: how much of the following errors is taken in; 0 is one step, 1 all.
+    lambda_: how much of the following errors is included; 0 is one step, 1 all.
 
   Returns:
     The advantages [B, T], and the targets of the values, A_t + v_t, [B, T].

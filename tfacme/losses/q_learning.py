@@ -1,14 +1,14 @@
 """Variants of Q-learning, each a loss that is given to one update.
 
-A variant is a function of the networks and of a batch of transitions, so that it may ask them for whatever it needs:
+A variant is a function of the networks and of a batch of transitions, so that it can evaluate whatever it needs:
 
     def q_learning(online, target, transition):
       best = tf.reduce_max(target(transition.next_observation), axis=1)
       ...
       return q_learning.Losses(loss, errors, {'q': ...})
 
-The networks return values [B, A] in which illegal actions are masked. What comes of the target network needs no
-`stop_gradient`: nothing of it is learned.
+The networks return values [B, A] in which illegal actions are masked. Outputs of the target network need no
+`stop_gradient`: gradients are taken with respect to the online network alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tfacme.losses import values
 
 
 class Losses(NamedTuple):
-  """What a variant gives back."""
+  """What a variant returns."""
 
   loss: tf.Tensor  # [B], of each transition
   errors: tf.Tensor  # [B], by whose size prioritized replay samples

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 
 def value(q: tf.Tensor, log_prob: tf.Tensor, temperature: tf.Tensor) -> tf.Tensor:
-  """The soft value of a state from a sampled action (Haarnoja et al. 2018b, equation 3), by the critic that says least.
+  """The soft value of a state from a sampled action (Haarnoja et al. 2018b, equation 3), by the lowest critic.
 
   Args:
     q: [K, B], the action's value by each of K critics.

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 
 def clip_rewards(rewards: tf.Tensor, limit: float) -> tf.Tensor:
-  """Rewards [...] cut to the size `limit`; as they are if that is infinite."""
+  """Rewards [...] clipped to [-limit, limit]; unchanged if that is infinite."""
   return tf.clip_by_value(rewards, -limit, limit) if math.isfinite(limit) else rewards
 
 

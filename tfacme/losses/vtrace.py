@@ -16,7 +16,7 @@ def vtrace(
   clip_rho: float = 1.0,
   clip_policy_rho: float = 1.0,
 ) -> Tuple[tf.Tensor, tf.Tensor]:
-  """V-trace (Espeholt et al. 2018, equation 1 in the recursive form of remark 1), over episodes that end on the way.
+  """V-trace (Espeholt et al. 2018, equation 1 in the recursive form of remark 1), across ends of episodes.
 
   With rho_t = min(clip_rho, pi / mu), c_t = min(1, pi / mu) and delta_t = rho_t (r_{t+1} + gamma_t v_{t+1} - v_t):
   vs_t = v_t + delta_t + gamma_t c_t (vs_{t+1} - v_{t+1}). A row that starts no transition is worth its value, vs = v:

@@ -42,7 +42,7 @@ class policy_and_critics:  # pylint: disable=invalid-name  # Used as a function:
   """How many critics there are."""
 
   normalize_observations: bool = False
-  """Whether real numbers are brought to mean 0 and deviation 1 over the run."""
+  """Whether real numbers are normalized to mean 0 and standard deviation 1."""
 
   layer_norm: bool = False
   """Whether the first fully connected layer of each network is normalized."""

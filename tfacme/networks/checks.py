@@ -1,4 +1,4 @@
-"""What builders check of the networks that they are given, with errors of one sentence."""
+"""Checks of networks, for builders, with errors of one sentence."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Ensemble(snt.Module):
     self._members = list(members)
 
   def __call__(self, *args: Any) -> Any:
-    """What each of K networks says of the same inputs: their output, whatever nest it is, with leaves [K, B, ...]."""
+    """The outputs of K networks for the same inputs: a nest like each output, with leaves [K, B, ...]."""
     outputs = [member(*args) for member in self._members]
     return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *outputs)
 
@@ -48,7 +48,7 @@ class Critic(snt.Module):
     self._head = head or ValueHead(name='value')
 
   def __call__(self, observation: core.Nest, action: core.Nest) -> Any:
-    """From nests of observations [B, ...] and actions [B, ...] to values [B], or what else the head returns."""
+    """From nests of observations [B, ...] and actions [B, ...] to values [B], or whatever the head returns."""
     if self._normalizer is not None:
       observation = self._normalizer(observation)
     return self._head(self._torso([observation, action]))

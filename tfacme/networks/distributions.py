@@ -49,7 +49,7 @@ class Categorical(NamedTuple):
 
 
 class MultiCategorical(NamedTuple):
-  """N independent choices, each among so many values of its own."""
+  """N independent choices, each with its own number of values."""
 
   logits: Tuple[tf.Tensor, ...]  # N of them, [..., A_n]
 
@@ -104,16 +104,16 @@ class Gaussian(NamedTuple):
 
 
 class Deterministic(NamedTuple):
-  """One vector of D numbers, and no other."""
+  """A distribution of one vector of D numbers alone."""
 
   value: tf.Tensor  # [..., D]
 
   def mode(self) -> tf.Tensor:
-    """It, [..., D]."""
+    """The vector, [..., D]."""
     return self.value
 
   def sample(self, seed: tf.Tensor) -> tf.Tensor:
-    """It, [..., D], whatever the seed."""
+    """The vector, [..., D], whatever the seed."""
     del seed
     return self.value
 

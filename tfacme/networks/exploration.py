@@ -14,7 +14,7 @@ from tfacme.networks import masking, randomness
 
 @dataclasses.dataclass(frozen=True)
 class EpsilonGreedy:
-  """The action of the highest value, and any legal one with a probability of epsilon.
+  """The action of the highest value, and with probability epsilon any legal one.
 
   Attributes:
     epsilon: of the first slot, a schedule over the environment steps of the run.
@@ -26,7 +26,7 @@ class EpsilonGreedy:
 
   @classmethod
   def of(cls, config: configs.EpsilonConfig, evaluation: bool) -> EpsilonGreedy:
-    """As a config says."""
+    """From a config."""
     return cls(config.evaluation_epsilon) if evaluation else cls(config.epsilon, config.epsilon_ladder)
 
   def __call__(self, q: tf.Tensor, context: core.Context) -> tf.Tensor:

@@ -106,7 +106,7 @@ class PolicyAndValue(NamedTuple):
   value: tf.Tensor  # [B]
 
   def masked(self, legal: Any) -> PolicyAndValue:
-    """The same with a policy among the actions that are legal; see `masking`."""
+    """The same with illegal actions masked in the policy; see `masking`."""
     return PolicyAndValue(self.policy.masked(legal), self.value)
 
 
@@ -179,7 +179,7 @@ class DeterministicHead(snt.Module):
     self._linear = snt.Linear(size, w_init=snt.initializers.VarianceScaling(scale), name='action')
 
   def __call__(self, features: tf.Tensor) -> distributions.Deterministic:
-    """The one action that there is, [B, D]."""
+    """The action [B, D], as a distribution."""
     return distributions.Deterministic(tf.tanh(self._linear(features)))
 
 

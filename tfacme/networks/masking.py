@@ -1,7 +1,7 @@
 """Masks of legal actions: a named part of the observation, `action_mask`, and what they do to a network's output.
 
-Whoever calls a network for an agent calls it through `evaluate`, `step` or `unroll`. So an illegal action has the value
-`ILLEGAL` or no probability, wherever a policy acts, explores, is learned, or is bootstrapped from.
+Agents call their networks through `evaluate`, `step` or `unroll`. So an illegal action has the value `ILLEGAL`, or
+probability 0, wherever a policy acts, explores, learns or is bootstrapped from.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def legal_actions(observation: core.Nest) -> Optional[core.Nest]:
 
 
 def masked(output: Any, legal: Optional[core.Nest]) -> Any:
-  """A network's output in which illegal actions have no chance.
+  """A network's output with illegal actions masked.
 
   Args:
     output: action values [..., A], a distribution of actions, or whatever else has a method `masked(legal)`.

@@ -1,4 +1,4 @@
-"""Running statistics, by which numbers are brought to mean 0 and standard deviation 1."""
+"""Running statistics, by which numbers are normalized to mean 0 and standard deviation 1."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Normalizer(snt.Module):
     return x * self.std + self._mean
 
   def update(self, x: tf.Tensor, mask: tf.Tensor) -> None:
-    """Takes in x [N, *shape] where the mask, float [N], is 1 (Chan et al. 1979: how two samples' variances add up)."""
+    """Updates the statistics with x [N, *shape] where the mask, float [N], is 1 (Chan et al. 1979)."""
     weights = tf.reshape(mask, [-1] + [1] * self._mean.shape.rank)
     count = tf.reduce_sum(mask)
     before = self._decay * self._count
@@ -63,8 +63,8 @@ class Normalizer(snt.Module):
 class ObservationNormalizer(snt.Module):
   """Normalizes the real numbers of an observation; the first layer of a network. Images in bytes pass unchanged.
 
-  An update brings it up to date by `update_normalizers`; its variables are part of the network's, so an actor has the
-  statistics of the very version that it acts with.
+  Learning steps update it by `update_normalizers`; its variables are part of the network's, so an actor has the
+  statistics of the same version as its network.
   """
 
   def __init__(self, observation_spec: Any, limit: float = 10.0, name: Optional[str] = None):
@@ -92,13 +92,13 @@ class ObservationNormalizer(snt.Module):
     return tf.nest.pack_sequence_as(observation, leaves)
 
   def update(self, observation: Any, mask: tf.Tensor) -> None:
-    """Takes in a nest of observations [N, ...], those where `mask` [N] is 1."""
+    """Updates the statistics with a nest of observations [N, ...], those where `mask` [N] is 1."""
     leaves = tf.nest.flatten(observation)
     given = tuple(tuple(leaf.shape[1:]) for leaf in leaves)
     if given != self._shapes:
       raise ValueError(
         f'A normalizer of observations of shapes {list(self._shapes)} was given some of {list(given)}: one of a part '
-        'of the observation is brought up to date by its own `update`, with that part.'
+        'of the observation is updated by its own `update`, with that part.'
       )
     for normalizer, leaf in zip(self._leaves, leaves):
       if normalizer is not None:
@@ -106,11 +106,11 @@ class ObservationNormalizer(snt.Module):
 
 
 def update_normalizers(module: tf.Module, observation: Any, mask: Optional[tf.Tensor] = None) -> None:
-  """Brings every `ObservationNormalizer` within a module up to date; for any agent's update, as its last step.
+  """Updates every `ObservationNormalizer` within a module; for any agent's update, as its last step.
 
   Args:
     module: the update itself; in an agent around another one, the wrapper's own networks alone, since the update inside
-      sees to its own.
+      updates its own.
     observation: a nest of observations [B, T, ...].
     mask: 1 where an observation counts, [B, T]; None is everywhere.
   """

@@ -1,4 +1,4 @@
-"""The policy that agents share: a network, with memory or without, and a choice by what it returns."""
+"""The policy that agents share: a network, with memory or without, and how an action is chosen from its output."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Explore = Callable[[tf.Tensor, core.Context], tf.Tensor]
 
 
 class MemorylessPolicy(tf.Module):
-  """What the policies without memory have in common."""
+  """The base of policies without memory."""
 
   def initial_state(self, batch_size: int) -> core.Nest:
     """It has none, `()`."""
@@ -36,7 +36,7 @@ class NetworkPolicy(tf.Module):
 
     Args:
       network: from a nest of observations [B, ...] to any output; or a `networks.Unrollable`, which has a state.
-      choose: the action by that output, such as `ByValue`, `Sample` or `Mode`.
+      choose: the action from that output, such as `ByValue`, `Sample` or `Mode`.
       stores_state: whether the network's `state` before the action is one of the extras, as learning from sequences
         needs it.
     """
@@ -60,7 +60,7 @@ class NetworkPolicy(tf.Module):
 
 @dataclasses.dataclass(frozen=True)
 class ByValue:
-  """The action that a function picks by the values of all of them.
+  """The action that a function such as `EpsilonGreedy` picks by the values of all actions.
 
   Attributes:
     explore: such as `EpsilonGreedy`.

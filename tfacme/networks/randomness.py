@@ -5,8 +5,8 @@ A noisy layer, dropout, random quantiles, an augmentation or a target's noise dr
     noise = tf.random.stateless_normal(shape, networks.draw())
 
 In an actor, an evaluation and an exported policy the seed comes from the context of the call; in a learning step from a
-counter that is saved with the learner. So a run repeats, goes on as if it had never been stopped, and no two layers
-draw the same numbers. `phase()` says which of these it is, for what is random in some of them alone.
+counter that is saved with the learner. So a run repeats, resumes as if it had never been stopped, and no two layers
+draw the same numbers. `phase()` says which of these it is, for layers that are random in some of them alone.
 """
 
 from __future__ import annotations
@@ -93,13 +93,13 @@ def _current(what: str) -> _Source:
 
 
 def fold(seed: tf.Tensor, number: Any) -> tf.Tensor:
-  """A seed, int32 [2], made of another one and of a number."""
+  """A seed, int32 [2], derived from another one and a number."""
   return tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), number)
 
 
 @contextlib.contextmanager
 def drawing(seed: Any, phase: Optional[Phase] = None) -> Iterator[None]:
-  """Within it, `draw` gives seeds that are made of this one, int32 [2]: for tests, and for the body of a loop.
+  """Within it, `draw` returns seeds that are derived from this one, int32 [2]: for tests, and for the body of a loop.
 
   Args:
     seed: int32 [2].

@@ -56,7 +56,7 @@ class Unrollable(snt.Module):
     Args:
       observation: a nest of observations [B, T, ...].
       state: before the first of them, [B, ...].
-      first: bool [B, T]: where an episode begins, before which the state starts anew.
+      first: bool [B, T]: where an episode begins, before which the state is reset.
     """
     batch, length = first.shape
     features = _split(self._torso(_merge(observation)), batch, length)

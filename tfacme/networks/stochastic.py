@@ -36,7 +36,7 @@ class Dropout(snt.Module):
 class NoisyLinear(snt.Module):
   """A linear layer whose weights are noisy, by as much as is learned (Fortunato et al. 2018, section 3.1, factorised).
 
-  The noise is one for all of a batch and another one at each call. In an evaluation there is none.
+  A batch shares one noise, which differs from call to call. In an evaluation there is none.
   """
 
   def __init__(self, output_size: int, initial_noise: float = 0.5, name: Optional[str] = None):

@@ -108,7 +108,7 @@ class Cursor:
 
 
 def cut(steps: Sequence[core.Step], items: Items) -> List[core.Step]:
-  """The items of a stream, plainly: the reference to which all writers and readers are held.
+  """The items of a stream, computed plainly: the reference for all writers and readers.
 
   Args:
     steps: rows of one stream, with numpy arrays as leaves; it may hold several episodes and end within one.

@@ -33,7 +33,7 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-  """A batch of items cut from recorded episodes, shuffled, for ever.
+  """A batch of items cut from recorded episodes, shuffled, without end.
 
   Extras that were recorded and that nobody asks for are left out: within a `Mix` those that its other parts don't have.
 

@@ -24,11 +24,11 @@ class StreamWriter(Protocol):
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
     """Asks before a row is made whether the tables have room; waits for it at most `wait` seconds.
 
-    A few of the newest items may stay with the writer until more rows come, or until `everything` has to go.
+    A few of the newest items may stay with the writer until more rows come, or until `everything` is flushed.
 
     Args:
       wait: seconds.
-      everything: wait until nothing is on its way any more (at the end of a stream).
+      everything: wait until all items are inserted (at the end of a stream).
 
     Returns:
       What it still waits for, or None.

@@ -62,7 +62,7 @@ class Limiter:
     room = self.samples_per_insert + (0 if whole else 1)
     if self.high - self.low < room:
       raise errors.UserError(
-        f'The rate limiter would stop for ever between its bounds {self.low:g} and {self.high:g}, since neither one '
+        f'The rate limiter would block for ever between its bounds {self.low:g} and {self.high:g}, since neither one '
         f'insert nor one sample fits at samples_per_insert {self.samples_per_insert:g}; put them {room:g} apart.'
       )
 
@@ -108,7 +108,7 @@ def sample_to_insert_ratio(samples_per_insert: float, min_size: int, error_buffe
   """
   if error_buffer < max(1.0, samples_per_insert):
     raise errors.UserError(
-      f'The rate limiter would stop for ever: its error buffer is {error_buffer:g}, and has to be at least '
+      f'The rate limiter would block for ever: its error buffer is {error_buffer:g}, and has to be at least '
       f'{max(1.0, samples_per_insert):g} at samples_per_insert {samples_per_insert:g}.'
     )
   offset = samples_per_insert * min_size
@@ -182,12 +182,12 @@ def queue(items: Items, size: int, name: str = 'queue') -> Table:
 
 
 def segments(length: int, once: Sequence[str] = ()) -> Items:
-  """Items of `length` transitions and one row more, where the next one begins, on into the next episode."""
+  """Items of `length` transitions, whose last row is the next one's first, and which run on into the next episode."""
   return Items(length=length + 1, period=length, once=once, end='continue')
 
 
 def paced(items: Items, config: configs.ReplayConfig, by: Selector = Uniform(), name: str = 'replay') -> Table:
-  """A table that paces a run as a config says; sampled uniformly, or `by` priority."""
+  """A table with the size and the rate limiter of a config; sampled uniformly, or `by` priority."""
   limiter = tolerant_ratio(
     config.samples_per_insert, config.samples_per_insert_tolerance, config.min_replay_size, config.batch_size
   )
@@ -200,7 +200,7 @@ def with_stack(table: Table, stack: int) -> Table:
 
 
 def sampler(priority_exponent: float) -> Selector:
-  """By priority to the power of an exponent; of 0, where all items are alike, without the work for priorities."""
+  """Prioritized sampling with an exponent; with 0 uniform sampling, which spares the work for priorities."""
   return Prioritized(priority_exponent) if priority_exponent else Uniform()
 
 
@@ -256,7 +256,7 @@ def _check_writer(described: Sequence[Table]) -> None:
     raise errors.UserError("Items that continue into the next episode can't be cut from one stream with others.")
   if sum(table.limiter.bounds_inserts for table in described) > 1:
     names = [table.name for table in described]
-    raise errors.UserError(f'At most one replay table may hold the actors, and more than one of {names} does.')
+    raise errors.UserError(f'At most one replay table may block the actors, and more than one of {names} does.')
 
 
 def prefilled(table: Table, items: int) -> Table:

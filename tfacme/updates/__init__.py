@@ -1,7 +1,7 @@
 """What the learning steps of many agents are made of, so that an agent's `update.py` holds what its paper says.
 
-A part of a step that has state (an optimizer, a target network, a step that is taken now and then), or that knows what
-a batch is, belongs here. What is pure mathematics is in `losses`; what acts is in `networks`.
+A part of a step that has state (an optimizer, a target network, a periodic step), or that knows what a batch is,
+belongs here. What is pure mathematics is in `losses`; what acts is in `networks`.
 """
 
 from tfacme.updates.augmentation import random_shift as random_shift

@@ -12,7 +12,7 @@ from tfacme import configs, schedules
 
 
 class Step(NamedTuple):
-  """What a step down a loss gives back."""
+  """What a gradient step returns."""
 
   value: Any  # what the loss's function returned
   norm: tf.Tensor  # the global norm of the gradient, before any clipping, []
@@ -22,7 +22,7 @@ class Adam(tf.Module):
   """Adam along a clipped gradient, with a step size that may change (Kingma & Ba 2015, algorithm 1).
 
   Attributes:
-    parameters: what it moves.
+    parameters: the variables that it updates.
     steps: how many steps it has taken, int64 [].
     learning_rate: of its last step, float32 [].
   """
@@ -38,7 +38,7 @@ class Adam(tf.Module):
     """Initializes the optimizer and its moments.
 
     Args:
-      parameters: what it moves.
+      parameters: the variables that it updates.
       learning_rate: a schedule over its own steps.
       epsilon: added to the root of the second moment.
       max_gradient_norm: gradients of a larger global norm are scaled down to it; inf scales none.
@@ -61,22 +61,22 @@ class Adam(tf.Module):
     config: configs.OptimizerConfig,
     learning_rate: Optional[schedules.Schedule] = None,
   ) -> Adam:
-    """One that moves a module's variables, or these ones, as a config says.
+    """An optimizer of a module's variables, or of these variables, from a config.
 
     Args:
       what: a module whose variables exist, or variables.
-      config: its numbers.
-      learning_rate: of an agent that has several; None is the config's.
+      config: its hyperparameters.
+      learning_rate: for an agent that has several; None is the config's.
     """
     parameters = what.trainable_variables if isinstance(what, tf.Module) else what
     rate = config.learning_rate if learning_rate is None else learning_rate  # type: ignore[attr-defined]
     return cls(parameters, rate, config.adam_epsilon, config.max_gradient_norm)
 
   def minimize(self, loss: Callable[[], Any]) -> Step:
-    """Takes a step down a loss: the gradient of `parameters`, clipped, and Adam.
+    """Takes a step that lowers a loss: the gradient with respect to `parameters`, clipped, and Adam.
 
     Args:
-      loss: gives the loss [], or a tuple that begins with it.
+      loss: returns the loss [], or a tuple that begins with it.
     """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
       tape.watch(self.parameters)

@@ -1,4 +1,4 @@
-"""Steps that are taken now and then."""
+"""Steps that are taken periodically."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfacme import errors
 
 
 class Every(tf.Module):
-  """Takes a step in every so many calls: a delayed policy (Fujimoto et al. 2018, section 5.2), a slow model.
+  """Takes a step once in `period` calls: a delayed policy (Fujimoto et al. 2018, section 5.2), a slow model.
 
   The step is traced once, as a branch of the learning step's graph, and not computed where it is not due.
   """
@@ -26,7 +26,7 @@ class Every(tf.Module):
     """Takes the step in this call if it is due, from the first call of each period on.
 
     Args:
-      step: learns, and gives metrics, scalars by name.
+      step: learns, and returns metrics, scalars by name.
 
     Returns:
       The metrics of the last step that was taken.

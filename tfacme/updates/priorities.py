@@ -1,4 +1,4 @@
-"""Prioritized sampling, the learner's side: weights against its bias, and new priorities."""
+"""Prioritized sampling, the learner's side: importance weights and new priorities."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def importance_weights(config: configs.PrioritizedConfig, info: core.Info, steps
 
 
 def item_priorities(config: configs.PrioritizedConfig, errors: tf.Tensor) -> Optional[tf.Tensor]:
-  """The priorities [B] of items by their errors [B] (Schaul et al. 2016, section 3.3); None if they do not count."""
+  """The priorities [B] of items by their errors [B] (Schaul et al. 2016, section 3.3); None if sampling is uniform."""
   return tf.abs(errors) + config.priority_offset if config.priority_exponent else None
 
 
 def sequence_priorities(
   config: configs.PrioritizedConfig, errors: tf.Tensor, mask: tf.Tensor, max_weight: float
 ) -> Optional[tf.Tensor]:
-  """The priorities [B] of sequences (Kapturowski et al. 2019, section 2.3); None if they do not count.
+  """The priorities [B] of sequences (Kapturowski et al. 2019, section 2.3); None if sampling is uniform.
 
   Args:
-    config: whether they count, and what is added so that every sequence with something to learn is sampled again.
+    config: whether sampling is prioritized, and what is added so that every sequence can be sampled again.
     errors: [B, T], 0 where the mask is.
     mask: float [B, T], 1 where a row is learned from.
     max_weight: eta, the share of the largest error; the rest is the mean.

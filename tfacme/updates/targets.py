@@ -11,7 +11,7 @@ from tfacme import configs, errors
 
 
 class Target(tf.Module):
-  """A copy of a network, or of any module, that follows it by a period or by a rate.
+  """A copy of a network, or of any module, that is updated by a period or by a rate.
 
   Attributes:
     network: the copy.
@@ -35,7 +35,7 @@ class Target(tf.Module):
 
   @classmethod
   def of(cls, online: Any, config: configs.TargetConfig) -> Target:
-    """One that follows as a config says."""
+    """A target network from a config."""
     return cls(online, config.target_update_period, config.target_update_rate)
 
   def __call__(self, *args: Any) -> Any:
@@ -43,7 +43,7 @@ class Target(tf.Module):
     return self.network(*args)
 
   def update(self) -> None:
-    """Follows; comes once in each learning step, after the online network's own step."""
+    """Updates the copy; called once in each learning step, after the online network's own step."""
     pairs = list(zip(self.network.variables, self._online.variables))
     if self._rate is not None:
       for old, new in pairs:

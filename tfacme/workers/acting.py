@@ -50,7 +50,7 @@ class PolicyActor:
     self._variables.update()
 
   def act(self, observation: core.Nest, first: Any, steps: int) -> Tuple[core.Nest, core.Nest]:
-    """Actions and extras [N, ...] for observations [N, ...]; where `first` [N], the policy's state starts anew."""
+    """Actions and extras [N, ...] for observations [N, ...]; where `first` [N], the policy's state is reset."""
     numbers = self._numbers
     numbers[1] += 1
     numbers[2] = steps

@@ -1,4 +1,4 @@
-"""Where actors meet environments."""
+"""The loop between an actor and its environments."""
 
 from __future__ import annotations
 

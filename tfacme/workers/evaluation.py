@@ -146,7 +146,7 @@ class Evaluator:
     self._playing = self._player.play(act, self._episodes)
 
   def _tell(self, news: playing.Playing) -> None:
-    """Lets a display know how far it is."""
+    """Reports its progress to displays."""
     parts = self._parts
     self.tally.notes['evaluating'] = {**news._asdict(), 'of': self._episodes, 'max_steps': parts.max_episode_steps}
     self.tally.report()

@@ -1,8 +1,8 @@
-"""What an environment gives, held against its spec as it is taken.
+"""What an environment returns, checked against its spec.
 
-An assignment to a row of numbers broadcasts and converts without a word: an observation of shape (1,) fills three
-places, and 0.7 becomes 0 among whole numbers. So all that an environment gives to actors and to evaluations comes in
-through here. Each step is looked at, which costs under a microsecond; bounds are looked at where an episode begins.
+An assignment to an array broadcasts and converts silently: an observation of shape (1,) fills three places, and 0.7
+becomes 0 among integers. So all that an environment returns to actors and evaluations passes through here. Each step is
+checked, which costs under a microsecond; bounds are checked where an episode begins.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _NUMBERS = frozenset({float, int, bool, np.bool_, np.float32, np.float64, np.int
 
 
 class Intake:
-  """Takes the time steps of N environments; their observations are put down in arrays [N, ...].
+  """Takes the time steps of N environments, and writes their observations into arrays [N, ...].
 
-  All methods raise a `UserError`, which says where it was, for what is not as the environment's spec says, and a
+  All methods raise a `UserError`, which says where it was, for what does not fit the environment's spec, and a
   `NonFiniteError` for a reward or a discount that is not finite.
   """
 
@@ -47,7 +47,7 @@ class Intake:
     self._discount = _Number('discount', spec.discounts)
 
   def begin(self, slot: int, observation: core.Nest) -> None:
-    """Puts down the first observation of an episode, whose bounds are looked at too."""
+    """Writes the first observation of an episode, whose bounds are checked too."""
     try:
       for part, value in zip(self._parts, self._flatten(observation), strict=True):
         part.check_bounds(part.check(value))
@@ -56,7 +56,7 @@ class Intake:
     self.observe(slot, observation)
 
   def observe(self, slot: int, observation: core.Nest) -> None:
-    """Puts down an observation."""
+    """Writes an observation."""
     if observation.__class__ is np.ndarray and observation.dtype is self._dtype and observation.shape == self._shape:
       self._leaves[0][slot] = observation
       return
@@ -67,7 +67,7 @@ class Intake:
       raise self._told(error, slot, 'observation') from error
 
   def pay(self, slot: int, timestep: dm_env.TimeStep) -> None:
-    """Looks at the reward and the discount of a step."""
+    """Checks the reward and the discount of a step."""
     for number, value in ((self._reward, timestep.reward), (self._discount, timestep.discount)):
       if value.__class__ not in number.classes:
         try:
@@ -80,7 +80,7 @@ class Intake:
   def _told(self, error: _WrongError, slot: int, what: str) -> errors.UserError:
     """The error with where it was and what to do."""
     return errors.UserError(
-      f'{self._where(slot)}: the environment does not keep to its own {what}_spec: {error}; mend the one or the other.'
+      f'{self._where(slot)}: the environment violates its own {what}_spec: {error}; fix one or the other.'
     )
 
 
@@ -107,7 +107,7 @@ class _Part:
     return array
 
   def check_bounds(self, array: np.ndarray) -> None:
-    """Looks whether all numbers are within the bounds of the spec."""
+    """Checks that all numbers are within the bounds of the spec."""
     if self._bounds is None:
       return
     low, high = self._bounds
@@ -127,7 +127,7 @@ class _Number:
     self.finite: Callable[[Any], bool] = math.isfinite if not self._shape else finite
 
   def check(self, value: Any) -> None:
-    """Looks at the shape, and whether it is a number at all."""
+    """Checks the shape, and that it is a number at all."""
     if np.asarray(value).dtype.kind not in 'biuf':
       raise _WrongError(f'the {self.name} is {value!r}, and the spec says a number')
     if np.shape(value) != self._shape:

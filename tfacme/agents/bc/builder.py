@@ -18,7 +18,7 @@ class BCBuilder(core.Builder):
   """Behaviour cloning of choices, of bounded continuous actions and of nests of both, from recorded data alone.
 
   Attributes:
-    config: its numbers.
+    config: its hyperparameters.
   """
 
   config: BCConfig = BCConfig()

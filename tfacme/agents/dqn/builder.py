@@ -20,9 +20,9 @@ class DQNBuilder(core.Builder):
   """DQN for environments with a single discrete action, and whatever else learns action values from transitions.
 
   Attributes:
-    config: its numbers.
-    loss: a variant of Q-learning, as `losses.q_learning` says; None is double Q-learning by the config's numbers.
-    explore: picks actions by their values, as `networks.Explore` says; None is epsilon-greedy by the config's numbers.
+    config: its hyperparameters.
+    loss: a variant of Q-learning, see `losses.q_learning`; None is double Q-learning as the config has it.
+    explore: picks actions by their values, see `networks.Explore`; None is epsilon-greedy as the config has it.
   """
 
   config: DQNConfig = DQNConfig()

@@ -18,7 +18,7 @@ class IMPALABuilder(core.Builder):
   """IMPALA for environments with choices, with bounded continuous actions, or with nests of both.
 
   Attributes:
-    config: its numbers.
+    config: its hyperparameters.
   """
 
   variable_period: ClassVar[int] = 1  # What acts should be little older than what learns.

@@ -27,7 +27,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (256, 256) if not.
     lstm_size: units of an LSTM after them; None is a network without memory.
     activation: after each fully connected layer.
-    normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
+    normalize_observations: whether real numbers are normalized to mean 0 and standard deviation 1.
     residual: whether images go through the paper's deep residual network (figure 3, right), not the shallow one.
   """
 

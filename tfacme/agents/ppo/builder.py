@@ -18,7 +18,7 @@ class PPOBuilder(core.Builder):
   """PPO for environments with choices, with bounded continuous actions, or with nests of both.
 
   Attributes:
-    config: its numbers.
+    config: its hyperparameters.
   """
 
   variable_period: ClassVar[int] = 1  # On-policy: the next segment is of the newest policy.

@@ -1,4 +1,4 @@
-"""Every number of PPO. Imports no TensorFlow, so that the command line can show it at once."""
+"""The hyperparameters of PPO. Imports no TensorFlow, so that the command line can show them at once."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class PPOConfig(configs.AdamConfig):
   """Values may move this far from those before the learning step, as the ratios do; inf clips none (OpenAI's code)."""
 
   normalize_advantages: bool = True
-  """Whether the advantages of each minibatch are brought to mean 0 and deviation 1 (OpenAI's code)."""
+  """Whether the advantages of each minibatch are normalized to mean 0 and deviation 1 (OpenAI's code)."""
 
   normalize_values: bool = False
-  """Whether the value network learns targets brought to mean 0 and deviation 1 over the run (Acme's PPOConfig)."""
+  """Whether the value network learns targets normalized to mean 0 and deviation 1 (Acme's PPOConfig)."""
 
   value_decay: float = configs.number(0.995, low=0, high=1)
   """What the weight of older targets is multiplied by at each learning step, for normalize_values (Acme's ema_tau)."""

@@ -33,7 +33,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (64, 64) if not, as in
       the paper.
     activation: after each fully connected layer.
-    normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
+    normalize_observations: whether real numbers are normalized to mean 0 and standard deviation 1.
     initial_log_std: the logarithm of the standard deviation of continuous actions at first.
   """
 

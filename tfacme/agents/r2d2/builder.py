@@ -19,8 +19,8 @@ class R2D2Builder(core.Builder):
   """R2D2 for environments with a single discrete action.
 
   Attributes:
-    config: its numbers.
-    explore: picks actions by their values, as `networks.Explore` says; None is epsilon-greedy by the config's numbers.
+    config: its hyperparameters.
+    explore: picks actions by their values, see `networks.Explore`; None is epsilon-greedy as the config has it.
   """
 
   config: R2D2Config = R2D2Config()

@@ -1,4 +1,4 @@
-"""Every number of R2D2. Imports no TensorFlow, so that the command line can show it at once."""
+"""The hyperparameters of R2D2. Imports no TensorFlow, so that the command line can show them at once."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     lstm_size: units of the LSTM after them (512 in the paper).
     duelling: whether values are split into a state's and the actions' (Wang et al. 2016).
     activation: after each fully connected layer.
-    normalize_observations: whether real numbers are brought to mean 0 and deviation 1 over the run.
+    normalize_observations: whether real numbers are normalized to mean 0 and standard deviation 1.
   """
 
   hidden_sizes: Optional[Sequence[int]] = None

@@ -19,7 +19,7 @@ class SACBuilder(core.Builder):
   """SAC for environments with bounded continuous actions, or nests of those.
 
   Attributes:
-    config: its numbers.
+    config: its hyperparameters.
   """
 
   variable_period: ClassVar[int] = 1  # It learns once for each step, so ten steps would be ten versions of the policy.

@@ -8,7 +8,7 @@ import dm_env
 
 
 class EnvironmentWrapper(dm_env.Environment):
-  """An environment that hands everything on to another: the base of the wrappers, which override what they change.
+  """An environment that forwards everything to another: the base of the wrappers, which override what they change.
 
   Attributes that are no part of dm_env's interface, such as `render` or `bsuite_info`, are those of the wrapped
   environment.
@@ -32,9 +32,9 @@ class EnvironmentWrapper(dm_env.Environment):
     return self._environment.step(action)
 
   def outer_action(self, action: Any) -> Any:
-    """The action of its own that it hands on as `action`: so recorded actions of the wrapped environment come through.
+    """The wrapper's action that it forwards as `action`, so that the inner one's recorded actions can be used.
 
-    A wrapper that alters actions says here how they were before.
+    A wrapper that alters actions inverts that here.
     """
     return action
 
@@ -59,7 +59,7 @@ class EnvironmentWrapper(dm_env.Environment):
     self._environment.close()
 
   def __getattr__(self, name: str) -> Any:
-    # Private names are never handed on: copying and unpickling ask for them before there is an environment.
+    # Private names are never forwarded: copying and unpickling ask for them before there is an environment.
     if name.startswith('_'):
       raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
     return getattr(self._environment, name)

@@ -22,7 +22,7 @@ class CanonicalAction(base.EnvironmentWrapper):
 
     Args:
       environment: What to wrap. Its continuous actions have finite bounds.
-      clip: Whether actions outside [-1, 1] are taken for the nearest action inside, rather than handed on.
+      clip: Whether actions outside [-1, 1] are taken for the nearest action inside, rather than passed on.
 
     Raises:
       errors.UserError: If a continuous action has no finite bounds.

@@ -1,4 +1,4 @@
-"""What the last episode came to."""
+"""Return and length of the last episode."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tfacme.environments.wrappers import base
 
 
 class Statistics(NamedTuple):
-  """What a finished episode came to.
+  """Statistics of a finished episode.
 
   Attributes:
     episode_return: The sum of its rewards, without discounts.
