@@ -72,7 +72,7 @@ def test_a_number_or_a_line():
 
 
 def test_what_no_command_line_can_give():
-  with pytest.raises(errors.UserError, match='--config.loss can't be set on a command line; set it in Python'):
+  with pytest.raises(errors.UserError, match='--config.loss can not be set on a command line; set it in Python'):
     _parse('--config.loss abs')
 
 

@@ -114,7 +114,7 @@ def _behind(exit_: SystemExit, arguments: Sequence[str], prog: str) -> BaseExcep
     return errors.UserError(f'--{value_error.arg}: {value_error.message}')
   name, kind = value_error.arg.lowered.name_or_flag, _kind(value_error.arg.lowered.metavar)
   if kind == '{fixed}':
-    return errors.UserError(f'{name} can't be set on a command line; set it in Python.')
+    return errors.UserError(f'{name} can not be set on a command line; set it in Python.')
   given = ' '.join(_values(arguments, name))
   return errors.UserError(f'{name} takes {kind}, and {given!r} is not that; see {prog} --help.')
 
