@@ -175,7 +175,10 @@ class Writer:
     """Args: taken: of the rows that it is given to write; given: of those that it writes."""
     self._writer = writer
     self._relabeller = relabel.make()
-    self._taken = taken
+    # What is taken goes through memory of our own, so that its parts are found once and not in each row.
+    self._taken = taken.rows(1)
+    self._step, self._taken_version = taken.views(self._taken)
+    self._parts = tree.flatten(self._step)
     self._check = _Check(given.step_spec)
     self._columns = given.rows(1)
     views, self._version = given.views(self._columns)
@@ -185,10 +188,12 @@ class Writer:
 
   def append(self, row: streams.Columns, last: bool) -> None:
     """Takes a row, and writes what is ready as far as there is room."""
-    step, version = self._taken.views(row)
-    self._versions.append(int(version))
-    for given in self._relabeller(tree.map_structure(np.array, step)):
-      self._ready.append((self._pack(self._check(given), int(version)), bool(given.last)))
+    for name, column in self._taken.items():
+      column[0] = row[name]
+    version = int(self._taken_version[0])
+    self._versions.append(version)
+    for given in self._relabeller(tree.unflatten_as(self._step, [part[0].copy() for part in self._parts])):
+      self._ready.append((self._pack(self._check(given), version), bool(given.last)))
     if last:
       self._versions.clear()
     if self._ready:  # There is room for one, or nobody would have called.
