@@ -25,7 +25,7 @@ PAGE = (pages.ROOT / 'docs' / 'research.md').read_text()
 BLOCKS = pages.blocks('python', PAGE)
 FILES = {block.partition('\n')[0][2:]: block for block in BLOCKS if re.match(r'# \w+(/\w+)?\.py\n', block)}
 LEARNS = dict(discount=0.9, learning_rate=3e-3, batch_size=64, samples_per_insert=64.0, min_replay_size=200)
-RUNS = ('noisy', 'blurred', 'hybrid', 'lasting', 'rewritten', 'mixed', 'offline', 'prefilled', 'several')
+RUNS = ('noisy', 'blurred', 'hybrid', 'lasting', 'rewritten', 'mixed', 'offline', 'prefilled', 'several', 'warm')
 
 
 def _lines(block: str) -> int:
@@ -167,7 +167,7 @@ def test_all_experiments_of_the_page_are_run(parts):
 @pytest.mark.parametrize(
   'name', [pytest.param(name, marks=[] if name == 'noisy' else pytest.mark.slow) for name in RUNS]
 )
-def test_a_part_runs(name, parts, tmp_path):
+def test_a_part_runs(name, parts, tmp_path, caplog):
   run = testing.check_runs(parts[name], tmp_path)
   logs = testing.logs(tmp_path)
   if name == 'several':
@@ -176,6 +176,8 @@ def test_a_part_runs(name, parts, tmp_path):
   if name == 'prefilled':
     counter = os.path.join(checkpoints.latest(tmp_path / 'checkpoints'), 'counter')
     assert counting.saved_total(counter, 'prefill_episodes') == 20
+  if name == 'warm':
+    assert 'runs/offline' in caplog.text
   if name == 'hybrid':
     policy = tfacme.load_policy(run.workdir)
     observation = {
