@@ -56,6 +56,14 @@ def test_a_joint_distribution_is_the_product_of_its_parts():
   assert output.mode()['hand'][1].shape == (6, 2)
 
 
+@pytest.mark.parametrize('kind', [list, tuple])
+def test_sequences_of_parts(kind):
+  spec = kind([_TOOL, _TOOL])
+  output = networks.distribution_head(spec)(tf.ones([2, 3]))
+  action = networks.to_environment(output.sample(_SEED), spec)
+  assert isinstance(action, kind) and action[1].shape == (2,) and output.log_prob(output.mode()).shape == (2,)
+
+
 def test_its_parts_are_drawn_independently():
   logits = tf.zeros([8_000, 2])
   joint = networks.Joint((networks.Categorical(logits), networks.MultiCategorical((logits, logits))))

@@ -32,6 +32,12 @@ def test_a_distribution():
   assert both.policy.mode().numpy() == [0] and both.value.numpy() == [1.0]
 
 
+def test_where_nothing_is_legal_there_is_nothing_to_bootstrap_from():
+  none = tf.constant([[False, False, False]])
+  np.testing.assert_array_equal(masking.masked(tf.constant([[1.0, 2.0, 3.0]]), none), [[0.0, 0.0, 0.0]])
+  np.testing.assert_array_equal(networks.Categorical(tf.constant([[1.0, 2.0, 3.0]])).masked(none).logits, [[1, 2, 3]])
+
+
 def test_several_choices_and_nests():
   multi = networks.MultiCategorical((tf.constant([[0.0, 5.0]]), tf.constant([[5.0, 0.0]])))
   legal = tf.constant([[True, False, False, True]])

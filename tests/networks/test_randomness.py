@@ -73,6 +73,14 @@ def test_a_branch_may_draw_and_a_loop_may_not():
   with pytest.raises(errors.UserError, match='each turn of which would draw the same numbers'):
     loop()
 
+  @tf.function(autograph=False)
+  def named(on):
+    with networks.drawing(tf.constant([1, 2])):
+      chosen = tf.switch_case(tf.cast(on, tf.int32), [_uniform, lambda: 0.0])
+      return tf.cond(on, _uniform, lambda: 0.0, name='mine') + chosen
+
+  assert named(tf.constant(True)) > 0
+
   inner = tf.function(_uniform, autograph=False)
 
   @tf.function(autograph=False)
@@ -97,3 +105,11 @@ def test_a_loop_draws_by_its_index():
       return tf.while_loop(lambda i, drawn: i < 3, body, (0, tf.TensorArray(tf.float32, 3)))[1].stack()
 
   assert len(np.unique(loop())) == 3
+
+
+def test_draws_are_not_what_a_policy_draws_by_the_same_seed():
+  seed = tf.constant([5, 6])
+  with networks.drawing(seed):
+    drawn = {tuple(networks.draw().numpy()) for _ in range(20)}
+  folded = {tuple(networks.fold(seed, i).numpy()) for i in range(20)} | {(5, 6)}
+  assert len(drawn) == 20 and not drawn & folded

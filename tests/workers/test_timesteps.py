@@ -148,3 +148,22 @@ def test_what_is_not_finite_is_the_environments(which, bad):
   timestep = dm_env.transition(1.0, None)._replace(**{which: np.float32(bad)})
   with pytest.raises(errors.NonFiniteError, match=f'^actor-3 at its step 12, slot 1: the {which} is {bad}. The envi'):
     intake.pay(1, timestep)
+
+
+@pytest.mark.parametrize(
+  'actions, mask',
+  [
+    (dm_specs.DiscreteArray(3), [False, False, False]),
+    (specs.MultiDiscreteArray([2, 2]), [True, False, False, False]),
+  ],
+)
+def test_a_mask_leaves_an_action_where_the_episode_goes_on(actions, mask):
+  observations = {'action_mask': dm_specs.BoundedArray((len(mask),), np.bool_, False, True), 'x': _SCALAR}
+  arrays = [np.zeros((1, len(mask)), np.bool_), np.zeros(1, np.float32)]
+  spec = specs.EnvironmentSpec(observations, actions, _SCALAR, _DISCOUNT)
+  intake = timesteps.Intake(spec, arrays, lambda slot: 'actor-0')
+  observation = {'action_mask': np.array(mask), 'x': np.float32(1.0)}
+  for method in (intake.begin, intake.observe):
+    with pytest.raises(errors.UserError, match='its action_mask leaves no legal action, and the episode goes on'):
+      method(0, observation)
+  intake.observe(0, observation, last=True)

@@ -45,7 +45,8 @@ class Categorical(NamedTuple):
 
   def masked(self, legal: tf.Tensor) -> Categorical:
     """The same among the actions that are legal, bool [..., A]."""
-    return Categorical(tf.where(legal, self.logits, masking.ILLEGAL))
+    none = ~tf.reduce_any(legal, axis=-1, keepdims=True)
+    return Categorical(tf.where(legal | none, self.logits, masking.ILLEGAL))
 
 
 class MultiCategorical(NamedTuple):
@@ -210,4 +211,4 @@ def _nest_of_numbers(parts: Any, numbers: Iterator[int]) -> Any:
     return next(numbers)
   if isinstance(parts, Mapping):
     return {name: _nest_of_numbers(parts[name], numbers) for name in parts}
-  return tuple(_nest_of_numbers(part, numbers) for part in parts)
+  return (list if isinstance(parts, list) else tuple)(_nest_of_numbers(part, numbers) for part in parts)

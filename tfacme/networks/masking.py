@@ -26,11 +26,14 @@ def masked(output: Any, legal: Optional[core.Nest]) -> Any:
 
   Args:
     output: action values [..., A], a distribution of actions, or whatever else has a method `masked(legal)`.
-    legal: as of `legal_actions`.
+    legal: as of `legal_actions`. Where nothing is legal, as in a final observation, all values are 0, and a
+      distribution stays what it is.
   """
   if legal is None:
     return output
-  return output.masked(legal) if hasattr(output, 'masked') else tf.where(legal, output, ILLEGAL)
+  if hasattr(output, 'masked'):
+    return output.masked(legal)
+  return tf.where(legal, output, tf.where(tf.reduce_any(legal, axis=-1, keepdims=True), ILLEGAL, 0.0))
 
 
 def evaluate(network: Any, observation: core.Nest) -> Any:

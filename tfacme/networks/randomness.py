@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import enum
+import re
 from typing import Any, Callable, Iterator, Optional
 
 import tensorflow as tf
@@ -58,8 +59,11 @@ class _Source:
 
 def _runs_once(graph: Any) -> bool:
   """Whether a graph is a branch, of which each call of the step runs one at most."""
-  return graph.name.startswith(('cond_true', 'cond_false'))
+  return _BRANCH.search(graph.name) is not None
 
+
+_DRAWS = 0x64726177
+_BRANCH = re.compile(r'_(true|false|branch\d+)(_\d+)?$')  # as TensorFlow names the graphs of branches
 
 _source: contextvars.ContextVar[Optional[_Source]] = contextvars.ContextVar('draws', default=None)
 
@@ -107,7 +111,8 @@ def drawing(seed: Any, phase: Optional[Phase] = None) -> Iterator[None]:
   """
   around = _source.get()
   phase = phase or (around.phase if around else Phase.LEARNING)
-  token = _source.set(_Source(lambda number: fold(seed, number), phase))
+  # Apart from what whoever has the same seed draws by it, or by what it folds into it.
+  token = _source.set(_Source(lambda number: fold(fold(seed, _DRAWS), number), phase))
   try:
     yield
   finally:

@@ -172,11 +172,12 @@ class EnvironmentLoop:
     writer.append(rows.columns[slot], False)
     self._returns[slot] += timestep.reward
     self._lengths[slot] += 1
-    self._intake.observe(slot, timestep.observation)
+    last = timestep.last()
+    self._intake.observe(slot, timestep.observation, last)
     rows.steps.first[slot] = False
     for observer in self._observers[slot]:
       observer.observe(action, timestep)
-    if timestep.last():
+    if last:
       version = rows.version[slot]
       rows.end(slot)
       rows.version[slot] = version

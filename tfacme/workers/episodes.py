@@ -74,7 +74,7 @@ def play(
     action = policy(observation)
     timestep = environment.step(action)
     intake.pay(0, timestep)
-    intake.observe(0, timestep.observation)
+    intake.observe(0, timestep.observation, timestep.last())
     reward, discount = (np.array(x, np.float32) for x in (timestep.reward, timestep.discount))
     rows.append(core.Step(observation, action, reward, discount, not rows, False))
   final = tree.map_structure(lambda s: np.zeros(s.shape, s.dtype), core.step_spec(spec))

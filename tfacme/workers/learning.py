@@ -134,7 +134,8 @@ class Learner:
       read = self._source.read(wait, self._steps)
     if isinstance(read, core.Blocked):
       return read
-    return self._source.unpack(tf.nest.map_structure(tf.constant, read.packed))
+    with self._in_step(tf.constant(self._so_far(), tf.int64)):  # A `Map` may draw.
+      return self._source.unpack(tf.nest.map_structure(tf.constant, read.packed))
 
   def update(self, batch: Any) -> core.UpdateOutput:
     """One learning step on a batch of your own, without a graph around it (in a notebook)."""

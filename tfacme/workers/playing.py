@@ -159,7 +159,7 @@ class Player:
     timestep = self._environments[slot].step(action)
     episode.length += 1
     self._intake.pay(slot, timestep)
-    self._intake.observe(slot, timestep.observation)
+    self._intake.observe(slot, timestep.observation, timestep.last())
     episode.parts = episode.parts + timestep.reward
     for observer in self._observers[slot]:
       observer.observe(action, timestep)

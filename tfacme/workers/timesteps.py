@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import abc
-from typing import Any, Callable, List, Sequence
+from typing import Any, Callable, List, Sequence, Tuple
 
 import dm_env
 import numpy as np
@@ -43,6 +43,10 @@ class Intake:
     self._shape, self._dtype = None, None  # of an observation that is a single array
     if isinstance(spec.observations, dm_specs.Array):
       self._shape, self._dtype = self._parts[0].shape, self._parts[0].dtype
+    self._choices: Sequence[Tuple[int, Sequence[int]]] = ()  # (place, number of values of each) in a mask of actions
+    if specs.action_mask(spec.observations) is not None:
+      flat = enumerate(tree.flatten(spec.actions))
+      self._choices = [(i, np.ravel(leaf.num_values).tolist()) for i, leaf in flat if specs.is_choice(leaf)]
     self._reward = _Number('reward', spec.rewards)
     self._discount = _Number('discount', spec.discounts)
 
@@ -55,14 +59,16 @@ class Intake:
       raise self._told(error, slot, 'observation') from error
     self.observe(slot, observation)
 
-  def observe(self, slot: int, observation: core.Nest) -> None:
-    """Writes an observation."""
+  def observe(self, slot: int, observation: core.Nest, last: bool = False) -> None:
+    """Writes an observation; where an episode goes on after it, its mask has to leave an action."""
     if observation.__class__ is np.ndarray and observation.dtype is self._dtype and observation.shape == self._shape:
       self._leaves[0][slot] = observation
       return
     try:
       for leaf, part, value in zip(self._leaves, self._parts, self._flatten(observation), strict=True):
         leaf[slot] = part.check(value)
+      if self._choices and not last:
+        _check_legal(self._choices, specs.action_mask(observation))
     except _WrongError as error:
       raise self._told(error, slot, 'observation') from error
 
@@ -204,3 +210,14 @@ def _kind(value: Any) -> str:
   if isinstance(value, (tuple, list)):
     return f'a {type(value).__name__} of {len(value)}'
   return f'of type {type(value).__name__}'
+
+
+def _check_legal(choices: Sequence[Tuple[int, Sequence[int]]], mask: core.Nest) -> None:
+  """Raises a `_WrongError` if a mask of legal actions leaves a choice without any."""
+  masks = tree.flatten(mask)
+  for place, sizes in choices:
+    start, flat = 0, np.asarray(masks[place], np.bool_)
+    for size in sizes:
+      if not flat[start : start + size].any():
+        raise _WrongError('its action_mask leaves no legal action, and the episode goes on')
+      start += size
