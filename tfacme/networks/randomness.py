@@ -130,6 +130,10 @@ class Randomness(tf.Module):
     self._seed = seed
     self._count = tf.Variable(0, trainable=False, dtype=tf.int32, name='count')
 
+  def aside(self) -> contextlib.AbstractContextManager[None]:
+    """Around what is no learning step, and leaves the draws of those as they are: a look at a batch."""
+    return drawing(tf.stack([tf.constant(self._seed, tf.int32), self._count]))
+
   @contextlib.contextmanager
   def step(self) -> Iterator[None]:
     """Around one learning step."""

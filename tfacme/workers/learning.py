@@ -134,7 +134,7 @@ class Learner:
       read = self._source.read(wait, self._steps)
     if isinstance(read, core.Blocked):
       return read
-    with self._in_step(tf.constant(self._so_far(), tf.int64)):  # A `Map` may draw.
+    with self._parts.random.aside():  # A `Map` may draw.
       return self._source.unpack(tf.nest.map_structure(tf.constant, read.packed))
 
   def update(self, batch: Any) -> core.UpdateOutput:
