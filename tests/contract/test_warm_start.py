@@ -71,7 +71,7 @@ def test_what_another_agent_calls_otherwise_is_found_by_its_place_in_what_acts(t
   tfacme.train(warm_start.online(cloned), run, progress=False)
   lines = _said(caplog)
   assert lines[0].startswith(f'2 of 4 variables begin as in {cloned} at step 200: q/') and len(lines) == 2
-  assert lines[1].startswith('2 of 4 variables begin anew, since there are none like them: q/')
+  assert lines[1].startswith('2 of 4 variables keep their initial values, since none match them: q/')
   equal = {a.tobytes() for a in _values(cloned).values()} & {a.tobytes() for a in _values(run).values()}
   assert len(equal) == 2
 
@@ -81,7 +81,7 @@ def test_what_does_not_fit_begins_anew_and_that_is_said(learned, tmp_path, caplo
   tfacme.train(warm_start.online(learned, networks=networks), str(tmp_path), progress=False)
   lines = _said(caplog)
   assert lines[0].startswith(f'2 of 6 variables begin as in {learned}')
-  assert lines[1].startswith('4 of 6 variables begin anew, since there are none like them: q/')
+  assert lines[1].startswith('4 of 6 variables keep their initial values, since none match them: q/')
   assert 'float32 (8, 2), and float32 (16, 2) there' in lines[1] and len(lines) == 2
 
 

@@ -67,7 +67,7 @@ def test_a_run_that_goes_on_with_the_replay_of_another_engine_says_so(engines, t
   for steps, engine in zip((100, 200), engines):
     assert 'of another engine' not in caplog.text
     tfacme.train(experiment(steps), str(tmp_path), launch=engine, progress=False)
-  assert caplog.text.count('of another engine; this run fills its own anew') == 1
+  assert caplog.text.count('of another engine; this run starts with an empty one') == 1
 
 
 def test_the_graph_says_what_it_is_made_of():

@@ -30,7 +30,7 @@ def names() -> List[str]:
 
 
 def about(name: str) -> About:
-  """What the package of an agent of tfacme says of it.
+  """The `About` of an agent of tfacme.
 
   Raises:
     errors.UserError: if there is no such agent; so do all functions here.
@@ -49,7 +49,9 @@ def config(name: str, **fields: Any) -> Any:
   """An agent's hyperparameters: the defaults of its dataclass, except for some fields."""
   kind = _find(name).Config
   if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-    raise errors.UserError(f'Config of {name} has to be a dataclass, whose fields are the numbers of the agent.')
+    raise errors.UserError(
+      f'Config of {name} has to be a dataclass, whose fields are the hyperparameters of the agent.'
+    )
   bare = [
     field.name for field in dataclasses.fields(kind) if field.default is field.default_factory is dataclasses.MISSING
   ]

@@ -101,7 +101,7 @@ def check_last(last: Any) -> int:
 
 
 def check_values(step: core.Step, action_spec: Any, where: str) -> None:
-  """Raises a `UserError` if an episode holds what nobody can learn from.
+  """Raises a `UserError` if an episode holds what can't be learned from.
 
   Args:
     step: leaves [T + 1, ...].

@@ -58,7 +58,7 @@ def _can_restore(parts: ReplayParts, can_restore: Callable[[str], bool]) -> bool
   path = os.path.join(parts.checkpoint, 'replay') if parts.checkpoint else ''
   if not os.path.isdir(path) or can_restore(path):
     return True
-  _LOG.warning('The replay in %s is of another engine; this run fills its own anew.', parts.checkpoint)
+  _LOG.warning('The replay in %s is of another engine; this run starts with an empty one.', parts.checkpoint)
   return False
 
 

@@ -142,7 +142,7 @@ def make_plan(
   fit.check_read()
   described = _prefilled(described, roles)
   _check_update(experiment, nets, spec, checkpoint)
-  if relabel is None:  # Else nobody knows how many rows there will be.
+  if relabel is None:  # Else it is not known how many rows there will be.
     _warn_if_too_short(experiment, described, source)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   taken = None if checkpoint else _taken(experiment, nets, spec)

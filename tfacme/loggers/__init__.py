@@ -1,6 +1,6 @@
-"""What a run writes down: rows of numbers, as CSV files and TensorBoard events, and the curves drawn from them.
+"""What a run logs: rows of numbers, as CSV files and TensorBoard events, and the curves drawn from them.
 
-Whatever takes rows (`write`, `close`) or reads them again belongs here; what is in a row is for its worker to say.
+What takes rows (`write`, `close`) or reads them belongs here; what a row contains is up to its worker.
 """
 
 from tfacme.loggers.base import Logger as Logger

@@ -17,7 +17,7 @@ class ActionNorm:
     self._count = 0
 
   def observe_first(self, timestep) -> None:
-    """Starts anew."""
+    """Resets the statistics."""
     del timestep
     self._sum = 0.0
     self._count = 0
@@ -46,7 +46,7 @@ class DiscreteActionShare:
     self._counts = [0] * actions
 
   def observe_first(self, timestep) -> None:
-    """Starts anew."""
+    """Resets the statistics."""
     del timestep
     self._counts = [0] * len(self._counts)
 

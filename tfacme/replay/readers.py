@@ -43,7 +43,7 @@ class OpenSource(Protocol):
     ...
 
   def exhausted(self) -> bool:
-    """Whether, once nobody inserts any more, no batch can be had any more."""
+    """Whether, once nothing is inserted any more, no batch can be read any more."""
     ...
 
   def write_priorities(self, token: Any, priorities: Any) -> None:

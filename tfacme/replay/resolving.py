@@ -1,4 +1,4 @@
-"""From what a builder says that its learner consumes to what a run reads: which tables, which data, which rows."""
+"""Resolves a builder's source for a run: which tables, which data, which rows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Given:
     offline: whether there are no actors and no replay: what is sampled then comes from the experiment's data.
     fit: checks a data set and brings it into the form of the environment; raises a `UserError` where it can't.
     relabel: how the agent's rows are rewritten before they come into its tables, or None.
-    environment: makes the environment from a seed; for whoever plays in it.
+    environment: makes the environment from a seed; for those who play in it.
     spec: of the environment.
   """
 

@@ -35,7 +35,7 @@ class Sample:
 class Data:
   """A batch of items cut from recorded episodes, shuffled, without end.
 
-  Extras that were recorded and that nobody asks for are left out: within a `Mix` those that its other parts don't have.
+  Extras that were recorded and are not needed are left out: within a `Mix` those that its other parts don't have.
 
   Attributes:
     items: which rows make one item.

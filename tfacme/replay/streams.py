@@ -82,7 +82,7 @@ class Reader(Protocol):
     ...
 
   def exhausted(self) -> bool:
-    """Whether, once nobody inserts any more, there is nothing more to read."""
+    """Whether, once nothing is inserted any more, there is nothing more to read."""
     ...
 
   def write_priorities(self, read: Read, priorities: np.ndarray) -> None:

@@ -1,5 +1,5 @@
 """What the nodes of a run do: act, learn, evaluate, count, save, and pass variables on.
 
-A worker is stepped by whoever runs it and never knows by which engine. What a worker is told is in its parts; which
-parts those are is worked out in `graph`. The mathematics of an agent belongs into its own package.
+A worker is stepped by an engine, and does not know by which. What it needs is in its parts, which `graph` makes. The
+mathematics of an agent belongs in its own package.
 """

@@ -100,7 +100,7 @@ class Counter:
     self._order = [name for names in phases for name in names]
     self._counts: Dict[str, Dict[str, int]] = {}
     self._granted: Dict[str, int] = {}
-    self._left = budget  # that nobody was given
+    self._left = budget  # not granted yet
     self._claiming: set[str] = set()
     self._finished: set[str] = set()
     self._notes: Dict[str, Dict[str, Any]] = {}

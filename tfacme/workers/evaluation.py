@@ -58,7 +58,7 @@ class EvaluatorParts:
 
 
 class Evaluator:
-  """Evaluates when the run has come far enough, and once more on the final variables; a `core.Worker`.
+  """Evaluates when the run has taken enough steps, and finally on the final variables; a `core.Worker`.
 
   What it plays is a function of the counts of the run, so that in one thread it repeats.
   """

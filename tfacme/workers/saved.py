@@ -96,5 +96,5 @@ class Saved:
       more = f' and {len(differences) - _SHOWN} more differ' if len(differences) > _SHOWN else ''
       raise errors.UserError(
         f'The checkpoint {os.path.dirname(self._path)} is of an update with other variables: '
-        f'{", ".join(differences[:_SHOWN])}{more}; give another work directory, or what the run was begun with.'
+        f'{", ".join(differences[:_SHOWN])}{more}; give another work directory, or what the run began with.'
       )

@@ -17,7 +17,7 @@ _SHOWN = 3  # of the variables of which a line tells
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-  """What a run takes over of another one.
+  """What a run takes over from another one.
 
   Attributes:
     values: of variables of its networks, by their names.
@@ -75,7 +75,9 @@ def find(run: str, networks: Any, policy: core.Policy) -> Start:
   steps = checkpoints.manifest(checkpoint)['steps']
   lines = [f'{len(taken)} of {len(mine)} variables begin as in {run} at step {steps:,}: {_listed(taken)}.']
   if left:
-    lines.append(f'{len(left)} of {len(mine)} variables begin anew, since there are none like them: {_listed(left)}.')
+    lines.append(
+      f'{len(left)} of {len(mine)} variables keep their initial values, since none match them: {_listed(left)}.'
+    )
   return Start({name: other.value(pairs[name]) for name in taken}, lines)
 
 

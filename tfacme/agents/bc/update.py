@@ -13,7 +13,7 @@ from tfacme.agents.bc.networks import BCNetworks
 
 
 class BCUpdate(tf.Module):
-  """Learns to do what was done.
+  """Learns to imitate recorded actions.
 
   Attributes:
     published: the policy.

@@ -21,7 +21,7 @@ class IMPALABuilder(core.Builder):
     config: its hyperparameters.
   """
 
-  variable_period: ClassVar[int] = 1  # What acts should be little older than what learns.
+  variable_period: ClassVar[int] = 1  # Actors should act with recent variables.
   config: IMPALAConfig = IMPALAConfig()
 
   def check(self, spec: specs.EnvironmentSpec) -> None:

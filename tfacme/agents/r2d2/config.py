@@ -40,7 +40,7 @@ class R2D2Config(
   """Steps between the starts of two sequences, which overlap if there are fewer than in one (the paper: 40)."""
 
   across_episodes: bool = False
-  """Whether sequences run on into the next episode, where the state starts anew: for episodes shorter than a sequence,
+  """Whether sequences run on into the next episode, where the state is reset: for episodes shorter than a sequence,
   each of which is a sequence of its own otherwise, and sampled as often as a long one."""
 
   transform_values: bool = True
