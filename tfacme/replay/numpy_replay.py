@@ -14,6 +14,7 @@ import numpy as np
 
 from tfacme import core
 from tfacme.replay import array_file, packing, streams, tables
+from tfacme.replay.items import Items
 from tfacme.replay.numpy_rows import RowStore
 from tfacme.replay.numpy_table import NumpyTable, Read
 
@@ -28,17 +29,17 @@ class NumpyWriter:
     self._tables = numpy_tables
     self._cutter = streams.Cutter([t.table for t in numpy_tables])
     rules = [t.table.items for t in numpy_tables]
-    self._marker = streams.Marker(store.codec)
-    # Of each item, how many of its rows are there for their frames only, and how many there are in all.
-    self._sizes = [(rule.stack - 1, rule.length and rule.stack - 1 + rule.length) for rule in rules]
-    # Rows that an item to come may need.
-    self._keep = None if any(size is None for _, size in self._sizes) else max((s for _, s in self._sizes), default=0)
+    self._marker = streams.Marker(store.codec) if store.codec.stack > 1 else None
+    # Rows of each item, with those in front that are there for their frames only; None if it has all.
+    self._sizes = [rule.length and rule.stack - 1 + rule.length for rule in rules]
+    self._keep = None if None in self._sizes else max(self._sizes, default=0)  # rows that an item to come may need
     self._runs_on = any(t.table.items.end == 'continue' for t in numpy_tables)
     self._rows: Deque[int] = collections.deque()  # newest last; a repeated row stands here again
 
   def append(self, row: streams.Columns, last: bool) -> None:
     """Adds a row, and at the end of an episode whatever items it completes."""
-    self._marker.mark(row, last)
+    if self._marker is not None:
+      self._marker.mark(row, last)
     self._push(self._store.add(row), self._cutter.advance(last))
     if last:
       for due in self._cutter.finish():
@@ -59,19 +60,18 @@ class NumpyWriter:
 
   def _push(self, number: int, due: Sequence[bool]) -> None:
     self._rows.append(number)
-    for table, (before, size), is_due in zip(self._tables, self._sizes, due):
+    kept = self._rows
+    for table, size, is_due in zip(self._tables, self._sizes, due):
       if is_due:
-        table.insert(self._item(before, size))
+        enough = size is not None and len(kept) >= size
+        table.insert([kept[i] for i in range(-size, 0)] if enough else self._first_item(table.table.items, size))
     while self._keep is not None and len(self._rows) > self._keep:
       self._drop()
 
-  def _item(self, before: int, size: Optional[int]) -> List[int]:
-    """The newest rows; what lacks before the first of the episode is that one again."""
-    kept = self._rows
-    if size is None:
-      return [kept[0]] * before + list(kept)
-    lack = size - len(kept)
-    return [kept[i] for i in range(-size, 0)] if lack <= 0 else [kept[0]] * lack + list(kept)
+  def _first_item(self, items: Items, size: Optional[int]) -> List[int]:
+    """All rows that there are; what lacks before the first of the episode is that one again."""
+    lack = items.stack - 1 if size is None else size - len(self._rows)
+    return [self._rows[0]] * lack + list(self._rows)
 
   def _drop(self) -> None:
     number = self._rows.popleft()
