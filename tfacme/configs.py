@@ -143,7 +143,7 @@ class EpsilonConfig(Config):
   """Slot i of N acts with epsilon^(1 + ladder * i / (N - 1)); 0 is the same for all (Horgan et al. 2018: alpha, 7)."""
 
   evaluation_epsilon: float = number(0.0, low=0, high=1)
-  """Share of random actions in evaluations."""
+  """Share of random actions in evaluations (0.05 on Atari: Mnih et al. 2015, extended data table 1)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ from tests.contract import (
   recurrent,
   relabelled,
   stubborn,
+  two_parts,
 )
 from tfacme import core, datasets, specs, testing
 from tfacme.graph import nodes
@@ -50,6 +51,7 @@ TOYS = {
   'hybrid': hybrid.experiment,
   'masked': masked.experiment,
   'stubborn': stubborn.experiment,
+  'two_parts': two_parts.experiment,
 }
 LAYOUT = tfacme.Layout(actors=2, slots=2)
 ENOUGH = environment.BEST - 0.5

@@ -6,7 +6,6 @@ import dataclasses
 import math
 
 from tfacme import configs
-from tfacme.schedules import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +40,6 @@ class DQNConfig(
 
   samples_per_insert: float = configs.number(16.0, above=0)
   """Items sampled for each one inserted; with batch_size, how often it learns (Mnih et al. 2015: 8)."""
-
-  evaluation_epsilon: float = configs.number(0.0, low=0, high=1)
-  """Share of random actions in evaluations (0.05 on Atari: Mnih et al. 2015, extended data table 1)."""
-
-  importance_exponent: Schedule = configs.schedule(0.4, high=1)
-  """How much of the sampling's bias is undone, a schedule over learner steps (Schaul et al. 2016: beta, 0.4 to 1)."""
 
 
 Config = DQNConfig
