@@ -11,7 +11,8 @@ from dm_env import specs as dm_specs
 
 import tfacme
 from tests.contract import environment, on_policy
-from tfacme import loggers, observers
+from tfacme import datasets, loggers, observers
+from tfacme.agents import bc
 from tfacme.graph import nodes, picture
 from tfacme.graph import program as graph_program
 from tfacme.loggers import plotting
@@ -96,6 +97,19 @@ def test_the_first_one_is_plotted_whatever_its_name(tmp_path):
   budget = tfacme.Budget(actor_steps=100)
   tfacme.train(dataclasses.replace(on_policy.experiment(), evaluation=named, budget=budget), run, progress=False)
   assert plotting._read(run).returns.tolist() == [float(row['episode_return']) for row in _rows(run, 'first')]
+
+
+def test_a_run_from_recorded_data_always_plays_as_many_episodes_as_at_the_end(tmp_path):
+  experiment = tfacme.Experiment(
+    bc.BCBuilder(bc.BCConfig(batch_size=8)),
+    environment.TwoStates,
+    bc.default_networks(hidden_sizes=(8,)),
+    tfacme.Budget(learner_steps=30),
+    dataset=datasets.memory(environment.record(5)),
+    evaluation=tfacme.Evaluation(every=10),
+  )
+  tfacme.train(experiment, str(tmp_path), progress=False)
+  assert [row['evaluator_episodes'] for row in _rows(str(tmp_path), 'evaluator')] == ['20', '40', '60']
 
 
 def test_the_picture_has_them_all():

@@ -72,7 +72,7 @@ class Clock:
     return self.now
 
 
-def make(environment, episodes=None, every=100, budget=1000, unit='actor_steps', max_steps=1000, makers=()):
+def make(environment, episodes=20, share=None, every=100, budget=1000, unit='actor_steps', max_steps=1000, makers=()):
   """An evaluator, its rows, and a function that lets the run come to a number of steps and episodes."""
   counter = counting.Counter(budget, unit, [['actor-0'], [], ['evaluator'], ['saver']])
   rows = Rows()
@@ -90,6 +90,7 @@ def make(environment, episodes=None, every=100, budget=1000, unit='actor_steps',
       budget=budget,
       episodes=episodes,
       max_episode_steps=max_steps,
+      share=share,
       observers=makers,
       clock=Clock(),
     )
@@ -123,8 +124,8 @@ def test_numbers_that_are_given_are_kept():
   assert rows[-1]['evaluator_steps'] == 10 * 3 * 50
 
 
-def test_by_default_evaluations_take_a_quarter_of_the_steps():
-  _, rows, come_to = make(Rewarding(5))
+def test_evaluations_take_a_share_of_the_steps():
+  _, rows, come_to = make(Rewarding(5), share=0.25)
   for steps in range(0, 1001, 50):
     come_to(steps, actor_episodes=steps // 5)
   assert _at(rows) == list(range(100, 1001, 100))
@@ -132,14 +133,14 @@ def test_by_default_evaluations_take_a_quarter_of_the_steps():
 
 
 def test_the_longer_of_acted_and_evaluated_episodes_counts():
-  _, rows, come_to = make(Rewarding(12))
+  _, rows, come_to = make(Rewarding(12), share=0.25)
   for steps in range(0, 1001, 50):
     come_to(steps, actor_episodes=steps // 5)
   assert _episodes(rows) == [5] + [2] * 8 + [20]
 
 
 def test_a_long_episode_waits_until_a_quarter_of_the_steps_is_one():
-  _, rows, come_to = make(Rewarding(90))
+  _, rows, come_to = make(Rewarding(90), share=0.25)
   for steps in range(0, 1001, 50):
     come_to(steps, actor_episodes=steps // 90)
   assert _at(rows) == [400, 800, 1000]
@@ -147,7 +148,7 @@ def test_a_long_episode_waits_until_a_quarter_of_the_steps_is_one():
 
 
 def test_where_no_episode_has_ended_there_is_only_the_last_evaluation():
-  _, rows, come_to = make(Rewarding(10**9), max_steps=30)
+  _, rows, come_to = make(Rewarding(10**9), share=0.25, max_steps=30)
   for steps in range(0, 1001, 50):
     come_to(steps)
   assert _at(rows) == [1000]
@@ -155,17 +156,17 @@ def test_where_no_episode_has_ended_there_is_only_the_last_evaluation():
 
 
 def test_many_short_episodes_are_no_more_than_the_last_ones():
-  _, rows, come_to = make(Rewarding(1))
+  _, rows, come_to = make(Rewarding(1), share=0.25)
   for steps in range(0, 1001, 50):
     come_to(steps, actor_episodes=steps)
   assert _episodes(rows) == [20] * 10
 
 
-def test_without_actors_the_first_episode_shows_how_long_they_are():
-  _, rows, come_to = make(Rewarding(10), unit='learner_steps')
+def test_without_actors_learner_steps_are_not_compared_with_those_of_episodes():
+  _, rows, come_to = make(Rewarding(100), unit='learner_steps')
   for steps in range(0, 1001, 50):
     come_to(steps)
-  assert _episodes(rows) == [1] + [2] * 8 + [20]
+  assert _episodes(rows) == [20] * 10
 
 
 def test_parts_of_a_reward_and_what_observers_make_are_columns():

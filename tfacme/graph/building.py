@@ -215,7 +215,8 @@ def build_evaluator(
   """The object of an evaluation's node."""
   experiment = plan.experiment
   make = options.environment or experiment.environment
-  numbers = range(min(options.episodes or evaluation.EPISODES, options.environments))
+  episodes = options.episodes or evaluation.EPISODES
+  numbers = range(min(episodes, options.environments))
   environments = [make(plan.fresh_seed('evaluation', number)) for number in numbers]
   actor, client = _actor(plan, learner, environments, 0, options)
   return evaluation.Evaluator(
@@ -230,8 +231,9 @@ def build_evaluator(
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 20),
       budget=experiment.budget.steps,
-      episodes=options.episodes,
+      episodes=episodes,
       max_episode_steps=options.max_episode_steps,
+      share=None if experiment.offline or options.episodes else evaluation.SHARE,
       observers=experiment.observers,
     )
   )

@@ -17,7 +17,7 @@ from tfacme.workers.environment_loop import close_all, episode_columns
 from tfacme.workers.variables import VariableClient
 
 EPISODES = 20  # of the last evaluation, unless told otherwise
-_SHARE = 4  # all before it take about this part of the steps of the run
+SHARE = 0.25  # of the steps of a run with actors, that all evaluations before the last ones take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +35,10 @@ class EvaluatorParts:
     unit: what `every` counts.
     every: steps between evaluations; 0 is only the last.
     budget: steps of the run.
-    episodes: of each evaluation; None is what `experiments.Evaluation` says.
+    episodes: of each evaluation.
     max_episode_steps: at which an episode is cut off.
+    share: of the steps of the run, in environment steps, that the evaluations before the last one take at most: they
+      have fewer episodes where these are long. None is no limit.
     observers: make more columns for the log, the means over the episodes.
     clock: seconds; for the columns that tell the time.
   """
@@ -51,8 +53,9 @@ class EvaluatorParts:
   unit: str
   every: int
   budget: int
-  episodes: Optional[int]
+  episodes: int
   max_episode_steps: int
+  share: Optional[float] = None
   observers: Sequence[Callable[[], Any]] = ()
   clock: Callable[[], float] = time.time
 
@@ -103,20 +106,19 @@ class Evaluator:
     if not last and steps < self._next:
       return False
     self._next = self._after(steps)
-    episodes = EPISODES if self._parts.episodes is None else self._parts.episodes
-    if self._parts.episodes is None and not last:
-      episodes = min(episodes, self._affordable(steps))
+    episodes = self._parts.episodes if last else self._affordable(steps)
     if episodes:
       self._is_last, self._since, self._episodes = last, steps, episodes
       self._begin()
     return episodes > 0
 
   def _affordable(self, steps: int) -> int:
-    """How many episodes take a share of the steps since the last evaluation, if they are as long as those so far."""
+    """How many episodes take its share of the steps since the last evaluation, if they are as long as those so far."""
+    parts = self._parts
+    if parts.share is None:
+      return parts.episodes
     acted = self.tally.total('actor_steps') / max(1, self.tally.total('actor_episodes'))
-    longest = max(acted, self._length)
-    # Where nothing is known, one episode shows.
-    return int((steps - self._since) / (_SHARE * longest)) if longest else 1
+    return min(parts.episodes, int(parts.share * (steps - self._since) / max(1.0, acted, self._length)))
 
   def _play(self) -> core.Outcome:
     """Plays a piece."""
