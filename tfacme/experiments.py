@@ -105,8 +105,8 @@ class Evaluation:
     every: steps between evaluations, in the unit of the budget; None is a twentieth of the budget, 0 only the last.
     episodes: episodes of each evaluation. None is 20 for the last one, and for earlier ones as many, up to 20, as take
       a quarter of the steps since the evaluation before, judged by the length of episodes so far; an evaluation of less
-      than one episode is postponed. A run from recorded data has no acting that they could be a share of: there, None
-      is always 20.
+      than 5 episodes is postponed to a later multiple of `every`. Several evaluations with None share the quarter. A
+      run from recorded data has no acting that they could be a share of: there, None is always 20.
     environments: how many of them are played at once, with one call of the policy for all.
     max_episode_steps: steps after which an episode is cut off, with a warning; the column `episodes_cut` counts those.
       The default is half an hour of Atari at four frames a step, the longest episode of the usual benchmarks (van

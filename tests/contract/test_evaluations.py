@@ -99,6 +99,25 @@ def test_the_first_one_is_plotted_whatever_its_name(tmp_path):
   assert plotting._read(run).returns.tolist() == [float(row['episode_return']) for row in _rows(run, 'first')]
 
 
+def test_all_that_have_no_number_of_episodes_share_the_quarter(tmp_path):
+  run, steps = str(tmp_path), 4000
+  named = [tfacme.Evaluation(every=100), tfacme.Evaluation(name='other', policy='behaviour')]
+  given = [tfacme.Evaluation(name='given', episodes=2, every=1000), tfacme.Evaluation(name='last', every=0)]
+  experiment = dataclasses.replace(
+    on_policy.experiment(), evaluation=[*named, *given], budget=tfacme.Budget(actor_steps=steps)
+  )
+  tfacme.train(experiment, run, progress=False)
+  for name in ('evaluator', 'other'):
+    *before, last = _rows(run, name)
+    taken = int(before[-1]['evaluator_steps'])
+    assert steps / 16 < taken <= steps / 8
+    totals = [0, *(int(row['evaluator_episodes']) for row in (*before, last))]
+    played = [after - before for before, after in zip(totals, totals[1:])]
+    assert min(played) >= 5 and played[-1] == 20
+  assert [row['evaluator_episodes'] for row in _rows(run, 'given')] == ['2', '4', '6', '8']
+  assert [row['evaluator_episodes'] for row in _rows(run, 'last')] == ['20']
+
+
 def test_a_run_from_recorded_data_always_plays_as_many_episodes_as_at_the_end(tmp_path):
   experiment = tfacme.Experiment(
     bc.BCBuilder(bc.BCConfig(batch_size=8)),

@@ -133,18 +133,20 @@ def test_evaluations_take_a_share_of_the_steps():
 
 
 def test_the_longer_of_acted_and_evaluated_episodes_counts():
-  _, rows, come_to = make(Rewarding(12), share=0.25)
+  _, rows, come_to = make(Rewarding(12), share=0.5)
   for steps in range(0, 1001, 50):
     come_to(steps, actor_episodes=steps // 5)
-  assert _episodes(rows) == [5] + [2] * 8 + [20]
+  # The first one goes by the 5 steps of an acted episode; two periods are the first with 5 episodes of 12 steps.
+  assert _at(rows) == [100, 300, 500, 700, 900, 1000]
+  assert _episodes(rows) == [10] + [8] * 4 + [20]
 
 
-def test_a_long_episode_waits_until_a_quarter_of_the_steps_is_one():
-  _, rows, come_to = make(Rewarding(90), share=0.25)
+def test_long_episodes_wait_until_five_fit_in_the_share():
+  _, rows, come_to = make(Rewarding(20), share=0.25)
   for steps in range(0, 1001, 50):
-    come_to(steps, actor_episodes=steps // 90)
+    come_to(steps, actor_episodes=steps // 20)
   assert _at(rows) == [400, 800, 1000]
-  assert _episodes(rows) == [1, 1, 20]
+  assert _episodes(rows) == [5, 5, 20]
 
 
 def test_where_no_episode_has_ended_there_is_only_the_last_evaluation():

@@ -233,10 +233,21 @@ def build_evaluator(
       budget=experiment.budget.steps,
       episodes=episodes,
       max_episode_steps=options.max_episode_steps,
-      share=None if experiment.offline or options.episodes else evaluation.SHARE,
+      share=_share(experiment, options),
       observers=experiment.observers,
     )
   )
+
+
+def _share(experiment: experiments.Experiment, options: experiments.Evaluation) -> Optional[float]:
+  """Of the steps of the run, what this evaluation may take before the last one; None is no limit."""
+
+  def shares(one: experiments.Evaluation) -> bool:
+    return one.episodes is None and one.every != 0
+
+  if experiment.offline or not shares(options):
+    return None
+  return evaluation.SHARE / sum(map(shares, experiment.evaluations))
 
 
 def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = None) -> saving.Saver:

@@ -17,6 +17,7 @@ from tfacme.workers.environment_loop import close_all, episode_columns
 from tfacme.workers.variables import VariableClient
 
 EPISODES = 20  # of the last evaluation, unless told otherwise
+_FEWEST = 5  # of one before it: by fewer, no curve shows how much they vary
 SHARE = 0.25  # of the steps of a run with actors, that all evaluations before the last ones take
 
 
@@ -38,7 +39,7 @@ class EvaluatorParts:
     episodes: of each evaluation.
     max_episode_steps: at which an episode is cut off.
     share: of the steps of the run, in environment steps, that the evaluations before the last one take at most: they
-      have fewer episodes where these are long. None is no limit.
+      have fewer episodes where these are long, and wait until five fit. None is no limit.
     observers: make more columns for the log, the means over the episodes.
     clock: seconds; for the columns that tell the time.
   """
@@ -113,12 +114,16 @@ class Evaluator:
     return episodes > 0
 
   def _affordable(self, steps: int) -> int:
-    """How many episodes take its share of the steps since the last evaluation, if they are as long as those so far."""
+    """How many episodes take its share of the steps since the last evaluation, if they are as long as those so far.
+
+    None, if that is too few.
+    """
     parts = self._parts
     if parts.share is None:
       return parts.episodes
     acted = self.tally.total('actor_steps') / max(1, self.tally.total('actor_episodes'))
-    return min(parts.episodes, int(parts.share * (steps - self._since) / max(1.0, acted, self._length)))
+    fitting = int(parts.share * (steps - self._since) / max(1.0, acted, self._length))
+    return min(parts.episodes, fitting) if fitting >= _FEWEST else 0
 
   def _play(self) -> core.Outcome:
     """Plays a piece."""
