@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import time
@@ -183,21 +184,20 @@ class _BrokenUpdate(tf.Module):
     return output._replace(metrics={**output.metrics, 'loss': loss})
 
 
+@dataclasses.dataclass(frozen=True)
 class BrokenBuilder(dqn.DQNBuilder):
   """DQN with an update that breaks."""
 
-  def __init__(self, config, how):
-    super().__init__(config)
-    self._how = how
+  how: str = 'raise'
 
   def update(self, networks, spec):
-    return _BrokenUpdate(super().update(networks, spec), self._how)
+    return _BrokenUpdate(super().update(networks, spec), self.how)
 
 
 def experiment(how, seed=0):
   """DQN on catch with an update that breaks."""
   return tfacme.Experiment(
-    builder=BrokenBuilder(dqn.DQNConfig(min_replay_size=200), how),
+    builder=BrokenBuilder(dqn.DQNConfig(min_replay_size=200), how=how),
     networks=dqn.mlp_networks(hidden_sizes=(16,)),
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=100_000),
