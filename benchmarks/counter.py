@@ -78,7 +78,7 @@ def simulate(options: Options, speed: float, seconds: float, in_time: bool) -> D
   random = np.random.default_rng(options.seed)
   budget = int(speed * seconds)
   now = 0.0
-  counter = counting.Counter(budget, _UNIT, [])
+  counter = counting.Counter(budget, _UNIT, [[]])
   called = _Called(counter, lambda: now)
   speeds = random.lognormal(size=options.actors)
   speeds *= speed / speeds.sum()

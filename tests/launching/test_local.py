@@ -54,7 +54,7 @@ def test_a_mistake_stays_one_and_no_failure_is_none():
 
 class _Counter:
   def status(self):
-    return {}
+    return {'phase': 1}
 
 
 class _Saver:

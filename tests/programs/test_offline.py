@@ -107,8 +107,9 @@ def test_a_killed_run_is_not_prefilled_again(engine, tmp_path):
   assert (ended.code, ended.left) == (0, []), ended.err
   assert 'Resuming from step' in ended.out
   after = _counts(tmp_path)
-  assert after['prefill'] == before['prefill'] == {'prefill_episodes': 40, 'prefill_items': 400, 'prefill_done': 1}
-  assert after['random'] == before['random'] == {'prefill_episodes': 20, 'prefill_items': 100, 'prefill_done': 1}
+  items = {'prefill_items_replay': 200, 'prefill_items_demonstrations': 200}
+  assert after['prefill'] == before['prefill'] == {'prefill_episodes': 40, **items, 'prefill_done': 1}
+  assert after['random'] == before['random'] == {'prefill_episodes': 20, 'prefill_items_replay': 100, 'prefill_done': 1}
   last = csv_logger.read(str(tmp_path / 'logs' / 'learner.csv'))[-1]
   assert float(last['demonstrations_size']) == 200
 

@@ -29,7 +29,7 @@ class Repeating:
 
 
 def _counter(budget=100, unit=STEPS, phases=()):
-  return counting.Counter(budget, unit, phases)
+  return counting.Counter(budget, unit, [[], *phases])  # without prefills
 
 
 class Clock:
@@ -185,28 +185,38 @@ def test_a_phase_waits_for_all_of_its_nodes():
   def finish(node):
     return counter.report(node, {}, finished=True).phase
 
-  assert counter.report('learner', {}).phase == 0
-  assert finish('actor-0') == 0
-  assert finish('evaluator') == 0  # Too early, but remembered.
-  assert finish('actor-1') == 1
-  assert finish('learner') == 3
-  assert finish('learner') == 3
-  assert finish('saver') == 4
-  assert counter.status()['phase'] == 4
+  assert counter.report('learner', {}).phase == 1
+  assert finish('actor-0') == 1
+  assert finish('evaluator') == 1  # Too early, but remembered.
+  assert finish('actor-1') == 2
+  assert finish('learner') == 4
+  assert finish('learner') == 4
+  assert finish('saver') == 5
+  assert counter.status()['phase'] == 5
 
 
 def test_phases_without_nodes_are_passed_over():
   counter = _counter(phases=[[], ['learner'], [], ['saver']])
-  assert counter.report('learner', {}).phase == 1
-  assert counter.report('learner', {}, finished=True).phase == 3
-  assert len(counting.PHASES) == 4
+  assert counter.report('learner', {}).phase == 2
+  assert counter.report('learner', {}, finished=True).phase == 4
+  assert len(counting.PHASES) == 5
 
 
 def test_a_node_that_begins_again_has_not_finished():
   counter = _counter(phases=[['actor-0'], ['learner']])
-  assert counter.report('actor-0', {}, finished=True).phase == 1
+  assert counter.report('actor-0', {}, finished=True).phase == 2
   counter.join('actor-0')
-  assert counter.report('learner', {}).phase == 0
+  assert counter.report('learner', {}).phase == 1
+
+
+def test_nobody_is_given_steps_before_the_prefills_have_finished():
+  counter = counting.Counter(100, STEPS, [['prefill', 'random'], ['actor-0']])
+  claim = counting.Claim(10, 10)
+  assert counter.report('actor-0', {}, claim).granted == 0
+  counter.report('prefill', {}, finished=True)
+  assert counter.report('actor-0', {}, claim).granted == 0
+  counter.report('random', {}, finished=True)
+  assert counter.report('actor-0', {}, claim).granted == 10
 
 
 # --- A node's side ---
@@ -290,7 +300,7 @@ def test_hearing_tells_what_is_new_and_else_only_listens(prompt):
   other.add(STEPS, 2)
   other.report(finished=True)
   tally.hear()
-  assert (tally.total(STEPS), tally.phase) == (5, 1)
+  assert (tally.total(STEPS), tally.phase) == (5, 2)
 
 
 def test_notes_go_out_once_and_stay_in_the_status():
@@ -331,7 +341,7 @@ def test_counts_come_back_and_leases_do_not(tmp_path):
   report = other.report('b', {STEPS: 1}, claim=counting.Claim(100, 100))
   assert report.granted == 1 + 6  # All that nobody has used.
   assert report.totals == {STEPS: 4, 'actor_episodes': 1}
-  assert report.phase == 0  # A run that goes on has not finished.
+  assert report.phase == 1  # A run that goes on has not finished.
 
 
 def test_what_is_claimed_before_joining_again_is_what_was_saved(tmp_path):

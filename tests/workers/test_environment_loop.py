@@ -65,7 +65,7 @@ def make_loop(environments, budget=100, logger=None, actor=None, **parts):
   table = tables.Table(Items(length=2), tables.min_size(1), max_size=100)
   codec = Codec.of(step_spec, [table.items])
   replay = numpy_replay.NumpyReplay(codec, [table], seed=0)
-  counter = counting.Counter(budget, 'actor_steps', [['actor-0']])
+  counter = counting.Counter(budget, 'actor_steps', [[], ['actor-0']])
   loop = environment_loop.EnvironmentLoop(
     environment_loop.LoopParts(
       name='actor-0',

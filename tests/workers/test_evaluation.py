@@ -74,7 +74,7 @@ class Clock:
 
 def make(environment, episodes=20, share=None, every=100, budget=1000, unit='actor_steps', max_steps=1000, makers=()):
   """An evaluator, its rows, and a function that lets the run come to a number of steps and episodes."""
-  counter = counting.Counter(budget, unit, [['actor-0'], [], ['evaluator'], ['saver']])
+  counter = counting.Counter(budget, unit, [[], ['actor-0'], [], ['evaluator'], ['saver']])
   rows = Rows()
   evaluator = evaluation.Evaluator(
     evaluation.EvaluatorParts(

@@ -100,7 +100,7 @@ class Breaking(Sum):
 
 def make_learner(kind=Sum, **parts):
   update = kind()
-  counter = counting.Counter(100, 'actor_steps', [['actor-0'], ['learner']])
+  counter = counting.Counter(100, 'actor_steps', [[], ['actor-0'], ['learner']])
   parts = {
     'logger': types.SimpleNamespace(write=lambda row: None, close=lambda: None),
     'updates_per_call': 3,

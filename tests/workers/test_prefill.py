@@ -13,10 +13,25 @@ from tests.contract import environment, prefilled
 from tfacme import checkpoints, core, datasets, errors
 from tfacme.graph import building, nodes, program
 from tfacme.graph import plan as plan_lib
-from tfacme.replay import items, tables
+from tfacme.loggers import csv_logger
+from tfacme.replay import items, sources, tables
 from tfacme.workers import prefill, roles
 
 ITEMS = {'prefill': prefilled.RECORDED * environment.LENGTH, 'random': prefilled.RANDOM}
+
+TABLES = {
+  'pairs': items.Items(2),
+  'padded': items.Items(4, period=2),
+  'burn-in': items.Items(5, period=2, burn_in=2),
+  'dropped': items.Items(4, period=3, end='drop'),
+  'whole': items.Items(None),
+}
+COUNTS = {
+  'prefill_episodes': 40,
+  'prefill_items_replay': ITEMS['prefill'],
+  'prefill_items_demonstrations': ITEMS['prefill'],
+  'prefill_done': 1,
+}
 
 
 def _experiment(steps=300, builder=None, **parts):
@@ -44,8 +59,8 @@ def test_all_is_written_before_the_actors_begin_and_counts_for_nobody():
   assert usage['demonstrations'].inserted == ITEMS['prefill']
   counts = [objects[name].tally.counts for name in ITEMS]
   assert counts == [
-    {'prefill_episodes': 40, 'prefill_items': 2 * ITEMS['prefill'], 'prefill_done': 1},
-    {'prefill_episodes': 20, 'prefill_items': ITEMS['random'], 'prefill_done': 1},
+    COUNTS,
+    {'prefill_episodes': 20, 'prefill_items_replay': ITEMS['random'], 'prefill_done': 1},
   ]
   assert objects['actor-0'].step(0.0) is core.Progress.DID
   objects['actor-0'].step(0.0)
@@ -77,27 +92,75 @@ def test_its_rows_are_those_of_the_data():
   assert {(tuple(o), int(a)) for o, a in zip(steps.observation[:, 0], steps.action[:, 0])} <= wanted
 
 
+@pytest.mark.parametrize('order', [('actor-0', 'prefill', 'random'), ('random', 'actor-0', 'prefill')])
+def test_actors_do_not_act_before_all_is_written(order):
+  """Else they would spend the room that is the prefill's, and all would wait for each other."""
+  objects = _objects(_experiment())
+  for _ in range(1000):
+    outcomes = {name: objects[name].step(0.0) for name in (*order, 'learner')}
+    if outcomes['prefill'] is outcomes['random'] is core.Progress.DONE:
+      break
+    assert objects['actor-0'].tally.counts['actor_steps'] == 0
+    assert isinstance(outcomes['actor-0'], core.Blocked) and 'prefill' in outcomes['actor-0'].reason
+  assert outcomes['prefill'] is outcomes['random'] is core.Progress.DONE
+  while objects['actor-0'].step(0.0) is core.Progress.DID:
+    while objects['learner'].step(0.0) is core.Progress.DID:
+      pass
+  assert objects['actor-0'].step(0.0) is core.Progress.DONE
+
+
+@pytest.mark.parametrize('table', list(TABLES), ids=str)
+@pytest.mark.parametrize('source', ['data', 'steps'])
+def test_the_limiter_leaves_out_exactly_what_is_written(table, source):
+  """Whatever the items are, and wherever the episodes end: with them, actors have the room that they have without."""
+  steps, data = (333, {'dataset': None}) if source == 'steps' else (None, {})
+  role = prefill.Prefill('mine', steps=steps, zeros=['values'])
+  limiter = tables.sample_to_insert_ratio(2.0, 20, error_buffer=10.0)
+  described = tables.Table(TABLES[table], limiter, 5000, written_by=('actor', 'mine'))
+  objects = _objects(_experiment(builder=_Only(table=described, role=role), **data))
+  _fill(objects, 'mine')
+  (made,) = objects['replay']._tables
+  assert made.table.limiter == limiter.prefilled(made.inserts)
+  assert objects['mine'].tally.counts['prefill_items_other'] == made.inserts > 20
+
+
 @pytest.mark.parametrize('written', [0, 7, 40])
-def test_a_run_that_goes_on_writes_only_what_is_missing(written, tmp_path):
-  """As if it had been killed with so many episodes written."""
+def test_a_run_that_is_stopped_while_it_writes_begins_that_again(written, tmp_path):
+  """What its writers hold and what a replay has is never known exactly, so no checkpoint tells of a part of it."""
   experiment = _experiment()
   objects = _objects(experiment, str(tmp_path))
   for _ in range(written):
     objects['prefill'].step(0.0)
   objects['saver'].interrupt()
-  checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))
-  again = _objects(experiment, str(tmp_path), checkpoint)
-  assert again['prefill'].tally.counts['prefill_episodes'] == written
+  assert checkpoints.latest(str(tmp_path / 'checkpoints')) is None
+  again = _objects(experiment, str(tmp_path))
   _fill(again)
   assert again['replay'].usage()['demonstrations'].inserted == ITEMS['prefill']
-  whole = _objects(experiment)
-  _fill(whole)
-  firsts = []
-  table = next(t for t in prefilled.Builder().tables(None) if t.name == 'demonstrations')
-  for one in (whole, again):
-    steps, _ = one['replay'].codec.views(one['replay'].reader(table, 2000).read(0.0, 0).columns)
-    firsts.append({tuple(row) for row in steps.observation[:, 0].tolist()})
-  assert firsts[0] == firsts[1]
+
+
+def test_a_run_that_is_stopped_after_it_has_written_has_all(tmp_path):
+  objects = _objects(_experiment(), str(tmp_path))
+  _fill(objects)
+  _fill(objects, 'random')
+  objects['saver'].interrupt()
+  checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))
+  again = _objects(_experiment(), str(tmp_path), checkpoint)
+  before = again['replay'].usage()
+  assert before == objects['replay'].usage() and before['demonstrations'].inserted == ITEMS['prefill']
+  assert isinstance(again['actor-0'].step(0.0), core.Blocked)
+  assert again['prefill'].step(0.0) is again['random'].step(0.0) is core.Progress.DONE
+  assert again['replay'].usage() == before
+  assert again['actor-0'].step(0.0) is core.Progress.DID
+  limiters = [one['replay']._tables[0].table.limiter for one in (objects, again)]
+  assert limiters[0] == limiters[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('engine', ['local_mt', 'local_mp'])
+def test_all_engines_learn_as_much(engine, tmp_path):
+  tfacme.train(_experiment(1500), str(tmp_path), launch=engine, progress=False)
+  last = csv_logger.read(str(tmp_path / 'logs' / 'learner.csv'))[-1]
+  assert abs(32 * float(last['learner_steps']) / 2 - 8.0 * (1500 - 50)) < 8.0 * 50 + 600
 
 
 def test_what_the_replay_has_not_kept_is_written_anew(tmp_path):
@@ -116,14 +179,13 @@ def test_a_run_that_ended_goes_on_with_the_same_counts(engine, tmp_path):
     tfacme.train(_experiment(steps), str(tmp_path), launch=engine, progress=False)
     with open(os.path.join(checkpoints.latest(str(tmp_path / 'checkpoints')), 'counter', 'counter.json')) as file:
       counts = json.load(file)
-    assert counts['prefill'] == {'prefill_episodes': 40, 'prefill_items': 2 * ITEMS['prefill'], 'prefill_done': 1}
+    assert counts['prefill'] == COUNTS
     assert counts['actor-0']['actor_steps'] == steps
 
 
-def test_the_end_of_a_run_waits_for_it():
+def test_it_has_a_phase_before_that_of_the_actors():
   plan = plan_lib.make_plan(_experiment())
-  assert set(plan.phases[0]) == {'actor-0', 'prefill', 'random'}
-  assert set(plan_lib.make_plan(_experiment(layout=tfacme.Layout(actors=2))).phases[0]) >= {'actor-1', 'prefill'}
+  assert plan.phases[:2] == [['prefill', 'random'], ['actor-0']]
 
 
 def test_without_actors_there_is_none():
@@ -160,6 +222,20 @@ class _Other(prefilled.Builder):
     return [prefill.Prefill('random', steps=10, zeros=['values']), self.role]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Only(_Other):
+  """The toy with one table and one role."""
+
+  def tables(self, spec):
+    return [dataclasses.replace(self.table, name='other')]
+
+  def source(self, spec):
+    return sources.Sample('other', 8)
+
+  def workers(self, spec):
+    return [self.role]
+
+
 _RATIO = tables.sample_to_insert_ratio(8.0, 50, error_buffer=50.0)
 
 
@@ -175,6 +251,12 @@ _RATIO = tables.sample_to_insert_ratio(8.0, 50, error_buffer=50.0)
       "200 items are to be written into the table 'other' .* holds at most 99; raise max_size",
     ),
     (_Other(role=prefill.Prefill('random', steps=5, zeros=['values'])), 'Two roles of the agent have one name'),
+    (
+      _Only(
+        table=tables.Table(items.Items(2), tables.Limiter(8.0, 50, 0.0, 20.0), 999, written_by=('actor', 'prefill'))
+      ),
+      "rate limiter of the table 'other' would hold back its prefill",
+    ),
   ],
 )
 def test_what_does_not_fit_is_refused_before_a_run(builder, says):
@@ -185,6 +267,8 @@ def test_what_does_not_fit_is_refused_before_a_run(builder, says):
 @pytest.mark.parametrize(
   'make, says',
   [
+    (lambda: prefill.Prefill(count=2), "'prefill' has 2 nodes, each of which would write all its data"),
+    (lambda: prefill.Prefill(phase='actor'), "phase 'prefill'"),
     (lambda: prefill.Prefill(steps=0), 'The number of steps of a prefill is 0'),
     (lambda: prefill.Prefill(steps=5, dataset=datasets.memory([])), 'give one of the two'),
     (lambda: roles.Role('actor'), 'can not be named'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import tree
 
@@ -55,9 +55,9 @@ class Plan:
 
   @property
   def phases(self) -> Sequence[Sequence[str]]:
-    """The names of the nodes that each phase of the end of the run waits for; see `counting.PHASES`."""
+    """The names of the nodes that each phase of the run waits for; see `counting.PHASES`."""
     actors = [] if self.experiment.offline else [f'actor-{i}' for i in range(self.experiment.layout.actors)]
-    phases = [actors, ['learner'], [evaluation.name for evaluation in self.evaluations], ['saver']]
+    phases: List[List[str]] = [[], actors, ['learner'], [evaluation.name for evaluation in self.evaluations], ['saver']]
     for role in self.roles:
       phases[counting.PHASES.index(role.phase)].extend(role.node_names())
     return phases
@@ -135,7 +135,16 @@ def make_plan(
   step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
   fit = _Fitter(experiment, spec)
   given = resolving.Given(
-    described, step_spec, experiment.dataset, experiment.offline, fit, relabel, experiment.environment, spec
+    described,
+    step_spec,
+    experiment.dataset,
+    experiment.offline,
+    fit,
+    relabel,
+    experiment.environment,
+    spec,
+    experiment.seed,
+    _saved_counts(checkpoint),
   )
   source = resolving.resolve(sources.with_stack(builder.source(seen), experiment.stack), given)
   roles = [role.prepared(given) for role in roles]
@@ -214,6 +223,13 @@ class _Fitter:
         'The experiment has a dataset, and this agent reads nothing but replay in a run with actors; leave the dataset '
         'out, or give a budget in learner steps (--learner-steps) to learn from it alone.'
       )
+
+
+def _saved_counts(checkpoint: Optional[str]) -> Mapping[str, Mapping[str, int]]:
+  """The counts of each node in a checkpoint that has a replay as well, or none."""
+  if not checkpoint or not os.path.isdir(os.path.join(checkpoint, 'replay')):
+    return {}
+  return counting.saved_counts(os.path.join(checkpoint, 'counter'))
 
 
 def _prefilled(described: Sequence[tables.Table], roles: Sequence[roles_lib.Role]) -> Sequence[tables.Table]:

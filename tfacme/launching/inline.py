@@ -17,6 +17,7 @@ from tfacme import core, errors
 from tfacme.graph import nodes
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
+from tfacme.workers import counting
 
 _STATUS_ROUNDS = 200  # between two looks of a display
 _ON = (core.Progress.DID, core.Progress.PART)
@@ -52,7 +53,7 @@ def _run_rounds(
     if stop.signum is not None:
       objects['saver'].interrupt()
       show()
-      raise Interrupted(stop.signum)
+      raise Interrupted(stop.signum, begun=counting.has_begun(objects['counter'].status()))
     if not did:
       # Workers learn of the end of a phase in the round after it.
       before, phase = phase, objects['counter'].status()['phase']

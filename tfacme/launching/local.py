@@ -27,6 +27,7 @@ from tfacme.graph import nodes, remote
 from tfacme.launching import forking, quiet
 from tfacme.launching.outcomes import Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
+from tfacme.workers import counting
 
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 2.0  # that all other nodes have to stop
@@ -157,8 +158,11 @@ def _supervise(
         saved = not saver.running() and saver.failure is None
         if saver.failure is not None and saver.failure.mistake:
           raise_failure([saver])
-        _tell(client, client.begin('status'), on_status, wait=True)
-        raise Interrupted(stop.signum, saved)
+        heard: List[Dict[str, Any]] = []
+        _tell(client, client.begin('status'), heard.append, wait=True)
+        for status in heard:
+          on_status(status)
+        raise Interrupted(stop.signum, saved, all(counting.has_begun(status) for status in heard))
       pending = _tell(client, pending, on_status)
       time.sleep(_POLL_SECONDS)
     raise_failure(tasks)

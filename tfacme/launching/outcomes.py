@@ -22,16 +22,20 @@ class Interrupted(KeyboardInterrupt):
 
   Attributes:
     signum: the signal.
-    saved: whether a checkpoint could be written in the time that there was.
+    saved: whether a checkpoint was written: it may be that there was no time, or that prefills were still writing.
   """
 
-  def __init__(self, signum: int, saved: bool = True):
-    end = (
-      'a checkpoint is written, and the same command resumes from it'
-      if saved
-      else 'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command resumes from '
-      'the one before'
-    )
+  def __init__(self, signum: int, saved: bool = True, begun: bool = True):
+    """Args: begun: whether all prefills were written, so that actors could act."""
+    if not begun:
+      saved, end = False, 'its prefills were still writing, so nothing is saved, and the same command begins them again'
+    elif saved:
+      end = 'a checkpoint is written, and the same command resumes from it'
+    else:
+      end = (
+        'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command resumes from '
+        'the one before'
+      )
     super().__init__(f'stopped by {signal.Signals(signum).name}; {end}')
     self.signum = signum
     self.saved = saved

@@ -22,6 +22,8 @@ class Given:
     relabel: how the agent's rows are rewritten before they come into its tables, or None.
     environment: makes the environment from a seed; for those who play in it.
     spec: of the environment.
+    seed: of the run.
+    counts: of each node in the checkpoint to resume from, if that has the replay.
   """
 
   described: Sequence[tables.Table]
@@ -32,6 +34,8 @@ class Given:
   relabel: Optional[core.Relabel] = None
   environment: Any = None
   spec: Optional[specs.EnvironmentSpec] = None
+  seed: int = 0
+  counts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
 
 
 def resolve(source: sources.Source, given: Given) -> Any:

@@ -266,7 +266,16 @@ def prefilled(table: Table, items: int) -> Table:
       f'{items} items are to be written into the table {table.name!r} beside what the actors write, and it holds at '
       f'most {table.max_size}; raise max_size, or write less.'
     )
-  return dataclasses.replace(table, limiter=table.limiter.prefilled(items)) if items else table
+  if not items:
+    return table
+  limiter = table.limiter.prefilled(items)
+  if not limiter.can_insert(items - 1, 0, items - 1):  # Nothing may hold a prefill, which the actors wait for.
+    raise errors.UserError(
+      f'The rate limiter of the table {table.name!r} would hold back its prefill, since it allows fewer inserts '
+      f'({table.limiter.high:g} samples) than the minimal size needs '
+      f'({table.limiter.samples_per_insert * table.limiter.min_size:g}); raise the first or lower the second.'
+    )
+  return dataclasses.replace(table, limiter=limiter)
 
 
 def check_batch(table: Table, batch_size: int) -> None:

@@ -19,8 +19,7 @@ class Report(NamedTuple):
   Attributes:
     granted: how many steps of the budget this node has been given in all, since the run began.
     totals: counts of all nodes together, by name.
-    phase: 0 while the actors spend the budget, 1 while the learner drains, 2 while the last evaluation runs, 3 while
-      the saver exports and saves, 4 when all is done.
+    phase: the number in `PHASES` of the one that the run is in; the length of it when all is done.
   """
 
   granted: int
@@ -91,7 +90,7 @@ class Counter:
     Args:
       budget: steps that the nodes may claim in all.
       unit: which count the budget is of, 'actor_steps' or 'learner_steps'.
-      phases: the names of the nodes that each phase of the end of a run waits for.
+      phases: the names of the nodes that each of `PHASES` waits for.
     """
     self.held = 0.0
     self._budget = budget
@@ -190,6 +189,8 @@ class Counter:
     return checkpoints.digest(self._counts)
 
   def _grant(self, node: str, needed: int, wanted: int) -> None:
+    if self._phase < ACTING:
+      return
     self._claiming.add(node)
     mine = self._granted.get(node, 0)
     share = self._left // (2 * len(self._claiming))  # If all take that much, as much stays for later.
@@ -305,10 +306,23 @@ class Tally:
     return self._totals.get(name, 0) + self.counts.get(name, 0) - self._reported.get(name, 0)
 
 
+def has_begun(status: Mapping[str, Any]) -> bool:
+  """Whether all prefills were written, by a counter's status."""
+  return status['phase'] >= ACTING
+
+
 def saved_total(path: str, name: str) -> int:
   """A count of all nodes, as a counter saved it in the folder `path`."""
+  return sum(counts.get(name, 0) for counts in saved_counts(path).values())
+
+
+def saved_counts(path: str) -> Dict[str, Dict[str, int]]:
+  """{node: {name: count}}, as a counter saved it in the folder `path`."""
   with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
-    return sum(counts.get(name, 0) for counts in json.load(file).values())
+    return json.load(file)
 
 
-PHASES: List[str] = ['actor', 'learner', 'evaluator', 'saver']
+# Prefills write, and nobody spends the budget; the actors spend it; the learner drains; the last evaluation runs; the
+# saver exports and saves.
+PHASES: List[str] = ['prefill', 'actor', 'learner', 'evaluator', 'saver']
+ACTING = PHASES.index('actor')

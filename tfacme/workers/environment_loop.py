@@ -127,7 +127,7 @@ class EnvironmentLoop:
         return blocked
     count = self.tally.allowance(self._unit, len(self._environments))
     if count == 0:
-      return self._finish(wait)
+      return self._wait(wait) if self.tally.phase < counting.ACTING else self._finish(wait)
     self._actor.update()
     begun = [slot for slot in range(count) if self._over[slot]]
     for slot in begun:
@@ -206,6 +206,11 @@ class EnvironmentLoop:
     for observer in self._observers[slot]:
       row.update(observer.metrics())
     self._parts.logger.write(row)
+
+  def _wait(self, wait: float) -> core.Outcome:
+    if wait:
+      time.sleep(wait)
+    return core.Blocked('the prefills to be written')
 
   def _finish(self, wait: float) -> core.Outcome:
     for writer in self._writers:

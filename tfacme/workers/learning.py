@@ -106,7 +106,7 @@ class Learner:
     count = self._parts.updates_per_call
     if self._budgeted and self.tally.allowance('learner_steps', count) < count:
       return self._finish()
-    if not self._parts.paced and not self._budgeted and self.tally.phase > 0:
+    if not self._parts.paced and not self._budgeted and self.tally.phase > counting.ACTING:
       return self._finish()
     with self._reading:
       if not self._batches:
@@ -260,7 +260,7 @@ class Learner:
 
   def _wait_for_data(self, blocked: core.Blocked) -> core.Outcome:
     """Blocked; or done, if the actors are and have sent all they had."""
-    finished = self.tally.phase > 0
+    finished = self.tally.phase > counting.ACTING
     self.tally.hear()
     drained = finished and not self._budgeted and self._source.exhausted()
     return self._finish() if drained else blocked

@@ -3,48 +3,57 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import Any, Callable, Iterator, Mapping, Optional, Sequence
 
 import numpy as np
 import tree
 
-from tfacme import core, errors, experiments, specs
+from tfacme import core, errors, experiments, seeds, specs
 from tfacme import datasets as datasets_lib
 from tfacme.replay import items as items_lib
 from tfacme.replay import recorded, resolving, sources, streams, tables
 from tfacme.workers import episodes, playing, roles
 
-_COUNTS = ('prefill_episodes', 'prefill_items', 'prefill_done')
+_EPISODES, _DONE = 'prefill_episodes', 'prefill_done'
 
 
 @dataclasses.dataclass(frozen=True)
 class Prefill(roles.Role):
-  """Fills tables before, and while, the first actors write: with recorded data, or with steps of a policy.
+  """Fills tables before the actors begin: with recorded data, or with steps of a policy.
 
   A table takes it in if its `written_by` has the name of the role: ('actor', 'prefill') beside the actors, 'prefill'
-  alone for a table of its own. What it writes goes through the builder's `relabel` like all else. It does not count
-  towards the rate limiter, once that has its minimal size, so it delays no other writer. A resumed run writes only what
-  its replay lacks: nothing, if all was written and saved.
+  alone for a table of its own. What it writes goes through the builder's `relabel` like all else, which has to give the
+  same at each reading. It does not count towards the rate limiter, once that has its minimal size: all items are
+  counted before the run starts. A resumed run writes nothing if its replay was saved; there are no checkpoints before
+  all is written.
 
   Attributes:
     dataset: the episodes, all of which are written; None takes the experiment's, unless there are `steps`.
     steps: in the place of data, so many environment steps, to the end of the last episode; they are not of the budget.
+      They are played before the run starts, and kept in memory until they are written.
     policy: for steps, makes from an action spec and a seed what acts: from an observation to an action, with a
       `reset()` for the start of an episode. It takes actions at random unless it is told otherwise.
     zeros: names of extras of the agent's own rows that are zeros here, such as a recurrent state.
   """
 
   name: str = 'prefill'
+  phase: str = 'prefill'
   dataset: Any = None
   steps: Optional[int] = None
   policy: Callable[[Any, int], Any] = episodes.RandomPolicy
   zeros: Sequence[str] = ()
   _episodes: Optional[recorded.Recorded] = None
   _tables: Sequence[tables.Table] = ()
+  _inserts: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
   def __post_init__(self):
     super().__post_init__()
+    if self.count != 1:
+      raise errors.UserError(
+        f'The prefill {self.name!r} has {self.count} nodes, each of which would write all its data; leave count at 1.'
+      )
+    if self.phase != 'prefill':
+      raise errors.UserError(f"The prefill {self.name!r} belongs to the phase 'prefill', not {self.phase!r}.")
     if self.steps is not None:
       errors.count('The number of steps of a prefill', self.steps)
       if self.dataset is not None:
@@ -64,19 +73,19 @@ class Prefill(roles.Role):
       given = dataclasses.replace(given, fit=lambda played: played)  # It is of this environment.
     data = sources.Data(items_lib.Items(length=2), 1, dataset, zeros=self.zeros, relabel=given.relabel)
     rows = resolving.resolve_data(data, given, given.step_spec.extras)
-    return dataclasses.replace(self, _episodes=rows, _tables=tuple(mine))
+    saved = given.counts.get(self.name, {})
+    if saved.get(_DONE):  # They are in the replay, and needed only if the run's engine can't take that over.
+      inserts = {table.name: saved[_count_name(table)] for table in mine}
+    else:
+      seed = seeds.derive(given.seed, self.name)
+      if self.steps is not None:  # How many items they make is known only once they are played.
+        rows = dataclasses.replace(rows, dataset=datasets_lib.memory(dataset.episodes(seed)))
+      inserts = _count_items(rows, seed, mine)
+    return dataclasses.replace(self, _episodes=rows, _tables=tuple(mine), _inserts=inserts)
 
   def inserts(self) -> Mapping[str, int]:
-    """See `Role`; of steps about so many, since where the episodes end is not known."""
-    if self.steps is not None:
-      return {table.name: self.steps // table.items.period for table in self._tables}
-    assert self._episodes is not None
-    lasts = [episode.last for episode in self._episodes.episodes(seed=0)]
-    rows = np.concatenate(lasts) if lasts else np.zeros(0, np.bool_)
-    return {
-      table.name: len(lasts) if table.items.length is None else len(items_lib.index(rows, table.items))
-      for table in self._tables
-    }
+    """See `Role`."""
+    return self._inserts
 
   def make(self, parts: roles.RoleParts) -> Prefiller:
     """See `Role`."""
@@ -99,18 +108,20 @@ class Prefiller:
     self.name = parts.name
     self.tally = parts.tally
     self._writer = writer
+    self._tables = described
     self._cutter = streams.Cutter(described)
     self._columns = parts.codec.rows(1)
     self._row = {name: column[0] for name, column in self._columns.items()}
     self._views = tree.flatten(parts.codec.views(self._columns)[0])
-    self.tally.join(_COUNTS)
-    if not parts.kept:
-      self.tally.counts = dict.fromkeys(_COUNTS, 0)
+    names = [_EPISODES, *map(_count_name, described), _DONE]
+    self.tally.join(names)
+    self._over = parts.kept and bool(self.tally.counts[_DONE])  # whether all is written
+    if not self._over:
+      self.tally.counts = dict.fromkeys(names, 0)
       self.tally.report()
     self._data = data
     self._seed = parts.seed
     self._episodes: Optional[Iterator[core.Step]] = None
-    self._over = bool(self.tally.counts['prefill_done'])  # whether all is written
     self._done = False
 
   def step(self, wait: float) -> core.Outcome:
@@ -122,9 +133,8 @@ class Prefiller:
       return blocked
     if self._over:
       return self._finish()
-    if self._episodes is None:  # In a resumed run, those that were written are skipped.
-      written = self.tally.counts['prefill_episodes']
-      self._episodes = itertools.islice(self._data.episodes(self._seed), written, None)
+    if self._episodes is None:
+      self._episodes = self._data.episodes(self._seed)
     episode = next(self._episodes, None)
     if episode is None:
       self._over = True
@@ -137,23 +147,39 @@ class Prefiller:
     self._episodes = None
 
   def _write(self, episode: core.Step) -> None:
-    leaves, items = tree.flatten(episode), 0
+    leaves, due = tree.flatten(episode), []
     for t, last in enumerate(episode.last):
       for view, leaf in zip(self._views, leaves):
         view[0] = leaf[t]
       self._writer.append(self._row, bool(last))
-      items += sum(self._cutter.advance(bool(last)))
-    items += sum(map(sum, self._cutter.finish()))
-    self.tally.add('prefill_episodes')
-    self.tally.add('prefill_items', items)
+      due.append(self._cutter.advance(bool(last)))
+    due.extend(self._cutter.finish())
+    for table, items in zip(self._tables, np.sum(due, axis=0).tolist()):
+      self.tally.add(_count_name(table), items)
+    self.tally.add(_EPISODES)
     self.tally.report()
 
   def _finish(self) -> core.Outcome:
-    self.tally.counts['prefill_done'] = 1
+    self.tally.counts[_DONE] = 1
     self.tally.report(finished=True)
     self._done = True
     self.close()
     return core.Progress.DONE
+
+
+def _count_name(table: tables.Table) -> str:
+  """Under which name the items of a table are counted."""
+  return f'prefill_items_{table.name}'
+
+
+def _count_items(data: recorded.Recorded, seed: int, described: Sequence[tables.Table]) -> Mapping[str, int]:
+  """{table: items} that recorded data make."""
+  lasts = [episode.last for episode in data.episodes(seed)]
+  rows = np.concatenate(lasts) if lasts else np.zeros(0, np.bool_)
+  return {
+    table.name: len(lasts) if table.items.length is None else len(items_lib.index(rows, table.items))
+    for table in described
+  }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,8 +57,9 @@ class Role:
     count: how many nodes.
     uses: what they are linked with beside the counter: 'replay', 'learner' (its variables), or both. In a run without
       actors there is no replay, and no node that uses it.
-    phase: which phase of the end of a run waits for them: 'actor' (they bring in data), 'learner' or 'evaluator'; see
-      `counting.PHASES`. Each worker has to finish by itself, or when its tally says that its phase has ended.
+    phase: which phase of a run waits for them: 'prefill' (before any actor acts), 'actor' (they bring in data),
+      'learner' or 'evaluator'; see `counting.PHASES`. Each worker has to finish by itself, or when its tally says that
+      its phase has ended; one of 'prefill' by itself.
   """
 
   name: str

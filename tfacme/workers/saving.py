@@ -74,9 +74,15 @@ class Saver:
     return _IDLE
 
   def interrupt(self) -> None:
-    """Saves what there is, since the run is being stopped."""
-    if not self._done:
-      self.tally.report()
+    """Saves what there is, since the run is being stopped; nothing before all prefills are written.
+
+    What of a prefill is in the replay is not known exactly. The actors have not begun, so little is lost, and a resumed
+    run has an older checkpoint, whose replay is whole.
+    """
+    if self._done:
+      return
+    self.tally.report()
+    if self.tally.phase >= counting.ACTING:
       self._save()
 
   def close(self) -> None:
