@@ -149,14 +149,16 @@ class Checkpointing:
 
   Attributes:
     every: steps between checkpoints, in the unit of the budget; None is a tenth of the budget, 0 only at the end.
-    keep: how many are kept.
+    keep: how many are kept. With 2, the older one is there if the newer one is damaged. Each holds the whole replay (of
+      pictures, up to tens of GB), and a new one comes on top while it is written, so the disk needs room for 3. Where
+      that is too much, keep 1, or leave the replay out.
     replay: whether they hold the replay's contents too.
     stop_seconds: how long one may take when a run of several threads or processes is stopped (Ctrl-C, SIGTERM); a large
       replay on a slow disk needs more, if the system that stops the run allows it.
   """
 
   every: Optional[int] = None
-  keep: int = 1
+  keep: int = 2
   replay: bool = True
   stop_seconds: float = 6.0
 
@@ -248,7 +250,7 @@ class Experiment:
     for name, kind, fix in (
       ('budget', Budget, 'Budget(actor_steps=30_000)'),
       ('layout', Layout, 'Layout(actors=2)'),
-      ('checkpointing', Checkpointing, 'Checkpointing(keep=1)'),
+      ('checkpointing', Checkpointing, 'Checkpointing(keep=2)'),
       ('logging', Logging, 'Logging(learner_every=100)'),
     ):
       part = getattr(self, name)

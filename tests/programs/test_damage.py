@@ -31,7 +31,7 @@ def _experiment(steps):
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=0, episodes=1),
-    checkpointing=tfacme.Checkpointing(every=100, keep=2),
+    checkpointing=tfacme.Checkpointing(every=100),
     logging=tfacme.Logging(tensorboard=False),
   )
 
