@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 import sys
 
 import cloudpickle
@@ -49,13 +50,24 @@ def _described(networks, *wrappers, config=None):
   return run.describe(experiment, 'inline')
 
 
-def test_functions_are_called_by_their_names():
+def test_functions_are_called_by_their_names_and_code():
   wrapper = functools.partial(_Wrapper, function=functools.partial(_shape, scale=2.0))
   described = _described(_Networks(_shape), wrapper, config=_Config())
-  here = __name__
-  assert described['networks'] == f'_Networks(activation={here}:_shape, sizes=(8))'
-  assert described['environment'] == (f'bsuite:catch/0 {here}:_Wrapper(function={here}:_shape(scale=2.0))')
-  assert described['config']['shaping'] == f'{here}:_shape'
+  shape = described['config']['shaping']
+  assert re.fullmatch(f'{__name__}:_shape#[0-9a-f]{{8}}', shape)
+  assert described['networks'] == f'_Networks(activation={shape}, sizes=(8))'
+  assert described['environment'] == f'bsuite:catch/0 {__name__}:_Wrapper(function={shape}(scale=2.0))'
+
+
+def test_an_edited_choice_of_a_builder_is_another_experiment(tmp_path):
+  def described(explore):
+    builder = dqn.DQNBuilder(dqn.DQNConfig(), explore=explore)
+    return run.describe(dataclasses.replace(imitation.experiment(), builder=builder), 'inline')
+
+  (tmp_path / 'experiment.json').write_text(json.dumps(described(lambda q, context: 2 * q)))
+  run._check_folder(str(tmp_path), described(lambda q, context: 2 * q))
+  with pytest.raises(errors.UserError, match='holds another experiment, with builder.explore .*<lambda>#'):
+    run._check_folder(str(tmp_path), described(lambda q, context: 3 * q))
 
 
 def test_no_memory_address_gets_into_it():

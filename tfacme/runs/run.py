@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
-import functools
 import glob
 import json
 import os
@@ -13,14 +12,14 @@ import platform
 import sys
 import tempfile
 from importlib import metadata
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import cloudpickle
 
 from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds, specs
 from tfacme.graph import program
 from tfacme.replay import reverb_replay
-from tfacme.runs import display
+from tfacme.runs import display, naming
 from tfacme.workers import counting, environment_loop, export, learning, playing
 
 _Listener = Callable[[Dict[str, Any]], None]
@@ -195,12 +194,12 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'agent': experiment.agent,
     'config': core.describe(getattr(builder, 'config', None)),
     'builder': _builder(builder),
-    'environment': _name(experiment.environment),
-    'networks': _name(experiment.networks),
+    'environment': naming.name(experiment.environment),
+    'networks': naming.name(experiment.networks),
     'stack': experiment.stack,
     'seed': experiment.seed,
-    'dataset': None if experiment.dataset is None else _name(experiment.dataset),
-    'observers': [_name(observer) for observer in experiment.observers],
+    'dataset': None if experiment.dataset is None else naming.name(experiment.dataset),
+    'observers': [naming.name(observer) for observer in experiment.observers],
     'start': None if experiment.start is None else os.fspath(experiment.start),
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,
@@ -213,7 +212,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     },
   }
   # What is infinite is a string there: JSON has no such number, and not every reader takes Python's.
-  return json.loads(json.dumps(description, default=_name), parse_constant=str)
+  return json.loads(json.dumps(description, default=naming.name), parse_constant=str)
 
 
 def _builder(builder: core.Builder) -> Dict[str, Any]:
@@ -230,37 +229,7 @@ def _builder(builder: core.Builder) -> Dict[str, Any]:
 def _describe_evaluation(evaluation: experiments.Evaluation) -> Dict[str, Any]:
   environment = evaluation.environment
   numbers = core.describe(dataclasses.replace(evaluation, environment=None))
-  return {**numbers, 'environment': None if environment is None else _name(environment)}
-
-
-def _name(part: Any) -> str:
-  """What a part is called, the same in every process: its id, or its type or function with what it was made from.
-
-  Not every difference between two parts shows in their names: two lambdas of one function, or two objects of a plain
-  class, have the same name.
-  """
-  if isinstance(getattr(part, 'id', None), str):
-    settings = getattr(getattr(part, 'options', None), 'changed', {})
-    return ' '.join([part.id, *([_name(settings)] if settings else []), *map(_name, getattr(part, 'wrappers', ()))])
-  if isinstance(part, functools.partial):
-    return f'{_name(part.func)}({_list(part.args, part.keywords)})'
-  if isinstance(part, Mapping):
-    return f'{{{_list((), part)}}}'
-  if isinstance(part, (set, frozenset)):
-    return f'{{{", ".join(sorted(map(_name, part)))}}}'
-  if isinstance(part, (list, tuple)):
-    return f'({_list(part, {})})'
-  if dataclasses.is_dataclass(part) and not isinstance(part, type):
-    fields = {field.name: getattr(part, field.name) for field in dataclasses.fields(part)}
-    return f'{type(part).__qualname__}({_list((), fields)})'
-  if callable(part) or type(part).__repr__ is object.__repr__:
-    named = part if hasattr(part, '__qualname__') else type(part)
-    return f'{named.__module__}:{named.__qualname__}'
-  return repr(part)
-
-
-def _list(parts: Sequence[Any], named: Mapping[Any, Any]) -> str:
-  return ', '.join([*map(_name, parts), *(f'{name}={_name(part)}' for name, part in named.items())])
+  return {**numbers, 'environment': None if environment is None else naming.name(environment)}
 
 
 @contextlib.contextmanager
