@@ -133,7 +133,11 @@ class UpdateOutput(NamedTuple):
 
 
 class Context(NamedTuple):
-  """What a policy may know besides its observation, so that exploration is a function and a run repeats."""
+  """What a policy may know besides its observation, so that exploration is a function and a run repeats.
+
+  An exported policy is told of one slot, whose `index` is 0 for each observation, of the steps that it was trained for,
+  and of episode 0 each time: an episode begins where it is given the initial state.
+  """
 
   seed: Any  # int32 [2], fresh in each call: for `tf.random.stateless_*`
   steps: Any  # int64 [], steps of the run so far, in the unit of its budget: mostly environment steps of all actors

@@ -10,42 +10,57 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import core, errors, networks, schedules, specs
+from tfacme import core, errors, networks, schedules, seeds, specs
 from tfacme.tensors import compiling, states
 
 
 class ExportedPolicy(tf.Module):
-  """What is saved: `act` and `initial_state`, for any number of observations at a time."""
+  """What is saved: `act` and `initial_state`, for any number of observations at a time.
+
+  Its state has the policy's and what `core.Context` says of the episode: whoever acts takes the initial state where an
+  episode begins.
+  """
 
   def __init__(self, policy: core.Policy, spec: specs.EnvironmentSpec, steps: int):
     super().__init__(name='exported_policy')
     self.policy = policy
-    state = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), policy.initial_state(1))
+
+    def initial_state(batch_size: Any) -> core.Nest:
+      return {
+        'policy': policy.initial_state(batch_size),
+        'begun': tf.zeros([batch_size], tf.bool),
+        'episode_seed': tf.zeros([batch_size, 2], tf.int32),
+      }
+
+    state = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), initial_state(1))
 
     def act(observation: core.Nest, state: core.Nest, seed: tf.Tensor):
-      batch_size = tf.shape(tf.nest.flatten(observation)[0])[0]
+      batch_size = tf.shape(state['begun'])[0]
+      first = ~state['begun']
+      # Other bits than those that the policy draws by the same seed.
+      fresh = tf.random.stateless_uniform(
+        [batch_size, 2], seed + [seeds.derive(0, 'episodes'), 0], minval=None, maxval=None, dtype=tf.int32
+      )
+      episode_seed = tf.where(first[:, tf.newaxis], fresh, state['episode_seed'])
       context = core.Context(
         seed=seed,
         steps=tf.constant(steps, tf.int64),
         index=tf.zeros([batch_size], tf.int32),
         slots=tf.constant(1, tf.int32),
-        # Whoever uses it knows where episodes begin: there it takes the initial state.
-        first=tf.zeros([batch_size], tf.bool),
-        episode_seed=tf.tile(seed[tf.newaxis], [batch_size, 1]),
+        first=first,
+        episode_seed=episode_seed,
         episode=tf.zeros([batch_size], tf.int32),
       )
       with networks.drawing(seed, networks.Phase.EVALUATION), schedules.in_run(context.steps, max(1, steps)):
-        action, state, _ = policy(observation, state, context)
-      return action, state
+        action, policy_state, _ = policy(observation, state['policy'], context)
+      return action, {'policy': policy_state, 'begun': tf.ones([batch_size], tf.bool), 'episode_seed': episode_seed}
 
     self.act = tf.function(
       act,
       input_signature=[compiling.tensor_specs(spec.observations, None), state, tf.TensorSpec([2], tf.int32)],
       autograph=False,
     )
-    self.initial_state = tf.function(
-      policy.initial_state, input_signature=[tf.TensorSpec([], tf.int32)], autograph=False
-    )
+    self.initial_state = tf.function(initial_state, input_signature=[tf.TensorSpec([], tf.int32)], autograph=False)
 
 
 def check(policy: core.Policy, spec: specs.EnvironmentSpec) -> None:
@@ -69,7 +84,8 @@ def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: s
   """Writes a policy as a SavedModel.
 
   It has two functions: `act(observation [B, ...], state, seed [2]) -> (action [B, ...], state)` and
-  `initial_state(B) -> state`.
+  `initial_state(B) -> state`, where an episode begins. The seed is another one in each call, as for an actor; that of
+  the episode is in the state.
 
   Args:
     policy: the evaluation policy.
