@@ -264,6 +264,55 @@ def test_what_does_not_fit_is_refused_before_a_run(builder, says):
     program.make_program(_experiment(builder=builder))
 
 
+def test_no_two_nodes_have_one_name():
+  with pytest.raises(errors.UserError, match="nodes of the run are named 'prefill'"):
+    program.make_program(_experiment(evaluation=tfacme.Evaluation(name='prefill')))
+  with pytest.raises(errors.UserError, match="nodes of the run are named 'actor-0'"):
+    program.make_program(_experiment(builder=_Only(role=_Watcher('actor-0')), dataset=None))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Watcher(roles.Role):
+  """Logs a row without any count of the run."""
+
+  def make(self, parts):
+    return _Watching(parts)
+
+
+class _Watching:
+  """The worker of a `_Watcher`."""
+
+  goes_on = False
+
+  def __init__(self, parts):
+    self.name, self.tally, self._logger = parts.name, parts.tally, parts.logger()
+    self.tally.join([])
+
+  def step(self, wait):
+    del wait
+    self._logger.write({'model_loss': 1.0})
+    self.tally.report(finished=True)
+    self.close()
+    return core.Progress.DONE
+
+  def close(self):
+    self._logger.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Watched(prefilled.Builder):
+  """The toy with a node that logs."""
+
+  def workers(self, spec):
+    return [*super().workers(spec), _Watcher('watcher')]
+
+
+def test_a_run_is_resumed_whose_own_workers_log_no_counts(tmp_path):
+  for steps in (60, 80):
+    tfacme.train(_experiment(steps, _Watched()), str(tmp_path), progress=False)
+  assert len(csv_logger.read(str(tmp_path / 'logs' / 'watcher.csv'))) == 2
+
+
 @pytest.mark.parametrize(
   'make, says',
   [
@@ -272,6 +321,7 @@ def test_what_does_not_fit_is_refused_before_a_run(builder, says):
     (lambda: prefill.Prefill(steps=0), 'The number of steps of a prefill is 0'),
     (lambda: prefill.Prefill(steps=5, dataset=datasets.memory([])), 'give one of the two'),
     (lambda: roles.Role('actor'), 'can not be named'),
+    (lambda: roles.Role('my/role'), "role 'my/role' names nodes and logs"),
     (lambda: roles.Role('mine', count=0), "nodes of the role 'mine' is 0"),
     (lambda: roles.Role('mine', phase='saver'), "no phase 'saver'"),
     (lambda: roles.Role('mine', uses=['actor']), "to use 'actor'"),

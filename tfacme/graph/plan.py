@@ -155,7 +155,9 @@ def make_plan(
     _warn_if_too_short(experiment, described, source)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   taken = None if checkpoint else _taken(experiment, nets, spec)
-  return Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start, taken)
+  plan = Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start, taken)
+  _check_names(['counter', 'replay', *(name for names in plan.phases for name in names)])
+  return plan
 
 
 def stacked(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> specs.EnvironmentSpec:
@@ -223,6 +225,15 @@ class _Fitter:
         'The experiment has a dataset, and this agent reads nothing but replay in a run with actors; leave the dataset '
         'out, or give a budget in learner steps (--learner-steps) to learn from it alone.'
       )
+
+
+def _check_names(names: Sequence[str]) -> None:
+  """Raises a `UserError` if two nodes have one name, which is that of their logs and counts too."""
+  twice = sorted({name for name in names if names.count(name) > 1})
+  if twice:
+    raise errors.UserError(
+      f'Several nodes of the run are named {twice[0]!r}; rename an evaluation or a role of the agent.'
+    )
 
 
 def _saved_counts(checkpoint: Optional[str]) -> Mapping[str, Mapping[str, int]]:

@@ -323,8 +323,10 @@ def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
     limits = {count: counting.saved_total(os.path.join(checkpoint, 'counter'), count) for count in limits}
     limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
   for path in _logs(workdir):
+    columns = next(iter(loggers.read(path)), {})
     for count, limit in limits.items():
-      loggers.keep_until(path, count, limit)
+      if count in columns:  # What an agent's own node logs may have none; then it stays.
+        loggers.keep_until(path, count, limit)
 
 
 def _logs(workdir: str) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence
 
 from tfacme import core, errors, specs
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
   from tfacme.replay import packing, resolving, streams
 
+_NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'
 _TAKEN = ('actor', 'learner', 'evaluator', 'saver', 'counter', 'replay')
 
 
@@ -69,6 +71,10 @@ class Role:
 
   def __post_init__(self):
     errors.count(f'The number of nodes of the role {self.name!r}', self.count)
+    if not re.fullmatch(_NAME, self.name):
+      raise errors.UserError(
+        f'The role {self.name!r} names nodes and logs, so its name has to be made of letters, digits and _.-; rename it.'
+      )
     if self.name in _TAKEN:
       raise errors.UserError(f'A role of an agent can not be named {self.name!r}, as one of every run; rename it.')
     if self.phase not in counting.PHASES[:-1]:
