@@ -130,6 +130,21 @@ def test_what_may_be_of_a_narrower_scale_is_told(inside, warns, caplog):
   assert ('those of the environment without CanonicalAction' in caplog.text) == warns
 
 
+@pytest.mark.parametrize('make', [Field, environments.factory(_ID)], ids=['function', 'factory'])
+def test_actions_beyond_the_bounds_are_refused_where_nothing_explains_them(make):
+  spec = specs.environment_spec(Field())
+  rows = [
+    core.Step(np.zeros(2, np.float32), np.full(2, scale, np.float32), np.float32(0), np.float32(1), scale == 50, last)
+    for scale, last in ((50.0, False), (-50.0, False), (0.0, True))
+  ]
+  rows[-1] = rows[-1]._replace(discount=np.float32(0))
+  with pytest.raises(errors.UserError, match='reach from -50 to 50, and those of the environment from -2 to 2'):
+    datasets.fit(datasets.memory([datasets.episode(rows)]), make, spec)
+  within = [row._replace(action=row.action * np.float32(0.04)) for row in rows]
+  data = datasets.memory([datasets.episode(within)])
+  assert datasets.fit(data, make, spec) is data
+
+
 def test_values_of_another_precision_fit():
   data = _record(environments.factory(_ID).wrapped(Noted))
   doubled = datasets.Memory(tuple(step._replace(action=step.action.astype(np.float64)) for step in data.steps))

@@ -60,11 +60,9 @@ def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec) -> Any:
   row = dataset.spec()
   difference = wrapped.difference(spec, row)
   layers = environment.layers if isinstance(environment, registry.EnvironmentFactory) else ()
-  if difference is None and not layers:
-    return dataset
   reach = _reach(dataset)
   if difference is None and _contains(spec.actions, reach):
-    if _contains(spec.actions, reach, _NARROW):  # else it is on no narrower scale
+    if layers and _contains(spec.actions, reach, _NARROW):  # else it is on no narrower scale
       _warn_of_narrower(reach, row, environment, spec)
     return dataset
   for level in _levels(environment, layers):
@@ -75,7 +73,7 @@ def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec) -> Any:
       return through
   if difference is not None:
     raise errors.UserError(difference)
-  return dataset
+  raise errors.UserError(_outside(spec.actions, reach))
 
 
 def _levels(environment: Any, layers: Sequence[_Wrapper]) -> Iterator[_Level]:
@@ -129,6 +127,19 @@ def _contains(action_spec: Any, reach: _Reach, share: float = 1.0) -> bool:
       if (own[0] < middle - half).any() or (own[1] > middle + half).any():
         return False
   return True
+
+
+def _outside(action_spec: Any, reach: _Reach) -> str:
+  """What is wrong with actions that do not lie within the bounds of a spec."""
+  for spec, own in zip(tree.flatten(action_spec), reach):
+    if own is not None and not _contains([spec], [own]):
+      (least, largest), low, high = own, np.min(spec.minimum), np.max(spec.maximum)
+      return (
+        f'The actions of the data set reach from {np.min(least):g} to {np.max(largest):g}, and those of the environment '
+        f'from {low:g} to {high:g}: they were recorded on another scale; bring them onto this one, or give an '
+        'environment with the wrappers that they were recorded within.'
+      )
+  raise AssertionError('All actions lie within their bounds.')
 
 
 def _is_scale(spec: dm_specs.Array) -> bool:
