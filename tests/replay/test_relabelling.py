@@ -141,6 +141,18 @@ def test_each_pass_over_data_begins_with_a_relabeller_of_its_own():
     np.testing.assert_array_equal(_read(first).packed[0]['rest'], _read(second).packed[0]['rest'])
 
 
+def test_each_part_of_a_reward_is_divided_by_its_own_deviation():
+  random = np.random.default_rng(0)
+  rewards = (random.standard_normal((50, 2)) * [1, 100]).astype(np.float32)
+  row = core.Step((), (), np.float32(0), np.float32(1), False, False)
+  both, *alone = [relabelling.normalized_rewards(0.9).make() for _ in range(3)]
+  for reward in rewards:
+    (given,) = both(row._replace(reward=reward))
+    parts = [one(row._replace(reward=part))[0].reward for one, part in zip(alone, reward)]
+    assert given.reward.dtype == np.float32
+    np.testing.assert_array_equal(given.reward, parts)
+
+
 def test_rows_that_are_held_back_keep_the_version_that_acted():
   relabel, rows = relabelling.by_episode(lambda episode: episode), testing.stream([2, 1])
   kept, feed = _written(rows, relabel)

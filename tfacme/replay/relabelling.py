@@ -51,7 +51,7 @@ def returns_to_go(discount: float = 1.0) -> core.Relabel:
 def normalized_rewards(discount: float, epsilon: float = 1e-8) -> core.Relabel:
   """Divides rewards by the deviation of the discounted return so far (as Gymnasium's NormalizeReward does).
 
-  The deviation is that of one stream, over all of its episodes.
+  The deviation is that of one stream, over all of its episodes; of a reward with several parts, each has its own.
   """
   return core.Relabel(functools.partial(_NormalizedRewards, discount, epsilon))
 
@@ -89,14 +89,16 @@ def _with_return_to_go(discount: float, episode: core.Step) -> core.Step:
 class _NormalizedRewards:
   def __init__(self, discount: float, epsilon: float):
     self._discount, self._epsilon = discount, epsilon
-    self._return = 0.0
-    self._count, self._mean, self._squares = 0, 0.0, 0.0  # Welford's
+    self._return: Any = 0.0
+    self._count = 0
+    self._mean: Any = 0.0  # Welford's
+    self._squares: Any = 0.0
 
   def __call__(self, step: core.Step) -> Sequence[core.Step]:
     if step.last:
       self._return = 0.0
       return (step,)
-    self._return = self._discount * self._return + float(step.reward)
+    self._return = self._discount * self._return + np.asarray(step.reward, np.float64)
     self._count += 1
     difference = self._return - self._mean
     self._mean += difference / self._count
