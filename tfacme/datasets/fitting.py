@@ -135,9 +135,9 @@ def _outside(action_spec: Any, reach: _Reach) -> str:
     if own is not None and not _contains([spec], [own]):
       (least, largest), low, high = own, np.min(spec.minimum), np.max(spec.maximum)
       return (
-        f'The actions of the data set reach from {np.min(least):g} to {np.max(largest):g}, and those of the environment '
-        f'from {low:g} to {high:g}: they were recorded on another scale; bring them onto this one, or give an '
-        'environment with the wrappers that they were recorded within.'
+        f'The actions of the data set reach from {np.min(least):g} to {np.max(largest):g}, and those of the '
+        f'environment from {low:g} to {high:g}: they were recorded on another scale; bring them onto this one, or '
+        'give an environment with the wrappers that they were recorded within.'
       )
   raise AssertionError('All actions lie within their bounds.')
 

@@ -73,7 +73,7 @@ class Role:
     errors.count(f'The number of nodes of the role {self.name!r}', self.count)
     if not re.fullmatch(_NAME, self.name):
       raise errors.UserError(
-        f'The role {self.name!r} names nodes and logs, so its name has to be made of letters, digits and _.-; rename it.'
+        f'The role {self.name!r} names nodes and logs, so its name has to be of letters, digits and _.-; rename it.'
       )
     if self.name in _TAKEN:
       raise errors.UserError(f'A role of an agent can not be named {self.name!r}, as one of every run; rename it.')
