@@ -7,7 +7,7 @@ import math
 import os
 import re
 import sys
-from typing import Any, Dict
+from typing import Any, Dict, List
 
 import numpy as np
 import pytest
@@ -137,16 +137,29 @@ def test_td3_learns(seed, folder):
   assert run.evaluate(20).mean > -1.5
 
 
+def _commands(what: str) -> List[str]:
+  """Those of the page that train on an engine, with what else is done with such a run; or those that test."""
+  groups: Dict[str, List[str]] = {'inline': [], 'local_mt': [], 'local_mp': [], 'pytest': []}
+  for command in pages.commands(PAGE):
+    groups[next((name for name in groups if name in command), 'inline')].append(command)
+  return groups[what]
+
+
 @pytest.mark.slow
-def test_the_commands_of_the_page_run(folder):
-  commands = pages.commands(PAGE)
-  assert {name for name in ('inline', 'local_mt', 'local_mp') if any(name in line for line in commands)}
-  pages.run_commands(commands, folder)
-  assert tfacme.load_run('runs/td3').evaluate(20).mean > -1.5
-  described = {name: tfacme.load_run(f'runs/{name}').description for name in ('td3', 'td3-mt', 'td3-mp')}
-  assert {description['launch'] for description in described.values()} == {'inline', 'local_mt', 'local_mp'}
-  assert described['td3']['config']['learning_rate'] == 3e-3
-  assert 'hidden_sizes=(32, 32)' in described['td3']['networks']
+@pytest.mark.parametrize('engine', ['inline', 'local_mt', 'local_mp'])
+def test_td3_is_trained_by_the_command(engine, folder):
+  pages.run_commands(_commands(engine), folder)
+  run = tfacme.load_run({'inline': 'runs/td3', 'local_mt': 'runs/td3-mt', 'local_mp': 'runs/td3-mp'}[engine])
+  assert run.description['launch'] == engine
+  if engine == 'inline':
+    assert run.evaluate(20).mean > -1.5
+    assert run.description['config']['learning_rate'] == 3e-3
+    assert 'hidden_sizes=(32, 32)' in run.description['networks']
+
+
+@pytest.mark.slow
+def test_td3_holds_what_every_agent_has_to(folder):
+  pages.run_commands(_commands('pytest'), folder)
 
 
 @pytest.fixture(scope='module')
@@ -158,6 +171,11 @@ def parts(tmp_path_factory) -> Dict[str, Any]:
     for block in pages.blocks('python', PAGE.partition('\n## Parts\n')[2]):
       exec(block, names)  # pylint: disable=exec-used
     yield names
+
+
+def test_a_learner_alone(parts):
+  assert parts['batch'].steps.reward.shape[0] == parts['config'].batch_size
+  assert np.isfinite(parts['metrics']['loss'])
 
 
 def test_all_experiments_of_the_page_are_run(parts):

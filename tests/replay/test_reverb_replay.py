@@ -89,7 +89,7 @@ def test_a_checkpoint_in_a_folder_that_is_not_to_be_seen_is_an_error(tmp_path):
 
   codec = packing.Codec.of(testing.SPEC, [items.Items(2)])
   replay = reverb_replay.ReverbReplay(Client(), codec, [_pairs()])  # type: ignore[arg-type]
-  with pytest.raises(errors.UserError, match='/on/another/host/2023-01-01, which is not to be seen'):
+  with pytest.raises(errors.UserError, match='/on/another/host/2023-01-01, which can not be seen'):
     replay.save(str(tmp_path))
 
 

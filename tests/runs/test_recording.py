@@ -103,8 +103,8 @@ def test_random_actions_of_a_nest_and_without_bounds():
   'arguments, says',
   [
     ([], 'either --run RUN, or --random --env ID'),
-    (['--random'], 'wants --env with --random'),
-    (['--run', 'nowhere', '--env', 'bsuite:catch/0'], 'wants --env with --random, and not with --run'),
+    (['--random'], 'needs --env with --random'),
+    (['--run', 'nowhere', '--env', 'bsuite:catch/0'], 'needs --env with --random, and not with --run'),
     (['--run', 'nowhere'], 'There is no run in nowhere'),
     (['--random', '--env', 'bsuite:catch/0', '--episodes', '0'], '--episodes is 0'),
   ],

@@ -107,7 +107,7 @@ def test_an_environment_from_the_current_folder_is_found(tmp_path, monkeypatch):
 
     made = _run(tmp_path / 'run', a_module_of_mine.make)
   monkeypatch.delitem(sys.modules, 'a_module_of_mine')
-  with pytest.raises(errors.UserError, match="run is from the module 'a_module_of_mine', which is not to be found"):
+  with pytest.raises(errors.UserError, match="run is from the module 'a_module_of_mine', which can not be found"):
     made.environment()
   monkeypatch.setattr(sys, 'path', [*sys.path])
   monkeypatch.chdir(tmp_path)

@@ -74,7 +74,7 @@ def _agent(command: str, arguments: Sequence[str]) -> Optional[str]:
     print(f'\ntfacme {command} AGENT --help lists the options.')
     return None
   known = ', '.join(registry.names())
-  raise errors.UserError(f'tfacme {command} wants the agent first: tfacme {command} AGENT ...; there are {known}.')
+  raise errors.UserError(f'tfacme {command} needs the agent first: tfacme {command} AGENT ...; there are {known}.')
 
 
 def _budget_and_data(options: Any) -> Dict[str, Any]:
@@ -247,9 +247,9 @@ class _RecordOptions:
 def _record(arguments: Sequence[str]) -> None:
   options = parsing.parse(_RecordOptions, arguments, 'tfacme record')
   if (options.run is None) == (not options.random):
-    raise errors.UserError('tfacme record wants either --run RUN, or --random --env ID.')
+    raise errors.UserError('tfacme record needs either --run RUN, or --random --env ID.')
   if options.random != (options.env is not None) or (options.run and options.environment.changed):
-    raise errors.UserError('tfacme record wants --env with --random, and not with --run, which has its environment.')
+    raise errors.UserError('tfacme record needs --env with --random, and not with --run, which has its environment.')
   errors.count('--episodes', options.episodes)
   made = (
     environments.factory(options.env, options.environment) if options.env else _load_run(options.run or '').environment

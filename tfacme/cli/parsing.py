@@ -87,7 +87,7 @@ def _explain(message: str, arguments: Sequence[str], prog: str, known: Mapping[s
       name = argument.partition('=')[0]
       if name.startswith('--') and name not in known:
         return errors.no_such('option', name, suggesting.suggest(name, known), hint)
-    return errors.UserError(f'{message.partition(":")[2].strip()!r} belongs to no option of {prog}; {hint}')
+    return errors.UserError(f'{message.partition(":")[2].strip()!r} is no value of any option of {prog}; {hint}')
   required = 'the following arguments are required: '
   if message.startswith(required):
     return errors.UserError(f'{prog} needs {message[len(required) :]}; {prog} --help says what that is.')

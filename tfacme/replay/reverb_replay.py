@@ -85,7 +85,7 @@ class ReverbReplay:
     written = self._client.checkpoint()
     if not os.path.isdir(written):
       raise errors.UserError(
-        f'The replay server wrote its checkpoint to {written}, which is not to be seen from here; put the work '
+        f'The replay server wrote its checkpoint to {written}, which can not be seen from here; put the work '
         'directory into a file system that all hosts share.'
       )
     _check_whole(written)

@@ -81,7 +81,7 @@ class Run:
       make = cloudpickle.loads(packed)
     except ModuleNotFoundError as error:
       raise errors.UserError(
-        f'The environment of {self.workdir} is from the module {error.name!r}, which is not to be found; run in its '
+        f'The environment of {self.workdir} is from the module {error.name!r}, which can not be found; run in its '
         'folder, or install its package.'
       ) from error
     return make(seed)

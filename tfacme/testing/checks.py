@@ -175,7 +175,9 @@ def _check_actions(run: tfacme.Run) -> None:
     try:
       tree.map_structure(lambda spec, value: spec.validate(value), environment.action_spec(), action)
     except ValueError as error:
-      raise AssertionError(f'The exported policy takes an action that the environment has not: {error}') from error
+      raise AssertionError(
+        f'The exported policy takes an action that the environment does not have: {error}'
+      ) from error
     timestep = environment.step(action)
   environment.close()
 
