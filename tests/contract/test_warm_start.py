@@ -123,21 +123,25 @@ def test_a_start_is_a_folder():
 # --- A checkpoint of other variables ---
 
 
-def _sized(size):
-  """Networks that are told apart by nothing that a run writes down."""
-  make = dqn.default_networks(hidden_sizes=(size,))
-  return lambda spec: make(spec)
+class _Sized:
+  """Networks that are told apart by nothing that a run writes down: an object of a plain class."""
+
+  def __init__(self, size):
+    self._make = dqn.default_networks(hidden_sizes=(size,))
+
+  def __call__(self, spec):
+    return self._make(spec)
 
 
 def test_a_run_whose_networks_have_changed_does_not_go_on(tmp_path):
-  tfacme.train(warm_start.online(None, networks=_sized(8)), str(tmp_path), progress=False)
+  tfacme.train(warm_start.online(None, networks=_Sized(8)), str(tmp_path), progress=False)
   longer = tfacme.Budget(actor_steps=200)
   with pytest.raises(
     errors.UserError, match=r'float32 \(8, 2\) there and float32 \(9, 2\) here.* more differ'
   ) as caught:
-    tfacme.train(warm_start.online(None, networks=_sized(9), budget=longer), str(tmp_path), progress=False)
+    tfacme.train(warm_start.online(None, networks=_Sized(9), budget=longer), str(tmp_path), progress=False)
   assert '\n' not in str(caught.value) and 'give another work directory' in str(caught.value)
-  tfacme.train(warm_start.online(None, networks=_sized(8), budget=longer), str(tmp_path), progress=False)
+  tfacme.train(warm_start.online(None, networks=_Sized(8), budget=longer), str(tmp_path), progress=False)
   assert _last(tmp_path)['actor_steps'] == '200'
 
 
