@@ -86,7 +86,7 @@ def test_what_does_not_fit_begins_anew_and_that_is_said(learned, tmp_path, caplo
 
 
 @pytest.mark.parametrize(
-  'start, sentence', [('nothing', 'no checkpoint of a run in'), ('learned', 'No variable of the')]
+  'start, sentence', [('nothing', 'no checkpoint of a run in'), ('learned', 'No layer of the')]
 )
 def test_nothing_at_all_is_a_mistake(start, sentence, learned, tmp_path):
   networks = dqn.default_networks(hidden_sizes=(7,))

@@ -64,8 +64,9 @@ def find(run: str, networks: Any, policy: core.Policy) -> Start:
   taken = [name for name in mine if os.path.dirname(name) not in split]
   if not taken:
     raise errors.UserError(
-      f'No variable of the run {run} has the name and the shape of one of this run: it has {_listed(other.networks)}, '
-      f'and this one {_listed(mine)}; give a run whose networks have a part in common with these.'
+      f'No layer of the run {run} has the name and the shapes of one of this run: it has '
+      f'{_listed(f"{name} ({other.kinds[place]})" for name, place in other.networks.items())}, and this one '
+      f'{_listed(f"{name} ({kind})" for name, kind in mine.items())}; give a run whose networks have a layer in common.'
     )
   left = [
     f'{name} ({kind}' + (f', and {other_kinds[name]} there)' if other_kinds.get(name, kind) != kind else ')')
