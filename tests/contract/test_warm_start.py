@@ -85,9 +85,7 @@ def test_what_does_not_fit_begins_anew_and_that_is_said(learned, tmp_path, caplo
   assert 'float32 (8, 2), and float32 (16, 2) there' in lines[1] and len(lines) == 2
 
 
-@pytest.mark.parametrize(
-  'start, sentence', [('nothing', 'no checkpoint of a run in'), ('learned', 'No layer of the')]
-)
+@pytest.mark.parametrize('start, sentence', [('nothing', 'no checkpoint of a run in'), ('learned', 'No layer of the')])
 def test_nothing_at_all_is_a_mistake(start, sentence, learned, tmp_path):
   networks = dqn.default_networks(hidden_sizes=(7,))
   start = learned if start == 'learned' else str(tmp_path)
