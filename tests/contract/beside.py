@@ -71,11 +71,5 @@ class Builder(core.Builder):
 
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """A run with actors that has a data set, of rows that look like theirs but for what their policy adds."""
-  return tfacme.Experiment(
-    Builder(),
-    environment.TwoStates,
-    layers.linear,
-    tfacme.Budget(actor_steps=1500),
-    seed,
-    dataset=datasets.memory(environment.record(50, mistakes=0.3)),
-  )
+  data, budget = datasets.memory(environment.record(50, mistakes=0.3)), tfacme.Budget(actor_steps=1500)
+  return tfacme.Experiment(Builder(), environment.TwoStates, layers.linear, budget, seed, dataset=data)

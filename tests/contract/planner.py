@@ -25,13 +25,12 @@ class Planner:
 
   def act(self, observation, first, steps):
     tried = [copy.deepcopy(real).step(action) for real in self._parts.environments for action in (0, 1)]
-    values = self._layer(np.stack([timestep.observation for timestep in tried]))[:, 2].numpy()
+    values = self._layer(np.stack([t.observation for t in tried]))[:, 2].numpy()
     # A slot that has played all its episodes begins another one in its copies, and is paid nothing for that.
-    worth = [(t.reward or 0.0) + 0.9 * (t.discount or 0.0) * value for t, value in zip(tried, values)]
-    best = np.reshape(worth, [-1, 2]).argmax(axis=1)
+    worth = np.reshape([(t.reward or 0.0) + 0.9 * (t.discount or 0.0) * v for t, v in zip(tried, values)], [-1, 2])
+    best = worth.argmax(axis=1).astype(np.int32)
     explores = self._random.random(len(best)) < (0.0 if self._parts.evaluation else 0.2)
-    actions = np.where(explores, self._random.integers(2, size=len(best)), best)
-    return actions.astype(np.int32), {'plan': best.astype(np.int32)}
+    return np.where(explores, self._random.integers(2, size=len(best)), best).astype(np.int32), {'plan': best}
 
 
 class Update(tf.Module):
