@@ -35,7 +35,7 @@ def experiment(seed: int = 0) -> tfacme.Experiment:
     Builder(),
     environment.TwoStates,
     layers.linear,
-    tfacme.Budget(actor_steps=1500),
+    tfacme.Budget(actor_steps=4000),
     seed,
     dataset=datasets.memory(environment.record(RECORDED, mistakes=0.2)),
   )

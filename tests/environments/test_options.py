@@ -8,7 +8,7 @@ import pytest
 
 from tfacme import environments, errors
 from tfacme.environments import wrappers
-from tfacme.runs import run
+from tfacme.runs import naming
 
 
 def test_wrappers_by_name_stand_in_the_order_of_the_fields():
@@ -50,7 +50,7 @@ def test_a_factory_with_options_is_a_value():
 
 def test_other_options_are_another_run():
   names = [
-    run._name(environments.factory('bsuite:catch/0', **settings))
+    naming.name(environments.factory('bsuite:catch/0', **settings))
     for settings in ({}, {'frame_stack': 2}, {'kwargs': {'rows': 6}}, {'kwargs': {'rows': '6'}})
   ]
   assert names[0] == 'bsuite:catch/0' and len(set(names)) == 4
