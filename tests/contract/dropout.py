@@ -15,7 +15,7 @@ from tfacme.replay import sources
 def blur(batch: core.Batch) -> core.Batch:
   """A batch whose observations are a little off, by other amounts in each learning step."""
   observation = batch.steps.observation
-  noise = 0.1 * tf.random.stateless_normal(tf.shape(observation), networks.draw())
+  noise = 0.05 * tf.random.stateless_normal(tf.shape(observation), networks.draw())
   return batch._replace(steps=batch.steps._replace(observation=observation + noise))
 
 
@@ -36,8 +36,8 @@ def dropping_networks(spec) -> dqn.DQNNetworks:
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """What acts, evaluates and is exported drops nothing."""
   config = dqn.DQNConfig(
-    n_step=2, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+    n_step=2, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.003
   )
   return tfacme.Experiment(
-    Builder(config), environment.TwoStates, dropping_networks, tfacme.Budget(actor_steps=1500), seed
+    Builder(config), environment.TwoStates, dropping_networks, tfacme.Budget(actor_steps=4000), seed
   )
