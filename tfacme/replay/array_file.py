@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zipfile
-from typing import Any, Iterable, Iterator, Sequence, Tuple
+from typing import Any, Iterable, Iterator, Literal, Sequence, Tuple, TypeVar
 
 import numpy as np
 
@@ -21,14 +21,17 @@ def slices(count: int, row_bytes: int, multiple: int = 1) -> Iterator[slice]:
   return (slice(start, min(start + rows, count)) for start in range(0, count, rows))
 
 
-class ArrayWriter:
-  """Writes named arrays into a file, and hashes them; closed by `with`."""
+_Self = TypeVar('_Self', bound='_ArrayFile')
 
-  def __init__(self, path: str):
-    self._file = zipfile.ZipFile(path, 'w')
+
+class _ArrayFile:
+  """What writing and reading have in common: the file, closed by `with`, and the hash of what passes through."""
+
+  def __init__(self, path: str, mode: Literal['r', 'w']):
+    self._file = zipfile.ZipFile(path, mode)
     self._hash = hashlib.blake2b(digest_size=16)
 
-  def __enter__(self) -> ArrayWriter:
+  def __enter__(self: _Self) -> _Self:
     return self
 
   def __exit__(self, *error: Any) -> None:
@@ -36,8 +39,15 @@ class ArrayWriter:
 
   @property
   def digest(self) -> str:
-    """Of all that was written."""
+    """Of all that was written, or read."""
     return self._hash.hexdigest()
+
+
+class ArrayWriter(_ArrayFile):
+  """Writes named arrays into a file, and hashes them; closed by `with`."""
+
+  def __init__(self, path: str):
+    super().__init__(path, 'w')
 
   def write(self, name: str, dtype: Any, shape: Sequence[int], pieces: Iterable[np.ndarray]) -> None:
     """Writes an array of this type and shape, which its pieces make up one after the other."""
@@ -52,23 +62,11 @@ class ArrayWriter:
         file.write(data)  # type: ignore[arg-type]
 
 
-class ArrayReader:
+class ArrayReader(_ArrayFile):
   """Reads what an `ArrayWriter` wrote, in the same order if the digests are to be the same; closed by `with`."""
 
   def __init__(self, path: str):
-    self._file = zipfile.ZipFile(path)
-    self._hash = hashlib.blake2b(digest_size=16)
-
-  def __enter__(self) -> ArrayReader:
-    return self
-
-  def __exit__(self, *error: Any) -> None:
-    self._file.close()
-
-  @property
-  def digest(self) -> str:
-    """Of all that was read."""
-    return self._hash.hexdigest()
+    super().__init__(path, 'r')
 
   def read(self, name: str) -> np.ndarray:
     """A whole array."""

@@ -194,8 +194,7 @@ class Counter:
     self._claiming.add(node)
     mine = self._granted.get(node, 0)
     share = self._left // (2 * len(self._claiming))  # If all take that much, as much stays for later.
-    more = max(0, min(wanted, max(needed, mine + share)) - mine)
-    more = max(0, min(more, self._left))
+    more = max(0, min(min(wanted, max(needed, mine + share)) - mine, self._left))
     self._granted[node] = mine + more
     self._left -= more
 
