@@ -19,8 +19,8 @@ from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 from tfacme.workers import counting
 
+_DID, _PART = core.Progress.DID, core.Progress.PART
 _STATUS_ROUNDS = 200  # between two looks of a display
-_ON = (core.Progress.DID, core.Progress.PART)
 _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of other roles come before
 
 
@@ -58,20 +58,21 @@ def _run_rounds(
       # Workers learn of the end of a phase in the round after it.
       before, phase = phase, objects['counter'].status()['phase']
       if phase == before:
-        raise DeadlockError(f'The run can not continue: {"; ".join(blocked)}.')
+        waits = [f'{name} waits for {outcome.reason}' for name, outcome in blocked]
+        raise DeadlockError(f'The run can not continue: {"; ".join(waits)}.')
 
 
 def _round(
   workers: List[Tuple[str, Any]], show: Callable[[], None], stop: StopRequest
-) -> Tuple[List[Tuple[str, Any]], List[str], bool]:
-  """Steps each worker: (those that are not done, what the blocked ones wait for, whether any worked)."""
+) -> Tuple[List[Tuple[str, Any]], List[Tuple[str, core.Blocked]], bool]:
+  """Steps each worker: (those that are not done, those that are blocked and by what, whether any worked)."""
   left, blocked, did = [], [], False
   for name, worker in workers:
     try:
       outcome = worker.step(0.0)
       did = did or not isinstance(outcome, core.Blocked)
-      while outcome in _ON and worker.goes_on and stop.signum is None:
-        if outcome is core.Progress.PART:
+      while (outcome is _DID or outcome is _PART) and worker.goes_on and stop.signum is None:
+        if outcome is _PART:
           show()
         outcome = worker.step(0.0)
     except errors.UserError:
@@ -82,7 +83,7 @@ def _round(
       continue
     left.append((name, worker))
     if isinstance(outcome, core.Blocked):
-      blocked.append(f'{name} waits for {outcome.reason}')
+      blocked.append((name, outcome))
   return left, blocked, did
 
 

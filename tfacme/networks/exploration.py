@@ -50,10 +50,9 @@ def epsilon_greedy(q: tf.Tensor, epsilon: Union[float, tf.Tensor], seed: tf.Tens
   # One column more than there are actions: it says who explores, and the rest ranks the actions at random.
   noise = tf.random.stateless_uniform([shape[0], shape[1] + 1], seed)
   explores = noise[:, -1:] < epsilon
-  best = tf.equal(q, tf.reduce_max(q, axis=1, keepdims=True))
-  # Among the candidates, which are all actions or those of the highest value, each is as likely.
-  candidates = (explores & (q > masking.ILLEGAL / 2)) | best
-  return tf.argmax(tf.where(candidates, noise[:, :-1], -1.0), axis=1, output_type=tf.int32)
+  # Among the candidates, which are all legal actions or those of the highest value, each is as likely.
+  least = tf.where(explores, masking.ILLEGAL / 2, tf.reduce_max(q, axis=1, keepdims=True))
+  return tf.argmax(tf.where(q >= least, noise[:, :-1], -1.0), axis=1, output_type=tf.int32)
 
 
 def ladder(epsilon: tf.Tensor, exponent: float, context: core.Context) -> tf.Tensor:

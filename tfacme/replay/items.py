@@ -89,9 +89,10 @@ class Cursor:
       return False
     # Of its rows, all behind the burn-in but the newest could start a transition.
     behind = self._start + items.burn_in
-    real = sum(behind <= row < self._row for row in self._lasts) < self._row - behind
+    real = not self._lasts or sum(behind <= row < self._row for row in self._lasts) < self._row - behind
     self._start += items.period
-    self._lasts = [row for row in self._lasts if row >= self._start]
+    if self._lasts:
+      self._lasts = [row for row in self._lasts if row >= self._start]
     return real
 
   def finish(self) -> List[bool]:

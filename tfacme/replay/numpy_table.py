@@ -71,7 +71,7 @@ class NumpyTable:
 
     Removes one if there are then too many.
     """
-    position, key = self.size, self.inserts
+    position, key = len(self._by_age), self.inserts
     if position == len(self._keys):
       self._grow()
     self._store.hold(rows)
@@ -83,7 +83,7 @@ class NumpyTable:
     self._by_age[key] = position
     self._touch(position)
     self.inserts += 1
-    if self.size > self.table.max_size:  # As in Reverb, it may be the new one.
+    if position >= self.table.max_size:  # As in Reverb, it may be the new one.
       self._remove(int(self._choose(self.table.remover, 1)[0]))
 
   def sample(self, batch_size: int, now: int) -> Read:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple
+from typing import Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -35,9 +35,11 @@ class PolicyActor:
     self._numbers[0] = parts.seed
     self._first, self._episodes = self._numbers[3 : 3 + slots], self._numbers[3 + slots :]
     self._episodes[:] = -1
+    self._begun = False  # whether `_first` says that an episode begins, in any slot
     self._state = tf.nest.flatten(initial)
     # Where actions, extras and state lie among the flat outputs: TensorFlow's nests cost more than a small network.
     self._actions, self._extras, _ = self._act.outputs
+    self._single = isinstance(self._actions, tf.TensorSpec)
     self._ends = len(tree.flatten(self._actions)), len(tree.flatten((self._actions, self._extras)))
 
   @property
@@ -49,13 +51,16 @@ class PolicyActor:
     """Pulls newer variables, if there are any."""
     self._variables.update()
 
-  def act(self, observation: core.Nest, first: Any, steps: int) -> Tuple[core.Nest, core.Nest]:
+  def act(self, observation: core.Nest, first: np.ndarray, steps: int) -> Tuple[core.Nest, core.Nest]:
     """Actions and extras [N, ...] for observations [N, ...]; where `first` [N], the policy's state is reset."""
     numbers = self._numbers
     numbers[1] += 1
     numbers[2] = steps
-    self._first[:] = first
-    self._episodes += self._first
+    begins = True in first.tolist()
+    if begins or self._begun:  # Most steps begin no episode, and neither did the one before.
+      self._begun = begins
+      self._first[:] = first
+      self._episodes += self._first
     leaves = [observation] if isinstance(observation, np.ndarray) else tree.flatten(observation)
     for staged, leaf in zip(self._staged, leaves, strict=True):
       if leaf.shape != staged.shape:  # An assignment would broadcast it.
@@ -66,7 +71,7 @@ class PolicyActor:
       self._state = outputs[-len(self._state) :]
     middle, end = self._ends
     arrays = [x.numpy() for x in outputs[:end]]
-    actions = tree.unflatten_as(self._actions, arrays[:middle])
+    actions = arrays[0] if self._single else tree.unflatten_as(self._actions, arrays[:middle])
     return actions, tree.unflatten_as(self._extras, arrays[middle:]) if end > middle else self._extras
 
 

@@ -193,10 +193,13 @@ class Counter:
       return
     self._claiming.add(node)
     mine = self._granted.get(node, 0)
-    share = self._left // (2 * len(self._claiming))  # If all take that much, as much stays for later.
-    more = max(0, min(min(wanted, max(needed, mine + share)) - mine, self._left))
-    self._granted[node] = mine + more
-    self._left -= more
+    if wanted > needed:
+      share = self._left // (2 * len(self._claiming))  # If all take that much, as much stays for later.
+      wanted = min(wanted, max(needed, mine + share))
+    if wanted > mine:
+      more = min(wanted - mine, self._left)
+      self._granted[node] = mine + more
+      self._left -= more
 
   def _note(self, node: str, notes: Mapping[str, Any]) -> None:
     mine = self._notes.setdefault(node, {})

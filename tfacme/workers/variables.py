@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import tensorflow as tf
 
@@ -92,13 +92,15 @@ class VariableClient:
     """Initializes the client.
 
     Args:
-      source: a `core.VariableSource`, or a client of one (`remote.begin` tells them apart).
+      source: a `core.VariableSource`, or a client of one, `remote.Remote`.
       policy: whose variables are kept up to date.
       networks: the agent's, by whose parts variables are named.
       period: ask at every so many calls of `update`.
     """
     self._source = source
+    self._begin = getattr(source, 'begin', None)  # starts a call; None of a source in the same thread
     self._name = pulled(policy)
+    self._names = [self._name]
     self._variables = naming.named(policy, networks)
     self._values = compiling.Values(list(self._variables.values()))
     self._order: Sequence[str] = ()  # the names of the values for `_variables`, once the first ones are there
@@ -112,41 +114,26 @@ class VariableClient:
     if self.version < 0:  # Nobody acts with variables that the learner never had.
       return self.update_and_wait()
     self._calls += 1
-    if self._pending is None and self._calls % self._period == 0:
-      self._pending = begin(self._source, 'get', [self._name], self.version)
+    due = self._calls % self._period == 0
+    if self._begin is None:
+      if due:
+        self._take(self._source.get(self._names, self.version))
+      return
+    if due and self._pending is None:
+      self._pending = self._begin('get', self._names, self.version)
     if self._pending is not None and self._pending.done():
-      self._take(self._pending)
+      pending, self._pending = self._pending, None
+      self._take(pending.result())
 
   def update_and_wait(self) -> None:
     """Takes the newest variables there are."""
     self._pending = None
-    self._take(begin(self._source, 'get', [self._name], self.version))
+    self._take(self._source.get(self._names, self.version))
 
-  def _take(self, pending: Any) -> None:
-    self._pending = None
-    answer = pending.result()
+  def _take(self, answer: Optional[Answer]) -> None:
     if answer is not None:
       version, (values,) = answer
       if self.version < 0:
         self._order = _matched(self._variables, values, f'The policy pulls {self._name!r}')
       self._values.write([values[name] for name in self._order])
       self.version = version
-
-
-class _Answered(NamedTuple):
-  """The answer of a completed call, with the two methods of a future that are used."""
-
-  value: Any
-
-  def done(self) -> bool:
-    return True
-
-  def result(self) -> Any:
-    return self.value
-
-
-def begin(target: Any, method: str, *args: Any) -> Any:
-  """Calls a method, in another node without waiting for the answer, in this one at once."""
-  if hasattr(target, 'begin'):
-    return target.begin(method, *args)
-  return _Answered(getattr(target, method)(*args))
