@@ -162,3 +162,11 @@ class TargetConfig(Config):
     super().__post_init__()
     if (self.target_update_period is None) == (self.target_update_rate is None):
       raise errors.UserError('Set one of target_update_period and target_update_rate, and the other to None.')
+
+
+@dataclasses.dataclass(frozen=True)
+class QLearningConfig(TargetConfig, EpsilonConfig, PrioritizedConfig, ReplayConfig, AdamConfig, NStepConfig):
+  """Values of discrete actions, learned from prioritized replay with a target network."""
+
+  max_abs_reward: float = number(math.inf, above=0)
+  """Rewards are clipped to this size, each before they are summed (1 on Atari: Mnih et al. 2015); inf clips none."""

@@ -9,6 +9,8 @@ A variant is a function of the networks and of a batch of transitions, so that i
 
 The networks return values [B, A] in which illegal actions are masked. Outputs of the target network need no
 `stop_gradient`: gradients are taken with respect to the online network alone.
+
+Where networks have memory, a variant is a function of the values that they gave along sequences (`SequenceQLoss`).
 """
 
 from __future__ import annotations
@@ -24,13 +26,25 @@ from tfacme.losses import values
 class Losses(NamedTuple):
   """What a variant returns."""
 
-  loss: tf.Tensor  # [B], of each transition
-  errors: tf.Tensor  # [B], by whose size prioritized replay samples
+  loss: tf.Tensor  # [B], of each transition; of sequences [B, T]
+  errors: tf.Tensor  # of the same shape, by whose size prioritized replay samples
   metrics: Mapping[str, tf.Tensor]  # scalars
 
 
 # (online network, target network, transition) -> Losses
 QLoss = Callable[[Any, Any, Any], Losses]
+
+
+class Sequence(NamedTuple):
+  """What happened in T rows of a batch of sequences."""
+
+  action: tf.Tensor  # integer [B, T]
+  mask: tf.Tensor  # float [B, T], 1 where a row starts a transition; nothing is learned from the others
+  targets: Callable[[tf.Tensor], tf.Tensor]  # from values [B, T + 1] to the returns [B, T] of n steps that end in them
+
+
+# (values of the online network [B, T + 1, A], those of the target network, sequence) -> Losses
+SequenceQLoss = Callable[[tf.Tensor, tf.Tensor, Sequence], Losses]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,3 +69,12 @@ class DoubleQLearning:
     )
     taken = values.of_actions(q, transition.action)
     return Losses(values.huber(errors, self.huber_delta), errors, {'q': tf.reduce_mean(taken)})
+
+
+def sequence_double_q_learning(q: tf.Tensor, target_q: tf.Tensor, sequence: Sequence) -> Losses:
+  """Double Q-learning along sequences (Kapturowski et al. 2019, section 2.3); a `SequenceQLoss`."""
+  best = values.of_actions(target_q, tf.argmax(q, axis=2))
+  taken = values.of_actions(q[:, :-1], sequence.action)
+  errors = sequence.targets(best) - taken
+  count = tf.maximum(tf.reduce_sum(sequence.mask), 1.0)
+  return Losses(0.5 * errors**2, errors, {'q': tf.reduce_sum(sequence.mask * taken) / count})

@@ -10,8 +10,9 @@ from dm_env import specs as dm_specs
 
 import tfacme
 from tests.agents import contexts
-from tfacme import environments, errors, loggers, networks, specs
+from tfacme import core, environments, errors, loggers, networks, specs
 from tfacme.agents import r2d2
+from tfacme.losses import q_learning
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
@@ -94,6 +95,28 @@ def test_it_explores_on_a_ladder_and_keeps_the_state_before_the_action():
   greedy, _, extras = r2d2.R2D2Builder().policy(made, spec, True)(tf.ones([slots, 4]), state, context)
   np.testing.assert_array_equal(greedy, np.argmax(q, axis=1))
   assert extras == {}
+
+
+def _always_wrong(q, target_q, sequence):
+  """A variant of which every row has a loss of 2 and an error of 3, also those that start no transition."""
+  assert target_q.shape == q.shape and sequence.targets(q[..., 0]).shape == sequence.action.shape
+  return q_learning.Losses(2.0 + 0.0 * q[:, :-1, 0], 3.0 * tf.ones_like(q[:, :-1, 0]), {'mine': tf.constant(7.0)})
+
+
+def test_a_variant_of_q_learning_is_a_loss_whose_masked_rows_do_not_count():
+  config = r2d2.R2D2Config(trace_length=3, priority_offset=0.5, importance_exponent=0.0)
+  update = r2d2.R2D2Builder(config, loss=_always_wrong).update(r2d2.default_networks((4,), 4)(_spec()), _spec())
+  mask = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], np.float32)
+  zeros = np.zeros((3, 4), np.float32)
+  state = tf.nest.map_structure(lambda x: np.zeros((3, 4, *x.shape[1:]), np.float32), update._online.initial_state(3))
+  steps = core.Step(np.zeros((3, 4, 4), np.float32), zeros.astype(np.int32), zeros, zeros, zeros > 0, mask < 1)
+  ones = np.ones(3, np.float32)
+  batch = core.Batch(steps._replace(extras={'state': state}), mask, core.Info(ones, ones, ones, ones, ones))
+  output = update(tf.nest.map_structure(tf.constant, batch))
+  assert output.metrics['mine'] == 7.0 and 'q' not in output.metrics
+  np.testing.assert_allclose(output.metrics['loss'], (3 * 2.0 + 2.0 + 0.0) / 3)
+  np.testing.assert_allclose(output.metrics['td_error'], 3.0)
+  np.testing.assert_allclose(output.priorities, [3.5, 3.5, 0.0])  # Nothing of the last one can be learned from.
 
 
 def _learned(burn_in, seed=0, steps=3_000):

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from tfacme import configs
 
 
 @dataclasses.dataclass(frozen=True)
-class DQNConfig(
-  configs.TargetConfig,
-  configs.EpsilonConfig,
-  configs.PrioritizedConfig,
-  configs.ReplayConfig,
-  configs.AdamConfig,
-  configs.NStepConfig,
-):
+class DQNConfig(configs.QLearningConfig):
   """DQN with double Q-learning, n-step returns and prioritized replay.
 
   A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
@@ -28,9 +20,6 @@ class DQNConfig(
 
   double: bool = True
   """Whether the online network selects the action whose value the target network gives (van Hasselt et al. 2016)."""
-
-  max_abs_reward: float = configs.number(math.inf, above=0)
-  """Rewards are clipped to this size, each before they are summed (1 on Atari: Mnih et al. 2015); inf clips none."""
 
   huber_delta: float = configs.number(1.0, above=0)
   """Errors count squared up to this size and linearly beyond, in units of the return (Mnih et al. 2015: 1)."""

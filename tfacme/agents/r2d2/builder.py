@@ -9,6 +9,7 @@ from tfacme import core, networks, specs
 from tfacme.agents.r2d2.config import R2D2Config
 from tfacme.agents.r2d2.networks import R2D2Networks
 from tfacme.agents.r2d2.update import R2D2Update
+from tfacme.losses import q_learning
 from tfacme.networks import checks
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
@@ -20,10 +21,12 @@ class R2D2Builder(core.Builder):
 
   Attributes:
     config: its hyperparameters.
+    loss: a variant of Q-learning along sequences, see `losses.q_learning`; None is double Q-learning.
     explore: picks actions by their values, see `networks.Explore`; None is epsilon-greedy as the config has it.
   """
 
   config: R2D2Config = R2D2Config()
+  loss: Optional[q_learning.SequenceQLoss] = None
   explore: Optional[networks.Explore] = None
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
@@ -51,8 +54,8 @@ class R2D2Builder(core.Builder):
     return networks.NetworkPolicy(made.q, networks.ByValue(explore, spec.actions), stores_state=not evaluation)
 
   def update(self, made: R2D2Networks, spec: specs.EnvironmentSpec) -> R2D2Update:
-    """Recurrent double Q-learning."""
-    return R2D2Update(made, self.config)
+    """Double Q-learning along sequences, or the variant that is given."""
+    return R2D2Update(made, self.config, self.loss or q_learning.sequence_double_q_learning)
 
   def checks_networks(self, made: R2D2Networks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network has memory and fits the actions; creates its variables if need be."""

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 from tfacme import configs
 from tfacme.schedules import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
-class R2D2Config(
-  configs.TargetConfig,
-  configs.EpsilonConfig,
-  configs.PrioritizedConfig,
-  configs.ReplayConfig,
-  configs.AdamConfig,
-  configs.NStepConfig,
-):
+class R2D2Config(configs.QLearningConfig):
   """Recurrent Q-learning from overlapping sequences in prioritized replay.
 
   A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
@@ -45,9 +37,6 @@ class R2D2Config(
 
   transform_values: bool = True
   """Whether values are squashed by h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (the paper's section 2.3)."""
-
-  max_abs_reward: float = configs.number(math.inf, above=0)
-  """Rewards are clipped to this size; inf clips none, as in the paper, which squashes values instead."""
 
   batch_size: int = configs.count(32)
   """Sequences of one learning step (64 in the paper, 32 in Acme's scripts)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Tuple
 
 import tensorflow as tf
@@ -9,7 +10,7 @@ import tensorflow as tf
 from tfacme import core, networks, updates
 from tfacme.agents.r2d2.config import R2D2Config
 from tfacme.agents.r2d2.networks import R2D2Networks
-from tfacme.losses import values
+from tfacme.losses import q_learning, values
 
 
 class R2D2Update(tf.Module):
@@ -19,9 +20,9 @@ class R2D2Update(tf.Module):
     published: the online network, by which the policy acts.
   """
 
-  def __init__(self, r2d2_networks: R2D2Networks, config: R2D2Config):
+  def __init__(self, r2d2_networks: R2D2Networks, config: R2D2Config, loss: q_learning.SequenceQLoss):
     super().__init__(name='r2d2')
-    self._config = config
+    self._config, self._loss = config, loss
     self._online = r2d2_networks.q
     self._target = updates.Target.of(self._online, config)
     self._optimizer = updates.Adam.of(self._online, config)
@@ -33,25 +34,24 @@ class R2D2Update(tf.Module):
     steps, mask, online_state, target_state = self._burn_in(batch)
     target_q, _ = networks.unroll(self._target.network, steps.observation, target_state, steps.first)
     weights = updates.importance_weights(config, batch.info, self._optimizer.steps)
+    sequence = q_learning.Sequence(steps.action[:, :-1], mask, functools.partial(self._targets, steps, mask))
 
     def weighted_loss():
       q, _ = networks.unroll(self._online, steps.observation, online_state, steps.first)
-      # The errors of the rows that start transitions, and their weighted squares, summed over time.
-      taken = values.of_actions(q[:, :-1], steps.action[:, :-1])
-      errors = mask * (self._targets(steps, mask, q, target_q) - taken)
-      return tf.reduce_mean(weights * tf.reduce_sum(0.5 * errors**2, axis=1)), errors, taken
+      losses = self._loss(q, target_q, sequence)
+      return tf.reduce_mean(weights * tf.reduce_sum(mask * losses.loss, axis=1)), losses
 
-    (loss, errors, taken), norm = self._optimizer.minimize(weighted_loss)
+    (loss, losses), norm = self._optimizer.minimize(weighted_loss)
     self._target.update()
     networks.update_normalizers(self, batch.steps.observation, self._is_seen(batch.steps))
 
-    count = tf.maximum(tf.reduce_sum(mask), 1.0)
+    errors = mask * losses.errors
     metrics = {
       'loss': loss,
-      'q': tf.reduce_sum(mask * taken) / count,
-      'td_error': tf.reduce_sum(tf.abs(errors)) / count,
+      'td_error': tf.reduce_sum(tf.abs(errors)) / tf.maximum(tf.reduce_sum(mask), 1.0),
       'gradient_norm': norm,
       'learning_rate': self._optimizer.learning_rate.read_value(),
+      **losses.metrics,
     }
     return core.UpdateOutput(metrics, updates.sequence_priorities(config, errors, mask, config.max_priority_weight))
 
@@ -76,12 +76,11 @@ class R2D2Update(tf.Module):
     online_state, target_state = tf.nest.map_structure(tf.stop_gradient, states)
     return rows, batch.mask[:, length:-1], online_state, target_state
 
-  def _targets(self, steps: core.Step, mask: tf.Tensor, q: tf.Tensor, target_q: tf.Tensor) -> tf.Tensor:
-    """The n-step targets [B, trace] of double Q-learning between squashed values (section 2.3)."""
+  def _targets(self, steps: core.Step, mask: tf.Tensor, bootstrap: tf.Tensor) -> tf.Tensor:
+    """The n-step targets [B, trace] that end in these values [B, trace + 1], squashed as they are (section 2.3)."""
     config = self._config
     rewards = values.clip_rewards(steps.reward[:, :-1], config.max_abs_reward)
-    best = values.of_actions(target_q, tf.argmax(q, axis=2))
     if config.transform_values:
-      best = values.inverse_signed_hyperbolic(best)
-    targets = values.n_step_targets(rewards, steps.discount[:, :-1], best, mask, config.n_step, config.discount)
+      bootstrap = values.inverse_signed_hyperbolic(bootstrap)
+    targets = values.n_step_targets(rewards, steps.discount[:, :-1], bootstrap, mask, config.n_step, config.discount)
     return tf.stop_gradient(values.signed_hyperbolic(targets) if config.transform_values else targets)
