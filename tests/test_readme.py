@@ -10,9 +10,11 @@ import sys
 
 import pytest
 
+import tfacme
 from tests import pages
 from tests.pages import ROOT
-from tfacme import environments
+from tfacme import environments, loggers
+from tfacme.agents import dqn
 from tfacme.runs import run
 
 README = (ROOT / 'README.md').read_text()
@@ -24,6 +26,7 @@ DOCUMENTS = (
   'docs/design.md',
   'docs/environments.md',
   'docs/research.md',
+  'docs/runs.md',
 )
 
 
@@ -98,6 +101,27 @@ def test_the_page_of_environments_runs():
   fields = [field.name for field in dataclasses.fields(environments.Options)]
   listed = page.partition('`environments.Options` lists them: ')[2].partition('. The wrappers')[0]
   assert re.findall(r'`(\w+)`', listed) == fields
+
+
+def test_the_page_of_runs_names_every_file_and_column_of_a_run(tmp_path):
+  experiment = tfacme.Experiment(
+    builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=20, batch_size=8)),
+    networks=dqn.mlp_networks((4,)),
+    environment=environments.factory('bsuite:catch/0'),
+    budget=tfacme.Budget(actor_steps=100),
+  )
+  tfacme.train(experiment, str(tmp_path), progress=False)
+  page = (ROOT / 'docs' / 'runs.md').read_text()
+  tree, sections = page.partition('## Its folder')[2].partition('##')[0], page.split('`logs/')[1:]
+  assert sorted(re.findall(r'^      (\w[\w.]*)', tree, re.MULTILINE)) == sorted(
+    path.name for path in tmp_path.iterdir()
+  )
+  for section, node in zip(sections, ('actor-0', 'learner', 'evaluator'), strict=True):
+    assert section.startswith(f'{node}.csv')
+    named = {
+      name for row in re.findall(r'^\| (`.*?) \|', section, re.MULTILINE) for name in re.findall(r'`(\w+)`', row)
+    }
+    assert named == loggers.read(str(tmp_path / 'logs' / f'{node}.csv'))[0].keys()
 
 
 @pytest.mark.slow
