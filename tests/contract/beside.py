@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, datasets, networks, updates
+from tfacme import core, datasets, networks
 from tfacme.replay import items, sources, tables
 
 PAIRS = items.Items(length=2)
@@ -26,29 +26,20 @@ class Policy(networks.MemorylessPolicy):
     return action, state, {'values': values}
 
 
-class Update(tf.Module):
+class Update(layers.Update):
   """One step of Q-learning, which counts from where its rows are."""
 
-  def __init__(self, layer):
-    super().__init__()
-    self._layer, self._optimizer = layer, updates.Adam(layer.trainable_variables, 0.02)
-    self.published = {'policy': layer}
-
-  def __call__(self, batch):
+  def loss(self, batch):
     steps = batch.steps
-    with tf.GradientTape() as tape:
-      values = self._layer(steps.observation)[..., :2]
-      target = steps.reward[:, 0] + 0.9 * steps.discount[:, 0] * tf.reduce_max(values[:, 1], axis=1)
-      errors = tf.stop_gradient(target) - tf.gather(values[:, 0], steps.action[:, 0], batch_dims=1)
-      loss = tf.reduce_mean(errors**2)
-    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
+    values = self.network(steps.observation)[..., :2]
+    target = steps.reward[:, 0] + 0.9 * steps.discount[:, 0] * tf.reduce_max(values[:, 1], axis=1)
+    errors = tf.stop_gradient(target) - tf.gather(values[:, 0], steps.action[:, 0], batch_dims=1)
     is_recorded = batch.info.source == 1
-    metrics = {
+    return tf.reduce_mean(errors**2), {
       'recorded': tf.reduce_mean(tf.cast(is_recorded, tf.float32)),
       'recorded_have_age': tf.reduce_mean(tf.cast(batch.info.age[is_recorded] >= 0, tf.float32)),
       'recorded_values': tf.reduce_max(tf.abs(steps.extras['values'][is_recorded])),
     }
-    return core.UpdateOutput({'loss': loss, **metrics})
 
 
 @dataclasses.dataclass(frozen=True)

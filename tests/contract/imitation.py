@@ -26,13 +26,15 @@ class Update(tf.Module):
 
   def __call__(self, batch):
     agent, expert = batch['agent'], batch['expert']
-    with tf.GradientTape() as tape:
-      agent_cost, expert_cost = tf.nn.softplus(self._logits(agent)), tf.nn.softplus(-self._logits(expert))
-      loss = tf.reduce_mean(agent.mask * agent_cost) + tf.reduce_mean(expert.mask * expert_cost)
-    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
-    # -log(1 - D) is the cost of the agent's rows and their reward in one.
-    output = self._agent(agent._replace(steps=agent.steps._replace(reward=tf.stop_gradient(agent_cost))))
+    loss, agent_cost = self._optimizer.minimize(lambda: self._loss(agent, expert)).value
+    # The cost of the agent's rows is their reward too.
+    output = self._agent(agent._replace(steps=agent.steps._replace(reward=agent_cost)))
     return core.UpdateOutput({**output.metrics, 'discriminator_loss': loss}, {'agent': output.priorities})
+
+  def _loss(self, agent, expert):
+    """Of telling them apart, []; and -log(1 - D) of the agent's rows, [B, T]."""
+    agent_cost, expert_cost = tf.nn.softplus(self._logits(agent)), tf.nn.softplus(-self._logits(expert))
+    return tf.reduce_mean(agent.mask * agent_cost) + tf.reduce_mean(expert.mask * expert_cost), agent_cost
 
   def _logits(self, batch):
     """Of each row, [B, T]."""

@@ -1,9 +1,9 @@
-"""What toys share of networks and policies."""
+"""What toys share of networks, policies and updates."""
 
 import sonnet as snt
 import tensorflow as tf
 
-from tfacme import networks
+from tfacme import core, networks, updates
 
 
 def linear(spec) -> snt.Linear:
@@ -33,3 +33,25 @@ class Greedy(networks.MemorylessPolicy):
   def __call__(self, observation, state, context):
     """From observations [B, 3] to actions [B]."""
     return tf.argmax(self.layer(observation)[:, :2], axis=1, output_type=tf.int32), state, ()
+
+
+class Update(tf.Module):
+  """The base of updates that learn one network, by which the policy acts: a subclass says its loss.
+
+  Attributes:
+    network: what learns, whose variables exist.
+  """
+
+  def __init__(self, network, learning_rate=0.02):
+    super().__init__()
+    self.network, self._optimizer = network, updates.Adam(network.trainable_variables, learning_rate)
+    self.published = {'policy': network}
+
+  def loss(self, batch):
+    """From a batch to the loss [] and metrics."""
+    raise NotImplementedError
+
+  def __call__(self, batch):
+    """One step of Adam along the gradient of the loss."""
+    loss, metrics = self._optimizer.minimize(lambda: self.loss(batch)).value
+    return core.UpdateOutput({'loss': loss, **metrics})

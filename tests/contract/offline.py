@@ -4,25 +4,17 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, datasets, updates
+from tfacme import core, datasets
 from tfacme.replay import items, sources
 
 
-class Update(tf.Module):
+class Update(layers.Update):
   """One step towards the recorded actions."""
 
-  def __init__(self, layer):
-    super().__init__()
-    self._layer, self._optimizer = layer, updates.Adam(layer.trainable_variables, 0.02)
-    self.published = {'policy': layer}
-
-  def __call__(self, batch):
-    with tf.GradientTape() as tape:
-      logits = self._layer(batch.steps.observation)[..., :2]
-      surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(batch.steps.action, logits)
-      loss = tf.reduce_sum(batch.mask * surprise) / tf.reduce_sum(batch.mask)
-    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
-    return core.UpdateOutput({'loss': loss})
+  def loss(self, batch):
+    logits = self.network(batch.steps.observation)[..., :2]
+    surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(batch.steps.action, logits)
+    return tf.reduce_sum(batch.mask * surprise) / tf.reduce_sum(batch.mask), {}
 
 
 class Builder(core.Builder):

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, networks, updates
+from tfacme import core, networks
 from tfacme.replay import items, sources, tables
 
 
@@ -23,31 +23,23 @@ class Policy(networks.MemorylessPolicy):
     return tf.argmax(logits, 1, tf.int32) if self._evaluation else drawn, state, {'logits': logits}
 
 
-class Update(tf.Module):
+class Update(layers.Update):
   """One step along the policy gradient, and of the values towards the returns."""
 
-  def __init__(self, layer):
-    super().__init__()
-    self._layer, self._optimizer = layer, updates.Adam(layer.trainable_variables, 0.02)
-    self.published = {'policy': layer}
-
-  def __call__(self, batch):
+  def loss(self, batch):
     steps = batch.steps
     surprise = functools.partial(tf.nn.sparse_softmax_cross_entropy_with_logits, steps.action)
-    with tf.GradientTape() as tape:
-      logits, values = tf.split(self._layer(steps.observation), [2, 1], axis=2)
-      returns = [values[:, -1, 0]]
-      for t in reversed(range(batch.mask.shape[1] - 1)):
-        onward = steps.reward[:, t] + 0.9 * steps.discount[:, t] * returns[0]
-        # The row of a final observation is worth its value, whatever the next episode brings.
-        returns.insert(0, tf.where(batch.mask[:, t] > 0, onward, values[:, t, 0]))
-      advantage = tf.stop_gradient(tf.stack(returns, axis=1)) - values[..., 0]
-      # Actions of an older policy count for less where the policy of today would hardly take them.
-      ratio = tf.exp(surprise(steps.extras['logits']) - surprise(logits))
-      weight = batch.mask * tf.stop_gradient(tf.minimum(ratio, 1.0))
-      loss = tf.reduce_mean(weight * (tf.stop_gradient(advantage) * surprise(logits) + advantage**2))
-    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
-    return core.UpdateOutput({'loss': loss})
+    logits, values = tf.split(self.network(steps.observation), [2, 1], axis=2)
+    returns = [values[:, -1, 0]]
+    for t in reversed(range(batch.mask.shape[1] - 1)):
+      onward = steps.reward[:, t] + 0.9 * steps.discount[:, t] * returns[0]
+      # The row of a final observation is worth its value, whatever the next episode brings.
+      returns.insert(0, tf.where(batch.mask[:, t] > 0, onward, values[:, t, 0]))
+    advantage = tf.stop_gradient(tf.stack(returns, axis=1)) - values[..., 0]
+    # Actions of an older policy count for less where the policy of today would hardly take them.
+    ratio = tf.exp(surprise(steps.extras['logits']) - surprise(logits))
+    weight = batch.mask * tf.stop_gradient(tf.minimum(ratio, 1.0))
+    return tf.reduce_mean(weight * (tf.stop_gradient(advantage) * surprise(logits) + advantage**2)), {}
 
 
 class Builder(core.Builder):

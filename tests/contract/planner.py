@@ -8,7 +8,7 @@ from dm_env import specs
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, updates
+from tfacme import core
 from tfacme.replay import items, sources, tables
 
 
@@ -33,23 +33,15 @@ class Planner:
     return np.where(explores, self._random.integers(2, size=len(best)), best).astype(np.int32), {'plan': best}
 
 
-class Update(tf.Module):
+class Update(layers.Update):
   """One step of the values towards the next ones, and of the policy towards the actions of the planner."""
 
-  def __init__(self, layer):
-    super().__init__()
-    self._layer, self._optimizer = layer, updates.Adam(layer.trainable_variables, 0.01)
-    self.published = {'policy': layer}
-
-  def __call__(self, batch):
+  def loss(self, batch):
     steps = batch.steps
-    with tf.GradientTape() as tape:
-      logits, values = tf.split(self._layer(steps.observation), [2, 1], axis=2)
-      target = steps.reward[:, 0] + 0.9 * steps.discount[:, 0] * values[:, 1, 0]
-      surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(steps.extras['plan'][:, 0], logits[:, 0])
-      loss = tf.reduce_mean((tf.stop_gradient(target) - values[:, 0, 0]) ** 2 + surprise)
-    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
-    return core.UpdateOutput({'loss': loss})
+    logits, values = tf.split(self.network(steps.observation), [2, 1], axis=2)
+    target = steps.reward[:, 0] + 0.9 * steps.discount[:, 0] * values[:, 1, 0]
+    surprise = tf.nn.sparse_softmax_cross_entropy_with_logits(steps.extras['plan'][:, 0], logits[:, 0])
+    return tf.reduce_mean((tf.stop_gradient(target) - values[:, 0, 0]) ** 2 + surprise), {}
 
 
 class Builder(core.Builder):
@@ -71,7 +63,7 @@ class Builder(core.Builder):
     return {'plan': specs.Array((), np.int32)}
 
   def update(self, networks, spec):
-    return Update(networks)
+    return Update(networks, learning_rate=0.01)
 
 
 def experiment(seed: int = 0) -> tfacme.Experiment:

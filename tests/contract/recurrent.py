@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, updates
+from tfacme import core
 from tfacme.replay import items, sources, tables
 
 
@@ -22,32 +22,26 @@ class Policy(tf.Module):
     return action, new_state, {'state': state}
 
 
-class Update(tf.Module):
+class Update(layers.Update):
   """One step of Q-learning; in the first row of an item that begins within an episode it only warms up the state."""
 
-  def __init__(self, network):
-    super().__init__()
-    self._network, self._optimizer, self._burn_in = network, updates.Adam(network.trainable_variables, 0.005), 1
-    self.published = {'policy': network}
+  burn_in = 1
 
-  def __call__(self, batch):
+  def loss(self, batch):
     steps = batch.steps
-    weight = batch.mask * tf.cast(steps.first[:, :1] | (tf.range(batch.mask.shape[1]) >= self._burn_in), tf.float32)
-    with tf.GradientTape() as tape:
-      values = self._unroll(steps)
-      target = steps.reward[:, :-1] + 0.5 * steps.discount[:, :-1] * tf.reduce_max(values, axis=2)[:, 1:]
-      errors = tf.stop_gradient(target) - tf.gather(values, steps.action, batch_dims=2)[:, :-1]
-      loss = tf.reduce_mean(weight[:, :-1] * errors**2)
-    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
-    return core.UpdateOutput({'loss': loss})
+    weight = batch.mask * tf.cast(steps.first[:, :1] | (tf.range(batch.mask.shape[1]) >= self.burn_in), tf.float32)
+    values = self._unroll(steps)
+    target = steps.reward[:, :-1] + 0.5 * steps.discount[:, :-1] * tf.reduce_max(values, axis=2)[:, 1:]
+    errors = tf.stop_gradient(target) - tf.gather(values, steps.action, batch_dims=2)[:, :-1]
+    return tf.reduce_mean(weight[:, :-1] * errors**2), {}
 
   def _unroll(self, steps):
     """Action values [B, T, 2]; no gradient goes back into the burn-in, unless an episode begins there."""
     state, values = tf.nest.map_structure(lambda x: x[:, 0], steps.extras['state']), []
     for t in range(steps.reward.shape[1]):
-      if t == self._burn_in:
+      if t == self.burn_in:
         state = tf.nest.map_structure(lambda x: tf.where(steps.first[:, :1], x, tf.stop_gradient(x)), state)
-      value, state = self._network(steps.observation[:, t], state)
+      value, state = self.network(steps.observation[:, t], state)
       values.append(value)
     return tf.stack(values, axis=1)
 
@@ -66,7 +60,7 @@ class Builder(core.Builder):
     return Policy(networks, 0.0 if evaluation else 0.2)
 
   def update(self, networks, spec):
-    return Update(networks)
+    return Update(networks, learning_rate=0.005)
 
 
 def experiment(seed: int = 0) -> tfacme.Experiment:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core, networks, updates
+from tfacme import core, networks
 from tfacme.replay import items, relabelling, sources, tables
 
 
@@ -23,21 +23,13 @@ class Policy(networks.MemorylessPolicy):
     return tf.argmax(tf.where(noise[:, 2:] < self._epsilon, noise[:, :2], values), 1, tf.int32), state, ()
 
 
-class Update(tf.Module):
+class Update(layers.Update):
   """One step of the values towards what came in the two steps after their actions."""
 
-  def __init__(self, layer):
-    super().__init__()
-    self._layer, self._optimizer = layer, updates.Adam(layer.trainable_variables, 0.02)
-    self.published = {'policy': layer}
-
-  def __call__(self, batch):
-    steps = batch.steps
-    with tf.GradientTape() as tape:
-      values = tf.gather(self._layer(steps.observation)[..., :2], steps.action, batch_dims=2)
-      loss = tf.reduce_mean(batch.mask * (values - steps.extras['return_to_go']) ** 2)
-    self._optimizer.apply(tape.gradient(loss, self._optimizer.parameters))
-    return core.UpdateOutput({'loss': loss, 'return_to_go': tf.reduce_mean(steps.extras['return_to_go'])})
+  def loss(self, batch):
+    steps, returns = batch.steps, batch.steps.extras['return_to_go']
+    values = tf.gather(self.network(steps.observation)[..., :2], steps.action, batch_dims=2)
+    return tf.reduce_mean(batch.mask * (values - returns) ** 2), {'return_to_go': tf.reduce_mean(returns)}
 
 
 @dataclasses.dataclass(frozen=True)
