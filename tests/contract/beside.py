@@ -21,9 +21,7 @@ class Policy(networks.MemorylessPolicy):
 
   def __call__(self, observation, state, context):
     values = self._layer(observation)[:, :2]
-    noise = tf.random.stateless_uniform([tf.shape(values)[0], 3], context.seed)
-    action = tf.argmax(tf.where(noise[:, 2:] < self._epsilon, noise[:, :2], values), 1, tf.int32)
-    return action, state, {'values': values}
+    return networks.epsilon_greedy(values, self._epsilon, context.seed), state, {'values': values}
 
 
 class Update(layers.Update):
@@ -57,7 +55,7 @@ class Builder(core.Builder):
     return Policy(networks, 0.0 if evaluation else 0.2)
 
   def update(self, networks, spec):
-    return Update(networks)
+    return Update(networks, learning_rate=0.005)
 
 
 def experiment(seed: int = 0) -> tfacme.Experiment:

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import environment, layers
-from tfacme import core
+from tfacme import core, networks
 from tfacme.replay import items, sources, tables
 
 
@@ -17,9 +17,7 @@ class Policy(tf.Module):
 
   def __call__(self, observation, state, context):
     values, new_state = self._network(observation, state)
-    noise = tf.random.stateless_uniform([tf.shape(values)[0], 3], context.seed)
-    action = tf.argmax(tf.where(noise[:, 2:] < self._epsilon, noise[:, :2], values), 1, tf.int32)
-    return action, new_state, {'state': state}
+    return networks.epsilon_greedy(values, self._epsilon, context.seed), new_state, {'state': state}
 
 
 class Update(layers.Update):

@@ -18,9 +18,7 @@ class Policy(networks.MemorylessPolicy):
     self._layer, self._epsilon = layer, epsilon
 
   def __call__(self, observation, state, context):
-    values = self._layer(observation)[:, :2]
-    noise = tf.random.stateless_uniform([tf.shape(values)[0], 3], context.seed)
-    return tf.argmax(tf.where(noise[:, 2:] < self._epsilon, noise[:, :2], values), 1, tf.int32), state, ()
+    return networks.epsilon_greedy(self._layer(observation)[:, :2], self._epsilon, context.seed), state, ()
 
 
 class Update(layers.Update):
