@@ -80,6 +80,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   ),
   'Read observations': (
     'tfacme.networks.torsos',
+    'tfacme.networks.torso_options',
     'tfacme.networks.stacked',
     'tfacme.networks.observations',
     'tfacme.networks.normalization',

@@ -123,7 +123,7 @@ def test_the_next_weights_agree(name, lstm_size):
     **{'unroll_length': _LENGTH, 'learning_rate': 1e-2, 'adam_epsilon': 1e-2, **_CONFIGS[name]}
   )
   with networks.seeded(0):
-    update = impala.IMPALABuilder(config).update(impala.default_networks((5,), lstm_size)(_SPEC), _SPEC)
+    update = impala.IMPALABuilder(config).update(impala.default_networks((5,), lstm_size=lstm_size)(_SPEC), _SPEC)
   variables = _named(update.published['policy'])
   references.disturb(variables.values())
   reference = _Reference({name: variable.numpy() for name, variable in variables.items()}, config)

@@ -137,7 +137,7 @@ _CONFIGS = {
 def test_the_next_weights_agree(name):
   config = r2d2.R2D2Config(**{'learning_rate': 1e-2, 'target_update_period': 2, 'n_step': 3, **_CONFIGS[name]})
   with networks.seeded(0):
-    update = r2d2.R2D2Builder(config).update(r2d2.default_networks((6,), _LSTM)(_SPEC), _SPEC)
+    update = r2d2.R2D2Builder(config).update(r2d2.default_networks((6,), lstm_size=_LSTM)(_SPEC), _SPEC)
   online, target = _named(update._online), _named(update._target.network)
   references.disturb(online.values())
   start = [{name: variable.numpy() for name, variable in own.items()} for own in (online, target)]

@@ -58,6 +58,7 @@ from .seeding import seeded as seeded
 from .stacked import StackedPolicy as StackedPolicy
 from .stochastic import Dropout as Dropout
 from .stochastic import NoisyLinear as NoisyLinear
+from .torso_options import TorsoOptions as TorsoOptions
 from .torsos import AtariTorso as AtariTorso
 from .torsos import LayerNormMLPTorso as LayerNormMLPTorso
 from .torsos import MixedTorso as MixedTorso

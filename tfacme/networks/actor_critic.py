@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Optional, Sequence
+from typing import TYPE_CHECKING, Optional, Sequence
 
 from tfacme import networks, specs
 
@@ -26,23 +26,14 @@ class PolicyAndCritics:
 
 
 @dataclasses.dataclass(frozen=True)
-class policy_and_critics:  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
+class policy_and_critics(networks.TorsoOptions):  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
   """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
 
   A subclass says which distribution the policy returns, and may say what a critic returns.
   """
 
-  hidden_sizes: Optional[Sequence[int]] = None
-  """Units of each fully connected layer; None is (512,) if there are images and (256, 256) if not."""
-
-  activation: networks.Activation = 'relu'
-  """After each fully connected layer."""
-
   critics: int = 2
   """How many critics there are."""
-
-  normalize_observations: bool = False
-  """Whether real numbers are normalized to mean 0 and standard deviation 1."""
 
   layer_norm: bool = False
   """Whether the first fully connected layer of each network is normalized."""
@@ -59,7 +50,7 @@ class policy_and_critics:  # pylint: disable=invalid-name  # Used as a function:
     """The networks, with their variables."""
     import sonnet as snt  # It imports TensorFlow.
 
-    torso = self._torso(spec.observations, self.normalize_observations)
+    torso = self.torso(spec.observations, layer_norm=self.layer_norm)
     head = networks.distribution_head(spec.actions, continuous=self.policy_head)
     made = PolicyAndCritics(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])
     networks.create_variables(made.policy, spec.observations)
@@ -69,10 +60,6 @@ class policy_and_critics:  # pylint: disable=invalid-name  # Used as a function:
 
   def _critic(self, spec: specs.EnvironmentSpec) -> snt.Module:
     normalizer = networks.ObservationNormalizer(spec.observations) if self.normalize_observations else None
-    torso = self._torso([spec.observations, networks.network_spec(spec.actions)])
+    inputs = [spec.observations, networks.network_spec(spec.actions)]
+    torso = self.torso(inputs, normalize=False, layer_norm=self.layer_norm)
     return networks.Critic(torso, normalizer, self.critic_head())
-
-  def _torso(self, inputs: Any, normalize: bool = False) -> snt.Module:
-    return networks.default_torso(
-      inputs, self.hidden_sizes, self.activation, normalize=normalize, layer_norm=self.layer_norm
-    )

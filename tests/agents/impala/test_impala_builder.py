@@ -63,7 +63,7 @@ def test_its_table_and_source():
 )
 def test_default_networks_take_images_and_dicts(lstm_size, observations):
   spec = _spec(observations=observations)
-  made = impala.default_networks((8,), lstm_size, normalize_observations=True)(spec)
+  made = impala.default_networks((8,), lstm_size=lstm_size, normalize_observations=True)(spec)
   impala.IMPALABuilder().checks_networks(made, spec)
 
 

@@ -41,7 +41,7 @@ def test_its_config_refuses_what_makes_no_sense(changes, says):
 
 
 def test_it_refuses_networks_that_do_not_fit():
-  other = r2d2.default_networks((8,), 8)(_spec(dm_specs.DiscreteArray(4)))
+  other = r2d2.default_networks((8,), lstm_size=8)(_spec(dm_specs.DiscreteArray(4)))
   with pytest.raises(errors.UserError, match=r'Q network of R2D2 returns \(4,\) .* has to return 3 values'):
     r2d2.R2D2Builder().checks_networks(other, _spec())
   stateless = networks.Unrollable(networks.MLPTorso((8,)), networks.q_head(3))
@@ -70,7 +70,7 @@ def test_its_table_and_source():
 )
 def test_default_networks_take_images_and_dicts(observations):
   spec = _spec(observations=observations)
-  r2d2.R2D2Builder().checks_networks(r2d2.default_networks((8,), 8, normalize_observations=True)(spec), spec)
+  r2d2.R2D2Builder().checks_networks(r2d2.default_networks((8,), lstm_size=8, normalize_observations=True)(spec), spec)
 
 
 def test_builder_and_networks_can_be_pickled():
@@ -105,7 +105,9 @@ def _always_wrong(q, target_q, sequence):
 
 def test_a_variant_of_q_learning_is_a_loss_whose_masked_rows_do_not_count():
   config = r2d2.R2D2Config(trace_length=3, priority_offset=0.5, importance_exponent=0.0)
-  update = r2d2.R2D2Builder(config, loss=_always_wrong).update(r2d2.default_networks((4,), 4)(_spec()), _spec())
+  update = r2d2.R2D2Builder(config, loss=_always_wrong).update(
+    r2d2.default_networks((4,), lstm_size=4)(_spec()), _spec()
+  )
   mask = np.array([[1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0]], np.float32)
   zeros = np.zeros((3, 4), np.float32)
   state = tf.nest.map_structure(lambda x: np.zeros((3, 4, *x.shape[1:]), np.float32), update._online.initial_state(3))
@@ -125,7 +127,7 @@ def _learned(burn_in, seed=0, steps=3_000):
   )
   experiment = tfacme.Experiment(
     builder=r2d2.R2D2Builder(config),
-    networks=r2d2.default_networks((32,), 32),
+    networks=r2d2.default_networks((32,), lstm_size=32),
     environment=environments.factory('bsuite:memory_len/4'),
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=0),
@@ -144,7 +146,7 @@ def _learner_steps(folder, **changes):
   config = r2d2.R2D2Config(trace_length=8, sequence_period=10, min_replay_size=5, batch_size=4, **changes)
   experiment = tfacme.Experiment(
     builder=r2d2.R2D2Builder(dataclasses.replace(config, samples_per_insert=4.0)),
-    networks=r2d2.default_networks((4,), 4),
+    networks=r2d2.default_networks((4,), lstm_size=4),
     environment=environments.factory('bsuite:bandit/0'),
     budget=tfacme.Budget(actor_steps=200),
     evaluation=tfacme.Evaluation(every=0, episodes=1),

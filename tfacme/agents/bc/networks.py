@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import TYPE_CHECKING
 
 from tfacme import networks, specs
 
@@ -24,24 +24,14 @@ class BCNetworks:
 
 
 @dataclasses.dataclass(frozen=True)
-class default_networks:  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
-  """Makes a network that suits the observations: convolutions for images, fully connected layers for all else.
-
-  Attributes:
-    hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (256, 256) if not.
-    activation: after each fully connected layer.
-    normalize_observations: whether real numbers are normalized to mean 0 and standard deviation 1.
-  """
-
-  hidden_sizes: Optional[Sequence[int]] = None
-  activation: networks.Activation = 'relu'
-  normalize_observations: bool = False
+class default_networks(networks.TorsoOptions):  # pylint: disable=invalid-name  # Used as a function.
+  """Makes a network that suits the observations: convolutions for images, fully connected layers for all else."""
 
   def __call__(self, spec: specs.EnvironmentSpec) -> BCNetworks:
     """The network, with its variables."""
     import sonnet as snt  # It imports TensorFlow.
 
-    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
+    torso = self.torso(spec.observations)
     policy = snt.Sequential([torso, networks.distribution_head(spec.actions)])
     networks.create_variables(policy, spec.observations)
     return BCNetworks(policy)

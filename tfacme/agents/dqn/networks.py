@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Optional, Sequence
+from typing import TYPE_CHECKING, Sequence
 
 from tfacme import networks, specs
 
@@ -43,24 +43,18 @@ class mlp_networks:  # pylint: disable=invalid-name  # Used as a function: it ma
 
 
 @dataclasses.dataclass(frozen=True)
-class default_networks:  # pylint: disable=invalid-name  # Used as a function, like `mlp_networks`.
+class default_networks(networks.TorsoOptions):  # pylint: disable=invalid-name  # Used as a function.
   """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
 
   Attributes:
-    hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (256, 256) if not.
     duelling: whether values are split into a state's and the actions' (Wang et al. 2016).
-    activation: after each fully connected layer.
-    normalize_observations: whether real numbers are normalized to mean 0 and standard deviation 1.
   """
 
-  hidden_sizes: Optional[Sequence[int]] = None
   duelling: bool = False
-  activation: networks.Activation = 'relu'
-  normalize_observations: bool = False
 
   def __call__(self, spec: specs.EnvironmentSpec) -> DQNNetworks:
     """The networks, with their variables."""
-    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
+    torso = self.torso(spec.observations)
     return _with_head(torso, spec, self.duelling)
 
 

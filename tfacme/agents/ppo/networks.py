@@ -26,20 +26,18 @@ class PPONetworks:
 
 
 @dataclasses.dataclass(frozen=True)
-class default_networks:  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
+class default_networks(networks.TorsoOptions):  # pylint: disable=invalid-name  # Used as a function.
   """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
 
   Attributes:
     hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (64, 64) if not, as in
       the paper.
     activation: after each fully connected layer.
-    normalize_observations: whether real numbers are normalized to mean 0 and standard deviation 1.
     initial_log_std: the logarithm of the standard deviation of continuous actions at first.
   """
 
   hidden_sizes: Optional[Sequence[int]] = None
   activation: networks.Activation = 'tanh'
-  normalize_observations: bool = False
   initial_log_std: float = 0.0
 
   def __call__(self, spec: specs.EnvironmentSpec) -> PPONetworks:
@@ -58,7 +56,7 @@ class default_networks:  # pylint: disable=invalid-name  # Used as a function: i
     return made
 
   def _torso(self, spec: specs.EnvironmentSpec) -> snt.Module:
-    hidden_sizes = self.hidden_sizes
-    if hidden_sizes is None and not networks.has_image(spec.observations):
-      hidden_sizes = (64, 64)
-    return networks.default_torso(spec.observations, hidden_sizes, self.activation, self.normalize_observations)
+    options = self
+    if self.hidden_sizes is None and not networks.has_image(spec.observations):
+      options = dataclasses.replace(self, hidden_sizes=(64, 64))
+    return options.torso(spec.observations)

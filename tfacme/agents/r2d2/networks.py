@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Sequence
 
 from tfacme import networks, specs
 
@@ -20,26 +19,20 @@ class R2D2Networks:
 
 
 @dataclasses.dataclass(frozen=True)
-class default_networks:  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
+class default_networks(networks.TorsoOptions):  # pylint: disable=invalid-name  # Used as a function.
   """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
 
   Attributes:
-    hidden_sizes: units of each fully connected layer; None is (512,) if there are images and (256, 256) if not.
     lstm_size: units of the LSTM after them (512 in the paper).
     duelling: whether values are split into a state's and the actions' (Wang et al. 2016).
-    activation: after each fully connected layer.
-    normalize_observations: whether real numbers are normalized to mean 0 and standard deviation 1.
   """
 
-  hidden_sizes: Optional[Sequence[int]] = None
   lstm_size: int = 128
   duelling: bool = True
-  activation: networks.Activation = 'relu'
-  normalize_observations: bool = False
 
   def __call__(self, spec: specs.EnvironmentSpec) -> R2D2Networks:
     """The networks, with their variables."""
-    torso = networks.default_torso(spec.observations, self.hidden_sizes, self.activation, self.normalize_observations)
+    torso = self.torso(spec.observations)
     head = networks.q_head(spec.actions.num_values, self.duelling)
     network = networks.Unrollable(torso, head, networks.lstm(self.lstm_size))
     networks.create_unrolled(network, spec.observations)
