@@ -228,8 +228,8 @@ class Worker(Protocol):
 class Actor(Protocol):
   """Chooses the actions of N slots by one call. `acting.PolicyActor` is the one that almost all agents use."""
 
-  def act(self, observation: Nest, first: Any, steps: int) -> Tuple[Nest, Nest]:
-    """Actions and extras [N, ...] for observations [N, ...]; `first` [N] says where an episode begins."""
+  def act(self, observation: Nest, first: np.ndarray, steps: int) -> Tuple[Nest, Nest]:
+    """Actions and extras [N, ...] for observations [N, ...]; `first`, bool [N], says where an episode begins."""
     ...
 
   def update(self) -> None:

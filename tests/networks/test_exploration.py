@@ -1,6 +1,7 @@
 """Noise on actions."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
@@ -49,3 +50,26 @@ def test_a_noisy_policy_is_random_at_first():
   action = _actions(9, random_steps=10)
   np.testing.assert_allclose([action.min(), action.max(), action.std()], [0.0, 4.0, 4 / 12**0.5], atol=0.05)
   assert _actions(10, random_steps=10).std() < 0.3
+
+
+@pytest.mark.parametrize(
+  'values, dtype, best',
+  [
+    ([networks.ILLEGAL, 3.0, 2.0], tf.float32, 1),
+    ([networks.ILLEGAL, -8e8, -6e8], tf.float32, 2),
+    ([-9e8, -8e8, -6e8], tf.float32, 2),
+    ([networks.ILLEGAL, 3.0, 2.0], tf.float16, 1),
+    ([networks.ILLEGAL, 3.0, 2.0], tf.bfloat16, 1),
+  ],
+)
+@pytest.mark.parametrize('epsilon', [0.0, 0.5, 1.0])
+def test_no_illegal_action_is_taken_whatever_the_values(values, dtype, best, epsilon):
+  q = tf.cast(tf.tile([tf.constant(values)], [2_000, 1]), dtype)
+  taken = networks.epsilon_greedy(q, epsilon, _SEED).numpy()
+  legal = [i for i, value in enumerate(values) if value > networks.ILLEGAL]
+  assert set(taken) <= set(legal)
+  ordinary = max(values) > networks.ILLEGAL / 2
+  shares = np.bincount(taken, minlength=3) / len(taken)
+  wanted = [(epsilon / len(legal) if i in legal and ordinary else 0.0) for i in range(3)]
+  wanted[best] += 1.0 - sum(wanted)
+  np.testing.assert_allclose(shares, wanted, atol=0.04)

@@ -344,6 +344,19 @@ def test_counts_come_back_and_leases_do_not(tmp_path):
   assert report.phase == 1  # A run that goes on has not finished.
 
 
+def test_a_budget_smaller_than_what_was_spent_takes_nothing_back(tmp_path):
+  counter = _counter(10)
+  counter.report('a', {STEPS: 9}, claim=counting.Claim(9, 9))
+  counter.save(str(tmp_path))
+  smaller = _counter(6)
+  smaller.restore(str(tmp_path))
+  tally = counting.Tally('a', smaller)
+  tally.join([STEPS])
+  assert [tally.allowance(STEPS, most) for most in (1, 4)] == [0, 0]
+  tally.settle(STEPS, 4)
+  assert tally.counts[STEPS] == 9 and smaller.status()['steps'] == 9
+
+
 def test_what_is_claimed_before_joining_again_is_what_was_saved(tmp_path):
   counter = _counter(10)
   counter.report('a', {STEPS: 9}, claim=counting.Claim(9, 9))

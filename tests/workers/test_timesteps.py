@@ -74,6 +74,12 @@ def test_bounds_are_looked_at_where_an_episode_begins(low, high, bad):
   assert arrays[0].tolist() == [[1, 0.5], [0, bad]]
 
 
+def test_a_part_without_numbers_is_within_any_bounds():
+  intake, arrays = make({'none': dm_specs.BoundedArray((0,), np.float32, -1, 1), 'x': dm_specs.Array((), np.float32)})
+  intake.begin(0, {'none': np.zeros(0, np.float32), 'x': np.float32(2)})
+  assert arrays[1].tolist() == [2, 0]
+
+
 def test_a_discrete_observation_has_bounds():
   says = 'the observation has 5, and the spec says 0 to 4'
   _refused(dm_specs.DiscreteArray(5, np.int64), np.int64(5), says, 'begin')
@@ -117,28 +123,33 @@ def test_a_nest_of_another_structure_is_told_by_what_differs(value, says):
     ({'reward': np.zeros(2)}, r'reward_spec: the reward has the shape \(2,\), and the spec says \(\)'),
     ({'reward': np.zeros(1)}, r'reward_spec: the reward has the shape \(1,\), and the spec says \(\)'),
     ({'discount': None}, 'discount_spec: the discount is None, and the spec says a number'),
+    ({'discount': 7.0}, 'discount_spec: the discount is 7.0, and has to lie between 0 and 1'),
+    ({'discount': np.float32(-0.5)}, 'discount_spec: the discount is -0.5, and has to lie between 0 and 1'),
+    ({'reward': -1e39}, r'reward_spec: the reward is -1e\+39, and has to lie between -3.40282e\+38 and 3.40282e\+38'),
   ],
 )
-def test_a_reward_or_a_discount_of_another_kind_is_told(changes, says):
+def test_a_reward_or_a_discount_that_does_not_fit_is_told(changes, says):
   intake, _ = make(dm_specs.Array((3,), np.float32))
   timestep = dm_env.transition(1.0, np.zeros(3, np.float32))._replace(**changes)
   with pytest.raises(errors.UserError, match=f'actor-3 at its step 12, slot 0: .* its own {says}; fix'):
-    intake.pay(0, timestep)
+    intake.check_reward(0, timestep)
 
 
 @pytest.mark.parametrize('reward', [1, 1.0, np.float32(1), np.float64(1), np.array(1.0), True, np.int8(1)])
 def test_a_reward_is_any_number(reward):
-  make(dm_specs.Array((3,), np.float32))[0].pay(0, dm_env.transition(reward, None))
+  make(dm_specs.Array((3,), np.float32))[0].check_reward(0, dm_env.transition(reward, None))
 
 
 def test_a_reward_of_several_parts():
   intake, _ = make(dm_specs.Array((3,), np.float32), dm_specs.Array((2,), np.float32))
-  intake.pay(0, dm_env.transition(np.array([1.0, 2.0]), None))
-  intake.pay(0, dm_env.transition([1.0, 2.0], None))
+  intake.check_reward(0, dm_env.transition(np.array([1.0, 2.0]), None))
+  intake.check_reward(0, dm_env.transition([1.0, 2.0], None))
   with pytest.raises(errors.UserError, match=r'the reward has the shape \(\), and the spec says \(2,\)'):
-    intake.pay(0, dm_env.transition(1.0, None))
+    intake.check_reward(0, dm_env.transition(1.0, None))
   with pytest.raises(errors.NonFiniteError, match=r'slot 0: the reward is \[ 1. nan\]. The environment gave that'):
-    intake.pay(0, dm_env.transition(np.array([1.0, np.nan]), None))
+    intake.check_reward(0, dm_env.transition(np.array([1.0, np.nan]), None))
+  with pytest.raises(errors.UserError, match='has to lie between'):
+    intake.check_reward(0, dm_env.transition(np.array([1.0, 1e39]), None))
 
 
 @pytest.mark.parametrize('which', ['reward', 'discount'])
@@ -147,7 +158,7 @@ def test_what_is_not_finite_is_the_environments(which, bad):
   intake, _ = make(dm_specs.Array((3,), np.float32))
   timestep = dm_env.transition(1.0, None)._replace(**{which: np.float32(bad)})
   with pytest.raises(errors.NonFiniteError, match=f'^actor-3 at its step 12, slot 1: the {which} is {bad}. The envi'):
-    intake.pay(1, timestep)
+    intake.check_reward(1, timestep)
 
 
 @pytest.mark.parametrize(

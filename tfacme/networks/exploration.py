@@ -39,19 +39,21 @@ def epsilon_greedy(q: tf.Tensor, epsilon: Union[float, tf.Tensor], seed: tf.Tens
   """The action of the highest value, ties broken at random, and any action with probability epsilon.
 
   Args:
-    q: values [B, A]; of an illegal action `masking.ILLEGAL`, which is never taken.
+    q: values [B, A], of any precision; of an illegal action `masking.ILLEGAL`, which is never taken.
     epsilon: share of random actions, [] or [B, 1].
     seed: int32 [2], as of a stateless operation.
 
   Returns:
     Actions, int32 [B].
   """
+  q = tf.cast(q, tf.float32)  # In half of it, half of `ILLEGAL` would be the same as the whole: both are -inf.
   shape = tf.shape(q)
   # One column more than there are actions: it says who explores, and the rest ranks the actions at random.
   noise = tf.random.stateless_uniform([shape[0], shape[1] + 1], seed)
   explores = noise[:, -1:] < epsilon
   # Among the candidates, which are all legal actions or those of the highest value, each is as likely.
-  least = tf.where(explores, masking.ILLEGAL / 2, tf.reduce_max(q, axis=1, keepdims=True))
+  best = tf.reduce_max(q, axis=1, keepdims=True)
+  least = tf.where(explores, tf.minimum(masking.ILLEGAL / 2, best), best)
   return tf.argmax(tf.where(q >= least, noise[:, :-1], -1.0), axis=1, output_type=tf.int32)
 
 

@@ -196,8 +196,8 @@ class Counter:
     if wanted > needed:
       share = self._left // (2 * len(self._claiming))  # If all take that much, as much stays for later.
       wanted = min(wanted, max(needed, mine + share))
-    if wanted > mine:
-      more = min(wanted - mine, self._left)
+    more = min(wanted - mine, self._left)
+    if more > 0:  # Nothing is left, or less, where a run resumes with a smaller budget than it has spent.
       self._granted[node] = mine + more
       self._left -= more
 

@@ -165,7 +165,7 @@ class EnvironmentLoop:
     rows = self._rows
     action = self._take(rows.steps.action, slot)
     timestep = self._environments[slot].step(action)
-    self._intake.pay(slot, timestep)
+    self._intake.check_reward(slot, timestep)
     rows.steps.reward[slot] = timestep.reward
     rows.steps.discount[slot] = timestep.discount
     writer = self._writers[slot]

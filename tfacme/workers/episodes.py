@@ -73,7 +73,7 @@ def play(
     observation = tree.map_structure(lambda leaf: leaf[0].copy(), taken)
     action = policy(observation)
     timestep = environment.step(action)
-    intake.pay(0, timestep)
+    intake.check_reward(0, timestep)
     intake.observe(0, timestep.observation, timestep.last())
     reward, discount = (np.array(x, np.float32) for x in (timestep.reward, timestep.discount))
     rows.append(core.Step(observation, action, reward, discount, not rows, False))

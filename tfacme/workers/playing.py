@@ -158,7 +158,7 @@ class Player:
     episode = self._now[slot]
     timestep = self._environments[slot].step(action)
     episode.length += 1
-    self._intake.pay(slot, timestep)
+    self._intake.check_reward(slot, timestep)
     self._intake.observe(slot, timestep.observation, timestep.last())
     episode.parts = episode.parts + timestep.reward
     for observer in self._observers[slot]:

@@ -18,6 +18,7 @@ from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
 
+_SINGLE = float(np.finfo(np.float32).max)  # Rows hold rewards in single precision.
 _NUMBERS = frozenset({float, int, bool, np.bool_, np.float32, np.float64, np.int32, np.int64})
 
 
@@ -47,8 +48,8 @@ class Intake:
     if specs.action_mask(spec.observations) is not None:
       flat = enumerate(tree.flatten(spec.actions))
       self._choices = [(i, np.ravel(leaf.num_values).tolist()) for i, leaf in flat if specs.is_choice(leaf)]
-    self._reward = _Number('reward', spec.rewards)
-    self._discount = _Number('discount', spec.discounts)
+    self._reward = _Number('reward', spec.rewards, -_SINGLE, _SINGLE)
+    self._discount = _Number('discount', spec.discounts, 0.0, 1.0)
 
   def begin(self, slot: int, observation: core.Nest) -> None:
     """Writes the first observation of an episode, whose bounds are checked too."""
@@ -72,20 +73,18 @@ class Intake:
     except _WrongError as error:
       raise self._told(error, slot, 'observation') from error
 
-  def pay(self, slot: int, timestep: dm_env.TimeStep) -> None:
+  def check_reward(self, slot: int, timestep: dm_env.TimeStep) -> None:
     """Checks the reward and the discount of a step."""
-    reward, discount = timestep.reward, timestep.discount
-    plain = reward.__class__ in self._reward.classes and discount.__class__ in self._discount.classes
-    if plain and math.isfinite(reward + discount):  # What it nearly always is, in one look at both.
-      return
-    for number, value in ((self._reward, reward), (self._discount, discount)):
-      if value.__class__ not in number.classes:
-        try:
-          number.check(value)
-        except _WrongError as error:
-          raise self._told(error, slot, number.name) from error
-      if not number.finite(value):
-        raise not_finite(f'{self._where(slot)}: the {number.name} is {value}')
+    for number, value in ((self._reward, timestep.reward), (self._discount, timestep.discount)):
+      if value.__class__ in number.classes and number.low <= value <= number.high:
+        continue  # So it nearly always is.
+      try:
+        number.check_kind(value)
+        if not finite(value):
+          raise not_finite(f'{self._where(slot)}: the {number.name} is {value}')
+        number.check_range(value)
+      except _WrongError as error:
+        raise self._told(error, slot, number.name) from error
 
   def _told(self, error: _WrongError, slot: int, what: str) -> errors.UserError:
     """The error with where it was and what to do."""
@@ -106,7 +105,8 @@ class _Part:
     self.shape = tuple(spec.shape)
     self.dtype = np.dtype(spec.dtype)
     self._bounds = _bounds(spec)
-    self._alike = self._bounds is not None and not any(map(np.ndim, self._bounds))  # for all of its numbers
+    # For all of its numbers, if it has any.
+    self._alike = self._bounds is not None and not any(map(np.ndim, self._bounds)) and 0 not in self.shape
 
   def check(self, value: Any) -> np.ndarray:
     """The value as an array, of the spec's shape and of a type all of whose values the spec's type has."""
@@ -133,18 +133,23 @@ class _Part:
 class _Number:
   """A reward or a discount."""
 
-  def __init__(self, name: str, spec: dm_specs.Array):
+  def __init__(self, name: str, spec: dm_specs.Array, low: float, high: float):
     self.name = name
+    self.low, self.high = low, high
     self._shape = tuple(spec.shape)
     self.classes = _NUMBERS if not self._shape else frozenset()  # of what needs no closer look
-    self.finite: Callable[[Any], bool] = math.isfinite if not self._shape else finite
 
-  def check(self, value: Any) -> None:
+  def check_kind(self, value: Any) -> None:
     """Checks the shape, and that it is a number at all."""
     if np.asarray(value).dtype.kind not in 'biuf':
       raise _WrongError(f'the {self.name} is {value!r}, and the spec says a number')
     if np.shape(value) != self._shape:
       raise _WrongError(f'the {self.name} has the shape {np.shape(value)}, and the spec says {self._shape}')
+
+  def check_range(self, value: Any) -> None:
+    """Checks that all of its numbers are in its range."""
+    if not np.all((self.low <= np.asarray(value)) & (np.asarray(value) <= self.high)):
+      raise _WrongError(f'the {self.name} is {value}, and has to lie between {self.low:g} and {self.high:g}')
 
 
 def not_finite(what: str) -> errors.NonFiniteError:
