@@ -13,7 +13,7 @@ import inspect
 import os
 import re
 import reprlib
-from typing import TYPE_CHECKING, Any, Callable, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 from typing_extensions import Literal
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MAX_EPISODE_STEPS = 27_000  # of an episode that is played to look at a policy, unless told otherwise
 _NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'
 _OTHER_NODES = r'counter|replay|learner|saver|actor(-\d+)?'
+# Of what `experiment.json` says, all that makes a run the one that it is, but for the unit of its budget.
+_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'start', 'seed')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -290,6 +292,16 @@ class Experiment:
   def every(self, period: Optional[int], share: int) -> int:
     """A period in the budget's unit: `period`, or 1 / share of the budget if that is None; 0 means never."""
     return max(1, self.budget.steps // share) if period is None else period
+
+
+def identity(description: Mapping[str, Any]) -> Dict[str, Any]:
+  """What makes a run the one that it is, by name: with another value of one of these, it is another run.
+
+  Args:
+    description: of the run, as its `experiment.json` has it.
+  """
+  unit = next(iter(description.get('budget', {})), None)
+  return {**{name: description.get(name) for name in _SAME}, 'budget.unit': unit}
 
 
 def _takes_one(function: Any) -> bool:

@@ -10,14 +10,12 @@ from tfacme import errors, loggers
 from tfacme.loggers import plotting
 
 
-def make_run(
-  folder, evaluations, episodes=(), agent='dqn', environment='bsuite:catch/0', unit='actor_steps', **settings
-):
+def make_run(folder, evaluated, episodes=(), agent='dqn', environment='bsuite:catch/0', unit='actor_steps', **settings):
   """A run's folder with evaluations [(steps, return)] and actors' episodes."""
   (folder / 'logs').mkdir(parents=True)
   (folder / 'experiment.json').write_text(json.dumps({'agent': agent, 'environment': environment, **settings}))
   counts = {'actor_steps': 0, 'learner_steps': 0}
-  for name, rows in (('evaluator', evaluations), ('actor-0', episodes[::2]), ('actor-1', episodes[1::2])):
+  for name, rows in (('evaluator', evaluated), ('actor-0', episodes[::2]), ('actor-1', episodes[1::2])):
     logger = loggers.CSVLogger(folder / 'logs' / f'{name}.csv')
     for steps, value in rows:
       logger.write({**counts, unit: steps, 'episode_return': value, 'episode_length': 9})
@@ -92,6 +90,44 @@ def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(tmp_path)
     ('dqn, n_step 1, launch local_mt', 1, 1),
   ]
   assert [line.label for line in plotting._lines(runs[:2])] == ['dqn']
+
+
+@pytest.mark.parametrize(
+  'one, other, labels',
+  [
+    (
+      {'builder': {'type': 'Builder', 'loss': 'a:mean#1'}},
+      {'builder': {'type': 'Builder', 'loss': 'a:huber#2'}},
+      ['dqn, loss a:mean#1', 'dqn, loss a:huber#2'],
+    ),
+    (
+      {'builder': {'agent': {'type': 'Inner', 'config': {'n_step': 1}}}},
+      {'builder': {'agent': {'type': 'Inner', 'config': {'n_step': 3}}}},
+      ['dqn, n_step 1', 'dqn, n_step 3'],
+    ),
+    ({'stack': 1}, {'stack': 4}, ['dqn, stack 1', 'dqn, stack 4']),
+    ({'start': None}, {'start': 'runs/bc'}, ['dqn, start None', 'dqn, start runs/bc']),
+    (
+      {'evaluations': [{'name': 'evaluator', 'policy': 'evaluation'}]},
+      {'evaluations': [{'name': 'evaluator', 'policy': 'behaviour'}]},
+      ['dqn, policy evaluation', 'dqn, policy behaviour'],
+    ),
+  ],
+)
+def test_what_makes_another_experiment_makes_another_line(one, other, labels, tmp_path):
+  runs = [make_run(tmp_path / f'{i}', [(1, 1.0)], seed=i, **settings) for i, settings in enumerate((one, other, other))]
+  lines = plotting._lines(runs)
+  assert [(line.label, len(line.runs)) for line in lines] == list(zip(labels, (1, 2)))
+
+
+def test_steps_of_different_kinds_are_not_drawn_on_one_axis(tmp_path):
+  acted = make_run(tmp_path / 'a', [(1, 1.0)], budget={'actor_steps': 1})
+  learned = make_run(tmp_path / 'b', [(1, 1.0)], unit='learner_steps', budget={'learner_steps': 1})
+  elsewhere = make_run(tmp_path / 'c', [(1, 1.0)], unit='learner_steps', environment='gym:CartPole-v1')
+  assert len(plotting._lines([acted, learned])) == 2
+  with pytest.raises(errors.UserError, match='on bsuite:catch/0 some count environment steps and some learner steps'):
+    plotting.learning_curve([acted, learned], tmp_path / 'curve.png')
+  plotting.learning_curve([acted, elsewhere], tmp_path / 'curve.png')
 
 
 def test_errors_are_one_sentence(tmp_path):

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import tfacme
-from tests.contract import imitation
-from tfacme import core, environments, errors
+from tests.contract import beside, environment, imitation, on_policy
+from tfacme import core, datasets, environments, errors
 from tfacme.agents import dqn
 from tfacme.runs import run
 
@@ -82,6 +82,42 @@ def test_it_is_json_that_every_reader_takes():
   described = _described(_Networks(_shape))
   assert described['config']['max_abs_reward'] == 'Infinity'
   json.dumps(described, allow_nan=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Around(core.BuilderWrapper):
+  """An agent around another one, and one more in a field of its own."""
+
+  other: core.Builder = on_policy.Builder()
+
+
+def test_an_agent_without_a_config_is_run_also_within_another_one(tmp_path):
+  experiment = on_policy.experiment()
+  assert not hasattr(experiment.builder, 'config')
+  experiment = dataclasses.replace(
+    experiment,
+    builder=core.BuilderWrapper(_Around(experiment.builder)),
+    budget=tfacme.Budget(actor_steps=20),
+    evaluation=tfacme.Evaluation(episodes=1),
+  )
+  described = tfacme.train(experiment, str(tmp_path), progress=False).description
+  inside = described['builder']['agent']
+  assert (described['config'], inside['config'], inside['agent']['config']) == ({}, {}, {})
+  assert inside['agent']['type'] == inside['other']['type'] == 'Builder'
+
+
+def test_another_unit_of_the_budget_is_another_experiment(tmp_path):
+  def described(**budget):
+    data = datasets.memory(environment.record(1))
+    experiment = dataclasses.replace(beside.experiment(), budget=tfacme.Budget(**budget), dataset=data)
+    return run.describe(experiment, 'inline')
+
+  (tmp_path / 'experiment.json').write_text(json.dumps(described(learner_steps=100)))
+  run._check_folder(str(tmp_path), described(learner_steps=200))
+  for steps in (60, 150):
+    says = "another experiment, with budget.unit 'learner_steps' where this one has 'actor_steps'; give another one.$"
+    with pytest.raises(errors.UserError, match=says):
+      run._check_folder(str(tmp_path), described(actor_steps=steps))
 
 
 def test_what_differs_is_described_otherwise():

@@ -9,11 +9,13 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
-from tfacme import errors, loggers
+from tfacme import errors, experiments, loggers
 
 _UNITS = {'actor_steps': 'environment steps', 'learner_steps': 'learner steps'}
 _COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
-_SETTINGS = ('config', 'networks', 'dataset', 'observers', 'layout', 'launch')
+_NO_SETTINGS = ('agent', 'environment', 'seed')  # of a run's identity
+_SPREAD = ('layout', 'launch')
+_EVALUATED = ('policy', 'environment')  # of the evaluation that is drawn
 _GRID_POINTS = 200
 _RESAMPLES = 2000
 _SMOOTHED_EPISODES = 20
@@ -41,10 +43,10 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
   """Draws the return of runs against their steps.
 
   Runs that differ in nothing but their seed make one line, their mean, with a 95% band from resampling them
-  (bootstrap); if they differ in a number of the agent, the networks, the layout or the engine, each kind has a line,
-  named by that. Between its evaluations a run is interpolated, and the line ends where the shortest of its runs does,
-  so that it is a mean of the same seeds everywhere. Each environment has axes of its own. A single run is drawn before
-  the returns of its actors' episodes, averaged over the last 20.
+  (bootstrap); if they differ in what makes an experiment another one, in the layout, the engine, or in whom and where
+  the evaluation plays, each kind has a line, named by that. Between its evaluations a run is interpolated, and the line
+  ends where the shortest of its runs does, so that it is a mean of the same seeds everywhere. Each environment has axes
+  of its own. A single run is drawn before the returns of its actors' episodes, averaged over the last 20.
 
   Args:
     runs: their folders.
@@ -60,21 +62,35 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
   figure = _figure(len(environments))
   for axes, environment in zip(figure.axes, environments):
     here = [line for line in lines if line.environment == environment]
-    units = [_draw(axes, line, _COLORS[labels.index(line.label) % len(_COLORS)], alone=len(runs) == 1) for line in here]
-    _dress(axes, title or environment, units[0])
+    curves = {run: _read(run) for line in here for run in line.runs}
+    unit, *others = {curve.unit for curve in curves.values()}
+    if others:
+      raise errors.UserError(
+        f'Of the runs on {environment} some count environment steps and some learner steps; plot them apart.'
+      )
+    for line in here:
+      color = _COLORS[labels.index(line.label) % len(_COLORS)]
+      _draw(axes, line, [curves[run] for run in line.runs], color, alone=len(runs) == 1)
+    _dress(axes, title or environment, unit)
   _save(figure, out)
 
 
 def _read(run: str) -> _Curve:
   """The evaluations of a run, or its actors' episodes."""
-  first, *_ = _description(run).get('evaluations') or [{}]
-  rows = loggers.read(os.path.join(run, 'logs', f'{first.get("name", "evaluator")}.csv'))
+  name = _evaluation(_description(run)).get('name', 'evaluator')
+  rows = loggers.read(os.path.join(run, 'logs', f'{name}.csv'))
   if rows:
     return _curve(rows, evaluated=True)
   curve = _training(run)
   if curve is None:
     raise errors.UserError(f'There is nothing to plot in {run}: no evaluation and no episode has ended yet.')
   return curve
+
+
+def _evaluation(description: Dict[str, Any]) -> Dict[str, Any]:
+  """The settings of the evaluation that is drawn, the first one."""
+  first, *_ = description.get('evaluations') or [{}]
+  return first
 
 
 def _training(run: str) -> Optional[_Curve]:
@@ -126,7 +142,7 @@ def _lines(runs: Sequence[str]) -> List[_Line]:
 
 
 def _settings(description: Dict[str, Any]) -> Dict[str, str]:
-  """All but the seed that makes one experiment another, flat: {'config.n_step': '5', ...}."""
+  """All but the seed that makes a curve another one, flat: {'config.n_step': '5', ...}."""
   flat: Dict[str, str] = {}
 
   def add(name: str, value: Any) -> None:
@@ -136,8 +152,13 @@ def _settings(description: Dict[str, Any]) -> Dict[str, str]:
     else:
       flat[name] = str(value)
 
-  for name in _SETTINGS:
+  for name, value in experiments.identity(description).items():
+    if name not in _NO_SETTINGS:
+      add(name, value)
+  for name in _SPREAD:
     add(name, description.get(name))
+  for name in _EVALUATED:
+    add(f'evaluation.{name}', _evaluation(description).get(name))
   return flat
 
 
@@ -179,18 +200,11 @@ def _smooth(curve: _Curve) -> _Curve:
   return curve._replace(returns=(sums[ends] - sums[starts]) / (ends - starts))
 
 
-def _draw(axes: Any, line: _Line, color: str, alone: bool) -> str:
-  """Draws one line and returns the unit of its steps."""
-  curves = [_read(run) for run in line.runs]
-  unit = curves[0].unit
-  if any(curve.unit != unit for curve in curves):
-    raise errors.UserError(
-      f'Of the runs of {line.label} on {line.environment} some count environment steps and some learner steps; plot '
-      'them apart.'
-    )
+def _draw(axes: Any, line: _Line, curves: Sequence[_Curve], color: str, alone: bool) -> None:
+  """Draws one line."""
   if alone:
     training = _training(line.runs[0])
-    if training is not None and training.unit == unit and curves[0].evaluated:
+    if training is not None and training.unit == curves[0].unit and curves[0].evaluated:
       # Smoothed: single returns of a game that is won or lost are two bars at the top and the bottom.
       label = f'{line.label}, mean of {_SMOOTHED_EPISODES} training episodes'
       axes.plot(training.steps, _smooth(training).returns, color=color, alpha=0.3, linewidth=1.0, label=label)
@@ -202,7 +216,6 @@ def _draw(axes: Any, line: _Line, color: str, alone: bool) -> str:
     axes.fill_between(steps, *_band(returns), color=color, alpha=0.2, linewidth=0)
   marker = 'o' if len(steps) <= 30 else ''
   axes.plot(steps, returns.mean(axis=0), color=color, linewidth=1.8, marker=marker, markersize=3.5, label=label)
-  return unit
 
 
 def _figure(panels: int) -> Any:

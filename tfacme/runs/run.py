@@ -27,8 +27,6 @@ _Listener = Callable[[Dict[str, Any]], None]
 _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
-# What identifies an experiment.
-_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'start', 'seed')
 
 
 class Run:
@@ -192,7 +190,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
   builder = experiment.builder
   description = {
     'agent': experiment.agent,
-    'config': core.describe(getattr(builder, 'config', None)),
+    'config': _config(builder),
     'builder': _builder(builder),
     'environment': naming.name(experiment.environment),
     'networks': naming.name(experiment.networks),
@@ -219,11 +217,16 @@ def _builder(builder: core.Builder) -> Dict[str, Any]:
   """What a builder is made of beside its config, by the names of its fields."""
   fields = {field.name: getattr(builder, field.name) for field in dataclasses.fields(builder)}
   fields.pop('config', None)
-  inside = {
-    name: {'config': core.describe(part.config), **_builder(part)} if isinstance(part, core.Builder) else part
-    for name, part in fields.items()
-  }
-  return {'type': type(builder).__name__, **inside}
+  return {'type': type(builder).__name__, **{name: _part(part) for name, part in fields.items()}}
+
+
+def _part(part: Any) -> Any:
+  """A field of a builder, which may be a builder itself: with its config then, if it has one."""
+  return {'config': _config(part), **_builder(part)} if isinstance(part, core.Builder) else part
+
+
+def _config(builder: core.Builder) -> Dict[str, Any]:
+  return core.describe(getattr(builder, 'config', None))
 
 
 def _describe_evaluation(evaluation: experiments.Evaluation) -> Dict[str, Any]:
@@ -255,8 +258,9 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
   if not os.path.exists(os.path.join(workdir, _DESCRIPTION)):
     return
   there = Run(workdir).description
-  for key in _SAME:
-    difference = _difference(key, there.get(key), description[key])
+  before, now = experiments.identity(there), experiments.identity(description)
+  for key in now:
+    difference = _difference(key, before[key], now[key])
     if difference:
       name, old, new = difference
       raise errors.UserError(
