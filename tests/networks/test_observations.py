@@ -108,6 +108,30 @@ def test_a_picture_in_bytes_gives_the_same_features_in_each_form():
     np.testing.assert_allclose(other(tf.constant(picture.reshape(2, *shape))), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+  'shape, make',
+  [
+    ((2, 2, 3), lambda spec: networks.default_torso(spec, hidden_sizes=())),  # Too small for a convolution.
+    ((2, 2, 3), lambda spec: networks.default_torso(spec, hidden_sizes=(), residual=True)),
+    ((2, 2, 3), lambda spec: networks.default_torso(spec, hidden_sizes=(), normalize=True)),
+    ((2, 2, 3), lambda spec: networks.mlp_torso(spec, ())),
+    ((84, 84, 4), lambda spec: networks.mlp_torso(spec, ())),
+    ((40, 40), lambda spec: networks.mlp_torso(spec, ())),
+  ],
+)
+def test_images_in_bytes_that_no_convolution_divides_are_from_0_to_1_too(shape, make):
+  image = _bytes(2, *shape)
+  for spec in (dm_specs.Array(shape, np.uint8), dm_specs.BoundedArray(shape, np.uint8, 0, 255)):
+    np.testing.assert_allclose(make(spec)(tf.constant(image)), image.reshape(2, -1) / 255.0, rtol=1e-6)
+
+
+def test_a_small_image_beside_a_large_one_is_from_0_to_1():
+  spec = {'large': dm_specs.Array((3, 3, 1), np.uint8), 'small': dm_specs.Array((2, 2, 1), np.uint8)}
+  image = tf.constant(_bytes(2, 2, 2, 1))
+  features = networks.default_torso(spec, hidden_sizes=())({'large': tf.zeros([2, 3, 3, 1], tf.uint8), 'small': image})
+  np.testing.assert_allclose(features[:, -4:], image.numpy().reshape(2, 4) / 255.0, rtol=1e-6)
+
+
 _MASK = dm_specs.BoundedArray((3,), np.bool_, False, True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 import sonnet as snt
@@ -13,6 +13,7 @@ from tfacme import errors, specs
 
 MOST_VALUES = 2**16  # A choice among more would be a first layer of gigabytes.
 _SMALLEST_IMAGE = 36  # The shorter side of a picture that has no axis of channels; a smaller one may be a board.
+_SMALLEST_KERNEL = 3  # The side of the smallest one among the torsos' convolutions.
 
 _Function = Callable[[tf.Tensor], tf.Tensor]
 
@@ -35,14 +36,15 @@ class ObservationEncoder(snt.Module):
   - a picture [H, W] in unsigned integers of one or two bytes, with sides of 36 or more, becomes one with one channel;
   - all else stays in its shape.
   Unsigned integers of one or two bytes are divided by the most that their spec allows, 255 or 65,535 if it does not
-  say. (Images of 0 to 255 are not: each convolutional torso does that itself.)
+  say. (Images of 0 to 255 are not if convolutions follow: each convolutional torso does that itself.)
   """
 
-  def __init__(self, observation_spec: Any, name: Optional[str] = None):
+  def __init__(self, observation_spec: Any, convolved: bool = True, name: Optional[str] = None):
     """Works out how each part is read.
 
     Args:
       observation_spec: a nest of `dm_env` specs.
+      convolved: whether the images in it (`is_image`) go through a convolutional torso.
       name: of the module.
 
     Raises:
@@ -51,7 +53,7 @@ class ObservationEncoder(snt.Module):
     super().__init__(name)
     parts = specs.paths(observation_spec)
     self._readings = [
-      None if specs.ACTION_MASK in path.split('/') else _reading(f'observation {path}'.rstrip(), spec)
+      None if specs.ACTION_MASK in path.split('/') else _reading(f'observation {path}'.rstrip(), spec, convolved)
       for path, spec in parts.items()
     ]
     if not sum(map(specs.size, self.spec)):
@@ -76,11 +78,16 @@ class ObservationEncoder(snt.Module):
     return [reading.read(leaf) if reading.read else leaf for reading, leaf in pairs if reading is not None]
 
 
-def _reading(name: str, spec: dm_specs.Array) -> _Reading:
+def is_image(shape: Sequence[int]) -> bool:
+  """Whether an array of this shape is an image [H, W, C] that a convolution fits on."""
+  return len(shape) == 3 and min(shape[:2]) >= _SMALLEST_KERNEL
+
+
+def _reading(name: str, spec: dm_specs.Array, convolved: bool) -> _Reading:
   if specs.is_choice(spec):
     return _one_hot(name, np.ravel(spec.num_values))
   shape, arrange = _image(spec)
-  scale = _scale(spec, is_image=len(shape) == 3)
+  scale = _scale(spec, convolved and is_image(shape))
   dtype = spec.dtype if scale is None else np.dtype(np.float32)
   if arrange is None and scale is None:
     return _Reading(spec)
@@ -129,11 +136,11 @@ def _is_small_integer(spec: dm_specs.Array) -> bool:
   return spec.dtype.kind == 'u' and spec.dtype.itemsize <= 2
 
 
-def _scale(spec: dm_specs.Array, is_image: bool) -> Optional[np.ndarray]:
+def _scale(spec: dm_specs.Array, convolved: bool) -> Optional[np.ndarray]:
   """What small unsigned integers are multiplied by, to be from 0 to 1; None for all that stays as it is."""
   if not _is_small_integer(spec):
     return None
   most = spec.maximum if isinstance(spec, dm_specs.BoundedArray) else np.iinfo(spec.dtype).max
-  if np.all(np.equal(most, 1)) or (is_image and spec.dtype == np.uint8 and np.all(np.equal(most, 255))):
+  if np.all(np.equal(most, 1)) or (convolved and spec.dtype == np.uint8 and np.all(np.equal(most, 255))):
     return None
   return (1.0 / np.maximum(np.broadcast_to(most, spec.shape), 1)).astype(np.float32)

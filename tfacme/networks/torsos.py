@@ -1,7 +1,7 @@
 """Torsos: from the observations of any environment to one vector of features.
 
 How an observation is read, what of it is a choice, an image or a number, is said in `ObservationEncoder`. Beyond that
-nothing is normalized here, with one exception: images in bytes are divided by 255.
+nothing is normalized here, with one exception: convolutions divide images in bytes by 255.
 """
 
 from __future__ import annotations
@@ -93,8 +93,6 @@ class AtariTorso(snt.Module):
 class SmallImageTorso(snt.Module):
   """One convolution for small images and boards with channels (Young & Tian 2019, section 4.1)."""
 
-  SMALLEST = 3  # The side of its kernel.
-
   def __init__(self, name: Optional[str] = None):
     super().__init__(name)
     self._layers = [snt.Conv2D(16, 3, stride=1, padding='VALID')]
@@ -106,8 +104,6 @@ class SmallImageTorso(snt.Module):
 
 class ResidualTorso(snt.Module):
   """The residual convolutions of Espeholt et al. 2018 (IMPALA, figure 3, right), without the fully connected layer."""
-
-  SMALLEST = 3  # The side of its kernels.
 
   def __init__(self, channels: Sequence[int] = (16, 32, 32), blocks: int = 2, name: Optional[str] = None):
     """Makes the layers.
@@ -154,16 +150,16 @@ class MixedTorso(snt.Module):
 
 def image_torso(shape: Sequence[int], residual: bool = False) -> Optional[snt.Module]:
   """The convolutions for an observation of this shape; None if it is no image [H, W, C] that one fits on."""
-  if len(shape) != 3:
+  if not observations.is_image(shape):
     return None
-  side = min(shape[:2])
-  torsos = (ResidualTorso,) if residual else (AtariTorso, SmallImageTorso)
-  return next((torso() for torso in torsos if side >= torso.SMALLEST), None)
+  if residual:
+    return ResidualTorso()
+  return AtariTorso() if min(shape[:2]) >= AtariTorso.SMALLEST else SmallImageTorso()
 
 
 def has_image(observation_spec: Any) -> bool:
   """Whether an observation spec has an image that goes through convolutions."""
-  return any(image_torso(spec.shape) for spec in observations.ObservationEncoder(observation_spec).spec)
+  return any(observations.is_image(spec.shape) for spec in observations.ObservationEncoder(observation_spec).spec)
 
 
 def default_torso(
@@ -203,7 +199,8 @@ def default_torso(
 
 def mlp_torso(observation_spec: Any, hidden_sizes: Sequence[int], activation: Activation = 'relu') -> snt.Module:
   """Fully connected layers over all of an observation, images flattened too; read as `ObservationEncoder` says."""
-  return _encoded(observations.ObservationEncoder(observation_spec), MLPTorso(hidden_sizes, activation))
+  encoder = observations.ObservationEncoder(observation_spec, convolved=False)
+  return _encoded(encoder, MLPTorso(hidden_sizes, activation))
 
 
 def _encoded(encoder: observations.ObservationEncoder, torso: snt.Module) -> snt.Module:
