@@ -141,7 +141,7 @@ def _mask_shape(leaf: Any) -> Tuple[int, ...]:
 
 def _check_mask(mask: Any, action_spec: Any) -> None:
   try:
-    tree.assert_same_structure(mask, action_spec, check_types=False)
+    tree.assert_same_structure(mask, action_spec)
   except (TypeError, ValueError) as error:
     raise errors.UserError(
       'The action_mask of the observation is another nest than the actions, and has to be of their structure.'
@@ -234,6 +234,11 @@ def is_multi_discrete(spec: Any) -> bool:
 def is_choice(spec: Any) -> bool:
   """Whether a spec is of a choice, or of several at once; both have `num_values`."""
   return is_discrete(spec) or is_multi_discrete(spec)
+
+
+def is_array(spec: Any) -> bool:
+  """Whether a spec is of a single array, and no nest."""
+  return isinstance(spec, dm_specs.Array)
 
 
 def size(spec: Any) -> int:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import itertools
 import logging
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import dm_env
 import numpy as np
-import tree
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
@@ -25,7 +24,7 @@ _LOOKED_AT = 100  # episodes whose actions tell on which scale a data set is
 _SLACK = 1e-4  # of the width of an action's bounds, which rounding may have put a recorded one beyond
 _NARROW = 0.9  # of the bounds: actions that go further use the scale as it is
 
-_Reach = Sequence[Optional[Tuple[Any, Any]]]  # (least, largest) of each leaf of an action
+_Reach = Mapping[str, Optional[Tuple[Any, Any]]]  # (least, largest) of each leaf of an action, by its path
 _Wrapper = Callable[[dm_env.Environment], dm_env.Environment]
 
 
@@ -84,7 +83,8 @@ def _levels(environment: Any, layers: Sequence[_Wrapper]) -> Iterator[_Level]:
 
 def _warn_of_narrower(reach: _Reach, row: core.Step, environment: Any, spec: specs.EnvironmentSpec) -> None:
   """Says so if actions that fit the environment fit a narrower scale inside of it as well."""
-  widest = [(leaf.minimum, leaf.maximum) if _is_scale(leaf) else None for leaf in tree.flatten(spec.actions)]
+  leaves = specs.paths(spec.actions)
+  widest = {path: (leaf.minimum, leaf.maximum) if _is_scale(leaf) else None for path, leaf in leaves.items()}
   for level in _levels(environment, environment.layers):
     actions = level.spec.actions
     if wrapped.difference(level.spec, row) is None and _contains(actions, reach) and not _contains(actions, widest):
@@ -111,28 +111,32 @@ def _name(wrapper: Any) -> str:
 
 def _reach(dataset: Any) -> _Reach:
   """The least and the largest of each action of some episodes."""
-  reach: List[Any] = []
+  reach: Dict[str, Any] = {}
   for episode in itertools.islice(dataset.episodes(seed=0), _LOOKED_AT):
-    actions = [leaf[:-1] for leaf in tree.flatten(episode.action)]  # The last row has none.
-    own = [(leaf.min(axis=0), leaf.max(axis=0)) for leaf in actions]
-    reach = own if not reach else [(np.minimum(a, c), np.maximum(b, d)) for (a, b), (c, d) in zip(reach, own)]
+    for path, leaf in specs.paths(episode.action).items():
+      least, largest = leaf[:-1].min(axis=0), leaf[:-1].max(axis=0)  # The last row has none.
+      before = reach.get(path, (least, largest))
+      reach[path] = np.minimum(before[0], least), np.maximum(before[1], largest)
   return reach
 
 
 def _contains(action_spec: Any, reach: _Reach, share: float = 1.0) -> bool:
   """Whether actions lie within the bounds of a spec, or within a share of them; where there are bounds of a scale."""
-  for spec, own in zip(tree.flatten(action_spec), reach):
-    if own is not None and _is_scale(spec):
-      middle, half = (spec.minimum + spec.maximum) / 2, (share + _SLACK) * (spec.maximum - spec.minimum) / 2
-      if (own[0] < middle - half).any() or (own[1] > middle + half).any():
-        return False
-  return True
+  return all(_is_within(spec, reach[path], share) for path, spec in specs.paths(action_spec).items())
+
+
+def _is_within(spec: Any, own: Optional[Tuple[Any, Any]], share: float = 1.0) -> bool:
+  if own is None or not _is_scale(spec):
+    return True
+  middle, half = (spec.minimum + spec.maximum) / 2, (share + _SLACK) * (spec.maximum - spec.minimum) / 2
+  return not ((own[0] < middle - half).any() or (own[1] > middle + half).any())
 
 
 def _outside(action_spec: Any, reach: _Reach) -> str:
   """What is wrong with actions that do not lie within the bounds of a spec."""
-  for spec, own in zip(tree.flatten(action_spec), reach):
-    if own is not None and not _contains([spec], [own]):
+  for path, spec in specs.paths(action_spec).items():
+    own = reach[path]
+    if own is not None and not _is_within(spec, own):
       (least, largest), low, high = own, np.min(spec.minimum), np.max(spec.maximum)
       return (
         f'The actions of the data set reach from {np.min(least):g} to {np.max(largest):g}, and those of the '

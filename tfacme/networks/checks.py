@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Sequence, Type
+from typing import Any, List, Sequence, Type
 
 import numpy as np
 import tensorflow as tf
@@ -69,16 +69,9 @@ def check_actions(what: str, output: Any, action_spec: Any, continuous: Type[Any
     action_spec: of the environment, any nest of choices and of real numbers.
     continuous: the kind of distribution that the real numbers have.
   """
-  if not hasattr(action_spec, 'shape'):
-    if not isinstance(output, distributions.Joint):
-      raise errors.UserError(
-        f'{what} returns a {type(output).__name__}, and has to return a networks.Joint, since actions are a nest.'
-      )
-    for path, spec in tree.flatten_with_path(action_spec):
-      part = output.parts
-      for name in path:
-        part = part[name]
-      check_actions(f'{what}, in {"/".join(map(str, path))},', part, spec, continuous)
+  if not specs.is_array(action_spec):
+    for (path, spec), part in zip(specs.paths(action_spec).items(), _parts(what, output, action_spec)):
+      check_actions(f'{what}, in {path},', part, spec, continuous)
   elif specs.is_multi_discrete(action_spec):
     _check_kind(what, output, distributions.MultiCategorical, f'of {action_spec.num_values.size} choices')
     for logits, size in zip(output.logits, np.ravel(action_spec.num_values), strict=True):
@@ -107,6 +100,22 @@ def check_policy_and_critics(agent: str, made: Any, spec: specs.EnvironmentSpec,
   for critic in made.critics:
     value = seeding.create_variables(critic, spec.observations, actions.network_spec(spec.actions))
     check_output(f'A critic of {agent}', value, (), 'a single value')
+
+
+def _parts(what: str, output: Any, action_spec: Any) -> List[Any]:
+  """The distributions of the parts of nested actions."""
+  if not isinstance(output, distributions.Joint):
+    raise errors.UserError(
+      f'{what} returns a {type(output).__name__}, and has to return a networks.Joint, since actions are a nest.'
+    )
+  try:
+    return tree.flatten_up_to(action_spec, output.parts)
+  except (TypeError, ValueError) as error:
+    wanted = tree.map_structure(lambda spec: spec.name or type(spec).__name__, action_spec)
+    raise errors.UserError(
+      f'{what} returns a networks.Joint whose parts are another nest than the actions, and has to return one of the '
+      f'structure of {wanted}.'
+    ) from error
 
 
 def _check_kind(what: str, output: Any, kind: Type[Any], meaning: str) -> None:

@@ -6,9 +6,8 @@ Each is a named tuple of tensors; a sample is a function of its seed.
 
 from __future__ import annotations
 
-import itertools
 import math
-from typing import Any, Callable, Iterator, List, Mapping, NamedTuple, Tuple
+from typing import Any, Callable, List, NamedTuple, Tuple
 
 import tensorflow as tf
 import tree
@@ -156,7 +155,7 @@ class TanhGaussian(NamedTuple):
 class Joint(NamedTuple):
   """Independent distributions of the parts of a nested action; actions are nests like `parts`."""
 
-  parts: Any  # a nest of distributions: dicts, tuples and lists of them
+  parts: Any  # a nest of distributions: dicts, tuples, named tuples and lists of them
 
   def mode(self) -> Any:
     """The mode of each part."""
@@ -198,17 +197,14 @@ class Joint(NamedTuple):
 
   @property
   def _names(self) -> Any:
-    """The nest with a number in the place of each distribution, which would be taken for nests themselves."""
-    return _nest_of_numbers(self.parts, itertools.count())
+    """The nest with a number in the place of each distribution, which would be taken for a nest itself."""
+    return tree.traverse(lambda part: 0 if _is_distribution(part) else None, self.parts)
 
   @property
   def _flat(self) -> List[Any]:
     return tree.flatten_up_to(self._names, self.parts)
 
 
-def _nest_of_numbers(parts: Any, numbers: Iterator[int]) -> Any:
-  if hasattr(parts, 'mode'):
-    return next(numbers)
-  if isinstance(parts, Mapping):
-    return {name: _nest_of_numbers(parts[name], numbers) for name in parts}
-  return (list if isinstance(parts, list) else tuple)(_nest_of_numbers(part, numbers) for part in parts)
+def _is_distribution(part: Any) -> bool:
+  # Of its class, since a named tuple of actions may have a field of that name.
+  return callable(getattr(type(part), 'mode', None))

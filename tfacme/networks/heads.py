@@ -221,6 +221,6 @@ def distribution_head(
       return MultiCategoricalHead(np.ravel(spec.num_values), scale, name)
     return continuous(specs.size(spec)) if continuous else GaussianHead(specs.size(spec), scale, name=name)
 
-  if hasattr(action_spec, 'shape'):
+  if specs.is_array(action_spec):
     return leaf(action_spec)
   return JointHead(tree.map_structure(leaf, action_spec), name)

@@ -275,6 +275,6 @@ def _strange(nest: core.Nest, slot: int) -> Optional[str]:
 
 def _taker(spec: core.Nest) -> Callable[[core.Nest, int], Any]:
   """A function that takes one slot's action out of a batch, as its environment wants it."""
-  if hasattr(spec, 'shape'):
+  if specs.is_array(spec):
     return lambda actions, slot: actions[slot].copy() if actions.ndim > 1 else actions[slot]
   return lambda actions, slot: tree.map_structure(lambda leaf: leaf[slot].copy(), actions)

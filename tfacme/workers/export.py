@@ -101,7 +101,10 @@ def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: s
 
 
 class LoadedPolicy:
-  """A trained policy, one observation at a time: `action = policy(observation)`; `reset()` begins an episode."""
+  """A trained policy, one observation at a time: `action = policy(observation)`; `reset()` begins an episode.
+
+  An action that is a named tuple is one of the same fields, whose class TensorFlow makes.
+  """
 
   def __init__(self, path: str, seed: int = 0):
     if not os.path.exists(os.path.join(path, 'saved_model.pb')):
