@@ -301,7 +301,7 @@ class Builder:
   def actor(self, parts: ActorParts) -> Optional[Actor]:
     """The actor of an agent that does more than call its policy; None takes `acting.PolicyActor`.
 
-    `tests/contract/planner.py` has one.
+    `tests/contract/planner.py` has one, and `stubborn.py` one with noise that lasts an episode.
     """
     del parts
     return None
