@@ -37,6 +37,21 @@ def test_a_single_number():
   np.testing.assert_allclose(networks.from_environment(action, spec), [[0.0], [1.0]])
 
 
+_TABLE = specs.MultiDiscreteArray([[2, 3], [4, 5]], np.int64)
+
+
+@pytest.mark.parametrize('lead', [(6,), (5, 7)])
+def test_a_table_of_choices_is_a_vector_to_networks(lead):
+  choices = np.random.RandomState(0).randint(0, [2, 3, 4, 5], (*lead, 4)).astype(np.int32)
+  action = networks.to_environment(tf.constant(choices), _TABLE)
+  assert action.dtype == tf.int64
+  np.testing.assert_array_equal(action, choices.reshape(*lead, 2, 2))  # Row after row.
+  back = networks.from_environment(action, _TABLE)
+  assert back.dtype == tf.int32
+  np.testing.assert_array_equal(back, choices)
+  assert networks.network_spec(_TABLE).num_values.tolist() == [2, 3, 4, 5]
+
+
 def test_sequences_of_actions():
   back = networks.from_environment(tf.zeros([5, 7, 2, 2]), _ARM)
   assert back.shape == (5, 7, 4)
@@ -88,11 +103,13 @@ def test_a_policy_acts_in_nests(tmp_path):
     assert np.abs(action['arm'] - 1.0).max() <= 3.0
 
 
+@pytest.mark.parametrize('initial', [-1.0, -1])
 @pytest.mark.parametrize('state_dependent', [False, True])
-def test_a_gaussian_head(state_dependent):
-  head = networks.GaussianHead(2, initial_log_std=-1.0, state_dependent=state_dependent, scale=1e-6)
+def test_a_gaussian_head(state_dependent, initial):
+  head = networks.GaussianHead(2, initial_log_std=initial, state_dependent=state_dependent, scale=1e-6)
   output = head(tf.random.stateless_normal([4, 3], [1, 2]))
   np.testing.assert_allclose(output.log_std, np.full((4, 2), -1.0), atol=1e-2)
+  assert output.log_std.dtype == tf.float32
   assert len(head.trainable_variables) == (4 if state_dependent else 3)
 
 

@@ -21,7 +21,8 @@ def to_environment(sample: core.Nest, action_spec: Any) -> core.Nest:
   """A network's actions as the environment takes them; what lies beyond -1 or 1 is cut off.
 
   Args:
-    sample: a nest like the spec; int32 [...] of choices, float32 [..., D] of real numbers, where D counts them all.
+    sample: a nest like the spec; int32 [...] of a choice, int32 [..., N] of N at once, float32 [..., D] of D real
+      numbers, where N and D count all of an array of any shape.
     action_spec: of the environment, a nest.
   """
   return tree.map_structure_up_to(action_spec, _to_leaf, action_spec, sample)
@@ -33,12 +34,14 @@ def from_environment(action: core.Nest, action_spec: Any) -> core.Nest:
 
 
 def network_spec(action_spec: Any) -> Any:
-  """The spec of a network's actions: of choices as it is, of real numbers a vector between -1 and 1."""
+  """The spec of a network's actions: of choices a vector, or a single one, of real numbers one between -1 and 1."""
 
   def leaf(spec: Any) -> Any:
-    return (
-      spec if specs.is_choice(spec) else dm_specs.BoundedArray((specs.size(spec),), np.float32, -1.0, 1.0, spec.name)
-    )
+    if specs.is_discrete(spec):
+      return spec
+    if specs.is_multi_discrete(spec):
+      return specs.MultiDiscreteArray(np.ravel(spec.num_values), spec.dtype, spec.name)
+    return dm_specs.BoundedArray((specs.size(spec),), np.float32, -1.0, 1.0, spec.name)
 
   return tree.map_structure(leaf, action_spec)
 
@@ -57,18 +60,16 @@ def from_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
 
 
 def _to_leaf(spec: Any, sample: tf.Tensor) -> tf.Tensor:
+  if not specs.is_discrete(spec) and len(spec.shape) != 1:
+    sample = tf.reshape(sample, tf.concat([tf.shape(sample)[:-1], spec.shape], axis=0))
   if specs.is_choice(spec):
     return tf.cast(sample, tf.as_dtype(spec.dtype))
-  if len(spec.shape) != 1:
-    sample = tf.reshape(sample, tf.concat([tf.shape(sample)[:-1], spec.shape], axis=0))
   return to_bounds(tf.clip_by_value(sample, -1.0, 1.0), spec)
 
 
 def _from_leaf(spec: Any, action: tf.Tensor) -> tf.Tensor:
-  if specs.is_choice(spec):
-    return tf.cast(action, tf.int32)
-  scaled = from_bounds(action, spec)
-  if len(spec.shape) == 1:
+  scaled = tf.cast(action, tf.int32) if specs.is_choice(spec) else from_bounds(action, spec)
+  if specs.is_discrete(spec) or len(spec.shape) == 1:
     return scaled
   batch = tf.shape(action)[: len(action.shape) - len(spec.shape)]
   return tf.reshape(scaled, tf.concat([batch, [specs.size(spec)]], axis=0))

@@ -110,6 +110,25 @@ def test_continuous_actions_are_cut_to_their_bounds_and_the_sample_is_kept():
   assert extras == {}
 
 
+class _Table(testing.TwoStates):
+  """What counts is one of six choices in a table."""
+
+  def action_spec(self):
+    return specs.MultiDiscreteArray([[2, 3, 2], [2, 2, 2]])
+
+  def step(self, action):
+    self.action_spec().validate(action)
+    return super().step(int(action[1, 0]))
+
+
+def test_a_table_of_choices():
+  config = ppo.PPOConfig(unroll_length=8, batch_size=4, epochs=2, minibatches=2)
+  experiment = tfacme.Experiment(
+    ppo.PPOBuilder(config), _Table, ppo.default_networks((8,)), tfacme.Budget(actor_steps=80)
+  )
+  assert tfacme.train(experiment, progress=False).evaluate(episodes=2).episodes == 2
+
+
 def test_discrete_actions():
   network = lambda observation: networks.Categorical(tf.math.log(tf.tile([[0.2, 0.8, 0.0]], [1_000, 1])))
   action, _, extras = _act(network, _DISCRETE, evaluation=False)
