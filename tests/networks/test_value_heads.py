@@ -52,3 +52,9 @@ def test_the_atoms_and_the_middles():
   np.testing.assert_allclose(networks.DiscreteValueHead(-1.0, 1.0, 5)(features).values, [[-1, -0.5, 0, 0.5, 1]])
   np.testing.assert_allclose(networks.QuantileHead(4)(features).fractions, [[0.125, 0.375, 0.625, 0.875]])
   assert isinstance(networks.QuantileHead(4), snt.Module)
+
+
+def test_bounds_that_are_whole_numbers():
+  output = networks.DiscreteValueHead(-10, 10, 5)(tf.zeros([1, 2]))
+  np.testing.assert_array_equal(output.values, [[-10, -5, 0, 5, 10]])
+  np.testing.assert_allclose(output.mean(), [0.0], atol=1e-6)  # All are as likely.

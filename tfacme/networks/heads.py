@@ -154,7 +154,7 @@ class GaussianHead(snt.Module):
     if state_dependent:
       self._log_std = snt.Linear(size, w_init=init, b_init=snt.initializers.Constant(initial_log_std), name='log_std')
     else:
-      self._log_std = tf.Variable(tf.fill([size], initial_log_std), name='log_std')
+      self._log_std = tf.Variable(tf.fill([size], float(initial_log_std)), name='log_std')
 
   def __call__(self, features: tf.Tensor) -> distributions.Gaussian:
     """The distribution, its mean and log_std [B, D]."""

@@ -50,7 +50,7 @@ class DiscreteValueHead(snt.Module):
     """
     super().__init__(name)
     self._logits = snt.Linear(atoms, name='logits')
-    self._values = tf.linspace(low, high, atoms)
+    self._values = tf.linspace(float(low), float(high), atoms)
 
   def __call__(self, features: tf.Tensor) -> DiscreteValues:
     """The distributions of B values."""
