@@ -47,10 +47,26 @@ def test_critics_may_have_another_head():
   action = made.policy(tf.zeros([5, 4])).mode()
   values = networks.Ensemble(made.critics)(tf.zeros([5, 4]), action)
   assert values.values.shape == (2, 5, 8) and values.mean().shape == (2, 5)
+  checks.check_policy_and_critics('D4PG', made, _SPEC, networks.Deterministic, value=networks.Quantiles)
   with pytest.raises(
     errors.UserError, match='A critic of TD3 returns a .*Quantiles.*, and has to return a single value'
   ):
     checks.check_policy_and_critics('TD3', made, _SPEC, networks.Deterministic)
+  with pytest.raises(
+    errors.UserError, match='A critic of D4PG returns a Quantiles, and has to return a networks.DiscreteValues'
+  ):
+    checks.check_policy_and_critics('D4PG', made, _SPEC, networks.Deterministic, value=networks.DiscreteValues)
+
+
+def test_critics_return_as_many_numbers_as_each_other():
+  made, other = distributional((8,))(_SPEC), deterministic((8,))(_SPEC)
+  critics = [made.critics[0], networks.Critic(networks.MLPTorso((8,)), head=networks.QuantileHead(9))]
+  with pytest.raises(errors.UserError, match=r'critics of D4PG return \(8,\) and \(9,\) numbers, and have to be alike'):
+    checks.check_policy_and_critics(
+      'D4PG', dataclasses.replace(made, critics=critics), _SPEC, networks.Deterministic, value=networks.Quantiles
+    )
+  with pytest.raises(errors.UserError, match='A critic of D4PG returns a TensorSpec, and has to return a .*Quantiles'):
+    checks.check_policy_and_critics('D4PG', other, _SPEC, networks.Deterministic, value=networks.Quantiles)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ class PolicyAndCritics:
   Attributes:
     policy: a module from a nest of observations [B, ...] to a distribution of actions [B, D], or a `networks.Joint` of
       those where actions are a nest.
-    critics: modules from such observations and actions [B, D], or nests of those, to values [B].
+    critics: modules from such observations and actions [B, D], or nests of those, to values [B] or to distributions of
+      them, all alike.
   """
 
   policy: snt.Module

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, List, Sequence, Type
+from typing import Any, List, Optional, Sequence, Type
 
 import numpy as np
 import tensorflow as tf
@@ -83,23 +83,36 @@ def check_actions(what: str, output: Any, action_spec: Any, continuous: Type[Any
     check_distribution(what, output, kind, (size,), f'a distribution of {size} actions')
 
 
-def check_policy_and_critics(agent: str, made: Any, spec: specs.EnvironmentSpec, continuous: Type[Any]) -> None:
+def check_policy_and_critics(
+  agent: str, made: Any, spec: specs.EnvironmentSpec, continuous: Type[Any], value: Optional[Type[Any]] = None
+) -> None:
   """Raises a `UserError` unless policy and critics fit an environment; creates their variables if need be.
 
   Args:
     agent: its name.
-    made: the networks, such as `networks.PolicyAndCritics`; each critic has to return a single value.
+    made: the networks, such as `networks.PolicyAndCritics`.
     spec: of the environment, whose actions are real numbers.
     continuous: the kind of distribution that the policy returns.
+    value: the kind of distribution over values that each critic returns, such as `networks.Quantiles`; None is a single
+      value.
   """
   check_parts(agent, made, actor_critic.PolicyAndCritics)
   if not made.critics:
     raise errors.UserError(f'{agent} needs at least one critic, and these networks have none.')
   output = seeding.create_variables(made.policy, spec.observations)
   check_actions(f'The policy network of {agent}', output, spec.actions, continuous)
-  for critic in made.critics:
-    value = seeding.create_variables(critic, spec.observations, actions.network_spec(spec.actions))
-    check_output(f'A critic of {agent}', value, (), 'a single value')
+  inputs = spec.observations, actions.network_spec(spec.actions)
+  outputs = [seeding.create_variables(critic, *inputs) for critic in made.critics]
+  for output in outputs:
+    if value is None:
+      check_output(f'A critic of {agent}', output, (), 'a single value')
+    else:
+      _check_kind(f'A critic of {agent}', output, value, 'over values')
+  # They are evaluated together, by a `networks.Ensemble`.
+  shapes = [tf.nest.flatten(output)[0].shape[1:] for output in outputs]
+  other = next((shape for shape in shapes if shape != shapes[0]), None)
+  if other is not None:
+    raise errors.UserError(f'The critics of {agent} return {shapes[0]} and {other} numbers, and have to be alike.')
 
 
 def _parts(what: str, output: Any, action_spec: Any) -> List[Any]:
