@@ -1,10 +1,12 @@
 """The shared fields of configs, and their ranges."""
 
 import dataclasses
+import math
 
 import pytest
 
 from tfacme import configs, errors
+from tfacme.agents import registry
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +33,16 @@ def test_what_is_out_of_range_is_named(changes, says):
   with pytest.raises(errors.UserError) as error:
     _Config(**changes)
   assert str(error.value) == says
+
+
+@pytest.mark.parametrize('agent', registry.names())
+def test_every_number_of_an_agent_has_to_be_one(agent):
+  config = registry.config(agent)
+  numbers = [f.name for f in dataclasses.fields(config) if any(kind in f.type for kind in ('float', 'int', 'Schedule'))]
+  assert len(numbers) > 2
+  for name in numbers:
+    with pytest.raises(errors.UserError, match=f'{name} is nan, and has to be'):
+      dataclasses.replace(config, **{name: math.nan})
 
 
 def test_what_may_be_none():

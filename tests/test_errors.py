@@ -17,6 +17,8 @@ def test_value_within_the_bounds_passes(value):
     (-1, {'low': 0, 'high': 1}, 'discount is -1, and has to be at least 0.'),
     (0, {'above': 0}, 'discount is 0, and has to be more than 0.'),
     (float('nan'), {'low': 0}, 'discount is nan, and has to be at least 0.'),
+    (float('nan'), {}, 'discount is nan, and has to be a finite number.'),
+    (float('-inf'), {}, 'discount is -inf, and has to be a finite number.'),
   ],
 )
 def test_value_outside_the_bounds_is_named_with_its_bound(value, bounds, message):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import math
 import numbers
 import os
 from typing import Iterable, Iterator, Optional, Sequence
@@ -28,7 +29,10 @@ class CorruptCheckpointError(RuntimeError):
 def in_range(
   name: str, value: float, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
 ) -> None:
-  """Raises a `UserError` unless `low <= value <= high` and `above < value`; None is no bound."""
+  """Raises a `UserError` unless `low <= value <= high` and `above < value`.
+
+  None is no bound; a number without any has to be finite.
+  """
   if not isinstance(value, numbers.Real):
     raise UserError(f'{name} is {value!r}, and has to be a number.')
   if low is not None and not value >= low:
@@ -37,6 +41,8 @@ def in_range(
     raise UserError(f'{name} is {value}, and has to be more than {above}.')
   if high is not None and not value <= high:
     raise UserError(f'{name} is {value}, and has to be at most {high}.')
+  if low is high is above is None and not math.isfinite(value):
+    raise UserError(f'{name} is {value}, and has to be a finite number.')
 
 
 def count(name: str, value: int, low: int = 1) -> None:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import networks, specs
+from tfacme import errors, networks, specs
 
 _ARM = dm_specs.BoundedArray((2, 2), np.float32, -2.0, 4.0, 'arm')
 _TOOL = dm_specs.DiscreteArray(3, np.int64, 'tool')
@@ -111,6 +111,11 @@ def test_a_gaussian_head(state_dependent, initial):
   np.testing.assert_allclose(output.log_std, np.full((4, 2), -1.0), atol=1e-2)
   assert output.log_std.dtype == tf.float32
   assert len(head.trainable_variables) == (4 if state_dependent else 3)
+
+
+def test_a_deviation_that_is_no_number_is_named():
+  with pytest.raises(errors.UserError, match='initial_log_std is nan, and has to be a finite number'):
+    networks.GaussianHead(2, initial_log_std=float('nan'))
 
 
 def test_a_deterministic_head():

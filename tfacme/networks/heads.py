@@ -10,7 +10,7 @@ import sonnet as snt
 import tensorflow as tf
 import tree
 
-from tfacme import specs
+from tfacme import errors, specs
 from tfacme.networks import distributions
 from tfacme.networks.value_heads import ValueHead
 
@@ -149,6 +149,7 @@ class GaussianHead(snt.Module):
       name: of the module.
     """
     super().__init__(name)
+    errors.in_range('initial_log_std', initial_log_std)
     init = snt.initializers.VarianceScaling(scale)
     self._mean = snt.Linear(size, w_init=init, name='mean')
     if state_dependent:

@@ -38,7 +38,7 @@ class SACConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConf
   initial_temperature: float = configs.number(1.0, above=0)
   """Where a learned temperature starts."""
 
-  target_entropy: Optional[float] = None
+  target_entropy: Optional[float] = configs.number(None)
   """The policy's entropy that a learned temperature aims at, in nats; None is minus the number of actions (table 1)."""
 
   random_steps: int = configs.count(1_000, low=0)
