@@ -34,7 +34,10 @@ def from_environment(action: core.Nest, action_spec: Any) -> core.Nest:
 
 
 def network_spec(action_spec: Any) -> Any:
-  """The spec of a network's actions: of choices a vector, or a single one, of real numbers one between -1 and 1."""
+  """The spec of a network's actions: of choices as it is, of real numbers a vector between -1 and 1.
+
+  Several choices at once, in an array of any shape, are a vector too.
+  """
 
   def leaf(spec: Any) -> Any:
     if specs.is_discrete(spec):
