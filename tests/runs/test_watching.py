@@ -3,6 +3,7 @@
 import dm_env
 import numpy as np
 import pytest
+import tree
 from dm_env import specs
 from PIL import Image
 
@@ -15,6 +16,7 @@ class Episode(dm_env.Environment):
 
   def __init__(self, observation):
     self._observation = observation
+    self._spec = tree.map_structure(lambda leaf: specs.Array(leaf.shape, leaf.dtype), observation(0))
     self._step = 0
 
   def reset(self):
@@ -28,7 +30,7 @@ class Episode(dm_env.Environment):
     return end(0.1, self._observation(self._step))
 
   def observation_spec(self):
-    return specs.Array((), np.float32)
+    return self._spec
 
   def action_spec(self):
     return specs.DiscreteArray(2)
@@ -117,6 +119,39 @@ def test_a_renderer_that_fails_says_why(tmp_path):
   with pytest.raises(errors.UserError, match=r'\(It has no render_mode rgb_array\)'):
     watching.watch(Policy(), Broken(lambda _: np.zeros(3)), tmp_path / 'a.gif')
   watching.watch(Policy(), Broken(board), tmp_path / 'a.gif')
+
+
+def test_what_an_environment_gives_is_held_against_its_spec(tmp_path):
+  says = r'The animation at step 2 of an episode: .* observation_spec: the observation has the shape \(4, 4\)'
+  with pytest.raises(errors.UserError, match=says):
+    watching.watch(Policy(), Episode(lambda step: np.zeros((4, 4 + (step < 3)), np.float32)), tmp_path / 'a.gif')
+
+  class Endless(Episode):
+    def step(self, action):
+      return super().step(action)._replace(reward=float('inf'))
+
+  with pytest.raises(errors.NonFiniteError, match='The animation at step 0 of an episode: the reward is inf'):
+    watching.watch(Policy(), Endless(board), tmp_path / 'a.gif')
+
+
+def test_a_policy_sees_what_the_environment_showed(tmp_path):
+  """An environment may write into the array that it gave."""
+
+  class Seeing(Policy):
+    seen = []
+
+    def __call__(self, observation):
+      self.seen.append(observation)
+      return 1
+
+  shown = np.zeros((5, 5), np.float32)
+
+  def show(step):
+    shown[:] = step
+    return shown
+
+  watching.watch(Seeing(), Episode(show), tmp_path / 'a.gif')
+  assert [int(observation[0, 0]) for observation in Seeing.seen] == [0, 1, 2, 3, 4]
 
 
 def test_a_file_that_can_not_be_written(tmp_path):

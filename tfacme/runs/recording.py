@@ -10,7 +10,7 @@ import numpy as np
 
 from tfacme import core, datasets, errors, experiments, specs
 from tfacme.workers import episodes as episodes_lib
-from tfacme.workers import playing
+from tfacme.workers import playing, random_policy
 
 
 def record(
@@ -42,7 +42,7 @@ def record(
   errors.count('The number of episodes', episodes)
   errors.count('max_episode_steps', max_episode_steps)
   spec = specs.environment_spec(environment)
-  acting: Any = episodes_lib.RandomPolicy(spec.actions, seed) if policy is None else policy
+  acting: Any = random_policy.RandomPolicy(spec.actions, seed) if policy is None else policy
   out = os.path.abspath(out)  # An environment may go to another folder.
   returns, limit = [], playing.Limit(max_episode_steps)
   with datasets.RLDSWriter(out, core.step_spec(spec)) as writer:

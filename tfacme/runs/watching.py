@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Callable, List, NamedTuple, Optional
 import numpy as np
 import tree
 
-from tfacme import errors, experiments
+from tfacme import errors, experiments, specs
+from tfacme.workers import episodes as episodes_lib
 from tfacme.workers import playing
 
 if TYPE_CHECKING:
@@ -68,23 +69,18 @@ def watch(
   frames: List[_Frame] = []
   draw: Optional[Callable[[Any], np.ndarray]] = None
   returns, missed, limit = [], 0, playing.Limit(max_episode_steps)
+  spec = specs.environment_spec(environment)
   for _ in range(episodes):
-    policy.reset()  # type: ignore[attr-defined]
-    limit.begin()
-    timestep = environment.reset()
-    draw = draw or _drawer(environment, timestep.observation)
-    total, step = 0.0, 0
-    while True:
-      over = timestep.last() or limit.reached(step)
+    total = 0.0
+    for step, moment in enumerate(episodes_lib.moments(policy, environment, spec, limit, 'The animation')):
+      draw = draw or _drawer(environment, moment.observation)
+      if step:
+        total = round(total + float(np.sum(moment.reward)), 6)
       if len(frames) < max_frames:
         caption = f'step {step}   return {total:g}'
-        frames.append(_Frame(np.array(draw(timestep.observation)), caption, over))
+        frames.append(_Frame(np.array(draw(moment.observation)), caption, moment.over))
       else:
         missed += 1
-      if over:
-        break
-      timestep = environment.step(policy(timestep.observation))
-      total, step = round(total + float(np.sum(timestep.reward)), 6), step + 1
     returns.append(total)
   limit.close(limit.cut, episodes)
   if missed:

@@ -12,7 +12,7 @@ from tfacme import core, errors, experiments, seeds, specs
 from tfacme import datasets as datasets_lib
 from tfacme.replay import items as items_lib
 from tfacme.replay import recorded, resolving, sources, streams, tables
-from tfacme.workers import episodes, playing, roles
+from tfacme.workers import episodes, playing, random_policy, roles
 
 _EPISODES, _DONE = 'prefill_episodes', 'prefill_done'
 
@@ -40,7 +40,7 @@ class Prefill(roles.Role):
   phase: str = 'prefill'
   dataset: Any = None
   steps: Optional[int] = None
-  policy: Callable[[Any, int], Any] = episodes.RandomPolicy
+  policy: Callable[[Any, int], Any] = random_policy.RandomPolicy
   zeros: Sequence[str] = ()
   _episodes: Optional[recorded.Recorded] = None
   _tables: Sequence[tables.Table] = ()
