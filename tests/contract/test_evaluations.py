@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -11,11 +13,12 @@ from dm_env import specs as dm_specs
 
 import tfacme
 from tests.contract import environment, on_policy
-from tfacme import datasets, loggers, observers
+from tfacme import checkpoints, datasets, launching, loggers, observers
 from tfacme.agents import bc
 from tfacme.graph import nodes, picture
 from tfacme.graph import program as graph_program
 from tfacme.loggers import plotting
+from tfacme.workers import playing
 
 ENGINES = [
   'inline',
@@ -129,6 +132,38 @@ def test_a_run_from_recorded_data_always_plays_as_many_episodes_as_at_the_end(tm
   )
   tfacme.train(experiment, str(tmp_path), progress=False)
   assert [row['evaluator_episodes'] for row in _rows(str(tmp_path), 'evaluator')] == ['20', '40', '60']
+
+
+class _Stopping(environment.TwoStates):
+  """Asks the run to stop at some of the steps that all of them take together."""
+
+  steps, stops = 0, {}
+
+  def step(self, action):
+    _Stopping.steps += 1
+    if _Stopping.steps in _Stopping.stops:
+      signal.raise_signal(signal.SIGINT)
+    return super().step(action)
+
+
+def test_a_run_that_was_stopped_in_evaluations_has_them_all(tmp_path, monkeypatch):
+  """Twice in one of them, once in the one on the final variables."""
+  monkeypatch.setattr(playing, '_PIECE_SECONDS', -1.0)  # A stop is seen at the next step.
+  length = environment.LENGTH
+  monkeypatch.setattr(_Stopping, 'stops', {5 * length + 3, 6 * length + 3, 12 * length})
+  evaluated = tfacme.Evaluation(environment=_Stopping, environments=1, every=200, episodes=4)
+  experiment = dataclasses.replace(
+    on_policy.experiment(), evaluation=evaluated, budget=tfacme.Budget(actor_steps=600), layout=tfacme.Layout(slots=4)
+  )
+  stopped = []
+  while not stopped or not stopped[-1][1]:
+    with contextlib.suppress(launching.Interrupted):
+      tfacme.train(experiment, str(tmp_path), progress=False)
+    manifest = checkpoints.manifest(checkpoints.latest(str(tmp_path / 'checkpoints')))
+    stopped.append((manifest['steps'], manifest['complete']))
+  assert stopped == [(400, False), (400, False), (600, False), (600, True)]
+  rows = _rows(str(tmp_path), 'evaluator')
+  assert [(row['actor_steps'], row['evaluator_episodes']) for row in rows] == [('200', '4'), ('400', '8'), ('600', '12')]
 
 
 def test_the_picture_has_them_all():

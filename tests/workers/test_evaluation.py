@@ -2,6 +2,7 @@
 
 import dm_env
 import numpy as np
+import pytest
 from dm_env import specs as dm_specs
 
 from tfacme import core, observers, specs
@@ -72,9 +73,21 @@ class Clock:
     return self.now
 
 
-def make(environment, episodes=20, share=None, every=100, budget=1000, unit='actor_steps', max_steps=1000, makers=()):
+def make(
+  environment,
+  episodes=20,
+  share=None,
+  every=100,
+  budget=1000,
+  unit='actor_steps',
+  max_steps=1000,
+  makers=(),
+  saved=None,
+):
   """An evaluator, its rows, and a function that lets the run come to a number of steps and episodes."""
   counter = counting.Counter(budget, unit, [[], ['actor-0'], [], ['evaluator'], ['saver']])
+  if saved is not None:
+    counter.restore(str(saved))
   rows = Rows()
   evaluator = evaluation.Evaluator(
     evaluation.EvaluatorParts(
@@ -130,6 +143,44 @@ def test_evaluations_take_a_share_of_the_steps():
     come_to(steps, actor_episodes=steps // 5)
   assert _at(rows) == list(range(100, 1001, 100))
   assert _episodes(rows) == [100 // 4 // 5] * 9 + [20]  # the last one has all its episodes
+
+
+def _save(evaluator, path):
+  path.mkdir()
+  evaluator.tally.counter.save(str(path))
+  return path
+
+
+def test_one_that_was_stopped_while_it_was_played_is_due_anew(tmp_path, monkeypatch):
+  monkeypatch.setattr(evaluation.playing, '_PIECE_SECONDS', -1.0)
+  evaluator, _, come_to = make(Rewarding(50), episodes=2)
+  come_to(100)
+  evaluator.tally.counter.report('actor-0', {'actor_steps': 200})
+  assert evaluator.step(0.0) is core.Progress.PART
+  _, rows, come_to = make(Rewarding(50), episodes=2, saved=_save(evaluator, tmp_path / 'counter'))
+  for steps in (200, 250, 300, 350):
+    come_to(steps)
+  assert _at(rows) == [200, 300]
+  assert [row['evaluator_episodes'] for row in rows] == [4, 6]
+
+
+@pytest.mark.parametrize('length', [5, 12, 20, 45])
+@pytest.mark.parametrize('stops', [(950,), (100, 200), (50, 450, 470), range(10, 1000, 10)])
+def test_a_run_that_was_stopped_between_them_plays_as_many(length, stops, tmp_path):
+  """Also where a checkpoint is written in the round in which an evaluation ended, or was put off."""
+  every_row = []
+  for stopped in ((), stops):
+    rows, saved = [], None
+    evaluator, own, come_to = make(Rewarding(length), share=0.25)
+    for steps in range(0, 1001, 10):
+      come_to(steps, actor_episodes=steps // 5)
+      if steps in stopped:
+        rows, saved = [*rows, *own], _save(evaluator, tmp_path / f'{steps}')
+        evaluator, own, come_to = make(Rewarding(length), share=0.25, saved=saved)
+    every_row.append([*rows, *own])
+  clock = ('timestamp', 'steps_per_second')
+  assert len({str([{k: v for k, v in row.items() if k not in clock} for row in rows]) for rows in every_row}) == 1
+  assert len(every_row[0]) > 1
 
 
 def test_the_longer_of_acted_and_evaluated_episodes_counts():

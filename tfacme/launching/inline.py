@@ -1,8 +1,8 @@
 """The engine that runs a graph in one thread.
 
 A round: each environment loop steps each of its slots once; the learner steps until it is blocked; an evaluation that
-is due runs whole, on frozen variables; a checkpoint that is due is written. Nothing in here looks at a clock or waits,
-so a run is a function of its seed. If all workers of a round are blocked, none will ever continue: that is an error.
+is due runs whole, on frozen variables; a checkpoint that is due is written. A run that was stopped in an evaluation begins
+with that. Nothing in here looks at a clock or waits, so a run is a function of its seed. If all workers of a round are blocked, none will ever continue: that is an error.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of othe
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs a program to its end; see `launching.launch`."""
   objects = nodes.make_all(program, _guard)
-  workers = [(n.name, objects[n.name]) for n in _in_order(program) if hasattr(objects[n.name], 'step')]
+  stepped = [node for node in _in_order(program) if hasattr(objects[node.name], 'step')]
+  evaluators = [(node.name, objects[node.name]) for node in stepped if node.role == 'evaluator']
+  workers = [(node.name, objects[node.name]) for node in stepped]
   with contextlib.ExitStack() as closing:
     for _, worker in workers:
       closing.callback(nodes.close, worker)
-    _run_rounds(workers, objects, on_status, stop)
+    _run_rounds(workers, evaluators, objects, on_status, stop)
 
 
 def _run_rounds(
   workers: List[Tuple[str, Any]],
+  evaluators: List[Tuple[str, Any]],
   objects: Dict[str, Any],
   on_status: Callable[[Dict[str, Any]], None],
   stop: StopRequest,
@@ -45,15 +48,20 @@ def _run_rounds(
   def show() -> None:
     on_status(objects['counter'].status())
 
+  def save_if_stopped() -> None:
+    if stop.signum is not None:
+      objects['saver'].interrupt()
+      show()
+      raise Interrupted(stop.signum, begun=counting.has_begun(objects['counter'].status()))
+
+  _round(evaluators, show, stop)
+  save_if_stopped()
   while workers:
     workers, blocked, did = _round(workers, show, stop)
     rounds += 1
     if rounds % _STATUS_ROUNDS == 0 or not workers:
       show()
-    if stop.signum is not None:
-      objects['saver'].interrupt()
-      show()
-      raise Interrupted(stop.signum, begun=counting.has_begun(objects['counter'].status()))
+    save_if_stopped()
     if not did:
       # Workers learn of the end of a phase in the round after it.
       before, phase = phase, objects['counter'].status()['phase']

@@ -12,7 +12,7 @@ import platform
 import sys
 import tempfile
 from importlib import metadata
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import cloudpickle
 
@@ -321,16 +321,25 @@ def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
   saved = os.path.join(checkpoint, 'replay') if checkpoint else None
   reverb_replay.prepare_restore(saved, os.path.join(folder, 'replay'))
   checkpoints.remove_partial(folder)
-  # What came after the checkpoint has higher counts than it; rows of the learner's log may share the actors' count.
-  limits = dict.fromkeys((unit, 'learner_steps'), -1)
+  limits, counts = dict.fromkeys((unit, 'learner_steps'), -1), {}
   if checkpoint:
-    limits = {count: counting.saved_total(os.path.join(checkpoint, 'counter'), count) for count in limits}
+    saved_counter = os.path.join(checkpoint, 'counter')
+    counts = counting.saved_counts(saved_counter)
+    limits[unit] = counting.saved_total(saved_counter, unit)
     limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
   for path in _logs(workdir):
-    columns = next(iter(loggers.read(path)), {})
-    for count, limit in limits.items():
-      if count in columns:  # What an agent's own node logs may have none; then it stays.
-        loggers.keep_until(path, count, limit)
+    _cut_log(path, limits, counts.get(os.path.splitext(os.path.basename(path))[0], {}))
+
+
+def _cut_log(path: str, limits: Mapping[str, int], counts: Mapping[str, int]) -> None:
+  """Drops the rows of a log that came after a checkpoint, which has these counts of the run and of the log's node."""
+  columns = next(iter(loggers.read(path)), {})
+  if 'evaluator_episodes' in columns:  # By its own count: an evaluation that began before it may have ended after it.
+    limits = {'evaluator_episodes': counts.get('evaluator_episodes', 0)}
+  # What came after it has higher counts; rows of the learner's log may share the actors' count.
+  for count, limit in limits.items():
+    if count in columns:  # What an agent's own node logs may have none; then it stays.
+      loggers.keep_until(path, count, limit)
 
 
 def _logs(workdir: str) -> Sequence[str]:

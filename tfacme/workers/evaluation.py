@@ -19,6 +19,11 @@ from tfacme.workers.variables import VariableClient
 EPISODES = 20  # of the last evaluation, unless told otherwise
 _FEWEST = 5  # of one before it: by fewer, no curve shows how much they vary
 SHARE = 0.25  # of the steps of a run with actors, that all evaluations before the last ones take
+# Counts by which a resumed run goes on where its checkpoint left it. One that was stopped while it was played is due
+# anew, since they change when it has ended.
+_BEGUN = 'evaluation_begun'  # the steps of the run at which the newest one began
+_DUE = 'evaluation_due'  # those at which one was last due, and was played or postponed
+_LAST_EPISODES, _LAST_STEPS = 'evaluation_episodes', 'evaluation_steps'  # of the newest one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +83,10 @@ class Evaluator:
     self._player = playing.Player(parts.name, self._environments, parts.spec, parts.max_episode_steps, parts.observers)
     self._playing: Optional[Iterator[Union[playing.Playing, playing.Result]]] = None
     self._is_last = False  # whether what it plays is on the final variables
-    self._started = (0.0, 0)  # seconds, actor steps
+    self._started = (0.0, 0, 0)  # seconds, actor steps, steps of the run
     self._episodes = 0  # of what it plays
-    self.tally.join(['evaluator_episodes', 'evaluator_steps'])
-    counts = self.tally.counts
-    self._length = counts['evaluator_steps'] / max(1, counts['evaluator_episodes'])  # of its episodes, of late
-    self._since = self.tally.total(parts.unit)  # when the last one began
-    self._next = self._after(self._since)
+    self.tally.join(['evaluator_episodes', 'evaluator_steps', _BEGUN, _DUE, _LAST_EPISODES, _LAST_STEPS])
+    self._next = self._after(self.tally.counts[_DUE])
 
   def step(self, wait: float) -> core.Outcome:
     """Plays a piece of an evaluation if one is due."""
@@ -106,23 +108,31 @@ class Evaluator:
     """Begins an evaluation if one is due."""
     if not last and steps < self._next:
       return False
-    self._next = self._after(steps)
     episodes = self._parts.episodes if last else self._affordable(steps)
     if episodes:
-      self._is_last, self._since, self._episodes = last, steps, episodes
-      self._begin()
+      self._is_last, self._episodes = last, episodes
+      self._begin(steps)
+    else:
+      self._count(due=steps)
     return episodes > 0
+
+  def _count(self, due: int, **counts: int) -> None:
+    """Counts one that was due, and tells the counter before a checkpoint can be written."""
+    self.tally.counts.update({_DUE: due, **counts})
+    self.tally.report()
+    self._next = self._after(due)
 
   def _affordable(self, steps: int) -> int:
     """How many episodes take its share of the steps since the last evaluation, if they are as long as those so far.
 
     None, if that is too few.
     """
-    parts = self._parts
+    parts, counts = self._parts, self.tally.counts
     if parts.share is None:
       return parts.episodes
     acted = self.tally.total('actor_steps') / max(1, self.tally.total('actor_episodes'))
-    fitting = int(parts.share * (steps - self._since) / max(1.0, acted, self._length))
+    length = counts[_LAST_STEPS] / max(1, counts[_LAST_EPISODES])
+    fitting = int(parts.share * (steps - counts[_BEGUN]) / max(1.0, acted, length))
     return min(parts.episodes, fitting) if fitting >= _FEWEST else 0
 
   def _play(self) -> core.Outcome:
@@ -141,11 +151,10 @@ class Evaluator:
     due = (steps // every + 1) * every if every else math.inf
     return due if due < self._parts.budget else math.inf
 
-  def _begin(self) -> None:
+  def _begin(self, steps: int) -> None:
     parts = self._parts
     parts.variables.update_and_wait()
-    self._started = (parts.clock(), self.tally.total('actor_steps'))
-    steps = self.tally.total(parts.unit)
+    self._started = (parts.clock(), self.tally.total('actor_steps'), steps)
 
     def act(observation: core.Nest, first: np.ndarray) -> core.Nest:
       return parts.actor.act(observation, first, steps)[0]
@@ -159,10 +168,9 @@ class Evaluator:
     self.tally.report()
 
   def _log(self, result: playing.Result) -> None:
-    parts = self._parts
+    parts, steps = self._parts, int(result.lengths.sum())
     self.tally.add('evaluator_episodes', result.episodes)
-    self.tally.add('evaluator_steps', int(result.lengths.sum()))
-    self._length = float(result.lengths.mean())
+    self.tally.add('evaluator_steps', steps)
     now = parts.clock()
     row: Dict[str, Any] = {
       'actor_steps': self._started[1],
@@ -186,6 +194,8 @@ class Evaluator:
       self.tally.notes['evaluation_cut'] = (
         f'{self.name} after {self._started[1] or row["learner_steps"]:,} steps: {cut}'
       )
+    begun = self._started[2]
+    self._count(due=begun, **{_BEGUN: begun, _LAST_EPISODES: result.episodes, _LAST_STEPS: steps})
 
   def _finish(self) -> core.Outcome:
     self.tally.report(finished=True)
