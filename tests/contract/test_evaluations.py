@@ -163,7 +163,11 @@ def test_a_run_that_was_stopped_in_evaluations_has_them_all(tmp_path, monkeypatc
     stopped.append((manifest['steps'], manifest['complete']))
   assert stopped == [(400, False), (400, False), (600, False), (600, True)]
   rows = _rows(str(tmp_path), 'evaluator')
-  assert [(row['actor_steps'], row['evaluator_episodes']) for row in rows] == [('200', '4'), ('400', '8'), ('600', '12')]
+  assert [(row['actor_steps'], row['evaluator_episodes']) for row in rows] == [
+    ('200', '4'),
+    ('400', '8'),
+    ('600', '12'),
+  ]
 
 
 def test_the_picture_has_them_all():

@@ -1,8 +1,9 @@
 """The engine that runs a graph in one thread.
 
 A round: each environment loop steps each of its slots once; the learner steps until it is blocked; an evaluation that
-is due runs whole, on frozen variables; a checkpoint that is due is written. A run that was stopped in an evaluation begins
-with that. Nothing in here looks at a clock or waits, so a run is a function of its seed. If all workers of a round are blocked, none will ever continue: that is an error.
+is due runs whole, on frozen variables; a checkpoint that is due is written. A run that was stopped in an evaluation
+begins with that. Nothing in here looks at a clock or waits, so a run is a function of its seed. If all workers of a
+round are blocked, none will ever continue: that is an error.
 """
 
 from __future__ import annotations
