@@ -192,7 +192,7 @@ def latest(folder: str) -> Optional[str]:
       f'No checkpoint in {folder} is whole: {", ".join(damaged)}; put a copy in its place, give another work '
       'directory, or remove that folder to start over.'
     )
-  if os.path.isdir(folder) and not os.listdir(folder):
+  if os.path.isdir(folder) and os.listdir(folder) != [_PARTIAL]:  # That may have been the first.
     raise errors.UserError(
       f'The checkpoints that were in {folder} are gone; put a copy in their place, give another work directory, or '
       'remove that folder to start over.'

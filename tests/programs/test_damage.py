@@ -90,8 +90,12 @@ def test_where_none_is_whole_the_run_says_so_and_touches_nothing(run, name, how)
 
 def test_checkpoints_that_are_gone_are_not_begun_anew_without_a_word(run, capsys):
   before = _steps(run)
-  for steps in os.listdir(run / 'checkpoints'):
+  (run / 'checkpoints' / '000000000300.damaged').mkdir()
+  for steps in sorted(os.listdir(run / 'checkpoints'))[:-1]:
     shutil.rmtree(run / 'checkpoints' / steps)
+  with pytest.raises(errors.UserError, match='are gone; .*, or remove that folder to start over'):
+    tfacme.train(_experiment(300), str(run))
+  (run / 'checkpoints' / '000000000300.damaged').rmdir()
   with pytest.raises(errors.UserError, match='are gone; .*, or remove that folder to start over'):
     tfacme.train(_experiment(300), str(run))
   assert _steps(run) == before
@@ -101,10 +105,25 @@ def test_checkpoints_that_are_gone_are_not_begun_anew_without_a_word(run, capsys
   assert _steps(run) == before
 
 
+def test_those_of_a_replay_server_that_are_gone_are_missed_too(tmp_path):
+  """Not where the run had come to none yet, or was stopped while it wrote the first one."""
+  tfacme.train(_experiment(200), str(tmp_path), launch='local_mt', progress=False)
+  before = _steps(tmp_path)
+  for steps in os.listdir(tmp_path / 'checkpoints'):
+    shutil.rmtree(tmp_path / 'checkpoints' / steps)
+  with pytest.raises(errors.UserError, match='The checkpoints that were in .* are gone'):
+    tfacme.train(_experiment(200), str(tmp_path), launch='local_mt', progress=False)
+  assert _steps(tmp_path) == before
+  (tmp_path / 'checkpoints').rmdir()
+  assert checkpoints.latest(str(tmp_path / 'checkpoints')) is None
+  (tmp_path / 'checkpoints' / 'next.partial').mkdir(parents=True)
+  assert checkpoints.latest(str(tmp_path / 'checkpoints')) is None
+
+
 @pytest.mark.slow
 def test_a_replay_server_goes_on_from_the_checkpoint_before(tmp_path, caplog):
   tfacme.train(_experiment(300), str(tmp_path), launch='local_mp', progress=False)
-  older, newer = sorted(os.listdir(tmp_path / 'checkpoints'))[-3:-1]  # The last one is the server's own folder.
+  older, newer = sorted(os.listdir(tmp_path / 'checkpoints'))[-2:]
   files = [path for path in (tmp_path / 'checkpoints' / newer / 'replay').rglob('*') if path.is_file()]
   assert files
   _damage(max(files, key=lambda path: path.stat().st_size), 'cut')
@@ -135,7 +154,7 @@ def test_a_checkpoint_that_the_disk_does_not_take_is_one_line(engine, tmp_path):
   (line,) = ended.err.strip().splitlines()
   why = '(File too large|the disk took only a part of \\S+)'
   assert re.match(f'tfacme: The checkpoint could not be written to {tmp_path}/checkpoints: {why};', line)
-  left = sorted(name for name in os.listdir(tmp_path / 'checkpoints') if name != 'replay')
+  left = sorted(os.listdir(tmp_path / 'checkpoints'))
   latest = checkpoints.latest(str(tmp_path / 'checkpoints'))
   assert os.path.basename(latest) == left[-1] and 'the one before it is whole' in line
   tfacme.train(_experiment(2000), str(tmp_path), launch=engine, progress=False)

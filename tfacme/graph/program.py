@@ -93,7 +93,7 @@ def _add(program: lp.Program, node: nodes.Node) -> nodes.Node:
 
 def _replay_node(plan: plan_lib.Plan) -> nodes.ReplayNode:
   parts = building.ReplayParts.of(plan)
-  server_path = plan.path('checkpoints', 'replay')
+  server_path = plan.path(reverb_replay.SERVER_FOLDER)
   return nodes.ReplayNode(
     tables=functools.partial(building.served_tables, parts),
     checkpointer=functools.partial(reverb_tables.checkpointer, server_path) if server_path else None,

@@ -22,6 +22,7 @@ from tfacme.replay.reverb_writers import EpisodeWriter, ItemWriter, Writers
 _PENDING = 8
 _LONGEST_WAIT = 60  # seconds that a checkpoint waits for the server
 _SAVED = 'reverb'  # a server's checkpoint within ours
+SERVER_FOLDER = 'replay_server'  # of a run's, where the server keeps its own; beside those of the run
 
 
 class ReverbReplay:

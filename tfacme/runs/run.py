@@ -319,7 +319,7 @@ def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
   if checkpoint:
     checkpoints.set_aside(folder, checkpoint)
   saved = os.path.join(checkpoint, 'replay') if checkpoint else None
-  reverb_replay.prepare_restore(saved, os.path.join(folder, 'replay'))
+  reverb_replay.prepare_restore(saved, os.path.join(workdir, reverb_replay.SERVER_FOLDER))
   checkpoints.remove_partial(folder)
   limits, counts = dict.fromkeys((unit, 'learner_steps'), -1), {}
   if checkpoint:
