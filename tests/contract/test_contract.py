@@ -135,8 +135,8 @@ def test_it_repeats_inline(toy, make, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('toy', TOYS)
-def test_it_goes_on(toy, make, tmp_path):
-  testing.check_goes_on(_short(make, toy), tmp_path)
+def test_it_resumes(toy, make, tmp_path):
+  testing.check_resumes(_short(make, toy), tmp_path)
 
 
 def _short(make, toy):

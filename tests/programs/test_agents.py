@@ -59,8 +59,8 @@ def test_it_repeats(agent, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('agent', AGENTS)
-def test_it_goes_on(agent, tmp_path):
-  testing.check_goes_on(_experiment(agent, tmp_path), tmp_path)
+def test_it_resumes(agent, tmp_path):
+  testing.check_resumes(_experiment(agent, tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize('agent', registry.names())

@@ -1,6 +1,6 @@
 from .checks import check_agent as check_agent
-from .checks import check_goes_on as check_goes_on
 from .checks import check_repeats as check_repeats
+from .checks import check_resumes as check_resumes
 from .checks import check_runs as check_runs
 from .checks import check_travels as check_travels
 from .checks import check_update as check_update

@@ -41,7 +41,7 @@ def check_agent(experiment: experiments.Experiment, folder: Folder, engines: Seq
   check_travels(experiment)
   check_update(experiment)
   check_repeats(experiment, os.path.join(folder, 'repeats'))
-  check_goes_on(experiment, os.path.join(folder, 'goes_on'))
+  check_resumes(experiment, os.path.join(folder, 'resumes'))
   for engine in engines:
     check_runs(experiment, os.path.join(folder, engine), engine)
 
@@ -62,7 +62,7 @@ def check_runs(experiment: experiments.Experiment, folder: Folder, launch: str =
     The run, for checks of your own: of what it has learned, say.
   """
   run = tfacme.train(experiment, os.fspath(folder), launch, progress=False)
-  manifest = checkpoints.manifest(checkpoints.latest(os.path.join(folder, 'checkpoints')) or '')
+  manifest = checkpoints.manifest(_last(folder))
   _expect(
     manifest['steps'] == experiment.budget.steps,
     f'The run in {folder} ended after {manifest["steps"]} of its {experiment.budget.steps} {experiment.budget.unit}.',
@@ -87,20 +87,36 @@ def check_repeats(experiment: experiments.Experiment, folder: Folder) -> None:
   _expect(first != other, 'Two runs of different seeds are the same.')
 
 
-def check_goes_on(experiment: experiments.Experiment, folder: Folder) -> None:
-  """A run that was stopped resumes: what is restored is what was saved, and what follows is a function of it."""
-  budget = experiment.budget
-  together = experiment.layout.updates_per_call if budget.unit == 'learner_steps' else 1
-  half = experiments.Budget(**{budget.unit: max(together, budget.steps // 2 // together * together)})
-  run, copy = os.path.join(folder, 'run'), os.path.join(folder, 'copy')
-  tfacme.train(dataclasses.replace(experiment, budget=half), run, progress=False)
-  _check_restored(experiment, run)
-  shutil.copytree(run, copy)
-  for path in (run, copy):
-    tfacme.train(experiment, path, progress=False)
-    steps = checkpoints.manifest(checkpoints.latest(os.path.join(path, 'checkpoints')) or '')['steps']
+def check_resumes(experiment: experiments.Experiment, folder: Folder) -> None:
+  """A run resumes from a checkpoint in its middle: what is restored is what was saved, and the rest a function of it.
+
+  Environments begin new episodes, whose states are in no checkpoint. Without actors a run learns as if it had not been
+  stopped.
+  """
+  budget, whole = experiment.budget, os.path.join(folder, 'whole')
+  middle = experiments.Checkpointing(every=max(1, budget.steps // 2), keep=budget.steps)
+  experiment = dataclasses.replace(experiment, checkpointing=middle)
+  tfacme.train(experiment, whole, progress=False)
+  resumed = [_stopped_in_the_middle(whole, os.path.join(folder, name)) for name in ('run', 'copy')]
+  _check_restored(experiment, resumed[0])
+  for run in resumed:
+    tfacme.train(experiment, run, progress=False)
+    steps = checkpoints.manifest(_last(run))['steps']
     _expect(steps == budget.steps, f'A resumed run ended after {steps} of its {budget.steps} {budget.unit}.')
-  _expect_same('Two runs that resumed from one checkpoint', logs(run), logs(copy))
+  _expect_same('Two runs that resumed from one checkpoint', *map(logs, resumed))
+  if experiment.offline:
+    learned = [{'logs': logs(run), 'learned': _digests(run)['learner']} for run in (whole, resumed[0])]
+    _expect_same('A run and one that was stopped and resumed', *learned)
+
+
+def _stopped_in_the_middle(run: str, copy: str) -> str:
+  """A copy of a run as if it had been killed after its first checkpoint."""
+  shutil.copytree(run, copy)
+  first, *others = sorted(os.listdir(os.path.join(copy, 'checkpoints')))
+  _expect(bool(others), f'The run in {run} wrote only one checkpoint: give it a budget of some steps more.')
+  for name in others:
+    shutil.rmtree(os.path.join(copy, 'checkpoints', name))
+  return copy
 
 
 def check_update(experiment: experiments.Experiment) -> None:
@@ -152,7 +168,7 @@ def _step(workers: Sequence[core.Worker]) -> None:
 
 def _check_restored(experiment: experiments.Experiment, run: str) -> None:
   """Checks that the nodes of a resumed run save what was saved."""
-  checkpoint = checkpoints.latest(os.path.join(run, 'checkpoints'))
+  checkpoint = _last(run)
   objects = nodes.make_all(tfacme.make_program(experiment, run, checkpoint), lambda name, make: make())
   for name, digest in _digests(run).items():
     with tempfile.TemporaryDirectory() as saved:
@@ -161,7 +177,12 @@ def _check_restored(experiment: experiments.Experiment, run: str) -> None:
 
 def _digests(run: str) -> Dict[str, str]:
   """Of what the last checkpoint of a run holds."""
-  return checkpoints.manifest(checkpoints.latest(os.path.join(run, 'checkpoints')) or '')['digests']
+  return checkpoints.manifest(_last(run))['digests']
+
+
+def _last(run: Folder) -> str:
+  """The newest checkpoint of a run."""
+  return checkpoints.latest(os.path.join(run, 'checkpoints')) or ''
 
 
 def _check_actions(run: tfacme.Run) -> None:
