@@ -75,8 +75,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   ),
   'Rewrite rows before they are written': (
     *('core.Relabel', 'core.Relabeller', 'replay.relabelling.by_row', 'replay.relabelling.by_episode'),
-    *('replay.relabelling.returns_to_go', 'replay.relabelling.normalized_rewards', 'replay.relabelling.stack'),
-    *('replay.relabelling.rows',),
+    *('replay.relabelling.returns_to_go', 'replay.relabelling.normalized_rewards', 'replay.relabelling.rows'),
   ),
   'Read observations': (
     'tfacme.networks.torsos',

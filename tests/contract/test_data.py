@@ -81,4 +81,4 @@ def _written(recording):
       view[0] = leaf
     writer.append({name: column[0] for name, column in columns.items()}, bool(step.last))
   ends = [0, *(i + 1 for i, row in enumerate(kept.rows) if row.last)]
-  return datasets.memory(relabelling.stack(kept.rows[a:b]) for a, b in zip(ends, ends[1:]))
+  return datasets.memory(datasets.episode(kept.rows[a:b]) for a, b in zip(ends, ends[1:]))

@@ -120,7 +120,7 @@ def test_data_is_rewritten_as_at_the_writer(name):
   dataset = Recorded(LENGTHS)
   rows = _terminating(LENGTHS)
   ends = [0, *(i + 1 for i, row in enumerate(rows) if row.last)]
-  dataset._episodes = [relabelling.stack(rows[a:b]) for a, b in zip(ends, ends[1:])]
+  dataset._episodes = [datasets.episode(rows[a:b]) for a, b in zip(ends, ends[1:])]
   order = [row for episode in dataset.episodes(5) for row in relabelling.rows(episode)]
   kept, feed = _written(order, relabel)
   feed(order)
@@ -171,7 +171,7 @@ def test_rows_that_come_at_once_ask_for_room_one_by_one():
   assert isinstance(writer.flush(0.0), core.Blocked) and isinstance(writer.flush(0.0, everything=True), core.Blocked)
   kept.room = 4
   assert writer.flush(0.0) is None
-  assert testing.numbers(relabelling.stack(kept.rows)) == [0, 1, 2, 3, 4, 5] and kept.room == 0
+  assert testing.numbers(datasets.episode(kept.rows)) == [0, 1, 2, 3, 4, 5] and kept.room == 0
 
 
 def test_returns_to_go_end_with_their_episode():

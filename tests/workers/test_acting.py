@@ -56,6 +56,23 @@ def observe(*values):
   return {'x': np.array([[v, v] for v in values], np.float32), 'flag': np.array([True, False])}
 
 
+class Late(Before):
+  """Makes its variable at its first call."""
+
+  def __call__(self, observation, state, context):
+    if not hasattr(self, '_offset'):
+      self._offset = tf.Variable([3.0, 4.0])
+    return observation['x'] + self._offset, state, {'offset': self._offset[tf.newaxis]}
+
+
+def test_variables_that_are_made_at_the_first_call_are_made_before_it():
+  policy = Late()
+  actions, extras = acting.create_variables(policy, SPEC)
+  assert [variable.numpy().tolist() for variable in policy.variables] == [[3.0, 4.0]]
+  assert actions == tf.TensorSpec([1, 2]) and extras == {'offset': tf.TensorSpec([1, 2])}
+  assert acting.extras_spec(policy, SPEC) == {'offset': dm_specs.Array((2,), np.float32)}
+
+
 def test_a_state_is_not_overwritten_by_the_next_observation():
   actor = make_actor()
   seen = [

@@ -120,7 +120,7 @@ def _actor(
   builder, layout = plan.experiment.builder, plan.experiment.layout
   nets = plan.networks()
   policy = plan.policy(nets, is_evaluation)
-  acting.extras_spec(policy, plan.spec)  # Calls it once, so that its variables exist.
+  acting.create_variables(policy, plan.spec)
   client = variables.VariableClient(learner, policy, nets, layout.variable_period or builder.variable_period)
   parts = core.ActorParts(
     policy=policy,
@@ -284,7 +284,7 @@ def _leave(plan: plan_lib.Plan, learner: Any) -> None:
     return
   nets = plan.networks()
   policy = plan.policy(nets, evaluation=True)
-  acting.extras_spec(policy, plan.spec)
+  acting.create_variables(policy, plan.spec)
   variables.VariableClient(learner, policy, nets).update()
   export.export(policy, plan.spec, plan.experiment.budget.steps, plan.path('policy'))
   if plan.evaluations:

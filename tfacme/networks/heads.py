@@ -14,6 +14,9 @@ from tfacme import errors, specs
 from tfacme.networks import distributions
 from tfacme.networks.value_heads import ValueHead
 
+# Within which the logarithm of a deviation that is a function of features is kept, as in the code of SAC's authors.
+_LOG_STD = (-20.0, 2.0)
+
 
 class DuellingHead(snt.Module):
   """Action values as a state's value plus each action's advantage (Wang et al. 2016)."""
@@ -129,8 +132,6 @@ class GaussianHead(snt.Module):
   Their deviations are parameters of their own (Schulman et al. 2017), or functions of the features like the means.
   """
 
-  LOG_STD = (-20.0, 2.0)  # within which the logarithm of a deviation that is a function of features is kept
-
   def __init__(
     self,
     size: int,
@@ -162,7 +163,7 @@ class GaussianHead(snt.Module):
     mean = self._mean(features)
     if isinstance(self._log_std, tf.Variable):
       return distributions.Gaussian(mean, tf.broadcast_to(self._log_std, tf.shape(mean)))
-    return distributions.Gaussian(mean, tf.clip_by_value(self._log_std(features), *self.LOG_STD))
+    return distributions.Gaussian(mean, tf.clip_by_value(self._log_std(features), *_LOG_STD))
 
 
 class DeterministicHead(snt.Module):
@@ -187,8 +188,6 @@ class DeterministicHead(snt.Module):
 class TanhGaussianHead(snt.Module):
   """From features [B, F] to a distribution of vectors in (-1, 1)^D (Haarnoja et al. 2018b, appendix C)."""
 
-  LOG_STD = (-20.0, 2.0)  # within which the logarithm of the deviation is kept, as in the authors' code
-
   def __init__(self, size: int, name: Optional[str] = None):
     super().__init__(name)
     self._linear = snt.Linear(2 * size, name='mean_and_log_std')
@@ -196,7 +195,7 @@ class TanhGaussianHead(snt.Module):
   def __call__(self, features: tf.Tensor) -> distributions.TanhGaussian:
     """The distribution, its mean and log_std [B, D]."""
     mean, log_std = tf.split(self._linear(features), 2, axis=-1)
-    return distributions.TanhGaussian(mean, tf.clip_by_value(log_std, *self.LOG_STD))
+    return distributions.TanhGaussian(mean, tf.clip_by_value(log_std, *_LOG_STD))
 
 
 def distribution_head(

@@ -18,6 +18,7 @@ import tree
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
+from tfacme.datasets import episodes as episodes_lib
 from tfacme.replay import packing, streams
 
 
@@ -73,7 +74,7 @@ class _ByEpisode:
     self._rows.append(step)
     if not step.last:
       return ()
-    episode, self._rows = stack(self._rows), []
+    episode, self._rows = episodes_lib.episode(self._rows), []
     episode = self._function(episode)
     return () if episode is None else rows(episode)
 
@@ -107,11 +108,6 @@ class _NormalizedRewards:
     return (step._replace(reward=np.float32(step.reward / np.sqrt(variance + self._epsilon))),)
 
 
-def stack(steps: Sequence[core.Step]) -> core.Step:
-  """Rows as one step with leaves [T, ...]."""
-  return tree.map_structure(lambda *leaves: np.stack(leaves), *steps)
-
-
 def rows(episode: core.Step) -> List[core.Step]:
   """The rows of an episode with leaves [T, ...]."""
   leaves = tree.flatten(episode)
@@ -132,7 +128,7 @@ def relabelled(episodes: Iterable[core.Step], relabel: core.Relabel, spec: core.
       for given in relabeller(step):
         ready.append(check(given))
         if given.last:
-          yield stack(ready)
+          yield episodes_lib.episode(ready)
           ready = []
 
 

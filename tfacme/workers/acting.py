@@ -120,15 +120,22 @@ def _episode_seeds(seed: tf.Tensor, index: np.ndarray, episode: tf.Tensor) -> tf
   return tf.stack([tf.cast(seed + slot, tf.int32), episode], axis=1)
 
 
+def create_variables(policy: core.Policy, spec: specs.EnvironmentSpec) -> Tuple[core.Nest, core.Nest]:
+  """Creates the variables of a policy, some of which may be made at its first call only, by tracing it.
+
+  Returns:
+    Its actions and extras, as nests of `tf.TensorSpec` of batch size 1.
+  """
+  step = policy_step(policy, np.zeros(1, np.int32), 1, budget=1)
+
+  def call(observation: core.Nest):
+    actions, extras, _ = step(observation, policy.initial_state(1), tf.zeros(numbers_spec(1).shape, tf.int64))
+    return actions, extras
+
+  return networks.create_variables(call, spec.observations)
+
+
 def extras_spec(policy: core.Policy, spec: specs.EnvironmentSpec) -> core.Nest:
   """The spec of what a policy adds to a row, found by tracing it."""
-  initial = policy.initial_state(1)
-  step = compiling.Compiled(
-    policy_step(policy, np.zeros(1, np.int32), 1, budget=1),
-    [
-      compiling.tensor_specs(spec.observations, 1),
-      tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial),
-      numbers_spec(1),
-    ],
-  )
-  return tf.nest.map_structure(lambda s: dm_specs.Array(s.shape[1:].as_list(), s.dtype.as_numpy_dtype), step.outputs[1])
+  _, extras = create_variables(policy, spec)
+  return tf.nest.map_structure(lambda s: dm_specs.Array(s.shape[1:].as_list(), s.dtype.as_numpy_dtype), extras)
