@@ -110,7 +110,7 @@ def test_the_page_of_runs_names_every_file_and_column_of_a_run(tmp_path):
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=100),
   )
-  tfacme.train(experiment, str(tmp_path), progress=False)
+  tfacme.train(experiment, str(tmp_path), launch='local_mt', progress=False)  # `inline` has no server of a replay.
   page = (ROOT / 'docs' / 'runs.md').read_text()
   tree, sections = page.partition('## Its folder')[2].partition('##')[0], page.split('`logs/')[1:]
   assert sorted(re.findall(r'^      (\w[\w.]*)', tree, re.MULTILINE)) == sorted(
@@ -135,7 +135,7 @@ def test_its_python_runs(tmp_path):
 @pytest.mark.slow
 def test_the_agent_of_contributing_runs(tmp_path):
   (block,) = pages.blocks('python', (ROOT / 'CONTRIBUTING.md').read_text())
-  run = f'{block}\nrun = tfacme.train(experiment, {str(tmp_path / "run")!r})\nprint(run.description["config"])'
+  run = f'{block}\nrun = tfacme.train(experiment, {str(tmp_path / "run")!r})\nprint(run.description)'
   ended = subprocess.run([sys.executable, '-c', run], cwd=tmp_path, capture_output=True, text=True, timeout=200)
   assert ended.returncode == 0, ended.stderr
-  assert "'scale': 10.0" in ended.stdout and "'builder': 'DQNBuilder'" in ended.stdout
+  assert "'scale': 10.0" in ended.stdout and "'type': 'DQNBuilder'" in ended.stdout
