@@ -10,7 +10,7 @@ import reverb
 
 from tests.replay import replay_testing as testing
 from tfacme import core, errors
-from tfacme.replay import items, packing, reverb_replay, tables
+from tfacme.replay import items, packing, reverb_replay, reverb_writers, tables
 
 
 def _pairs(sampler=tables.Fifo(), **options):
@@ -153,6 +153,22 @@ def test_a_writer_of_whole_episodes_forgets_those_that_are_sent(reverb_backend):
   assert feed.settle() is None
   assert feed.writer._writer.episode_steps == 0
   assert replay.usage()['replay'].size == 4
+
+
+@pytest.mark.parametrize('stack', [1, 3])
+def test_an_episode_that_is_too_long_to_be_kept_whole_is_one_sentence(stack, reverb_backend, monkeypatch):
+  monkeypatch.setattr(reverb_writers, '_MOST_ROWS', 12)
+  rule, most = items.Items(None, stack=stack), 12 + 1 - stack
+  replay = reverb_backend.replay([tables.Table(rule, tables.min_size(1), 5, name='whole', sampler=tables.Fifo())])
+  feed = testing.Feed(replay.writer(), replay.codec)
+  for start in (0, 100):  # That of the episode before does not count.
+    feed(testing.stream([most - 1], start=start))
+    assert feed.settle() is None
+  (kept,) = testing.unpack(replay.codec, testing.read(replay.reader(replay._tables[0], 1)), rule)
+  assert testing.numbers(kept) == list(range(most))
+  says = f"^An episode has more than {most} rows, the most that .* as the table 'whole' asks for; let the environment"
+  with pytest.raises(errors.UserError, match=says):
+    feed(testing.stream([most]))
 
 
 def test_a_writer_of_whole_episodes_is_held_between_them(reverb_backend):

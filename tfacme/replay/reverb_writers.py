@@ -9,10 +9,10 @@ import numpy as np
 import reverb
 from reverb import structured_writer
 
-from tfacme import core
+from tfacme import core, errors
 from tfacme.replay import packing, streams, tables
 
-_MOST_ROWS = 100_000  # of an episode that is kept whole
+_MOST_ROWS = 100_000  # of an episode that is kept whole, with the frames before it
 
 
 class Writers:
@@ -98,7 +98,10 @@ def _pattern(step: Any, table: tables.Table, codec: packing.Codec) -> Dict[str, 
 
 
 class EpisodeWriter:
-  """Writes one stream of rows into tables whose items are whole episodes, of whatever length."""
+  """Writes one stream of rows into tables whose items are whole episodes.
+
+  Until an episode ends all of it is held here, and a writer of Reverb's says beforehand how much that may be.
+  """
 
   def __init__(
     self,
@@ -115,7 +118,12 @@ class EpisodeWriter:
     self._writer = client.trajectory_writer(num_keep_alive_refs=_MOST_ROWS)
 
   def append(self, row: streams.Columns, last: bool) -> None:
-    """Adds a row, and the episode once it is whole."""
+    """Adds a row, and the episode once it is whole; a `UserError` says so if that is too long."""
+    if self._count + self._codec.stack > _MOST_ROWS:
+      raise errors.UserError(
+        f'An episode has more than {self._count:,} rows, the most that a replay server keeps of a whole one, as the '
+        f'table {self._tables[0].name!r} asks for; let the environment end it, keep sequences, or run it inline.'
+      )
     self._marker.mark(row, last)
     for _ in range(1 if self._count else self._codec.stack):  # The first one again, for the frames of its stacks.
       self._writer.append(dict(row))
