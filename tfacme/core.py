@@ -113,7 +113,9 @@ class Info(NamedTuple):
   key: Any  # uint64, the item's name in its table
   probability: Any  # float32, with which it was sampled
   table_size: Any  # int64, items in its table when it was sampled
-  age: Any  # int64, learner steps since the variables that acted in its first row were current; -1 of recorded data
+  # int64, learner steps since the variables that acted in its first row were current, or since the run began, of what a
+  # prefill played by a policy of its own; -1 of recorded data, also where a prefill wrote it
+  age: Any
   source: Any  # int32, which part of a `Mix` it is from
 
 

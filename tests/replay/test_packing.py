@@ -153,6 +153,15 @@ def test_a_batch_in_the_graph_is_what_the_views_show(rule):
   assert got.info.source.numpy().tolist() == [0] * 3
 
 
+def test_what_was_recorded_has_no_age():
+  codec = packing.Codec.of(testing.SPEC, [items.Items(2)])
+  columns = codec.rows(3)
+  codec.views(columns)[1][:] = [packing.RECORDED, 0, -1]
+  rows = {name: column[:, np.newaxis].repeat(2, axis=1) for name, column in columns.items()}
+  batch = codec.batch(items.Items(2), rows, packing.pack_info(3, now=20))
+  assert batch.info.age.numpy().tolist() == [-1, 20, 21]
+
+
 def test_extras_may_be_any_nest_if_nothing_is_kept_once():
   for extras in ((), np.zeros(2, np.float32), (np.zeros(2), [np.zeros(())])):
     codec = packing.Codec.of(testing.SPEC._replace(extras=extras), [items.Items(2)])

@@ -92,6 +92,17 @@ def test_its_rows_are_those_of_the_data():
   assert {(tuple(o), int(a)) for o, a in zip(steps.observation[:, 0], steps.action[:, 0])} <= wanted
 
 
+def test_recorded_rows_have_no_age_and_those_that_it_played_are_as_old_as_the_run():
+  objects = _objects(_experiment())
+  for name, table in (('prefill', 'demonstrations'), ('random', 'replay')):
+    _fill(objects, name)
+    (rule,) = [t for t in prefilled.Builder().tables(None) if t.name == table]
+    replay = objects['replay']
+    read = replay.reader(rule, 200).read(0.0, now=7)
+    ages = replay.codec.batch(rule.items, read.columns, read.info).info.age.numpy()
+    assert set(ages) == ({-1} if name == 'prefill' else {-1, 7})  # The table has those of both.
+
+
 @pytest.mark.parametrize('order', [('actor-0', 'prefill', 'random'), ('random', 'actor-0', 'prefill')])
 def test_actors_do_not_act_before_all_is_written(order):
   """Else they would spend the room that is the prefill's, and all would wait for each other."""

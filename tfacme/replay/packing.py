@@ -16,6 +16,7 @@ import tree
 from tfacme import core, errors
 from tfacme.replay.items import Items
 
+RECORDED = -(2**63)  # in the place of the version of the variables that acted, in rows of recorded data
 _ALIGNMENT = 8  # bytes; no leaf is wider
 
 
@@ -143,7 +144,7 @@ class Codec:
     self._once = tuple(once)
     rest = {name: getattr(step_spec, name) for name in ('action', 'reward', 'discount', 'first', 'last')}
     rest['extras'] = {k: v for k, v in extras.items() if k not in once} if once else extras
-    rest['version'] = np.zeros((), np.int64)  # of the variables that acted
+    rest['version'] = np.zeros((), np.int64)  # of the variables that acted, or RECORDED
     if stack > 1:
       rest['past'] = np.zeros((), np.uint8)  # frames of the episode before this one, at most stack - 1
     self.columns: Dict[str, Layout] = {
@@ -202,11 +203,12 @@ class Codec:
     nests['observation'] = self._observation(items, columns['observation'], nests['rest'])
     steps, version = self._step(nests)
     facts = INFO.unpack(info)
-    now = facts.pop('now')
+    now, acted = facts.pop('now'), version[:, 0]
+    age = tf.where(acted == RECORDED, tf.constant(-1, tf.int64), now - acted)
     return core.Batch(
       steps=steps,
       mask=1.0 - tf.cast(steps.last, tf.float32),
-      info=core.Info(age=now - version[:, 0], **facts),
+      info=core.Info(age=age, **facts),
     )
 
   def _observation(self, items: Items, rows: Any, rest: Mapping[str, Any]) -> core.Nest:

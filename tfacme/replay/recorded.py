@@ -90,8 +90,7 @@ class DataReader:
     del wait, now
     columns, size = next(self._batches)
     self._count += 1
-    # Read at -1 with variables of version 0: an age that no item of a replay has.
-    return _DataRead(columns, packing.pack_info(self._source.batch_size, -1, probability=1.0 / size, table_size=size))
+    return _DataRead(columns, packing.pack_info(self._source.batch_size, 0, probability=1.0 / size, table_size=size))
 
   def exhausted(self) -> bool:
     """Recorded data has no end."""
@@ -156,7 +155,8 @@ class DataReader:
 
   def _pack(self, episodes: Sequence[core.Step]):
     columns = self.codec.rows(sum(len(episode.last) for episode in episodes))
-    steps, _ = self.codec.views(columns)
+    steps, version = self.codec.views(columns)
+    version[:] = packing.RECORDED
     start = 0
     for episode in episodes:
       end = start + len(episode.last)

@@ -11,7 +11,7 @@ import tree
 from tfacme import core, errors, experiments, seeds, specs
 from tfacme import datasets as datasets_lib
 from tfacme.replay import items as items_lib
-from tfacme.replay import recorded, resolving, sources, streams, tables
+from tfacme.replay import packing, recorded, resolving, sources, streams, tables
 from tfacme.workers import episodes, playing, random_policy, roles
 
 _EPISODES, _DONE = 'prefill_episodes', 'prefill_done'
@@ -90,7 +90,10 @@ class Prefill(roles.Role):
   def make(self, parts: roles.RoleParts) -> Prefiller:
     """See `Role`."""
     assert self._episodes is not None
-    return Prefiller(parts, self._episodes, self._tables, parts.replay.writer(self.name))  # type: ignore[union-attr]
+    writer = parts.replay.writer(self.name)  # type: ignore[union-attr]
+    # What it plays is as old as the run's first variables.
+    version = packing.RECORDED if self.steps is None else 0
+    return Prefiller(parts, self._episodes, self._tables, writer, version)
 
 
 class Prefiller:
@@ -104,7 +107,9 @@ class Prefiller:
     data: recorded.Recorded,
     described: Sequence[tables.Table],
     writer: streams.StreamWriter,
+    version: int,
   ):
+    """Args: version: of the variables that acted, or `packing.RECORDED`."""
     self.name = parts.name
     self.tally = parts.tally
     self._writer = writer
@@ -112,7 +117,9 @@ class Prefiller:
     self._cutter = streams.Cutter(described)
     self._columns = parts.codec.rows(1)
     self._row = {name: column[0] for name, column in self._columns.items()}
-    self._views = tree.flatten(parts.codec.views(self._columns)[0])
+    steps, versions = parts.codec.views(self._columns)
+    self._views = tree.flatten(steps)
+    versions[:] = version
     names = [_EPISODES, *map(_count_name, described), _DONE]
     self.tally.join(names)
     self._over = parts.kept and bool(self.tally.counts[_DONE])  # whether all is written
