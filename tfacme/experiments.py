@@ -101,7 +101,8 @@ class Layout:
 class Evaluation:
   """Episodes on frozen variables. The last ones, on the final variables, are always played.
 
-  All evaluations of a run play with the same seeds, so that two policies are compared on the same episodes.
+  The environments of all evaluations of a run are made with the same seeds, each once, and go on from one evaluation to
+  the next. So two policies begin with the same episodes; how long these take decides which ones follow.
 
   Attributes:
     every: steps between evaluations, in the unit of the budget; None is a twentieth of the budget, 0 only the last.

@@ -39,8 +39,14 @@ class Run:
     self.workdir = workdir
     self.description = {'evaluations': [{'name': 'evaluator'}, {'name': 'other'}]}
 
-  def evaluate(self, episodes, max_episode_steps):
-    values = {'mean': np.float32(0.5), 'standard_error': 0.1, 'minimum': -1.0, 'maximum': 1.0, 'episodes': episodes}
+  def evaluate(self, episodes, seed, max_episode_steps):
+    values = {
+      'mean': np.float32(0.5 + seed),
+      'standard_error': 0.1,
+      'minimum': -1.0,
+      'maximum': 1.0,
+      'episodes': episodes,
+    }
     return types.SimpleNamespace(**values, episodes_cut=1 if max_episode_steps == 9 else 0)
 
 
@@ -164,6 +170,9 @@ def test_processes_get_ready_first(calls, tmp_path):
     ('record --run {run} --env.frame-stack 2 --out there', 'needs --env with --random, and not with --run'),
     ('evaluate', 'needs RUN'),
     ('evaluate {run} --episodes 0', '--episodes is 0'),
+    ('evaluate {run} --seed -1', '--seed is -1, and has to be at least 0'),
+    ('watch {run} --seed -1', '--seed is -1, and has to be at least 0'),
+    ('record --run {run} --out data --seed -1', '--seed is -1, and has to be at least 0'),
     ('evaluate {run} --episode 3', r'did you mean --episodes\?'),
     ('evaluate nowhere', 'no run in nowhere'),
     ('plot', 'needs the folder of a run'),
@@ -277,6 +286,8 @@ def test_evaluate(calls, finished, capsys):
   }
   assert cli.main(['evaluate', finished]) == 0
   assert capsys.readouterr().out == 'return 0.5 ± 0.1 (mean and standard error of 20 episodes), from -1 to 1\n'
+  assert cli.main(['evaluate', finished, '--seed', '3']) == 0
+  assert capsys.readouterr().out.startswith('return 3.5 ')
   assert cli.main(['evaluate', finished, '--max-episode-steps', '9']) == 0
   assert '(mean and standard error of 20 episodes, 1 of them cut off), from' in capsys.readouterr().out
 

@@ -130,12 +130,14 @@ class _EvaluateOptions:
     run: the run's folder.
     episodes: how many episodes.
     max_episode_steps: steps after which an episode is cut off, with a warning.
+    seed: of the environments and of the policy.
     json: print one JSON object with mean, standard_error, minimum, maximum, episodes and episodes_cut.
   """
 
   run: _Run
   episodes: int = 20
   max_episode_steps: int = experiments.MAX_EPISODE_STEPS
+  seed: int = 0
   json: bool = False
 
 
@@ -143,7 +145,8 @@ def _evaluate(arguments: Sequence[str]) -> None:
   options = parsing.parse(_EvaluateOptions, arguments, 'tfacme evaluate')
   errors.count('--episodes', options.episodes)
   errors.count('--max-episode-steps', options.max_episode_steps)
-  result = _load_run(options.run).evaluate(episodes=options.episodes, max_episode_steps=options.max_episode_steps)
+  errors.count('--seed', options.seed, low=0)
+  result = _load_run(options.run).evaluate(options.episodes, options.seed, options.max_episode_steps)
   values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
   if options.json:
     print(json_lib.dumps({**values, 'episodes': int(result.episodes), 'episodes_cut': int(result.episodes_cut)}))
@@ -201,6 +204,7 @@ class _WatchOptions:
 
 def _watch(arguments: Sequence[str]) -> None:
   options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
+  errors.count('--seed', options.seed, low=0)
   import tfacme
   from tfacme.runs import watching
 
@@ -251,6 +255,7 @@ def _record(arguments: Sequence[str]) -> None:
   if options.random != (options.env is not None) or (options.run and options.environment.changed):
     raise errors.UserError('tfacme record needs --env with --random, and not with --run, which has its environment.')
   errors.count('--episodes', options.episodes)
+  errors.count('--seed', options.seed, low=0)
   made = (
     environments.factory(options.env, options.environment) if options.env else _load_run(options.run or '').environment
   )
