@@ -44,7 +44,10 @@ class policy_and_critics(networks.TorsoOptions):  # pylint: disable=invalid-name
     raise NotImplementedError
 
   def critic_head(self) -> Optional[snt.Module]:
-    """From features [B, F] to values, or to distributions over values; None is a `networks.ValueHead`."""
+    """From features [B, F] to values, or to distributions over values; None is a `networks.ValueHead`.
+
+    Which distribution it is, `checks.check_policy_and_critics` is told.
+    """
     return None
 
   def __call__(self, spec: specs.EnvironmentSpec) -> PolicyAndCritics:
