@@ -155,6 +155,9 @@ def test_td3_is_trained_by_the_command(engine, folder):
     assert run.evaluate(20).mean > -1.5
     assert run.description['config']['learning_rate'] == 3e-3
     assert 'hidden_sizes=(32, 32)' in run.description['networks']
+    swept = tfacme.load_run('runs/soft').description
+    assert swept['builder']['loss'] == 'Munchausen(scale=0.9, temperature=0.1, lowest=-1.0)'
+    assert (swept['builder']['explore'], swept['config']['n_step']) == ('Softmax(temperature=0.1)', 3)
 
 
 @pytest.mark.slow

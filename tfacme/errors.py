@@ -77,7 +77,9 @@ def writing_file(what: str, path: str) -> Iterator[None]:
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:
   """The error for a name that does not exist, with the nearest names that do."""
-  return no_such(kind, name, difflib.get_close_matches(name, list(known), n=3, cutoff=0.4), hint)
+  known = list(known)
+  alike = [other for other in known if other.lower() == name.lower()]
+  return no_such(kind, name, alike or difflib.get_close_matches(name, known, n=3, cutoff=0.4), hint)
 
 
 def no_such(kind: str, name: str, near: Sequence[str], hint: str = '') -> UserError:

@@ -1,6 +1,7 @@
 """The command line of a page."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -17,10 +18,22 @@ class Config:
 
 
 @dataclasses.dataclass(frozen=True)
+class Loss:
+  """A choice that is a dataclass."""
+
+  temperature: float = 1.0
+  """How soft."""
+
+  def __call__(self):
+    """None."""
+
+
+@dataclasses.dataclass(frozen=True)
 class ToyBuilder(core.Builder):
   """Stands for a builder."""
 
   config: Config = Config()
+  loss: Any = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +110,22 @@ def test_the_pages_config_and_networks_are_options(calls, capsys):
   text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
   assert '--config.rate FLOAT Of something. (default: 0.125)' in text
   assert '--networks.units INT of each layer. (default: 7)' in text
+
+
+def test_so_are_the_builders_other_choices_that_are_dataclasses(calls, capsys):
+  def chosen(seed):
+    return dataclasses.replace(page(seed), builder=ToyBuilder(loss=Loss(2.0)))
+
+  assert cli.page(chosen, '--loss.temperature 3 --config.rate 0.25'.split()) == 0
+  assert calls[-1][0].builder == ToyBuilder(Config(rate=0.25), Loss(3.0))
+  cli.page(chosen, [])
+  assert calls[-1][0].builder == ToyBuilder(loss=Loss(2.0))
+  with pytest.raises(SystemExit):
+    cli.page(chosen, ['--help'])
+  assert '--loss.temperature FLOAT How soft. (default: 2.0)' in ' '.join(
+    capsys.readouterr().out.replace('│', ' ').split()
+  )
+  assert cli.page(page, ['--loss.temperature', '3']) == 2  # The page chooses none.
 
 
 def test_so_is_what_an_environment_with_an_id_is_made_with(calls):

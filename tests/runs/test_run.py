@@ -115,7 +115,9 @@ def test_another_unit_of_the_budget_is_another_experiment(tmp_path):
   (tmp_path / 'experiment.json').write_text(json.dumps(described(learner_steps=100)))
   run._check_folder(str(tmp_path), described(learner_steps=200))
   for steps in (60, 150):
-    says = "another experiment, with budget.unit 'learner_steps' where this one has 'actor_steps'; give another one.$"
+    says = (
+      "another experiment, with budget.unit 'learner_steps' where this one has 'actor_steps'; give another folder.$"
+    )
     with pytest.raises(errors.UserError, match=says):
       run._check_folder(str(tmp_path), described(actor_steps=steps))
 
@@ -217,3 +219,10 @@ def test_a_share_of_the_steps_is_the_same_experiment_with_other_steps():
   config = dqn.DQNConfig(epsilon=(1.0, 0.05, '50%'))
   described = _described(_Networks(_shape), config=config)
   assert described['config']['epsilon'] == [1.0, 0.05, '50%']
+
+
+def test_a_folder_with_a_data_set_is_not_taken_for_a_run(tmp_path):
+  (tmp_path / 'dataset_info.json').write_text('{}')
+  with pytest.raises(errors.UserError, match='holds a data set; give a folder for the run'):
+    tfacme.train(imitation.experiment(), str(tmp_path), progress=False)
+  assert [path.name for path in tmp_path.iterdir()] == ['dataset_info.json']

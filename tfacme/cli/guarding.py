@@ -31,6 +31,8 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
   except (launching.NodeFailed, launching.DeadlockError) as failure:
     print(f'tfacme: {failure}', file=sys.stderr)
     return _FAILED
+  except BrokenPipeError:  # Who reads the output has enough of it, as `head` has.
+    return _FAILED
   except KeyboardInterrupt:
     print('tfacme: stopped at once; a run resumes from its last checkpoint', file=sys.stderr)
     return _INTERRUPTED
@@ -71,6 +73,7 @@ def leave(command: Callable[[], int]) -> NoReturn:
     traceback.print_exc()
     code = _FAILED
   launching.cool_down()
-  sys.stdout.flush()
-  sys.stderr.flush()
+  with contextlib.suppress(BrokenPipeError):
+    sys.stdout.flush()
+    sys.stderr.flush()
   os._exit(code)

@@ -54,10 +54,15 @@ class _Inner:
 
 
 def _parts(builder: core.Builder) -> Dict[str, Any]:
-  """What of a builder has options: its config, and that of the agent which it is around (`--agent.config.FIELD`)."""
-  agent = getattr(builder, 'agent', None)
-  inner = {'agent': options_lib.with_parts(_Inner, _parts(agent))()} if isinstance(agent, core.Builder) else {}
-  return {'config': getattr(builder, 'config', None), **inner}
+  """What of a builder has options: its fields that are dataclasses (`--config.FIELD`, `--loss.FIELD`), by name.
+
+  Of the agent which a builder is around it is the same (`--agent.config.FIELD`).
+  """
+  parts = {}
+  for field in dataclasses.fields(builder):  # type: ignore[arg-type]
+    part = getattr(builder, field.name)
+    parts[field.name] = options_lib.with_parts(_Inner, _parts(part))() if isinstance(part, core.Builder) else part
+  return {name: part for name, part in parts.items() if dataclasses.is_dataclass(part) and not isinstance(part, type)}
 
 
 def _environment(made: Any, options: Any) -> Any:
@@ -67,9 +72,11 @@ def _environment(made: Any, options: Any) -> Any:
 
 def _with_parts(builder: core.Builder, options: Any) -> core.Builder:
   """The builder with what its options say."""
-  changes = {'config': options.config} if hasattr(options, 'config') else {}
-  if hasattr(options, 'agent'):
-    changes['agent'] = _with_parts(builder.agent, options.agent)  # type: ignore[attr-defined]
+  changes = {name: getattr(options, name) for name in _parts(builder)}
+  for name in changes:
+    inner = getattr(builder, name)
+    if isinstance(inner, core.Builder):
+      changes[name] = _with_parts(inner, changes[name])
   return dataclasses.replace(builder, **changes)
 
 

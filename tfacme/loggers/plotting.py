@@ -14,7 +14,7 @@ from tfacme import errors, experiments, loggers
 _UNITS = {'actor_steps': 'environment steps', 'learner_steps': 'learner steps'}
 _COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
 _NO_SETTINGS = ('agent', 'environment', 'seed')  # of a run's identity
-_SPREAD = ('layout', 'launch')
+_SPREAD = ('layout', 'launch', 'budget')
 _EVALUATED = ('policy', 'environment')  # of the evaluation that is drawn
 _GRID_POINTS = 200
 _RESAMPLES = 2000
@@ -43,10 +43,10 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
   """Draws the return of runs against their steps.
 
   Runs that differ in nothing but their seed make one line, their mean, with a 95% band from resampling them
-  (bootstrap); if they differ in what makes an experiment another one, in the layout, the engine, or in whom and where
-  the evaluation plays, each kind has a line, named by that. Between its evaluations a run is interpolated, and the line
-  ends where the shortest of its runs does, so that it is a mean of the same seeds everywhere. Each environment has axes
-  of its own. A single run is drawn before the returns of its actors' episodes, averaged over the last 20.
+  (bootstrap); if they differ in what makes an experiment another one, in the layout, the engine, the budget, or in whom
+  and where the evaluation plays, each kind has a line, named by that. Between its evaluations a run is interpolated, and
+  the line ends where the shortest of its runs does, so that it is a mean of the same seeds everywhere. Each environment
+  has axes of its own. A single run is drawn before the returns of its actors' episodes, averaged over the last 20.
 
   Args:
     runs: their folders.

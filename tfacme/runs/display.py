@@ -193,7 +193,7 @@ class Display:
     if playing_now:
       facts['evaluating'] = '; '.join(playing_now)
     if len(self._samples) > 1:  # Before there is a second one no rate is known.
-      if status['unit'] == 'actor_steps':
+      if status['unit'] == 'actor_steps' and not (playing_now and not acting):  # All may wait for an evaluation.
         facts['acting'] = f'{acting:,.0f} steps/s'
       facts['learning'] = f'{totals.get("learner_steps", 0):,} steps, {learning:,.0f}/s'
     for loss in _notes(status, 'loss'):

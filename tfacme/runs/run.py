@@ -17,6 +17,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, T
 import cloudpickle
 
 from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds, specs
+from tfacme.datasets import folder
 from tfacme.graph import program
 from tfacme.replay import reverb_replay
 from tfacme.runs import display, naming
@@ -168,7 +169,7 @@ def _locked(workdir: str) -> Iterator[None]:
       fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
       raise errors.UserError(
-        f'Another process runs in the work directory {workdir}; wait for it, or give another one.'
+        f'Another process runs in the work directory {workdir}; wait for it, or give another folder.'
       ) from None
     yield
   finally:
@@ -256,6 +257,8 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
     with tempfile.TemporaryFile(dir=workdir):
       pass
   if not os.path.exists(os.path.join(workdir, _DESCRIPTION)):
+    if os.path.exists(os.path.join(workdir, folder.INFO)):
+      raise errors.UserError(f'The work directory {workdir} holds a data set; give a folder for the run.')
     return
   there = Run(workdir).description
   before, now = experiments.identity(there), experiments.identity(description)
@@ -265,7 +268,7 @@ def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
       name, old, new = difference
       raise errors.UserError(
         f'The work directory {workdir} holds another experiment, with {name} {_shorten(repr(old))} where this one has '
-        f'{_shorten(repr(new))}; give another one.{_why(old, new, there["budget"] != description["budget"])}'
+        f'{_shorten(repr(new))}; give another folder.{_why(old, new, there["budget"] != description["budget"])}'
       )
 
 
