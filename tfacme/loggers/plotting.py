@@ -44,7 +44,7 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
 
   Runs that differ in nothing but their seed make one line, their mean, with a 95% band from resampling them
   (bootstrap); if they differ in what makes an experiment another one, in the layout, the engine, the budget, or in whom
-  and where the evaluation plays, each kind has a line, named by that. Between its evaluations a run is interpolated, and
+  and where the evaluation plays, each kind has a line, named by that. A run is interpolated between evaluations, and
   the line ends where the shortest of its runs does, so that it is a mean of the same seeds everywhere. Each environment
   has axes of its own. A single run is drawn before the returns of its actors' episodes, averaged over the last 20.
 
