@@ -35,3 +35,11 @@ def test_unknown_name_comes_with_the_nearest():
 def test_unknown_name_that_is_near_to_none_comes_with_the_hint():
   error = errors.unknown('agent', 'xyz', ['dqn'], hint='`tfacme agents` lists them.')
   assert str(error) == "There is no agent 'xyz'; `tfacme agents` lists them."
+
+
+@pytest.mark.parametrize(
+  'names, text',
+  [([], 'none'), ('a', 'a'), ('abc', 'a, b, c'), ('abcd', 'a, b, c and 1 more'), ('abcde', 'a, b, c and 2 more')],
+)
+def test_many_names_are_cut_short(names, text):
+  assert errors.listed(iter(names)) == text

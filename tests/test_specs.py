@@ -1,5 +1,6 @@
 """Specs of our own."""
 
+import contextlib
 import pickle
 
 import dm_env
@@ -41,6 +42,24 @@ class _Environment(dm_env.Environment):
 
   def action_spec(self):
     return self._specs[1]
+
+
+@pytest.mark.parametrize('refused', [False, True])
+def test_an_environment_that_is_made_for_its_specs_is_closed_again(refused):
+  made = []
+
+  class Closing(_Environment):
+    def close(self):
+      made.append(self.seed)
+
+  def make(seed):
+    environment = Closing(() if refused else dm_specs.Array((2,), np.float32))
+    environment.seed = seed
+    return environment
+
+  with pytest.raises(errors.UserError, match='no numbers') if refused else contextlib.nullcontext():
+    assert specs.read_spec(make, seed=3).actions.num_values == 3
+  assert made == [3]
 
 
 _MASK = dm_specs.BoundedArray((3,), np.bool_, False, True)

@@ -75,6 +75,13 @@ def writing_file(what: str, path: str) -> Iterator[None]:
     yield
 
 
+def listed(names: Iterable[str], most: int = 3, more: str = 'more') -> str:
+  """Names in a sentence, the first of them: 'a, b, c and 2 more'."""
+  names = list(names)
+  rest = len(names) - most
+  return ', '.join(names[:most]) + (f' and {rest} {more}' if rest > 0 else '') or 'none'
+
+
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:
   """The error for a name that does not exist, with the nearest names that do."""
   known = list(known)

@@ -26,10 +26,19 @@ if TYPE_CHECKING:
 
 
 MAX_EPISODE_STEPS = 27_000  # of an episode that is played to look at a policy, unless told otherwise
-_NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'
-_OTHER_NODES = r'counter|replay|learner|saver|actor(-\d+)?'
+_NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'  # of a node and its log
+_NODES = r'counter|replay|learner|saver|actor(-\d+)?'  # of every run
 # Of what `experiment.json` says, all that makes a run the one that it is, but for the unit of its budget.
 _SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'start', 'seed')
+
+
+def check_node_name(what: str, name: str, taken: Sequence[str] = ()) -> None:
+  """Raises a `UserError` unless a node, and its log, can have a name beside those of every run and those taken."""
+  if not re.fullmatch(_NAME, name) or re.fullmatch(_NODES, name) or name in taken:
+    raise errors.UserError(
+      f'{what} is {name!r}, and has to be made of letters, digits and _.-, and to be no name of another node: it names '
+      'a node and a log.'
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,11 +138,7 @@ class Evaluation:
   policy: Literal['evaluation', 'behaviour'] = 'evaluation'
 
   def __post_init__(self):
-    if not re.fullmatch(_NAME, self.name) or re.fullmatch(_OTHER_NODES, self.name):
-      raise errors.UserError(
-        f'evaluation.name is {self.name!r}, and has to be made of letters, digits and _.-, and to be no name of '
-        'another node: it names a node and a log.'
-      )
+    check_node_name('evaluation.name', self.name)
     if self.policy not in ('evaluation', 'behaviour'):
       raise errors.unknown('evaluation.policy', self.policy, ['evaluation', 'behaviour'], 'evaluation or behaviour.')
     if self.environment is not None and not _takes_one(self.environment):

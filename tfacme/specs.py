@@ -22,7 +22,7 @@ What an environment's specs have to say, for agents, replay and default networks
 from __future__ import annotations
 
 from collections import abc
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import dm_env
 import numpy as np
@@ -67,6 +67,15 @@ class MultiDiscreteArray(dm_specs.BoundedArray):
 
   def __reduce__(self):
     return MultiDiscreteArray, (self._num_values, self._dtype, self._name)
+
+
+def read_spec(make: Callable[[int], dm_env.Environment], seed: int) -> EnvironmentSpec:
+  """The `environment_spec` of what `make` makes from a seed, which is closed again, also if its spec is refused."""
+  environment = make(seed)
+  try:
+    return environment_spec(environment)
+  finally:
+    environment.close()
 
 
 def environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:

@@ -278,8 +278,10 @@ def test_what_does_not_fit_is_refused_before_a_run(builder, says):
 def test_no_two_nodes_have_one_name():
   with pytest.raises(errors.UserError, match="nodes of the run are named 'prefill'"):
     program.make_program(_experiment(evaluation=tfacme.Evaluation(name='prefill')))
-  with pytest.raises(errors.UserError, match="nodes of the run are named 'actor-0'"):
-    program.make_program(_experiment(builder=_Only(role=_Watcher('actor-0')), dataset=None))
+  with pytest.raises(errors.UserError, match="nodes of the run are named 'mine-0'"):
+    evaluation = tfacme.Evaluation(name='mine-0')
+    role = _Watcher('mine', count=2)
+    program.make_program(_experiment(builder=_Only(role=role), dataset=None, evaluation=evaluation))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,8 +333,10 @@ def test_a_run_is_resumed_whose_own_workers_log_no_counts(tmp_path):
     (lambda: prefill.Prefill(phase='actor'), "phase 'prefill'"),
     (lambda: prefill.Prefill(steps=0), 'The number of steps of a prefill is 0'),
     (lambda: prefill.Prefill(steps=5, dataset=datasets.memory([])), 'give one of the two'),
-    (lambda: roles.Role('actor'), 'can not be named'),
-    (lambda: roles.Role('my/role'), "role 'my/role' names nodes and logs"),
+    (lambda: roles.Role('actor'), "name of an agent's role is 'actor', and has to be .* no name of another node"),
+    (lambda: roles.Role('actor-0'), "name of an agent's role is 'actor-0', and has to be .* no name of another node"),
+    (lambda: roles.Role('evaluator'), "name of an agent's role is 'evaluator', and has to be .* no name of another"),
+    (lambda: roles.Role('my/role'), "name of an agent's role is 'my/role', and has to be made of letters, digits"),
     (lambda: roles.Role('mine', count=0), "nodes of the role 'mine' is 0"),
     (lambda: roles.Role('mine', phase='saver'), "no phase 'saver'"),
     (lambda: roles.Role('mine', uses=['actor']), "to use 'actor'"),

@@ -78,7 +78,7 @@ def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec) -> Any:
 def _levels(environment: Any, layers: Sequence[_Wrapper]) -> Iterator[_Level]:
   """What is inside of a factory's environment, the outermost first."""
   for count in reversed(range(len(layers))):
-    yield _Level(_spec_of(environment.within(count)), tuple(layers[count:]))
+    yield _Level(specs.read_spec(environment.within(count), seed=0), tuple(layers[count:]))
 
 
 def _warn_of_narrower(reach: _Reach, row: core.Step, environment: Any, spec: specs.EnvironmentSpec) -> None:
@@ -94,14 +94,6 @@ def _warn_of_narrower(reach: _Reach, row: core.Step, environment: Any, spec: spe
         level.names,
       )
       return
-
-
-def _spec_of(make: Callable[[int], dm_env.Environment]) -> specs.EnvironmentSpec:
-  environment = make(0)
-  try:
-    return specs.environment_spec(environment)
-  finally:
-    environment.close()
 
 
 def _name(wrapper: Any) -> str:

@@ -119,9 +119,7 @@ def make_plan(
 ) -> Plan:
   """Computes, once, what all nodes have to agree on, and checks that the parts of the experiment fit each other."""
   builder = experiment.builder
-  environment = experiment.environment(seeds.derive(experiment.seed, 'spec'))
-  spec = specs.environment_spec(environment)
-  environment.close()
+  spec = specs.read_spec(experiment.environment, seeds.derive(experiment.seed, 'spec'))
   seen = stacked(experiment, spec)
   builder.check(seen)
   nets = make_networks(experiment, seen)
@@ -301,9 +299,7 @@ def _check_evaluations(experiment: experiments.Experiment, spec: specs.Environme
   for evaluation in experiment.evaluations:
     if evaluation.environment is None:
       continue
-    environment = evaluation.environment(seeds.derive(experiment.seed, 'spec'))
-    own = specs.environment_spec(environment)
-    environment.close()
+    own = specs.read_spec(evaluation.environment, seeds.derive(experiment.seed, 'spec'))
     for what, theirs, ours in (
       ('observations', _kinds(own.observations), _kinds(spec.observations)),
       ('actions', own.actions, spec.actions),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence
 
-from tfacme import core, errors, specs
+from tfacme import core, errors, experiments, specs
 from tfacme.loggers import Logger
 from tfacme.workers import counting
 
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
   import dm_env
 
   from tfacme.replay import packing, resolving, streams
-
-_NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'
-_TAKEN = ('actor', 'learner', 'evaluator', 'saver', 'counter', 'replay')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +67,7 @@ class Role:
 
   def __post_init__(self):
     errors.count(f'The number of nodes of the role {self.name!r}', self.count)
-    if not re.fullmatch(_NAME, self.name):
-      raise errors.UserError(
-        f'The role {self.name!r} names nodes and logs, so its name has to be of letters, digits and _.-; rename it.'
-      )
-    if self.name in _TAKEN:
-      raise errors.UserError(f'A role of an agent can not be named {self.name!r}, as one of every run; rename it.')
+    experiments.check_node_name("The name of an agent's role", self.name, taken=['evaluator'])  # It is one already.
     if self.phase not in counting.PHASES[:-1]:
       raise errors.unknown('phase', self.phase, counting.PHASES[:-1])
     for use in self.uses:

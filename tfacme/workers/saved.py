@@ -15,7 +15,6 @@ from tfacme.tensors import naming
 
 STATE, VARIABLES = 'learner.json', 'update'  # files of a learner's folder
 _PREFIX, _SUFFIX = 'update/', '/.ATTRIBUTES/VARIABLE_VALUE'  # of the places of an update's variables, in a checkpoint
-_SHOWN = 3  # of the variables of which an error tells
 
 
 class Kind(NamedTuple):
@@ -93,8 +92,7 @@ class Saved:
       if here.get(place) != self.kinds.get(place)
     ]
     if differences:
-      more = f' and {len(differences) - _SHOWN} more differ' if len(differences) > _SHOWN else ''
       raise errors.UserError(
         f'The checkpoint {os.path.dirname(self._path)} is of an update with other variables: '
-        f'{", ".join(differences[:_SHOWN])}{more}; give another work directory, or what the run began with.'
+        f'{errors.listed(differences, more="more differ")}; give another work directory, or what the run began with.'
       )

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any, Dict, Iterable, Mapping, Sequence
+from typing import Any, Dict, Mapping, Sequence
 
 import numpy as np
 
 from tfacme import checkpoints, core, errors
 from tfacme.tensors import naming
 from tfacme.workers import saved
-
-_SHOWN = 3  # of the variables of which a line tells
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +61,11 @@ def find(run: str, networks: Any, policy: core.Policy) -> Start:
   split = {os.path.dirname(name) for name, kind in mine.items() if other_kinds.get(name) != kind}
   taken = [name for name in mine if os.path.dirname(name) not in split]
   if not taken:
+    theirs = errors.listed(f'{name} ({other.kinds[place]})' for name, place in other.networks.items())
+    ours = errors.listed(f'{name} ({kind})' for name, kind in mine.items())
     raise errors.UserError(
-      f'No layer of the run {run} has the name and the shapes of one of this run: it has '
-      f'{_listed(f"{name} ({other.kinds[place]})" for name, place in other.networks.items())}, and this one '
-      f'{_listed(f"{name} ({kind})" for name, kind in mine.items())}; give a run whose networks have a layer in common.'
+      f'No layer of the run {run} has the name and the shapes of one of this run: it has {theirs}, and this one '
+      f'{ours}; give a run whose networks have a layer in common.'
     )
   left = [
     f'{name} ({kind}' + (f', and {other_kinds[name]} there)' if other_kinds.get(name, kind) != kind else ')')
@@ -74,10 +73,10 @@ def find(run: str, networks: Any, policy: core.Policy) -> Start:
     if name not in taken
   ]
   steps = checkpoints.manifest(checkpoint)['steps']
-  lines = [f'{len(taken)} of {len(mine)} variables begin as in {run} at step {steps:,}: {_listed(taken)}.']
+  lines = [f'{len(taken)} of {len(mine)} variables begin as in {run} at step {steps:,}: {errors.listed(taken)}.']
   if left:
     lines.append(
-      f'{len(left)} of {len(mine)} variables keep their initial values, since none match them: {_listed(left)}.'
+      f'{len(left)} of {len(mine)} variables keep their initial values, since none match them: {errors.listed(left)}.'
     )
   return Start({name: other.value(pairs[name]) for name in taken}, lines)
 
@@ -86,9 +85,3 @@ def _of_policies(mine: Sequence[str], theirs: Sequence[str]) -> Dict[str, str]:
   """For names of one policy those of another one that are the same from where the names of each begin to differ."""
   there = dict(zip(naming.relative(theirs), theirs))
   return {name: there[seen] for name, seen in zip(mine, naming.relative(mine)) if seen in there}
-
-
-def _listed(names: Iterable[str]) -> str:
-  names = list(names)
-  more = len(names) - _SHOWN
-  return ', '.join(names[:_SHOWN]) + (f' and {more} more' if more > 0 else '')

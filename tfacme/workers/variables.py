@@ -64,21 +64,16 @@ def _matched(mine: Mapping[str, Any], theirs: Mapping[str, Any], what: str) -> S
   """For each variable of `mine` the name in `theirs` of the one that has the same name and shape."""
   matched = naming.match(list(mine), list(theirs))
   if matched is None:
+    ours, others = ([n for n in one if n not in other] for one, other in ((mine, theirs), (theirs, mine)))
     raise errors.UserError(
-      f'{what}, and acts by variables that are not among those: {_listed(mine, theirs)}, in place of '
-      f'{_listed(theirs, mine)}; publish the module by which it acts, or a copy of it.'
+      f'{what}, and acts by variables that are not among those: {errors.listed(ours)}, in place of '
+      f'{errors.listed(others)}; publish the module by which it acts, or a copy of it.'
     )
   for name, other in matched.items():
     shapes = tuple(theirs[other].shape), tuple(mine[name].shape)
     if shapes[0] != shapes[1]:
       raise errors.UserError(f'{what}, where {other} has the shape {shapes[0]}, and has {shapes[1]} itself.')
   return list(matched.values())
-
-
-def _listed(names: Mapping[str, Any], others: Mapping[str, Any]) -> str:
-  """The names that are not among the others; the first of them."""
-  only = [name for name in names if name not in others]
-  return ', '.join(only[:3]) + (f' and {len(only) - 3} more' if len(only) > 3 else '') or 'none'
 
 
 class VariableClient:
