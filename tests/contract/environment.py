@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import List
 
+import dm_env
 import numpy as np
+from dm_env import specs
 
 from tfacme import core, datasets
 from tfacme.testing import TwoStates
@@ -20,6 +22,18 @@ def hiding(seed: int) -> TwoStates:
 def truncating(seed: int) -> TwoStates:
   """In which no state is worth less because an episode is over."""
   return TwoStates(seed, truncates=True)
+
+
+class Pushed(TwoStates):
+  """A push to the left is action 0, and one to the right is action 1."""
+
+  def step(self, action: np.ndarray) -> dm_env.TimeStep:
+    """Goes to a state by the direction of a push between -1 and 1."""
+    return super().step(int(action[0] > 0))
+
+  def action_spec(self) -> specs.BoundedArray:
+    """The push."""
+    return specs.BoundedArray((1,), np.float32, -1.0, 1.0, 'push')
 
 
 def record(

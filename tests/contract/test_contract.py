@@ -1,6 +1,7 @@
 """The contract carries agents of every kind: each toy learns on every engine, to exactly its steps."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import threading
@@ -13,6 +14,7 @@ import tfacme
 from tests.contract import (
   average,
   beside,
+  distributional,
   dropout,
   environment,
   hybrid,
@@ -52,6 +54,7 @@ TOYS = {
   'masked': masked.experiment,
   'stubborn': stubborn.experiment,
   'two_parts': two_parts.experiment,
+  **{f'{head}_critic': functools.partial(distributional.experiment, head) for head in distributional.HEADS},
 }
 LAYOUT = tfacme.Layout(actors=2, slots=2)
 ENOUGH = environment.BEST - 0.5

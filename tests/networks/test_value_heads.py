@@ -6,7 +6,7 @@ import sonnet as snt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfacme import networks
+from tfacme import errors, networks
 
 
 def test_means():
@@ -58,3 +58,47 @@ def test_bounds_that_are_whole_numbers():
   output = networks.DiscreteValueHead(-10, 10, 5)(tf.zeros([1, 2]))
   np.testing.assert_array_equal(output.values, [[-10, -5, 0, 5, 10]])
   np.testing.assert_allclose(output.mean(), [0.0], atol=1e-6)  # All are as likely.
+
+
+@pytest.mark.parametrize(
+  'make, says',
+  [
+    (lambda: networks.DiscreteValueHead(1, 1), 'highest value of a critic is 1, and has to be more than 1'),
+    (lambda: networks.DiscreteValueHead(0, 1, 1), 'number of values of a critic is 1, and has to be at least 2'),
+    (lambda: networks.QuantileHead(0), 'number of quantiles of a critic is 0, and has to be at least 1'),
+    (lambda: networks.GaussianMixtureHead(0.5), 'number of parts of a critic is 0.5, and has to be a whole number'),
+  ],
+)
+def test_what_makes_no_distribution_is_said(make, says):
+  with pytest.raises(errors.UserError, match=says):
+    make()
+
+
+def test_backups_are_of_the_return_and_what_follows():
+  returns, discount = tf.constant([1.0, -2.0]), tf.constant([0.5, 0.0])
+  values = tf.constant([[0.0, 4.0], [8.0, 2.0]])
+  backed_up = [[1.0, 3.0], [-2.0, -2.0]]
+  discrete = networks.DiscreteValues(tf.constant([[1.0, 2.0], [3.0, 4.0]]), values).backup(returns, discount)
+  np.testing.assert_array_equal(discrete.values, backed_up)
+  np.testing.assert_array_equal(discrete.logits, [[1, 2], [3, 4]])
+  quantiles = networks.Quantiles(values, tf.constant([[0.25, 0.75]])).backup(returns, discount)
+  np.testing.assert_array_equal(quantiles.values, backed_up)
+  mixture = networks.GaussianMixture(tf.zeros([2, 2]), values, tf.math.log([[1.0, 2.0], [3.0, 4.0]]))
+  mixture = mixture.backup(returns, discount)
+  np.testing.assert_array_equal(mixture.means, backed_up)
+  np.testing.assert_allclose(tf.exp(mixture.log_stds)[0], [0.5, 1.0])
+  assert np.all(mixture.log_stds[1] == -10) and np.all(np.isfinite(mixture.log_prob(returns)))
+
+
+def test_samples_of_a_mixture():
+  mixture = networks.GaussianMixture(
+    tf.math.log([[0.25, 0.75], [1.0, 1e-30]]), tf.constant([[-5.0, 5.0], [1.0, 9.0]]), tf.math.log([[0.5, 1.0]] * 2)
+  )
+  drawn = mixture.sample(tf.constant([1, 2]), 10_000).numpy()
+  assert drawn.shape == (10_000, 2)
+  np.testing.assert_allclose((drawn < 0).mean(axis=0)[0], 0.25, atol=0.02)
+  low, high = drawn[drawn[:, 0] < 0, 0], drawn[drawn[:, 0] > 0, 0]
+  np.testing.assert_allclose([low.mean(), low.std(), high.mean(), high.std()], [-5, 0.5, 5, 1], atol=0.05)
+  np.testing.assert_allclose([drawn[:, 1].mean(), drawn[:, 1].std()], [1, 0.5], atol=0.03)
+  ensemble = networks.GaussianMixture(*(tf.stack([leaf, leaf]) for leaf in mixture))
+  assert ensemble.sample(tf.constant([1, 2]), 3).shape == (3, 2, 2)

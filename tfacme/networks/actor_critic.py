@@ -46,7 +46,8 @@ class policy_and_critics(networks.TorsoOptions):  # pylint: disable=invalid-name
   def critic_head(self) -> Optional[snt.Module]:
     """From features [B, F] to values, or to distributions over values; None is a `networks.ValueHead`.
 
-    Which distribution it is, `checks.check_policy_and_critics` is told.
+    Which distribution it is, `checks.check_policy_and_critics` is told. `losses.distributional` has a
+    loss for each kind, and `tests/contract/distributional.py` an example.
     """
     return None
 
