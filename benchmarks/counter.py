@@ -79,7 +79,7 @@ def simulate(options: Options, speed: float, seconds: float, in_time: bool) -> D
   budget = int(speed * seconds)
   now = 0.0
   counter = counting.Counter(budget, _UNIT, [[]])
-  called = _Called(counter, lambda: now)
+  called: Any = _Called(counter, lambda: now)
   speeds = random.lognormal(size=options.actors)
   speeds *= speed / speeds.sum()
   # Budgets and layouts of real runs say how long the lease is; the experiment's other parts play no role.

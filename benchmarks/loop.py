@@ -32,7 +32,7 @@ from tfacme.graph import building
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import numpy_replay
 from tfacme.tensors import compiling
-from tfacme.workers import acting, episodes
+from tfacme.workers import acting, random_policy
 
 _WARM_UP = 4  # turns after the first learning step
 _ACTIONS = 2000
@@ -63,7 +63,8 @@ class Options:
 def experiment(agent: str, options: Options, recording: str) -> tfacme.Experiment:
   """An agent as `tfacme train` has it, without evaluations and checkpoints, which are not part of the loop."""
   about = registry.about(agent)
-  task, make = about.benchmark, registry.default_networks(agent)
+  task = about.benchmark
+  make: Any = registry.default_networks(agent)
   return registry.experiment(
     agent,
     task,
@@ -157,7 +158,7 @@ def bare_parts(plan: plan_lib.Plan) -> Parts:
 def _environment(plan: plan_lib.Plan) -> Callable[[], Any]:
   environment = plan.experiment.environment(0)
   environment.reset()
-  random = episodes.RandomPolicy(plan.spec.actions)
+  random = random_policy.RandomPolicy(plan.spec.actions)
   actions = itertools.cycle([random(None) for _ in range(_ACTIONS)])
   return lambda: environment.step(next(actions))  # It resets by itself after the last step.
 

@@ -216,7 +216,7 @@ class Worker(Protocol):
 
   name: str
   tally: Tally  # its side of the counter
-  goes_on: bool  # in a run in one thread, whether it is stepped until it is blocked before others are stepped
+  runs_until_blocked: bool  # in a run in one thread: whether it is stepped until then before others are stepped
 
   def step(self, wait: float) -> Outcome:
     """Does one unit of work; waits at most about `wait` seconds (0: not at all) for what it needs."""

@@ -45,7 +45,7 @@ class Recorded:
 class Room(NamedTuple):
   """A run's replay and data."""
 
-  room: readers.Room
+  room: readers.Resources
   given: resolving.Given
 
   @property
@@ -64,7 +64,7 @@ def _given(dataset=None, described=(), step_spec=testing.SPEC, offline=None):
 def _room(dataset=None, described=(), seed=0, step_spec=testing.SPEC, offline=None):
   given = _given(dataset, described, step_spec, offline)
   replay = testing.NumpyBackend().replay(described) if described and not given.offline else None
-  return Room(readers.Room(replay, described, seed), given)
+  return Room(readers.Resources(replay, described, seed), given)
 
 
 def _open(source, room, name='source'):

@@ -295,11 +295,11 @@ def test_hearing_tells_what_is_new_and_else_only_listens(prompt):
   tally, other = _tally(counter, 'a'), _tally(counter, 'b')
   tally.add(STEPS, 3)
   tally.notes['loss'] = 1
-  tally.hear()
+  tally.refresh()
   assert counter.status()['steps'] == 3 and counter.status()['notes'] == {'a': {'loss': 1}}
   other.add(STEPS, 2)
   other.report(finished=True)
-  tally.hear()
+  tally.refresh()
   assert (tally.total(STEPS), tally.phase) == (5, 2)
 
 
@@ -353,7 +353,7 @@ def test_a_budget_smaller_than_what_was_spent_takes_nothing_back(tmp_path):
   tally = counting.Tally('a', smaller)
   tally.join([STEPS])
   assert [tally.allowance(STEPS, most) for most in (1, 4)] == [0, 0]
-  tally.settle(STEPS, 4)
+  tally.claim_next(STEPS, 4)
   assert tally.counts[STEPS] == 9 and smaller.status()['steps'] == 9
 
 

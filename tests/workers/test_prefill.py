@@ -295,7 +295,7 @@ class _Watcher(roles.Role):
 class _Watching:
   """The worker of a `_Watcher`."""
 
-  goes_on = False
+  runs_until_blocked = False
 
   def __init__(self, parts):
     self.name, self.tally, self._logger = parts.name, parts.tally, parts.logger()

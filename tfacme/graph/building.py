@@ -80,14 +80,14 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
       plan.taken.assign(nets)
     update = experiment.builder.update(nets, plan.seen_spec)
     random = networks.Randomness(networks.next_seed())
-  room = readers.Room(replay, plan.described, plan.seed('source'))
+  resources = readers.Resources(replay, plan.described, plan.seed('source'))
   learner = learning.Learner(
     learning.LearnerParts(
       name='learner',
       update=update,
       random=random,
       seed=plan.fresh_seed('learner'),
-      source=readers.open_source(plan.source, room),
+      source=readers.open_source(plan.source, resources),
       tally=counting.Tally('learner', counter),
       logger=plan.logger('learner'),
       log_every=experiment.logging.learner_every,

@@ -80,7 +80,7 @@ def _round(
     try:
       outcome = worker.step(0.0)
       did = did or not isinstance(outcome, core.Blocked)
-      while (outcome is _DID or outcome is _PART) and worker.goes_on and stop.signum is None:
+      while (outcome is _DID or outcome is _PART) and worker.runs_until_blocked and stop.signum is None:
         if outcome is _PART:
           show()
         outcome = worker.step(0.0)

@@ -38,8 +38,8 @@ _STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds b
 class Failure(NamedTuple):
   """How a node failed."""
 
-  story: str  # its traceback, or how it was killed
-  mistake: bool = False  # whether the story is one sentence for the user
+  account: str  # its traceback, or how it was killed
+  mistake: bool = False  # whether the account is one sentence for the user
 
 
 class Task(Protocol):
@@ -182,12 +182,12 @@ def raise_failure(tasks: Sequence[Task]) -> None:
   while not (first := _failures(tasks, at_first_hand=True)) and time.monotonic() < deadline:
     time.sleep(0.02)
   name, failure = (first or _failures(tasks))[0]
-  raise errors.UserError(failure.story) if failure.mistake else NodeFailed(name, failure.story)
+  raise errors.UserError(failure.account) if failure.mistake else NodeFailed(name, failure.account)
 
 
 def _failures(tasks: Sequence[Task], at_first_hand: bool = False) -> List[Tuple[str, Failure]]:
   failed = [(task.name, task.failure) for task in tasks if task.failure is not None]
-  return [(n, f) for n, f in failed if not (at_first_hand and 'tfacme.graph.remote.RemoteError' in f.story)]
+  return [(n, f) for n, f in failed if not (at_first_hand and 'tfacme.graph.remote.RemoteError' in f.account)]
 
 
 def _failure(error: BaseException) -> Failure:

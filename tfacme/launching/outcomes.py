@@ -8,8 +8,8 @@ import signal
 class NodeFailed(RuntimeError):
   """A node failed. The message has its name and its own traceback, or the signal that killed it."""
 
-  def __init__(self, node: str, story: str):
-    super().__init__(f'The node {node} failed:\n{story.rstrip()}')
+  def __init__(self, node: str, account: str):
+    super().__init__(f'The node {node} failed:\n{account.rstrip()}')
     self.node = node
 
 

@@ -60,7 +60,7 @@ class OpenSource(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Room:
+class Resources:
   """What sources are opened with.
 
   Attributes:
@@ -74,26 +74,26 @@ class Room:
   seed: int
 
 
-def open_source(source: Any, room: Room, name: str = 'source') -> OpenSource:
+def open_source(source: Any, resources: Resources, name: str = 'source') -> OpenSource:
   """Opens a source and everything in it.
 
   Args:
     source: of a run, as `resolving.resolve` gives it.
-    room: what it is opened with.
+    resources: what it is opened with.
     name: tells the seeds of data in different places apart.
   """
   if isinstance(source, sources.Sample):
-    assert room.replay is not None
-    table = tables.find(room.described, source.table)
-    return _Leaf(room.replay.reader(table, source.batch_size), table.items, source.batch_size)
+    assert resources.replay is not None
+    table = tables.find(resources.described, source.table)
+    return _Leaf(resources.replay.reader(table, source.batch_size), table.items, source.batch_size)
   if isinstance(source, recorded.Recorded):
-    reader = recorded.DataReader(source, seeds.derive(room.seed, name))
+    reader = recorded.DataReader(source, seeds.derive(resources.seed, name))
     return _Leaf(reader, source.items, source.batch_size)
   if isinstance(source, sources.Map):
-    return _Map(source.function, open_source(source.source, room, name))
+    return _Map(source.function, open_source(source.source, resources, name))
   if isinstance(source, sources.Mix):
-    return _Mix(source, [open_source(part, room, f'{name}/{i}') for i, part in enumerate(source.parts)])
-  return _Together({key: open_source(part, room, f'{name}/{key}') for key, part in source.sources.items()})
+    return _Mix(source, [open_source(part, resources, f'{name}/{i}') for i, part in enumerate(source.parts)])
+  return _Together({key: open_source(part, resources, f'{name}/{key}') for key, part in source.sources.items()})
 
 
 class _Leaf:

@@ -281,14 +281,14 @@ class Tally:
     self._granted, self._totals, self.phase = report
     self.notes = {}
 
-  def hear(self) -> None:
+  def refresh(self) -> None:
     """Gets the newest totals, and reports to the counter only what it does not know yet."""
     if self.counter.prompt and not self.notes and self.counts == self._reported:
       self._totals, self.phase = self.counter.news
     else:
       self.report()
 
-  def settle(self, unit: str, most: int) -> None:
+  def claim_next(self, unit: str, most: int) -> None:
     """Reports what was counted and claims the next `most` steps, if that costs nothing; else both wait."""
     if self.counter.prompt:
       self.report(Claim(self.counts[unit] + most, self.counts[unit] + most))

@@ -94,7 +94,7 @@ class EnvironmentLoop:
   the run's budget has steps left, so that a run ends at exactly its steps.
   """
 
-  goes_on = False
+  runs_until_blocked = False
 
   def __init__(self, parts: LoopParts):
     self.name = parts.name
@@ -141,7 +141,7 @@ class EnvironmentLoop:
     for slot in range(count):
       self._step(slot)
     self.tally.add(self._unit, count)
-    self.tally.settle(self._unit, len(self._environments))
+    self.tally.claim_next(self._unit, len(self._environments))
     if not rows.finite():
       self._explain()
     return core.Progress.DID

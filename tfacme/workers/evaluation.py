@@ -72,7 +72,7 @@ class Evaluator:
   What it plays is a function of the counts of the run, so that in one thread it repeats.
   """
 
-  goes_on = True  # An evaluation has variables that stay as they are, so in one thread it runs whole.
+  runs_until_blocked = True  # An evaluation has variables that stay as they are, so in one thread it runs whole.
 
   def __init__(self, parts: EvaluatorParts):
     self.name = parts.name
@@ -92,7 +92,7 @@ class Evaluator:
     """Plays a piece of an evaluation if one is due."""
     if self._done:
       return core.Progress.DONE
-    self.tally.hear()
+    self.tally.refresh()
     steps = self.tally.total(self._parts.unit)
     last = self.tally.phase >= counting.PHASES.index('evaluator')
     if self._playing is None and not self._begins(steps, last):

@@ -90,7 +90,7 @@ class Learner:
     self.tally.join(['learner_steps'])
 
   @property
-  def goes_on(self) -> bool:
+  def runs_until_blocked(self) -> bool:
     """See `core.Worker`: what a rate limiter or a budget limits, ends by itself."""
     return self._parts.paced and not self._budgeted
 
@@ -261,7 +261,7 @@ class Learner:
   def _wait_for_data(self, blocked: core.Blocked) -> core.Outcome:
     """Blocked; or done, if the actors are and have sent all they had."""
     finished = self.tally.phase > counting.ACTING
-    self.tally.hear()
+    self.tally.refresh()
     drained = finished and not self._budgeted and self._source.exhausted()
     return self._finish() if drained else blocked
 

@@ -99,7 +99,7 @@ class Prefill(roles.Role):
 class Prefiller:
   """Writes one episode at a time; a `core.Worker`."""
 
-  goes_on = True  # In a run in one thread it is done before the actors begin.
+  runs_until_blocked = True  # In a run in one thread it is done before the actors begin.
 
   def __init__(
     self,

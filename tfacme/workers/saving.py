@@ -45,7 +45,7 @@ class SaverParts:
 class Saver:
   """Saves learner, counter and replay together; the last worker of a run to be done; a `core.Worker`."""
 
-  goes_on = False
+  runs_until_blocked = False
 
   def __init__(self, parts: SaverParts):
     self.name = parts.name
@@ -59,7 +59,7 @@ class Saver:
     """Writes a checkpoint if one is due."""
     if self._done:
       return core.Progress.DONE
-    self.tally.hear()
+    self.tally.refresh()
     if self.tally.phase >= counting.PHASES.index('saver'):
       self._finish()
       self.tally.report(finished=True)
