@@ -34,7 +34,6 @@ from tests.contract import (
 )
 from tfacme import core, datasets, specs, testing
 from tfacme.graph import nodes
-from tfacme.loggers import csv_logger
 
 TOYS = {
   'on_policy': on_policy.experiment,
@@ -92,9 +91,7 @@ def make(recording):
 def test_it_learns_in_exactly_its_steps(toy, engine, make, tmp_path):
   experiment = make(toy)
   run = testing.check_runs(experiment, tmp_path, engine)
-  final = _rows(tmp_path, 'evaluator')[-1]
-  assert float(final['episode_return']) >= ENOUGH
-  assert int(final[experiment.budget.unit]) == experiment.budget.steps
+  assert float(testing.logs(tmp_path)['evaluator'][-1]['episode_return']) >= ENOUGH
   assert run.evaluate(episodes=10).mean >= ENOUGH  # the policy that it exported
   _check_actors(experiment, tmp_path)
   assert _left([node.name for node in nodes.of_program(tfacme.make_program(experiment))]) == []
@@ -104,7 +101,7 @@ def test_imitation_is_of_the_expert_whatever_the_environment_pays(tmp_path):
   """An expert who does everything wrong is followed as well: nothing comes through from the environment's rewards."""
   experiment = imitation.experiment(mistakes=1.0)
   tfacme.train(experiment, str(tmp_path))
-  assert float(_rows(tmp_path, 'evaluator')[-1]['episode_return']) <= 0.5
+  assert float(testing.logs(tmp_path)['evaluator'][-1]['episode_return']) <= 0.5
 
 
 @pytest.mark.parametrize('toy', TOYS)
@@ -147,13 +144,9 @@ def _short(make, toy):
   return make(toy, budget=tfacme.Budget(**{unit: 200 if toy == 'offline' else 300}))
 
 
-def _rows(run: pathlib.Path, log: str):
-  return csv_logger.read(str(run / 'logs' / f'{log}.csv'))
-
-
 def _check_actors(experiment, run: pathlib.Path) -> None:
   """Checks that the logged episodes are the budget, but for those that its end cut off; an offline run has none."""
-  rows = [row for actor in range(LAYOUT.actors) for row in _rows(run, f'actor-{actor}')]
+  rows = [row for name, rows in testing.logs(run).items() if name.startswith('actor-') for row in rows]
   assert {int(row['episode_length']) for row in rows} <= {environment.LENGTH}
   cut = (experiment.budget.actor_steps or 0) - environment.LENGTH * len(rows)
   assert 0 <= cut < environment.LENGTH * LAYOUT.actors * LAYOUT.slots

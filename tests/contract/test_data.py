@@ -8,20 +8,15 @@ from dm_env import specs as dm_specs
 
 import tfacme
 from tests.contract import beside, environment, relabelled
-from tfacme import core, datasets, specs
-from tfacme.loggers import csv_logger
+from tfacme import core, datasets, specs, testing
 from tfacme.replay import packing, relabelling
-
-
-def _learner(run):
-  return csv_logger.read(str(run / 'logs' / 'learner.csv'))
 
 
 def test_batches_are_half_replay_and_half_data(tmp_path):
   """Data stands beside the rows of the actors, without an age and with zeros for what their policy adds."""
   experiment = dataclasses.replace(beside.experiment(), budget=tfacme.Budget(actor_steps=200))
   tfacme.train(experiment, str(tmp_path))
-  rows = _learner(tmp_path)
+  rows = testing.logs(tmp_path)['learner']
   assert {(row['recorded'], row['recorded_have_age'], row['recorded_values']) for row in rows} == {
     ('0.5', '0.0', '0.0')
   }
@@ -47,7 +42,8 @@ def test_data_is_rewritten_as_the_rows_of_actors_are(tmp_path):
   written = dataclasses.replace(relabelled.experiment(**parts), builder=_Rewritten(), dataset=_written(recording))
   tfacme.train(written, str(tmp_path / 'written'))
   logs = [
-    [{k: row[k] for k in ('loss', 'return_to_go')} for row in _learner(tmp_path / run)] for run in ('read', 'written')
+    [{k: row[k] for k in ('loss', 'return_to_go')} for row in testing.logs(tmp_path / run)['learner']]
+    for run in ('read', 'written')
   ]
   assert logs[0] == logs[1] and len(logs[0]) == 101
   assert float(logs[0][-1]['return_to_go']) > 0
