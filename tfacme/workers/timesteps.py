@@ -76,8 +76,9 @@ class Intake:
   def check_reward(self, slot: int, timestep: dm_env.TimeStep) -> None:
     """Checks the reward and the discount of a step."""
     for number, value in ((self._reward, timestep.reward), (self._discount, timestep.discount)):
-      if value.__class__ in number.classes and number.low <= value <= number.high:
-        continue  # So it nearly always is.
+      # So it nearly always is. (numpy takes a microsecond to compare one of its scalars with a number.)
+      if value.__class__ in number.classes and number.low <= float(value) <= number.high:
+        continue
       try:
         number.check_kind(value)
         if not finite(value):
