@@ -101,7 +101,7 @@ class NumpyReader:
 
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Gives the items of a batch new priorities [B]."""
-    self._table.set_priorities(read.keys, read.positions, priorities)
+    self._table.set_priorities(read, priorities)
 
   def state(self) -> None:
     """None: all that is saved of it is in its table."""

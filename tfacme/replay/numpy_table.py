@@ -22,6 +22,7 @@ class Read:
   info: np.ndarray
   keys: np.ndarray
   positions: np.ndarray  # where the items were
+  removals: int  # of the table until then: while there is no other, items stay where they are
 
 
 class NumpyTable:
@@ -29,6 +30,7 @@ class NumpyTable:
 
   def __init__(self, table: tables.Table, store: RowStore, seed: int):
     self.table = table
+    self._prioritized = table.prioritized
     self._store = store
     self._which = store.codec.which(table.items)
     self._before = table.items.stack - 1  # row numbers of each item that are there for their frames only
@@ -47,6 +49,7 @@ class NumpyTable:
     self._tree = SumTree()
     self._changed: List[int] = []  # positions whose weight in the tree is out of date
     self._highest = 1.0  # priority of all that there were: what a new item gets (Schaul et al. 2016, algorithm 1)
+    self._removals = 0
     self.inserts = 0
     self.samples = 0
 
@@ -93,22 +96,28 @@ class NumpyTable:
       draws = [self._draw(1) for _ in range(batch_size)]
       rows = [item for items, _, _ in draws for item in items]
       positions = np.concatenate([drawn for _, drawn, _ in draws])
-      facts = {name: np.array([drawn[name] for _, _, drawn in draws]).reshape(-1) for name in draws[0][2]}
+      facts = {name: np.concatenate([np.ravel(drawn[name]) for _, _, drawn in draws]) for name in draws[0][2]}
     else:
       rows, positions, facts = self._draw(batch_size)
-    return Read(self._gather(rows), packing.pack_info(batch_size, now, **facts), facts['key'], positions)
+    info = packing.pack_info(batch_size, now, **facts)
+    return Read(self._gather(rows), info, facts['key'], positions, self._removals)
 
-  def set_priorities(self, keys: np.ndarray, positions: np.ndarray, priorities: np.ndarray) -> None:
-    """Gives the items of `keys` [B], which were at `positions` [B], new priorities; skips those that are gone."""
-    if self.table.prioritized:
+  def set_priorities(self, read: Read, priorities: np.ndarray) -> None:
+    """Gives the items of a batch new priorities [B]; skips those that are gone."""
+    positions = read.positions
+    if self._prioritized:
       self._highest = max(self._highest, float(np.maximum.reduce(priorities)))
-    moved = self._keys.take(positions) != keys
-    if np.logical_or.reduce(moved) or np.maximum.reduce(positions) >= self.size:  # Some may be gone.
-      positions = np.array([self._by_age.get(key, -1) for key in keys.tolist()], np.int64)
+    if read.removals != self._removals and self._moved(read):
+      positions = np.array([self._by_age.get(key, -1) for key in read.keys.tolist()], np.int64)
       positions, priorities = positions[positions >= 0], priorities[positions >= 0]
     self._priorities[positions] = priorities
-    if self.table.prioritized:
+    if self._prioritized:
       self._changed.extend(positions.tolist())
+
+  def _moved(self, read: Read) -> bool:
+    """Whether some items of a batch are elsewhere by now, or gone."""
+    moved = self._keys.take(read.positions) != read.keys
+    return np.logical_or.reduce(moved) or np.maximum.reduce(read.positions) >= self.size
 
   def numbers(self) -> Iterator[np.ndarray]:
     """The row numbers of all items by age, one item after the other, in pieces."""
@@ -153,7 +162,7 @@ class NumpyTable:
     self.inserts, self.samples = state['counts'].tolist()
     self._highest = float(state['highest'][0])
     self._random.bit_generator.state = json.loads(state['random'].tobytes().decode())
-    if self.table.prioritized:
+    if self._prioritized:
       self._changed = list(range(self.size))
 
   def _restore_numbers(
@@ -212,7 +221,7 @@ class NumpyTable:
     return np.array(positions, np.int64)
 
   def _touch(self, position: int) -> None:
-    if self.table.prioritized:
+    if self._prioritized:
       self._changed.append(position)
       if len(self._changed) > 4 * len(self._keys):  # Nobody samples.
         self._refresh()
@@ -247,6 +256,7 @@ class NumpyTable:
       self._remove(position)
 
   def _remove(self, position: int) -> None:
+    self._removals += 1
     end = self.size - 1
     self._store.release(self._item(position).tolist())
     del self._by_age[int(self._keys[position])]

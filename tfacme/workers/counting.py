@@ -132,7 +132,8 @@ class Counter:
       if counts != mine:  # Most reports tell nothing new, and in a run in one thread they come at every step.
         totals = dict(self._totals)
         for name, count in counts.items():
-          totals[name] = totals.get(name, 0) + count - mine.get(name, 0)
+          if (before := mine.get(name)) != count:
+            totals[name] = totals.get(name, 0) + count - (before or 0)
         mine.update(counts)
         self._totals = totals
       if claim is not None:

@@ -62,6 +62,7 @@ class Rows:
     self.columns = [{name: column[i] for name, column in columns.items()} for i in range(slots)]
     self.observation = tree.flatten(steps.observation)
     self._actions = tree.flatten(steps.action)
+    self._action = steps.action if isinstance(steps.action, np.ndarray) else None
     self._extras = tree.flatten(steps.extras)
     self._floats = [leaf for leaf in self.observation if leaf.dtype.kind == 'f']
     self._expects_extras = True  # until the first have been checked against the rows
@@ -71,7 +72,10 @@ class Rows:
     if self._expects_extras:
       _check_extras(self.steps.extras, extras)
       self._expects_extras = False
-    _put('actions', self._actions, [actions] if isinstance(actions, np.ndarray) else tree.flatten(actions))
+    if self._action is not None and actions.__class__ is np.ndarray and actions.shape == self._action.shape:
+      self._action[...] = actions
+    else:
+      _put('actions', self._actions, tree.flatten(actions))
     if self._extras:
       _put('extras', self._extras, tree.flatten(extras))
 
