@@ -64,6 +64,19 @@ def test_tables_of_one_replay_draw_differently():
   assert _samples(replay, described[0]) != _samples(replay, described[1])
 
 
+def test_a_batch_goes_on_when_what_is_left_has_no_weight():
+  table = _free(sampler=tables.Prioritized(1.0), max_times_sampled=2)
+  replay = _replay([table])
+  testing.Feed(replay.writer(), replay.codec)(testing.stream([3]))
+  reader = replay.reader(table, 3)
+  read = testing.read(reader)
+  reader.write_priorities(read, np.array([1.0, 0.0, 0.0]))
+  rest = testing.facts(testing.read(reader))
+  # Two batches of three are all that three items give which may be taken twice.
+  assert sorted([*testing.facts(read)['key'], *rest['key']]) == [0, 0, 1, 1, 2, 2] and reader.exhausted()
+  assert ((rest['probability'] > 0) & (rest['probability'] <= 1)).all()
+
+
 # --- Saved and restored ---
 
 _tables = st.builds(
