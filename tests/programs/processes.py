@@ -81,6 +81,15 @@ class Command:
       time.sleep(0.1)
     raise TimeoutError(f'{path} has not come to {lines} lines: {self._where_it_is()}')
 
+  def wait_for_checkpoint(self, run: pathlib.Path, seconds: float = 90.0) -> None:
+    """Waits until a run has written one."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and self.process.poll() is None:
+      if any(path.name.isdigit() for path in (run / 'checkpoints').glob('*')):
+        return
+      time.sleep(0.02)
+    raise TimeoutError(f'{run} has come to no checkpoint: {self._where_it_is()}')
+
   def _where_it_is(self) -> str:
     """All that it has said, and the stack of each thread of its nodes; ends it."""
     self.process.send_signal(signal.SIGSTOP)  # It would end all others when the first one ends.

@@ -47,7 +47,7 @@ def test_plain_launchpad_runs_it_to_the_end(tmp_path):
   lines = (run / 'logs' / 'evaluator.csv').read_text().splitlines()
   last = dict(zip(lines[0].split(','), lines[-1].split(',')))
   assert last['actor_steps'] == '1000'
-  (checkpoint,) = [path for path in (run / 'checkpoints').iterdir() if path.name.isdigit()]
+  checkpoint = max(path for path in (run / 'checkpoints').iterdir() if path.name.isdigit())
   counts = json.loads((checkpoint / 'counter' / 'counter.json').read_text())
   assert sum(own.get('actor_steps', 0) for own in counts.values()) == 1000
   assert (run / 'policy' / 'saved_model.pb').exists() and (run / 'learning_curve.png').exists()

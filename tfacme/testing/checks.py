@@ -105,7 +105,7 @@ def check_resumes(experiment: experiments.Experiment, folder: Folder) -> None:
     _expect(steps == budget.steps, f'A resumed run ended after {steps} of its {budget.steps} {budget.unit}.')
   _expect_same('Two runs that resumed from one checkpoint', *map(logs, resumed))
   if experiment.offline:
-    learned = [{'logs': logs(run), 'learned': _digests(run)['learner']} for run in (whole, resumed[0])]
+    learned = [{'log': logs(run)['learner'], 'learned': _digests(run)['learner']} for run in (whole, resumed[0])]
     _expect_same('A run and one that was stopped and resumed', *learned)
 
 
