@@ -191,7 +191,8 @@ class EnvironmentLoop:
 
   def _log(self, slot: int) -> None:
     self.tally.add('actor_episodes')
-    self._recent.append(float(np.sum(self._returns[slot])))
+    columns = episode_columns(self._returns[slot], self._lengths[slot])
+    self._recent.append(columns['episode_return'])
     self.tally.notes['recent_return'] = sum(self._recent) / len(self._recent)
     if self.tally.counts['actor_episodes'] % self._parts.log_every:
       return
@@ -203,7 +204,7 @@ class EnvironmentLoop:
       'actor_episodes': self.tally.total('actor_episodes'),
       'learner_steps': self._actor.version,
       'variables_age': max(0, self.tally.total('learner_steps') - self._actor.version),
-      **episode_columns(self._returns[slot], self._lengths[slot]),
+      **columns,
       'steps_per_second': (self.tally.counts[self._unit] - self._started[1]) / seconds,
       'timestamp': now,
     }
@@ -245,6 +246,8 @@ def close_all(environments: List[dm_env.Environment]) -> None:
 
 def episode_columns(episode_return: np.ndarray, length: float) -> dict[str, float]:
   """The columns of an episode; a reward with several parts adds one for each."""
+  if isinstance(episode_return, float):  # As a scalar of numpy is, for which its sum takes microseconds.
+    return {'episode_return': float(episode_return), 'episode_length': length}
   columns = {'episode_return': float(np.sum(episode_return)), 'episode_length': length}
   if np.ndim(episode_return):
     columns.update({f'episode_return_{i}': float(part) for i, part in enumerate(np.ravel(episode_return))})
