@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Callable, List, NamedTuple, Optional, Sequence
 
 HERE = pathlib.Path(__file__).parent
 _MARK = 'TFACME_TEST_COMMAND'
@@ -74,21 +74,21 @@ class Command:
 
   def wait_for(self, path: pathlib.Path, lines: int, seconds: float = 90.0) -> None:
     """Waits until a log has so many lines."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and self.process.poll() is None:
-      if path.exists() and path.read_text().count('\n') >= lines:
-        return
-      time.sleep(0.1)
-    raise TimeoutError(f'{path} has not come to {lines} lines: {self._where_it_is()}')
+    there = lambda: path.exists() and path.read_text().count('\n') >= lines
+    self._wait_until(there, f'{path} has not come to {lines} lines', seconds)
 
   def wait_for_checkpoint(self, run: pathlib.Path, seconds: float = 90.0) -> None:
     """Waits until a run has written one."""
+    there = lambda: any(path.name.isdigit() for path in (run / 'checkpoints').glob('*'))
+    self._wait_until(there, f'{run} has come to no checkpoint', seconds)
+
+  def _wait_until(self, condition: Callable[[], bool], otherwise: str, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and self.process.poll() is None:
-      if any(path.name.isdigit() for path in (run / 'checkpoints').glob('*')):
+      if condition():
         return
       time.sleep(0.02)
-    raise TimeoutError(f'{run} has come to no checkpoint: {self._where_it_is()}')
+    raise TimeoutError(f'{otherwise}: {self._where_it_is()}')
 
   def _where_it_is(self) -> str:
     """All that it has said, and the stack of each thread of its nodes; ends it."""

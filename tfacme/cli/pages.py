@@ -72,11 +72,10 @@ def _environment(made: Any, options: Any) -> Any:
 
 def _with_parts(builder: core.Builder, options: Any) -> core.Builder:
   """The builder with what its options say."""
-  changes = {name: getattr(options, name) for name in _parts(builder)}
-  for name in changes:
-    inner = getattr(builder, name)
-    if isinstance(inner, core.Builder):
-      changes[name] = _with_parts(inner, changes[name])
+  changes = {}
+  for name in _parts(builder):
+    part, given = getattr(builder, name), getattr(options, name)
+    changes[name] = _with_parts(part, given) if isinstance(part, core.Builder) else given
   return dataclasses.replace(builder, **changes)
 
 
