@@ -39,11 +39,11 @@ class Update(tf.Module):
     super().__init__()
     self._policy, (self._critic,), self._loss = made.policy, made.critics, loss
     self._critic_optimizer = updates.Adam(self._critic.trainable_variables, 0.01)
-    self._policy_optimizer = updates.Adam(self._policy.trainable_variables, 0.0003)
+    self._policy_optimizer = updates.Adam(self._policy.trainable_variables, 0.001)
     self.published = {'policy': self._policy}
 
   def __call__(self, batch):
-    transition = updates.n_step_transition(batch, configs.NStepConfig(discount=0.9))
+    transition = updates.n_step_transition(batch, configs.NStepConfig(discount=0.5))
     values = lambda observation: self._critic(observation, self._policy(observation).mode())
     target = values(transition.next_observation).backup(transition.returns, transition.discount)
     online = lambda: self._critic(transition.observation, transition.action)
@@ -59,7 +59,7 @@ class Builder(core.Builder):
   loss: Callable
 
   def tables(self, spec):
-    return [tables.Table(items.Items(length=2), tables.sample_to_insert_ratio(16.0, 100, 100.0), max_size=5000)]
+    return [tables.Table(items.Items(length=2), tables.sample_to_insert_ratio(16.0, 400, 100.0), max_size=5000)]
 
   def source(self, spec):
     return sources.Sample('replay', batch_size=32)
@@ -74,5 +74,5 @@ class Builder(core.Builder):
 
 def experiment(name: str, seed: int = 0) -> tfacme.Experiment:
   """With a critic that has the head of this name."""
-  (head, loss), budget = HEADS[name], tfacme.Budget(actor_steps=2500)
+  (head, loss), budget = HEADS[name], tfacme.Budget(actor_steps=4000)
   return tfacme.Experiment(Builder(loss), environment.Pushed, Networks((32,), critics=1, head=head), budget, seed)

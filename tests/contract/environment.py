@@ -25,11 +25,15 @@ def truncating(seed: int) -> TwoStates:
 
 
 class Pushed(TwoStates):
-  """A push to the left is action 0, and one to the right is action 1."""
+  """A push to the left is action 0 and one to the right is action 1, the surer the harder it is.
+
+  So what is to be expected of a push changes with it everywhere. Were it the direction alone that counted, it would be
+  flat on both sides, and a critic's gradient could leave a policy on the wrong one.
+  """
 
   def step(self, action: np.ndarray) -> dm_env.TimeStep:
-    """Goes to a state by the direction of a push between -1 and 1."""
-    return super().step(int(action[0] > 0))
+    """Goes to a state by a push between -1 and 1."""
+    return super().step(int(self._random.uniform(-1, 1) < action[0]))
 
   def action_spec(self) -> specs.BoundedArray:
     """The push."""
