@@ -32,6 +32,10 @@ def test_unknown_name_comes_with_the_nearest():
   assert str(error) == "There is no agent 'dqm'; did you mean dqn?"
 
 
+def test_what_is_no_name_is_unknown_too():
+  assert str(errors.unknown('policy', None, ['evaluation'], 'choose one.')) == "There is no policy 'None'; choose one."
+
+
 def test_unknown_name_that_is_near_to_none_comes_with_the_hint():
   error = errors.unknown('agent', 'xyz', ['dqn'], hint='`tfacme agents` lists them.')
   assert str(error) == "There is no agent 'xyz'; `tfacme agents` lists them."

@@ -19,7 +19,7 @@ import numpy as np
 
 from tfacme import errors
 
-SCHEMA = 2  # Of the folder; a checkpoint of another schema is refused.
+SCHEMA = 3  # Of the folder; a checkpoint of another schema is refused.
 _LOG = logging.getLogger('tfacme')
 _MANIFEST = 'manifest.json'
 _KEYS = {'schema', 'steps', 'complete', 'digests', 'files'}  # of a manifest

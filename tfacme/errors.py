@@ -84,7 +84,7 @@ def listed(names: Iterable[str], most: int = 3, more: str = 'more') -> str:
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:
   """The error for a name that does not exist, with the nearest names that do."""
-  known = list(known)
+  known, name = list(known), str(name)
   alike = [other for other in known if other.lower() == name.lower()]
   return no_such(kind, name, alike or difflib.get_close_matches(name, known, n=3, cutoff=0.4), hint)
 

@@ -153,7 +153,8 @@ def _check_mask(mask: Any, action_spec: Any) -> None:
     tree.assert_same_structure(mask, action_spec)
   except (TypeError, ValueError) as error:
     raise errors.UserError(
-      'The action_mask of the observation is another nest than the actions, and has to be of their structure.'
+      f'The action_mask of the observation is another nest than the actions: it is {_structure(mask)}, and has to be '
+      f'{_structure(action_spec)}.'
     ) from error
   for (path, part), action in zip(paths(mask).items(), tree.flatten(action_spec)):
     if is_choice(action) and tuple(part.shape) != _mask_shape(action):
@@ -161,6 +162,11 @@ def _check_mask(mask: Any, action_spec: Any) -> None:
         f'The {f"action_mask {path}".rstrip()} of the observation is of shape {tuple(part.shape)}, and has to be of '
         f'{_mask_shape(action)}, for {describe(action)}.'
       )
+
+
+def _structure(nest: Any) -> str:
+  """A nest in words, with dots for its leaves."""
+  return str(tree.map_structure(lambda _: ..., nest)).replace('Ellipsis', '...')
 
 
 def describe(action_spec: Any) -> str:

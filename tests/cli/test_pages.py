@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 import tfacme
-from tfacme import cli, core, environments, experiments, launching
+from tests.contract import environment as toys
+from tfacme import cli, core, datasets, environments, experiments, launching
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,6 +144,26 @@ def test_so_are_those_of_an_agent_inside_another(calls):
 
   assert cli.page(wrapped, ['--agent.config.rate', '0.25']) == 0
   assert calls[-1][0].builder == core.BuilderWrapper(ToyBuilder(Config(rate=0.25)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Imitating(core.BuilderWrapper):
+  """Has recorded data, and a field that is named as an option of every page."""
+
+  demonstrations: Any = None
+  networks: Any = None
+
+
+def test_recorded_data_and_what_is_named_as_another_option_have_none(calls):
+  data, own = datasets.memory(toys.record(2)), Networks(units=1)
+
+  def imitating(seed):
+    return dataclasses.replace(page(seed), builder=Imitating(ToyBuilder(), demonstrations=data, networks=own))
+
+  assert cli.page(imitating, ['--agent.config.rate', '0.25', '--networks.units', '9']) == 0
+  made = calls[-1][0]
+  assert made.builder.demonstrations is data and made.builder.networks is own
+  assert made.networks == Networks(units=9) and made.builder.agent == ToyBuilder(Config(rate=0.25))
 
 
 @pytest.mark.parametrize(

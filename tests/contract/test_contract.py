@@ -91,7 +91,9 @@ def make(recording):
 def test_it_learns_in_exactly_its_steps(toy, engine, make, tmp_path):
   experiment = make(toy)
   run = testing.check_runs(experiment, tmp_path, engine)
-  assert float(testing.logs(tmp_path)['evaluator'][-1]['episode_return']) >= ENOUGH
+  final = testing.logs(tmp_path)['evaluator'][-1]
+  assert float(final['episode_return']) >= ENOUGH
+  assert int(final[experiment.budget.unit]) == experiment.budget.steps
   assert run.evaluate(episodes=10).mean >= ENOUGH  # the policy that it exported
   _check_actors(experiment, tmp_path)
   assert _left([node.name for node in nodes.of_program(tfacme.make_program(experiment))]) == []

@@ -57,6 +57,10 @@ def test_memory_travels_and_has_a_hash():
     ([_episode(1)._replace(last=np.array([True, True]))], 'marked as last'),
     ([_episode(0)], 'at least two rows'),
     ([_episode(1)._replace(reward=np.zeros(3))], 'In episode 0, reward is of the shape'),
+    (
+      [_episode(1)._replace(discount=np.array([7.0, 0.0]))],
+      'discounts from 0 to 7, and they have to lie between 0 and',
+    ),
   ],
 )
 def test_check_names_what_is_wrong(episodes, message):

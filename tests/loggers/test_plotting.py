@@ -120,6 +120,15 @@ def test_what_makes_another_experiment_makes_another_line(one, other, labels, tm
   assert [(line.label, len(line.runs)) for line in lines] == list(zip(labels, (1, 2)))
 
 
+def test_seeds_that_began_with_seeds_of_one_experiment_are_one_line(tmp_path):
+  starts = [make_run(tmp_path / f'bc{i}', [(1, 1.0)], seed=i, agent='bc') for i in range(2)]
+  starts.append(make_run(tmp_path / 'bc2', [(1, 1.0)], seed=2, agent='bc', stack=4))
+  runs = [make_run(tmp_path / f'{i}', [(1, 1.0)], seed=i, start=start) for i, start in enumerate(starts)]
+  lines = plotting._lines(runs)
+  assert [len(line.runs) for line in lines] == [2, 1]
+  assert all('start bc#' in line.label for line in lines)
+
+
 def test_steps_of_different_kinds_are_not_drawn_on_one_axis(tmp_path):
   acted = make_run(tmp_path / 'a', [(1, 1.0)], budget={'actor_steps': 1})
   learned = make_run(tmp_path / 'b', [(1, 1.0)], unit='learner_steps', budget={'learner_steps': 1})

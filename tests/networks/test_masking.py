@@ -1,6 +1,7 @@
 """What a mask does to the outputs of networks."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfacme import networks
@@ -14,6 +15,12 @@ def test_values():
     lambda observation: tf.constant([[1.0, 2.0, 0.5]]), {'action_mask': _LEGAL, 'x': tf.ones([1, 2])}
   )
   np.testing.assert_array_equal(q, [[1.0, networks.ILLEGAL, 0.5]])
+
+
+@pytest.mark.parametrize('precision', [tf.float16, tf.bfloat16, tf.float64])
+def test_values_of_any_precision(precision):
+  q = masking.masked(tf.constant([[1.0, 2.0, 0.5]], precision), _LEGAL)
+  assert q.dtype == precision and networks.epsilon_greedy(q, 0.0, tf.constant([1, 2])).numpy().tolist() == [0]
 
 
 def test_without_a_mask_nothing_is_altered():

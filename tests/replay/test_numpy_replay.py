@@ -77,6 +77,19 @@ def test_a_batch_goes_on_when_what_is_left_has_no_weight():
   assert ((rest['probability'] > 0) & (rest['probability'] <= 1)).all()
 
 
+@pytest.mark.parametrize('drawn', [1, 2])
+def test_priorities_of_items_that_their_own_batch_used_up_are_passed_over(drawn):
+  table = _free(sampler=tables.Prioritized(1.0), max_times_sampled=1)
+  replay = _replay([table])
+  testing.Feed(replay.writer(), replay.codec)(testing.stream([6]))
+  reader = replay.reader(table, drawn)
+  left = testing.facts(testing.read(reader))['table_size'][0]
+  read = testing.read(reader)
+  reader.write_priorities(read, np.full(drawn, 50.0))  # Others have moved to where these items were.
+  probability = testing.facts(testing.read(reader))['probability'][0]
+  assert probability == pytest.approx(1 / (left - 2 * drawn))
+
+
 # --- Saved and restored ---
 
 _tables = st.builds(

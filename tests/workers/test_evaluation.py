@@ -164,6 +164,15 @@ def test_one_that_was_stopped_while_it_was_played_is_due_anew(tmp_path, monkeypa
   assert [row['evaluator_episodes'] for row in rows] == [4, 6]
 
 
+def test_one_that_was_missed_is_not_played_where_the_last_one_is():
+  """Where actors have spent the budget meanwhile, as they may in processes of their own."""
+  evaluator, rows, come_to = make(Rewarding(5), episodes=2, every=400)
+  evaluator.tally.counter.report('actor-0', {'actor_steps': 1000})
+  assert isinstance(evaluator.step(0.0), core.Blocked)
+  come_to(1000)
+  assert _at(rows) == [1000]
+
+
 @pytest.mark.parametrize('length', [5, 12, 20, 45])
 @pytest.mark.parametrize('stops', [(950,), (100, 200), (50, 450, 470), range(10, 1000, 10)])
 def test_a_run_that_was_stopped_between_them_plays_as_many(length, stops, tmp_path):

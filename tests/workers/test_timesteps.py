@@ -125,6 +125,7 @@ def test_a_nest_of_another_structure_is_told_by_what_differs(value, says):
     ({'discount': None}, 'discount_spec: the discount is None, and the spec says a number'),
     ({'discount': 7.0}, 'discount_spec: the discount is 7.0, and has to lie between 0 and 1'),
     ({'discount': np.float32(-0.5)}, 'discount_spec: the discount is -0.5, and has to lie between 0 and 1'),
+    ({'reward': 10**400}, 'reward_spec: the reward is beyond all real numbers'),
     ({'reward': -1e39}, r'reward_spec: the reward is -1e\+39, and has to lie between -3.40282e\+38 and 3.40282e\+38'),
   ],
 )

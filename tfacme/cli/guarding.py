@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import traceback
@@ -31,12 +32,24 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
   except (launching.NodeFailed, launching.DeadlockError) as failure:
     print(f'tfacme: {failure}', file=sys.stderr)
     return _FAILED
-  except BrokenPipeError:  # Who reads the output has enough of it, as `head` has.
-    return _FAILED
+  except BrokenPipeError:
+    if not _is_unread(sys.stdout):
+      raise
+    return _FAILED  # Who read the output has enough of it, as `head` has.
   except KeyboardInterrupt:
     print('tfacme: stopped at once; a run resumes from its last checkpoint', file=sys.stderr)
     return _INTERRUPTED
   return 0
+
+
+def _is_unread(stream: Any) -> bool:
+  """Whether a stream goes into a pipe that nobody reads any more."""
+  try:
+    poller = select.poll()
+    poller.register(stream.fileno(), select.POLLOUT)
+    return any(event & select.POLLERR for _, event in poller.poll(0))
+  except (OSError, ValueError):  # It is no file, or closed.
+    return False
 
 
 def _code_of(request: SystemExit) -> int:

@@ -48,6 +48,10 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   running.run(experiment, options.workdir or _workdir(experiment), options.launch)
 
 
+# What other options are named by.
+_TAKEN = frozenset({'networks', 'env', *(field.name for field in dataclasses.fields(options_lib.PageOptions))})
+
+
 @dataclasses.dataclass(frozen=True)
 class _Inner:
   """The agent inside."""
@@ -56,13 +60,17 @@ class _Inner:
 def _parts(builder: core.Builder) -> Dict[str, Any]:
   """What of a builder has options: its fields that are dataclasses (`--config.FIELD`, `--loss.FIELD`), by name.
 
-  Of the agent which a builder is around it is the same (`--agent.config.FIELD`).
+  Of the agent which a builder is around it is the same (`--agent.config.FIELD`). Recorded data have none, nor has a
+  field that is named as an option of every page.
   """
   parts = {}
   for field in dataclasses.fields(builder):  # type: ignore[arg-type]
     part = getattr(builder, field.name)
-    parts[field.name] = options_lib.with_parts(_Inner, _parts(part))() if isinstance(part, core.Builder) else part
-  return {name: part for name, part in parts.items() if dataclasses.is_dataclass(part) and not isinstance(part, type)}
+    if isinstance(part, core.Builder):
+      parts[field.name] = options_lib.with_parts(_Inner, _parts(part))()
+    elif dataclasses.is_dataclass(part) and not isinstance(part, type) and not hasattr(part, 'episodes'):
+      parts[field.name] = part
+  return {name: part for name, part in parts.items() if name not in _TAKEN}
 
 
 def _environment(made: Any, options: Any) -> Any:

@@ -111,6 +111,12 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
   for name in ('observation', 'action', 'reward', 'discount'):
     for path, leaf in tree.flatten_with_path(getattr(step, name)):
       check_finite('/'.join(map(str, (name, *path))), leaf, where)
+  discounts = np.asarray(step.discount)
+  if not ((0 <= discounts) & (discounts <= 1)).all():
+    raise errors.UserError(
+      f'In {where} there are discounts from {discounts.min():g} to {discounts.max():g}, and they have to lie between 0 '
+      'and 1.'
+    )
   for spec, values in [] if action_spec is None else zip(tree.flatten(action_spec), tree.flatten(step.action)):
     count = getattr(spec, 'num_values', None)
     if count is not None and not ((0 <= values) & (values < count)).all():

@@ -7,8 +7,6 @@ import logging
 import os
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-import tree
-
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
@@ -313,4 +311,4 @@ def _check_evaluations(experiment: experiments.Experiment, spec: specs.Environme
 
 def _kinds(nest: Any) -> Any:
   """Shapes and types, which a policy is made for; bounds may differ."""
-  return {'/'.join(map(str, path)): (tuple(s.shape), str(s.dtype)) for path, s in tree.flatten_with_path(nest)}
+  return {path: (tuple(s.shape), str(s.dtype)) for path, s in specs.paths(nest).items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import os
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -159,7 +160,17 @@ def _settings(description: Dict[str, Any]) -> Dict[str, str]:
     add(name, description.get(name))
   for name in _EVALUATED:
     add(f'evaluation.{name}', _evaluation(description).get(name))
+  flat['start'] = _start(description.get('start'))
   return flat
+
+
+def _start(run: Optional[str]) -> str:
+  """What a run began with: the same for all seeds of another experiment, if that can be found from here."""
+  if run is None or not os.path.exists(os.path.join(run, 'experiment.json')):
+    return str(run)
+  description = _description(run)
+  settings = json.dumps([_settings(description), description.get('environment')], sort_keys=True)
+  return f'{description.get("agent", "agent")}#{hashlib.blake2b(settings.encode(), digest_size=3).hexdigest()}'
 
 
 def _what_differs(mine: Dict[str, str], every: Sequence[Dict[str, str]]) -> List[str]:

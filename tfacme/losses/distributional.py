@@ -16,7 +16,7 @@ from typing import Any, Callable
 
 import tensorflow as tf
 
-from tfacme import networks
+from tfacme import errors, networks
 from tfacme.losses import values
 
 # (distribution of the critic [..., N], distribution to learn towards [..., N']) -> loss [...]
@@ -65,9 +65,9 @@ def quantile_huber(online: networks.Quantiles, target: networks.Quantiles, delta
   Returns:
     sum_i mean_j |tau_i - [u_ij < 0]| huber(u_ij), [...].
   """
-  errors = tf.stop_gradient(target.values)[..., tf.newaxis, :] - online.values[..., tf.newaxis]  # [..., N, N']
-  weights = tf.abs(online.fractions[..., tf.newaxis] - tf.cast(errors < 0.0, errors.dtype))
-  return tf.reduce_sum(tf.reduce_mean(weights * values.huber(errors, delta), axis=-1), axis=-1)
+  wrong = tf.stop_gradient(target.values)[..., tf.newaxis, :] - online.values[..., tf.newaxis]  # [..., N, N']
+  weights = tf.abs(online.fractions[..., tf.newaxis] - tf.cast(wrong < 0.0, wrong.dtype))
+  return tf.reduce_sum(tf.reduce_mean(weights * values.huber(wrong, delta), axis=-1), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +81,9 @@ class SampledCrossEntropy:
   """
 
   samples: int = 32
+
+  def __post_init__(self):
+    errors.count('The number of samples of SampledCrossEntropy', self.samples)
 
   def __call__(self, online: networks.GaussianMixture, target: networks.GaussianMixture) -> tf.Tensor:
     """The mean over samples of -log p(sample), [...]."""

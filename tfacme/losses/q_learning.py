@@ -10,7 +10,8 @@ A variant is a function of the networks and of a batch of transitions, so that i
 The networks return values [B, A] in which illegal actions are masked. Outputs of the target network need no
 `stop_gradient`: gradients are taken with respect to the online network alone.
 
-Where networks have memory, a variant is a function of the values that they gave along sequences (`SequenceQLoss`).
+Where networks have memory, a variant is a function of the values that they gave along sequences (`SequenceQLoss`): of
+these alone, since a network that is called once more would begin with another state.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class Sequence(NamedTuple):
 
   action: tf.Tensor  # integer [B, T]
   mask: tf.Tensor  # float [B, T], 1 where a row starts a transition; nothing is learned from the others
-  targets: Callable[[tf.Tensor], tf.Tensor]  # from values [B, T + 1] to the returns [B, T] of n steps that end in them
+  # From values [B, T + 1] to the returns [B, T] of n steps that end in them; a second argument [B, T] is added to the
+  # rewards.
+  targets: Callable[..., tf.Tensor]
 
 
 # (values of the online network [B, T + 1, A], those of the target network, sequence) -> Losses

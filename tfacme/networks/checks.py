@@ -108,6 +108,11 @@ def check_policy_and_critics(
       check_output(f'A critic of {agent}', output, (), 'a single value')
     else:
       _check_kind(f'A critic of {agent}', output, value, 'over values')
+      shape = tf.nest.flatten(output)[0].shape
+      if shape.rank != 2:
+        raise errors.UserError(
+          f'A critic of {agent} returns a networks.{value.__name__} of shape {shape}, and has to return one of [B, N].'
+        )
   # They are evaluated together, by a `networks.Ensemble`.
   shapes = [tf.nest.flatten(output)[0].shape[1:] for output in outputs]
   other = next((shape for shape in shapes if shape != shapes[0]), None)

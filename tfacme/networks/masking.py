@@ -33,7 +33,8 @@ def masked(output: Any, legal: Optional[core.Nest]) -> Any:
     return output
   if hasattr(output, 'masked'):
     return output.masked(legal)
-  return tf.where(legal, output, tf.where(tf.reduce_any(legal, axis=-1, keepdims=True), ILLEGAL, 0.0))
+  outside = tf.where(tf.reduce_any(legal, axis=-1, keepdims=True), ILLEGAL, 0.0)
+  return tf.where(legal, output, tf.cast(outside, output.dtype))
 
 
 def evaluate(network: Any, observation: core.Nest) -> Any:

@@ -91,6 +91,7 @@ class NumpyTable:
 
   def sample(self, batch_size: int, now: int) -> Read:
     """A batch, packed."""
+    removals = self._removals  # before its own draws, which may remove items and move others
     if self.table.max_times_sampled and isinstance(self.table.sampler, (tables.Uniform, tables.Prioritized)):
       # One by one, since an item that was sampled often enough is no longer there for the rest of the batch.
       draws = [self._draw(1) for _ in range(batch_size)]
@@ -100,7 +101,7 @@ class NumpyTable:
     else:
       rows, positions, facts = self._draw(batch_size)
     info = packing.pack_info(batch_size, now, **facts)
-    return Read(self._gather(rows), info, facts['key'], positions, self._removals)
+    return Read(self._gather(rows), info, facts['key'], positions, removals)
 
   def set_priorities(self, read: Read, priorities: np.ndarray) -> None:
     """Gives the items of a batch new priorities [B]; skips those that are gone."""

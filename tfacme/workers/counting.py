@@ -13,6 +13,9 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Pro
 from tfacme import checkpoints
 
 
+OWN = '_'  # Counts whose names begin so are what a node keeps for itself: they add up to nothing.
+
+
 class Report(NamedTuple):
   """What the counter answers.
 
@@ -163,7 +166,7 @@ class Counter:
         'unit': self._unit,
         'steps': self._totals.get(self._unit, 0),
         'budget': self._budget,
-        'totals': self._totals,
+        'totals': {name: count for name, count in self._totals.items() if not name.startswith(OWN)},
         'phase': self._phase,
         'held_seconds': self.held,
         'notes': {node: dict(self._notes[node]) for node in names if node in self._notes},

@@ -264,7 +264,7 @@ def _put(what: str, leaves: Sequence[np.ndarray], values: Sequence[np.ndarray]) 
 
 def _check_extras(rows: core.Nest, given: core.Nest) -> None:
   """Raises a `UserError` unless an actor adds what its builder said of it."""
-  names = [sorted('/'.join(map(str, path)) for path, _ in tree.flatten_with_path(nest)) for nest in (given, rows)]
+  names = [sorted(specs.paths(nest)) for nest in (given, rows)]
   if names[0] != names[1]:
     raise errors.UserError(
       f'The actor adds {names[0] or "nothing"} to a row, and its rows have {names[1] or "nothing"}: what an actor of '

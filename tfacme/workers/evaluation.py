@@ -21,9 +21,9 @@ _FEWEST = 5  # of one before it: by fewer, no curve shows how much they vary
 SHARE = 0.25  # of the steps of a run with actors, that all evaluations before the last ones take
 # Counts by which a resumed run goes on where its checkpoint left it. One that was stopped while it was played is due
 # anew, since they change when it has ended.
-_BEGUN = 'evaluation_begun'  # the steps of the run at which the newest one began
-_DUE = 'evaluation_due'  # those at which one was last due, and was played or postponed
-_LAST_EPISODES, _LAST_STEPS = 'evaluation_episodes', 'evaluation_steps'  # of the newest one
+_BEGUN = f'{counting.OWN}evaluation_begun'  # the steps of the run at which the newest one began
+_DUE = f'{counting.OWN}evaluation_due'  # those at which one was last due, and was played or postponed
+_LAST_EPISODES, _LAST_STEPS = f'{counting.OWN}evaluation_episodes', f'{counting.OWN}evaluation_steps'  # of that one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +106,8 @@ class Evaluator:
 
   def _begins(self, steps: int, last: bool) -> bool:
     """Begins an evaluation if one is due."""
-    if not last and steps < self._next:
-      return False
+    if not last and (steps < self._next or steps >= self._parts.budget):
+      return False  # With the budget spent, only the last one is of variables that nothing else is evaluated on.
     episodes = self._parts.episodes if last else self._affordable(steps)
     if episodes:
       self._is_last, self._episodes = last, episodes

@@ -76,16 +76,18 @@ class Intake:
   def check_reward(self, slot: int, timestep: dm_env.TimeStep) -> None:
     """Checks the reward and the discount of a step."""
     for number, value in ((self._reward, timestep.reward), (self._discount, timestep.discount)):
-      # So it nearly always is. (numpy takes a microsecond to compare one of its scalars with a number.)
-      if value.__class__ in number.classes and number.low <= float(value) <= number.high:
-        continue
       try:
+        # So it nearly always is. (numpy takes a microsecond to compare one of its scalars with a number.)
+        if value.__class__ in number.classes and number.low <= float(value) <= number.high:
+          continue
         number.check_kind(value)
         if not finite(value):
           raise not_finite(f'{self._where(slot)}: the {number.name} is {value}')
         number.check_range(value)
       except _WrongError as error:
         raise self._told(error, slot, number.name) from error
+      except OverflowError:  # of a whole number that is larger than any real one
+        raise self._told(_WrongError(f'the {number.name} is beyond all real numbers'), slot, number.name) from None
 
   def _told(self, error: _WrongError, slot: int, what: str) -> errors.UserError:
     """The error with where it was and what to do."""

@@ -21,7 +21,8 @@ class R2D2Builder(core.Builder):
 
   Attributes:
     config: its hyperparameters.
-    loss: a variant of Q-learning along sequences, see `losses.q_learning`; None is double Q-learning.
+    loss: a variant of Q-learning along sequences, a `losses.q_learning.SequenceQLoss` and not the kind that DQN takes;
+      None is double Q-learning.
     explore: picks actions by their values, see `networks.Explore`; None is epsilon-greedy as the config has it.
   """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Tuple
+from typing import Any, Tuple
 
 import tensorflow as tf
 
@@ -76,10 +76,10 @@ class R2D2Update(tf.Module):
     online_state, target_state = tf.nest.map_structure(tf.stop_gradient, states)
     return rows, batch.mask[:, length:-1], online_state, target_state
 
-  def _targets(self, steps: core.Step, mask: tf.Tensor, bootstrap: tf.Tensor) -> tf.Tensor:
+  def _targets(self, steps: core.Step, mask: tf.Tensor, bootstrap: tf.Tensor, bonus: Any = 0.0) -> tf.Tensor:
     """The n-step targets [B, trace] that end in these values [B, trace + 1], squashed as they are (section 2.3)."""
     config = self._config
-    rewards = values.clip_rewards(steps.reward[:, :-1], config.max_abs_reward)
+    rewards = values.clip_rewards(steps.reward[:, :-1], config.max_abs_reward) + bonus
     if config.transform_values:
       bootstrap = values.inverse_signed_hyperbolic(bootstrap)
     targets = values.n_step_targets(rewards, steps.discount[:, :-1], bootstrap, mask, config.n_step, config.discount)
