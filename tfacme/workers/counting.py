@@ -12,7 +12,6 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Pro
 
 from tfacme import checkpoints
 
-
 OWN = '_'  # Counts whose names begin so are what a node keeps for itself: they add up to nothing.
 
 
