@@ -43,9 +43,9 @@ class Builder(core.BuilderWrapper):
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """Around DQN."""
   config = dqn.DQNConfig(
-    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.003
   )
   networks = dqn.mlp_networks(hidden_sizes=(16,))
   return tfacme.Experiment(
-    Builder(dqn.DQNBuilder(config)), environment.TwoStates, networks, tfacme.Budget(actor_steps=1500), seed
+    Builder(dqn.DQNBuilder(config)), environment.TwoStates, networks, tfacme.Budget(actor_steps=3000), seed
   )

@@ -30,8 +30,8 @@ def branches(spec) -> dqn.DQNNetworks:
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """DQN, as it is; its target is a copy of the model."""
   config = dqn.DQNConfig(
-    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.003
   )
   return tfacme.Experiment(
-    dqn.DQNBuilder(config), environment.TwoStates, branches, tfacme.Budget(actor_steps=1500), seed
+    dqn.DQNBuilder(config), environment.TwoStates, branches, tfacme.Budget(actor_steps=3000), seed
   )

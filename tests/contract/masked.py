@@ -42,10 +42,10 @@ class Masked(environment.TwoStates):
     return {'action_mask': self._legal.copy(), 'place': super()._observe()}
 
 
-def experiment(seed: int = 0, steps: int = 1500, **changes) -> tfacme.Experiment:
+def experiment(seed: int = 0, steps: int = 3000, **changes) -> tfacme.Experiment:
   """DQN as it is."""
   config = dqn.DQNConfig(
-    n_step=2, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+    n_step=2, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.003
   )
   config = dataclasses.replace(config, **changes)
   return tfacme.Experiment(

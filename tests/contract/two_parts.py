@@ -59,8 +59,8 @@ class Builder(dqn.DQNBuilder):
 def experiment(seed: int = 0) -> tfacme.Experiment:
   """The sum of both parts is what `TwoStates` pays."""
   config = dqn.DQNConfig(
-    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.003
   )
   return tfacme.Experiment(
-    Builder(config, loss=Weighted()), TwoParts, dqn.mlp_networks((16,)), tfacme.Budget(actor_steps=1500), seed
+    Builder(config, loss=Weighted()), TwoParts, dqn.mlp_networks((16,)), tfacme.Budget(actor_steps=3000), seed
   )
