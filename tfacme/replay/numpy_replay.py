@@ -59,13 +59,14 @@ class NumpyWriter:
     return None
 
   def _push(self, number: int, due: Sequence[bool]) -> None:
-    self._rows.append(number)
     kept = self._rows
-    for table, size, is_due in zip(self._tables, self._sizes, due):
-      if is_due:
-        enough = size is not None and len(kept) >= size
-        table.insert([kept[i] for i in range(-size, 0)] if enough else self._first_item(table.table.items, size))
-    while self._keep is not None and len(self._rows) > self._keep:
+    kept.append(number)
+    if True in due:  # Most rows of long items complete none.
+      for table, size, is_due in zip(self._tables, self._sizes, due):
+        if is_due:
+          enough = size is not None and len(kept) >= size
+          table.insert([kept[i] for i in range(-size, 0)] if enough else self._first_item(table.table.items, size))
+    while self._keep is not None and len(kept) > self._keep:
       self._drop()
 
   def _first_item(self, items: Items, size: Optional[int]) -> List[int]:

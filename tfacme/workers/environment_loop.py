@@ -167,18 +167,20 @@ class EnvironmentLoop:
 
   def _step(self, slot: int) -> None:
     rows = self._rows
-    action = self._take(rows.steps.action, slot)
+    steps = rows.steps
+    action = self._take(steps.action, slot)
     timestep = self._environments[slot].step(action)
+    reward = timestep.reward
     self._intake.check_reward(slot, timestep)
-    rows.steps.reward[slot] = timestep.reward
-    rows.steps.discount[slot] = timestep.discount
+    steps.reward[slot] = reward
+    steps.discount[slot] = timestep.discount
     writer = self._writers[slot]
     writer.append(rows.columns[slot], False)
-    self._returns[slot] += timestep.reward
+    self._returns[slot] += reward
     self._lengths[slot] += 1
     last = timestep.last()
     self._intake.observe(slot, timestep.observation, last)
-    rows.steps.first[slot] = False
+    steps.first[slot] = False
     for observer in self._observers[slot]:
       observer.observe(action, timestep)
     if last:
