@@ -20,4 +20,7 @@ def main(arguments) -> int:
 
 
 if __name__ == '__main__':
-  sys.exit(main(sys.argv[1:]))
+  code = main(sys.argv[1:])
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(code)  # As the command ends: in the libraries' own tear-down threads may hang.

@@ -108,6 +108,16 @@ def test_imports_in_functions_and_names_of_modules_count(toy):
   assert rules['//lib:user'][1]['deps'] == [':a', ':b', ':c', '//lib/agents:dqn']
 
 
+def test_a_module_that_every_package_of_a_folder_has_may_be_named_by_both_ends(toy):
+  rules = toy(
+    lib__in__agents__in__dqn__in__about='',
+    lib__in__agents__in__sac__in__about='',
+    lib__in__agents__in__sac__in__update='',
+    lib__in__user="about = lambda name: importlib.import_module(f'lib.agents.{name}.about')",
+  )
+  assert rules['//lib:user'][1]['deps'] == ['//lib/agents/dqn:about', '//lib/agents/sac:about']
+
+
 def test_files_that_import_each_other_share_a_target(toy):
   rules = toy(lib__in__a='import lib.b', lib__in__b='import lib.a', lib__in__c='import lib.b')
   assert rules['//lib:a'] == ('py_library', {'name': 'a', 'srcs': ['a.py', 'b.py']})

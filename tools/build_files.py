@@ -49,7 +49,7 @@ class Reference:
   module: str
   name: Optional[str] = None
   lazy: bool = False  # only when a function is called, or by a string
-  prefix: bool = False  # everything in `module`
+  prefix: bool = False  # everything in `module`, or the module `name` of every package in it
 
 
 @dataclasses.dataclass
@@ -159,6 +159,16 @@ class _Reader(ast.NodeVisitor):
       self._add(node.value[: -len('.py')].replace('/', '.'), lazy=True)
     elif node.value == COMMAND and self._package.split('.')[0] == 'tests':
       self._add(COMMAND_MODULE, lazy=True)
+
+  def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+    """`f'tfacme.agents.{name}.about'` names that module of every package in the folder."""
+    first, last = node.values[0], node.values[-1]
+    if isinstance(first, ast.Constant) and isinstance(last, ast.Constant) and first is not last:
+      module, name = str(first.value), str(last.value)
+      if MODULE_PREFIX.fullmatch(module) and name.startswith('.') and name[1:].isidentifier():
+        self._add(module[:-1], name[1:], lazy=True, prefix=True)
+        return
+    self.generic_visit(node)
 
   def visit_Call(self, node: ast.Call) -> None:
     """`lazy_loader.attach(__name__, submodules, submod_attrs)`, and importing by name."""
@@ -278,7 +288,8 @@ class Graph:
     """The nodes that a reference needs: none if it isn't to this repository."""
     if reference.prefix:
       folder = reference.module.replace('.', '/')
-      inside = [self._file(f'{reference.module}.{name}') for name in self._children(folder)]
+      ending = f'.{reference.name}' if reference.name else ''
+      inside = [self._file(f'{reference.module}.{name}{ending}') for name in self._children(folder)]
       return {self._whole(path) for path in inside if path}
     if reference.name and (path := self._file(f'{reference.module}.{reference.name}')):
       return {self._whole(path)}
