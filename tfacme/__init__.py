@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
   submod_attrs={
     'core': ['Batch', 'Builder', 'Step', 'UpdateOutput'],
     'errors': ['UserError'],
-    'experiments': ['Budget', 'Checkpointing', 'Evaluation', 'Experiment', 'Layout', 'Logging'],
+    'experiments': ['Budget', 'Checkpointing', 'Evaluated', 'Evaluation', 'Experiment', 'Layout', 'Logging', 'Stop'],
     'graph.building': ['make_learner'],
     'graph.program': ['make_program'],
     'runs.recording': ['record'],
@@ -44,10 +44,12 @@ if TYPE_CHECKING:
   from tfacme.errors import UserError as UserError
   from tfacme.experiments import Budget as Budget
   from tfacme.experiments import Checkpointing as Checkpointing
+  from tfacme.experiments import Evaluated as Evaluated
   from tfacme.experiments import Evaluation as Evaluation
   from tfacme.experiments import Experiment as Experiment
   from tfacme.experiments import Layout as Layout
   from tfacme.experiments import Logging as Logging
+  from tfacme.experiments import Stop as Stop
   from tfacme.graph.building import make_learner as make_learner
   from tfacme.graph.program import make_program as make_program
   from tfacme.runs.recording import record as record

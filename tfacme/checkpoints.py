@@ -111,9 +111,14 @@ def _write(folder: str, steps: Callable[[str], int], parts: Mapping[str, Callabl
   return final
 
 
-def complete(path: str) -> None:
-  """Marks a checkpoint as the end of its run, after which nothing is left to do."""
-  _write_manifest(path, {**manifest(path), 'complete': True})
+def complete(path: str, ended: Optional[str] = None) -> None:
+  """Marks a checkpoint as the end of its run, after which nothing is left to do.
+
+  Args:
+    path: its folder.
+    ended: why the run ended before its budget was spent; None if it did not.
+  """
+  _write_manifest(path, {**manifest(path), 'complete': True, 'ended': ended})
 
 
 def _write_manifest(path: str, content: Mapping[str, Any]) -> None:
@@ -198,6 +203,34 @@ def latest(folder: str) -> Optional[str]:
       'remove that folder to start over.'
     )
   return None
+
+
+def steps(folder: str) -> List[int]:
+  """The steps of all checkpoints that have their name, the oldest first."""
+  return [int(name) for name in _found(folder) if name.isdigit()]
+
+
+def at(folder: str, count: Optional[int]) -> str:
+  """The checkpoint of so many steps, or the newest one.
+
+  Raises:
+    UserError: there is none, or it is damaged.
+  """
+  if count is None:
+    path = latest(folder)
+    if path is None:
+      raise errors.UserError(f'There is no checkpoint in {folder} yet.')
+    return path
+  if count not in steps(folder):
+    there = ', '.join(map(str, steps(folder))) or 'none'
+    raise errors.UserError(
+      f'There is no checkpoint of {count} steps in {folder}, but {there} (--checkpointing.keep says how many are kept).'
+    )
+  path = os.path.join(folder, f'{count:012d}')
+  why = damage(path)
+  if why is not None:
+    raise errors.UserError(f'The checkpoint {path} is damaged: {why}.')
+  return path
 
 
 def damage(path: str) -> Optional[str]:

@@ -152,6 +152,38 @@ class Evaluation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Stop:
+  """What `Experiment.on_evaluation` returns to end the run before its budget is spent.
+
+  The run comes to the same end as it would with its budget: the learner learns from what is left, the last evaluations
+  are played on the final variables, and the policy is exported.
+
+  Attributes:
+    reason: as a phrase, which the run's last line and the checkpoint say: 'the return is over 195'.
+  """
+
+  reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluated:
+  """An evaluation that was played, for `Experiment.on_evaluation`.
+
+  Attributes:
+    name: of the evaluation.
+    steps: of the run when it began, in the unit of the budget.
+    row: of its log: `row['episode_return']`.
+    keep: `keep('solved')` writes the policy that was evaluated into the folder `policy-solved` of the run, which
+      `tfacme evaluate RUN --checkpoint solved` takes.
+  """
+
+  name: str
+  steps: int
+  row: Mapping[str, Any]
+  keep: Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
 class Checkpointing:
   """What a killed run resumes from.
 
@@ -161,6 +193,8 @@ class Checkpointing:
       pictures, up to tens of GB), and a new one comes on top while it is written, so the disk needs room for 3. Where
       that is too much, keep 1, or leave the replay out.
     replay: whether they hold the replay's contents too.
+    best: whether the policy of the evaluation with the highest mean return is kept, in `policy-best`. What is chosen so
+      looks better than it is: a score is that of the final policy.
     stop_seconds: how long one may take when a run of several threads or processes is stopped (Ctrl-C, SIGTERM); a large
       replay on a slow disk needs more, if the system that stops the run allows it.
   """
@@ -168,6 +202,7 @@ class Checkpointing:
   every: Optional[int] = None
   keep: int = 2
   replay: bool = True
+  best: bool = True
   stop_seconds: float = 6.0
 
   def __post_init__(self):
@@ -210,6 +245,8 @@ class Experiment:
     dataset: recorded data (`datasets.rlds(path)`), for whatever of the agent's source reads recorded data. A run whose
       budget is in learner steps is offline: it has no actors and no replay, and what the agent would sample from its
       tables is read from these episodes.
+    on_evaluation: is called with an `Evaluated` after each evaluation, in the evaluation's node. It may return a
+      `Stop`, which ends the run.
     start: the folder of another run, of this or of another agent: the networks begin with its variables where these
       have the same names and shapes. None begins with the networks' own; a resumed run does not take them again.
     evaluation: how the policy is evaluated; several evaluations as a list, of which the first is plotted. Each has a
@@ -232,6 +269,7 @@ class Experiment:
   checkpointing: Checkpointing = Checkpointing()
   logging: Logging = Logging()
   observers: Sequence[Callable[[], Any]] = ()
+  on_evaluation: Optional[Callable[[Evaluated], Optional[Stop]]] = None
   start: Optional[str] = None
   stack: int = 1
   name: Optional[str] = None
@@ -275,6 +313,8 @@ class Experiment:
       ('environment', self.environment, "a seed, such as environments.factory('bsuite:catch/0')"),
       ('networks', self.networks, "the environment's spec, such as dqn.default_networks()"),
     )
+    if self.on_evaluation is not None:
+      makers = (*makers, ('on_evaluation', self.on_evaluation, 'an Evaluated'))
     for name, make, fix in makers:
       if not _takes_one(make):
         raise errors.UserError(f'{name} is {make!r}, and has to be a function of {fix}.')

@@ -21,6 +21,7 @@ What an environment's specs have to say, for agents, replay and default networks
 
 from __future__ import annotations
 
+import inspect
 from collections import abc
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
@@ -69,9 +70,28 @@ class MultiDiscreteArray(dm_specs.BoundedArray):
     return MultiDiscreteArray, (self._num_values, self._dtype, self._name)
 
 
-def read_spec(make: Callable[[int], dm_env.Environment], seed: int) -> EnvironmentSpec:
+def make_environment(make: Callable[..., dm_env.Environment], seed: int, role: str) -> dm_env.Environment:
+  """Makes an environment for a part of a run.
+
+  Args:
+    make: takes a seed, and is told the role if it has a parameter of that name.
+    seed: of the environment.
+    role: 'actor', 'evaluator', 'prefill', or 'spec' of one that is only asked for its specs and closed again.
+  """
+  return make(seed, role=role) if takes_role(make) else make(seed)
+
+
+def takes_role(make: Callable[..., Any]) -> bool:
+  """Whether what makes an environment wants to be told what it is for."""
+  try:
+    return 'role' in inspect.signature(make).parameters
+  except (TypeError, ValueError):  # Some built-in functions have no signature.
+    return False
+
+
+def read_spec(make: Callable[..., dm_env.Environment], seed: int) -> EnvironmentSpec:
   """The `environment_spec` of what `make` makes from a seed, which is closed again, also if its spec is refused."""
-  environment = make(seed)
+  environment = make_environment(make, seed, 'spec')
   try:
     return environment_spec(environment)
   finally:

@@ -29,7 +29,7 @@ def _exported(tmp_path):
   reward, discount = dm_specs.Array((), np.float32), dm_specs.BoundedArray((), np.float32, 0.0, 1.0)
   spec = specs.EnvironmentSpec(_OBSERVATION, _ACTION, reward, discount)
   export.check(Telling(), spec)
-  export.export(Telling(), spec, 10, str(tmp_path / 'policy'))
+  export.Exporter(Telling(), spec, 10).write(str(tmp_path / 'policy'), 10)
   return export.LoadedPolicy(str(tmp_path / 'policy'), seed=3)
 
 

@@ -131,6 +131,8 @@ class _EvaluateOptions:
     episodes: how many episodes.
     max_episode_steps: steps after which an episode is cut off, with a warning.
     seed: of the environments and of the policy.
+    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
+      None is the newest.
     json: print one JSON object with mean, standard_error, minimum, maximum, episodes and episodes_cut.
   """
 
@@ -138,6 +140,7 @@ class _EvaluateOptions:
   episodes: int = 20
   max_episode_steps: int = experiments.MAX_EPISODE_STEPS
   seed: int = 0
+  checkpoint: Optional[str] = None
   json: bool = False
 
 
@@ -146,7 +149,9 @@ def _evaluate(arguments: Sequence[str]) -> None:
   errors.count('--episodes', options.episodes)
   errors.count('--max-episode-steps', options.max_episode_steps)
   errors.count('--seed', options.seed, low=0)
-  result = _load_run(options.run).evaluate(options.episodes, options.seed, options.max_episode_steps)
+  result = _load_run(options.run).evaluate(
+    options.episodes, options.seed, options.max_episode_steps, options.checkpoint
+  )
   values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
   if options.json:
     print(json_lib.dumps({**values, 'episodes': int(result.episodes), 'episodes_cut': int(result.episodes_cut)}))
@@ -192,6 +197,8 @@ class _WatchOptions:
     max_frames: images in all; later ones are left out.
     max_episode_steps: steps after which an episode is cut off, with a warning.
     seed: of the environment.
+    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
+      None is the newest.
   """
 
   run: _Run
@@ -200,15 +207,16 @@ class _WatchOptions:
   max_frames: int = 1000
   max_episode_steps: int = experiments.MAX_EPISODE_STEPS
   seed: int = 0
+  checkpoint: Optional[str] = None
 
 
 def _watch(arguments: Sequence[str]) -> None:
   options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
   errors.count('--seed', options.seed, low=0)
-  import tfacme
   from tfacme.runs import watching
 
-  run, policy = _load_run(options.run), tfacme.load_policy(options.run)
+  run = _load_run(options.run)
+  policy = run.policy(checkpoint=options.checkpoint)
   out = os.path.abspath(options.out)  # An environment may go to another folder.
   with contextlib.closing(run.environment(options.seed)) as environment:
     returns = watching.watch(

@@ -43,6 +43,8 @@ def _report(result: Any, budget: experiments.Budget, workdir: str) -> str:
   if not rows:
     return f'No evaluation was made; {where}'
   last = rows[-1]
+  if result.ended is not None:
+    where = f'stopped since {result.ended}; {where}'
   value, error = float(last['episode_return']), float(last['episode_return_standard_error'])
   steps = int(float(last[budget.unit]))
   cut = ''

@@ -7,7 +7,7 @@ from typing import Any, Callable, Mapping
 
 import dm_env
 
-from tfacme import errors, importing
+from tfacme import errors, importing, specs
 
 
 def check(environment_id: str) -> None:
@@ -15,19 +15,21 @@ def check(environment_id: str) -> None:
   _load(environment_id)
 
 
-def make(environment_id: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
+def make(environment_id: str, seed: int, kwargs: Mapping[str, Any], role: str = 'actor') -> dm_env.Environment:
   """Returns the environment that the function `environment_id` returns.
 
   Args:
     environment_id: `package.module:function`. The module may be in the current folder.
     seed: Given to the function as `seed=` if it has a parameter of that name.
     kwargs: Given to the function too.
+    role: Given to the function as `role=` if it has a parameter of that name; see `specs.make_environment`.
 
   Raises:
     errors.UserError: If there is no such function, or it returns something else than a `dm_env.Environment`.
   """
   function = _load(environment_id)
-  environment = function(**_arguments(function, seed, kwargs, environment_id))
+  told = {'role': role, **kwargs} if specs.takes_role(function) else kwargs
+  environment = function(**_arguments(function, seed, told, environment_id))
   if not isinstance(environment, dm_env.Environment):
     kind = f'{type(environment).__module__}.{type(environment).__qualname__}'
     fix = (

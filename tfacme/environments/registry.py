@@ -44,17 +44,18 @@ class EnvironmentFactory:
   wrappers: Tuple[Wrapper, ...] = ()
   options: Options = Options()
 
-  def __call__(self, seed: int) -> dm_env.Environment:
+  def __call__(self, seed: int, role: str = 'actor') -> dm_env.Environment:
     """Returns a new environment in single precision.
 
     Args:
       seed: Decides everything that the environment draws; at least 0.
+      role: What it is for; see `specs.make_environment`. A function of one's own is told, if it has such a parameter.
 
     Raises:
       errors.UserError: If there is no such environment, or it can't be made here.
     """
     errors.count('The seed of an environment', seed, low=0)
-    environment = single_precision.SinglePrecision(self._make(int(seed)))
+    environment = single_precision.SinglePrecision(self._make(int(seed), role))
     for wrapper in self.layers:
       environment = wrapper(environment)
     if single_precision.is_single_precision(environment):
@@ -74,12 +75,12 @@ class EnvironmentFactory:
     """The factory of the environment with only so many of its layers, the innermost ones."""
     return dataclasses.replace(self, wrappers=self.layers[:layers], options=Options(self.options.kwargs))
 
-  def _make(self, seed: int) -> dm_env.Environment:
+  def _make(self, seed: int, role: str) -> dm_env.Environment:
     """The environment without wrappers. What a maker has against keyword arguments becomes a `UserError`."""
     family, name = _resolve(self.id)
     kwargs = dict(self.options.kwargs)
     try:
-      return family.make(name, seed, kwargs)
+      return custom.make(name, seed, kwargs, role) if family is custom else family.make(name, seed, kwargs)
     except errors.UserError:
       raise
     except Exception as error:

@@ -6,12 +6,23 @@ import dataclasses
 import functools
 import logging
 import os
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from tfacme import checkpoints, core, experiments, networks, specs
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import numpy_replay, packing, readers, reverb_replay, reverb_tables, sources, tables
-from tfacme.workers import acting, counting, environment_loop, evaluation, export, learning, roles, saving, variables
+from tfacme.workers import (
+  acting,
+  counting,
+  environment_loop,
+  evaluation,
+  export,
+  keeping,
+  learning,
+  roles,
+  saving,
+  variables,
+)
 
 _LOG = logging.getLogger('tfacme')
 _PERIOD_SECONDS = 0.5  # between an actor's calls to the counter
@@ -108,21 +119,21 @@ def _is_paced(plan: plan_lib.Plan) -> bool:
   return any(table.limiter.bounds_samples for table in sampled)
 
 
-def _actor(
+def _actor_parts(
   plan: plan_lib.Plan,
   learner: Any,
   environments: List[Any],
   index: int,
   evaluation: Optional[experiments.Evaluation] = None,
-):
-  """(an actor, or the one of an evaluation; the client of its variables)."""
+) -> core.ActorParts:
+  """What an actor is made of, or the one of an evaluation."""
   is_evaluation = evaluation is not None and evaluation.policy == 'evaluation'
   builder, layout = plan.experiment.builder, plan.experiment.layout
   nets = plan.networks()
   policy = plan.policy(nets, is_evaluation)
   acting.create_variables(policy, plan.spec)
   client = variables.VariableClient(learner, policy, nets, layout.variable_period or builder.variable_period)
-  parts = core.ActorParts(
+  return core.ActorParts(
     policy=policy,
     environments=environments,
     environment_spec=plan.spec,
@@ -133,7 +144,10 @@ def _actor(
     evaluation=is_evaluation,
     budget=plan.experiment.budget.steps,
   )
-  return builder.actor(parts) or acting.PolicyActor(parts), client
+
+
+def _actor(plan: plan_lib.Plan, parts: core.ActorParts) -> core.Actor:
+  return plan.experiment.builder.actor(parts) or acting.PolicyActor(parts)
 
 
 def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient, replay: Any, learner: Any):
@@ -141,8 +155,9 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
   experiment = plan.experiment
   slots = experiment.layout.slots
   numbers = range(index * slots, (index + 1) * slots)
-  environments = [experiment.environment(plan.fresh_seed('environment', number)) for number in numbers]
-  actor, _ = _actor(plan, learner, environments, index)
+  fresh = (plan.fresh_seed('environment', number) for number in numbers)
+  environments = [specs.make_environment(experiment.environment, seed, 'actor') for seed in fresh]
+  actor = _actor(plan, _actor_parts(plan, learner, environments, index))
   name = f'actor-{index}'
   return environment_loop.EnvironmentLoop(
     environment_loop.LoopParts(
@@ -202,11 +217,16 @@ def period(layout: experiments.Layout) -> float:
   return max(_PERIOD_SECONDS, layout.actors / _CALLS_PER_SECOND)
 
 
-def make_learner(experiment: experiments.Experiment) -> learning.Learner:
-  """A learner alone, for a notebook: `learner.update(batch)` is one learning step on a batch of your own."""
-  plan = plan_lib.make_plan(experiment)
+def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] = None) -> learning.Learner:
+  """A learner alone, for a notebook: `learner.update(batch)` is one learning step on a batch of your own.
+
+  Args:
+    experiment: whose learner it is.
+    checkpoint: the folder of one to restore it from, with the replay if that was saved by a run in one thread.
+  """
+  plan = plan_lib.make_plan(experiment, checkpoint=checkpoint)
   replay = None if experiment.offline else replay_in_process(ReplayParts.of(plan))
-  return build_learner(plan, build_counter(experiment.budget, plan.phases, None), replay)
+  return build_learner(plan, build_counter(experiment.budget, plan.phases, checkpoint), replay)
 
 
 def build_evaluator(
@@ -217,15 +237,16 @@ def build_evaluator(
   make = options.environment or experiment.environment
   episodes = options.episodes or evaluation.EPISODES
   numbers = range(min(episodes, options.environments))
-  environments = [make(plan.fresh_seed('evaluation', number)) for number in numbers]
-  actor, client = _actor(plan, learner, environments, 0, options)
+  fresh = (plan.fresh_seed('evaluation', number) for number in numbers)
+  environments = [specs.make_environment(make, seed, 'evaluator') for seed in fresh]
+  parts = _actor_parts(plan, learner, environments, 0, options)
   return evaluation.Evaluator(
     evaluation.EvaluatorParts(
       name=options.name,
       environments=environments,
       spec=specs.environment_spec(environments[0]) if options.environment else plan.spec,
-      actor=actor,
-      variables=client,
+      actor=_actor(plan, parts),
+      variables=parts.variables,
       tally=counting.Tally(options.name, counter),
       logger=plan.logger(options.name),
       unit=experiment.budget.unit,
@@ -235,8 +256,19 @@ def build_evaluator(
       max_episode_steps=options.max_episode_steps,
       share=_share(experiment, options),
       observers=experiment.observers,
+      on_evaluation=experiment.on_evaluation,
+      keeper=_keeper(plan, parts),
+      keeps_best=experiment.checkpointing.best and options == experiment.evaluations[0],
     )
   )
+
+
+def _keeper(plan: plan_lib.Plan, parts: core.ActorParts) -> Optional[keeping.Keeper]:
+  """Keeps the policy of an evaluation, as it is when it has played."""
+  if plan.folder is None or not parts.evaluation:
+    return None
+  exporter = export.Exporter(parts.policy, plan.spec, plan.experiment.budget.steps)
+  return keeping.Keeper(plan.folder, exporter.write)
 
 
 def _share(experiment: experiments.Experiment, options: experiments.Evaluation) -> Optional[float]:
@@ -269,7 +301,9 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
       folder=plan.path('checkpoints'),
       parts=parts,
       steps=lambda path: counting.saved_total(os.path.join(path, 'counter'), experiment.budget.unit),
-      leave=functools.partial(_leave, plan, learner),
+      export=Exporting(plan, learner).export,
+      leave=functools.partial(_leave, plan),
+      ended=counter.ended,
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 10),
       budget=experiment.budget.steps,
@@ -278,15 +312,43 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
   )
 
 
-def _leave(plan: plan_lib.Plan, learner: Any) -> None:
-  """Writes the trained policy and the curve."""
+def export_policy(experiment: experiments.Experiment, learner: learning.Learner, steps: int, path: str) -> None:
+  """Writes the evaluation policy of a learner into a folder, after so many steps of its run."""
+  Exporting(plan_lib.make_plan(experiment), learner).write(path, steps)
+
+
+class Exporting:
+  """Writes the learner's policy into the run's folder; what that takes is made when it is first needed."""
+
+  def __init__(self, plan: plan_lib.Plan, learner: Any):
+    self._plan, self._learner = plan, learner
+
+  @functools.cached_property
+  def _made(self) -> Tuple[export.Exporter, variables.VariableClient]:
+    plan = self._plan
+    nets = plan.networks()
+    policy = plan.policy(nets, evaluation=True)
+    acting.create_variables(policy, plan.spec)
+    client = variables.VariableClient(self._learner, policy, nets)
+    return export.Exporter(policy, plan.spec, plan.experiment.budget.steps), client
+
+  def export(self, steps: int) -> None:
+    """Writes the policy with the learner's newest variables, after so many steps of the run, into its folder."""
+    path = self._plan.path('policy')
+    if path is not None:
+      self.write(path, steps)
+
+  def write(self, path: str, steps: int) -> None:
+    """Writes it into any folder."""
+    exporter, client = self._made
+    client.update_and_wait()
+    exporter.write(path, steps)
+
+
+def _leave(plan: plan_lib.Plan) -> None:
+  """Draws the curve."""
   if plan.folder is None:
     return
-  nets = plan.networks()
-  policy = plan.policy(nets, evaluation=True)
-  acting.create_variables(policy, plan.spec)
-  variables.VariableClient(learner, policy, nets).update()
-  export.export(policy, plan.spec, plan.experiment.budget.steps, plan.path('policy'))
   if plan.evaluations:
     from tfacme.loggers import plotting  # matplotlib takes a second to import, which only this node has to spend.
 

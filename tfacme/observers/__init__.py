@@ -3,3 +3,5 @@
 from tfacme.observers.actions import ActionNorm as ActionNorm
 from tfacme.observers.actions import DiscreteActionShare as DiscreteActionShare
 from tfacme.observers.base import Observer as Observer
+from tfacme.observers.reading import Info as Info
+from tfacme.observers.reading import Reading as Reading

@@ -16,15 +16,15 @@ class ActionNorm:
     self._sum = 0.0
     self._count = 0
 
-  def observe_first(self, timestep) -> None:
+  def observe_first(self, environment, timestep) -> None:
     """Resets the statistics."""
-    del timestep
+    del environment, timestep
     self._sum = 0.0
     self._count = 0
 
-  def observe(self, action: Any, timestep) -> None:
+  def observe(self, environment, action: Any, timestep) -> None:
     """Adds the norm of one action."""
-    del timestep
+    del environment, timestep
     flat = np.asarray(action, np.float64).ravel()
     self._sum += float(np.sqrt(flat @ flat))
     self._count += 1
@@ -45,18 +45,18 @@ class DiscreteActionShare:
     errors.count('The number of actions of DiscreteActionShare', actions)
     self._counts = [0] * actions
 
-  def observe_first(self, timestep) -> None:
+  def observe_first(self, environment, timestep) -> None:
     """Resets the statistics."""
-    del timestep
+    del environment, timestep
     self._counts = [0] * len(self._counts)
 
-  def observe(self, action: Any, timestep) -> None:
+  def observe(self, environment, action: Any, timestep) -> None:
     """Counts one action.
 
     Raises:
       IndexError: if there is no such action.
     """
-    del timestep
+    del environment, timestep
     self._counts[int(action)] += 1
 
   def metrics(self) -> Dict[str, float]:

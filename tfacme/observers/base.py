@@ -15,12 +15,16 @@ class Observer(Protocol):
   `observers=(observers.ActionNorm, functools.partial(observers.DiscreteActionShare, 3))`.
   """
 
-  def observe_first(self, timestep: dm_env.TimeStep) -> None:
-    """A new episode begins."""
+  def observe_first(self, environment: dm_env.Environment, timestep: dm_env.TimeStep) -> None:
+    """A new episode begins in the environment, which is the actor's own: look at it, and leave it as it is."""
     ...
 
-  def observe(self, action: Any, timestep: dm_env.TimeStep) -> None:
-    """The action was taken and led to the time step."""
+  def observe(self, environment: dm_env.Environment, action: Any, timestep: dm_env.TimeStep) -> None:
+    """The action was taken and led to the time step.
+
+    The environment has its wrappers around it, which pass on attributes of what is inside: `environment.info` is what
+    Gymnasium calls so, of this step.
+    """
     ...
 
   def metrics(self) -> Dict[str, Union[int, float]]:

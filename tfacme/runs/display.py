@@ -41,7 +41,7 @@ class Display:
 
       {'unit': 'actor_steps', 'steps': 1200, 'budget': 30000,
        'totals': {'actor_steps': 1200, 'actor_episodes': 130, 'learner_steps': 300, 'evaluator_episodes': 20},
-       'held_seconds': 2.5,
+       'held_seconds': 2.5, 'ended': None,
        'notes': {'actor-0': {'recent_return': 0.8, 'blocked': None, 'blocked_seconds': 0.0},
                  'learner': {'loss': 0.1, 'replay_size': 900, 'replay_max': 100000,
                              'blocked': 'the rate limiter to allow a sample', 'blocked_seconds': 12.0},
@@ -50,8 +50,9 @@ class Display:
                                               'max_steps': 27000}}}}
 
   `notes` are what each node reports, in the order in which they are shown; all of them may be missing. `held_seconds`
-  is for how long evaluations have paused all else, as they do in one thread. A display is no part of the run: it raises
-  nothing, and an error in it ends the display with one line on standard error.
+  is for how long evaluations have paused all else, as they do in one thread; `ended` is why the run ends before its
+  budget is spent. A display is no part of the run: it raises nothing, and an error in it ends the display with one line
+  on standard error.
   """
 
   def __init__(
@@ -177,7 +178,9 @@ class Display:
     status, totals = self._status, self._status['totals']
     facts = {'steps': f'{status["steps"]:,} of {status["budget"]:,} {_unit(status["unit"])}'}
     acting, learning, remaining = self._rates()
-    if status['steps'] >= status['budget']:
+    if status.get('ended'):
+      facts['stops since'] = status['ended']
+    elif status['steps'] >= status['budget']:
       facts['now'] = 'learns what is left, evaluates and saves'
     elif remaining is not None:
       facts['time left'] = _duration(remaining)

@@ -12,21 +12,23 @@ import platform
 import sys
 import tempfile
 from importlib import metadata
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
 import cloudpickle
 
 from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds, specs
 from tfacme.datasets import folder
-from tfacme.graph import program
+from tfacme.graph import building, program
 from tfacme.replay import reverb_replay
 from tfacme.runs import display, naming
-from tfacme.workers import counting, environment_loop, export, learning, playing
+from tfacme.workers import counting, environment_loop, export, keeping, learning, playing
 
 _Listener = Callable[[Dict[str, Any]], None]
 
 _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
+_EXPERIMENT = 'experiment.pkl'
+_LARGE = 1 << 24  # bytes; a data set that is larger when it is pickled is not kept in the run's folder
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
 
 
@@ -52,12 +54,23 @@ class Run:
     return f'<Run of {self.description["agent"]} on {self.description["environment"]} in {self.workdir}>'
 
   def evaluate(
-    self, episodes: int = 20, seed: int = 0, max_episode_steps: int = experiments.MAX_EPISODE_STEPS
+    self,
+    episodes: int = 20,
+    seed: int = 0,
+    max_episode_steps: int = experiments.MAX_EPISODE_STEPS,
+    checkpoint: Union[int, str, None] = None,
   ) -> playing.Result:
-    """Plays episodes with the trained policy, in new environments; cuts them off at a limit of steps, and warns."""
+    """Plays episodes with the trained policy, in new environments; cuts them off at a limit of steps, and warns.
+
+    Args:
+      episodes: how many.
+      seed: of the environments and the policy.
+      max_episode_steps: the limit.
+      checkpoint: see `policy`.
+    """
     errors.count('The number of episodes', episodes)
     errors.count('max_episode_steps', max_episode_steps)
-    policy = self.policy(seed)
+    policy = self.policy(seed, checkpoint)
     slots = min(episodes, 10)
     environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]
     try:
@@ -67,23 +80,74 @@ class Run:
     finally:
       environment_loop.close_all(environments)
 
-  def policy(self, seed: int = 0) -> export.LoadedPolicy:
-    """The trained policy."""
-    return export.LoadedPolicy(os.path.join(self.workdir, 'policy'), seed)
+  def policy(self, seed: int = 0, checkpoint: Union[int, str, None] = None) -> export.LoadedPolicy:
+    """The trained policy.
+
+    Args:
+      seed: of what it draws.
+      checkpoint: the steps of a checkpoint, whose policy it is; or 'best' or another name under which the run has kept
+        one. None is that of the newest checkpoint, in the end the final one.
+    """
+    if checkpoint is None:
+      return export.LoadedPolicy(os.path.join(self.workdir, 'policy'), seed)
+    if not str(checkpoint).isdigit():
+      return self._kept(str(checkpoint), seed)
+    learner, experiment = self.learner(int(checkpoint)), self.experiment()
+    with tempfile.TemporaryDirectory() as folder:
+      building.export_policy(experiment, learner, int(checkpoint), folder)
+      return export.LoadedPolicy(folder, seed)
+
+  def _kept(self, name: str, seed: int) -> export.LoadedPolicy:
+    path = keeping.kept(self.workdir, name)
+    if not os.path.isdir(path):
+      prefix = os.path.join(glob.escape(self.workdir), 'policy-')
+      there = [os.path.basename(place).removeprefix('policy-') for place in glob.glob(f'{prefix}*')]
+      raise errors.unknown(
+        'policy', name, there, f'{self.workdir} has kept {errors.listed(there)}; a checkpoint is named by its steps.'
+      )
+    return export.LoadedPolicy(path, seed)
+
+  @property
+  def ended(self) -> Optional[str]:
+    """Why the run ended before its budget was spent, as `on_evaluation` said; None if it did not."""
+    checkpoint = checkpoints.latest(os.path.join(self.workdir, 'checkpoints'))
+    return checkpoints.manifest(checkpoint).get('ended') if checkpoint else None
+
+  def checkpoints(self) -> Sequence[int]:
+    """The steps at which the run has a checkpoint."""
+    return checkpoints.steps(os.path.join(self.workdir, 'checkpoints'))
+
+  def experiment(self) -> experiments.Experiment:
+    """What was run; without a data set that is too large to be kept in the run's folder."""
+    importing.search_current_folder()
+    return _unpickled(os.path.join(self.workdir, _EXPERIMENT))
+
+  def learner(self, checkpoint: Optional[int] = None, dataset: Any = None) -> learning.Learner:
+    """The learner as it was at a checkpoint: `learner.read()` is a batch, `learner.update(batch)` a learning step.
+
+    Args:
+      checkpoint: its steps; None is the newest one.
+      dataset: the recorded data of the run, if they were too large to be kept in its folder.
+
+    Raises:
+      UserError: there is no such checkpoint.
+    """
+    path = checkpoints.at(os.path.join(self.workdir, 'checkpoints'), checkpoint)
+    experiment = self.experiment()
+    if dataset is not None:
+      experiment = dataclasses.replace(experiment, dataset=dataset)
+    elif self.description['dataset'] is not None and experiment.dataset is None:
+      raise errors.UserError(f'The recorded data of {self.workdir} are not kept in its folder: give them as `dataset`.')
+    return building.make_learner(experiment, path)
+
+  def networks(self, checkpoint: Optional[int] = None) -> Any:
+    """The agent's networks with the variables of a checkpoint; None is the newest one."""
+    return self.learner(checkpoint).networks
 
   def environment(self, seed: int = 0) -> Any:
     """A new environment like the one that it was trained in."""
     importing.search_current_folder()
-    with open(os.path.join(self.workdir, _ENVIRONMENT), 'rb') as file:
-      packed = file.read()
-    try:
-      make = cloudpickle.loads(packed)
-    except ModuleNotFoundError as error:
-      raise errors.UserError(
-        f'The environment of {self.workdir} is from the module {error.name!r}, which can not be found; run in its '
-        'folder, or install its package.'
-      ) from error
-    return make(seed)
+    return specs.make_environment(_unpickled(os.path.join(self.workdir, _ENVIRONMENT)), seed, 'evaluator')
 
   def export(self, path: str) -> None:
     """Copies the trained policy, a SavedModel, to a folder."""
@@ -128,7 +192,7 @@ def train(
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
       if progress:
-        print(f'Nothing is left to do: the run in {given} has taken its {steps:,} steps', flush=True)
+        print(_nothing_left(given, steps, checkpoints.manifest(checkpoint).get('ended')), flush=True)
       return Run(workdir)
     graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
     _write_description(workdir, description, experiment)
@@ -199,6 +263,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'seed': experiment.seed,
     'dataset': None if experiment.dataset is None else naming.name(experiment.dataset),
     'observers': [naming.name(observer) for observer in experiment.observers],
+    'on_evaluation': None if experiment.on_evaluation is None else naming.name(experiment.on_evaluation),
     'start': None if experiment.start is None else os.fspath(experiment.start),
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,
@@ -298,22 +363,52 @@ def _shorten(text: str) -> str:
 
 def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
   manifest = checkpoints.manifest(checkpoint)
-  return manifest['complete'] and manifest['steps'] >= experiment.budget.steps
+  return manifest['complete'] and (manifest['steps'] >= experiment.budget.steps or manifest.get('ended') is not None)
+
+
+def _nothing_left(folder: str, steps: int, ended: Optional[str]) -> str:
+  if ended is None:
+    return f'Nothing is left to do: the run in {folder} has taken its {steps:,} steps'
+  return f'Nothing is left to do: the run in {folder} was stopped after {steps:,} steps, since {ended}'
 
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
-  try:
-    packed = cloudpickle.dumps(experiment.environment)
-  except Exception as error:
-    raise errors.UserError(
-      f'What makes the environment can not be pickled: {error}; keep open files, locks and generators out of it.'
-    ) from error
-  with open(os.path.join(workdir, _ENVIRONMENT), 'wb') as file:
-    file.write(packed)
+  _write_pickled(os.path.join(workdir, _ENVIRONMENT), _pickled(experiment.environment, 'What makes the environment'))
+  whole = _pickled(experiment, 'The experiment')
+  if len(whole) > _LARGE:
+    whole = _pickled(dataclasses.replace(experiment, dataset=None), 'The experiment')
+  _write_pickled(os.path.join(workdir, _EXPERIMENT), whole)
   path = os.path.join(workdir, _DESCRIPTION)
   with open(path + '.partial', 'w', encoding='utf-8') as file:
     json.dump(description, file, indent=2)
   os.replace(path + '.partial', path)
+
+
+def _pickled(part: Any, what: str) -> bytes:
+  try:
+    return cloudpickle.dumps(part)
+  except Exception as error:
+    raise errors.UserError(
+      f'{what} can not be pickled: {error}; keep open files, locks and generators out of it.'
+    ) from error
+
+
+def _write_pickled(path: str, packed: bytes) -> None:
+  with open(path + '.partial', 'wb') as file:
+    file.write(packed)
+  os.replace(path + '.partial', path)
+
+
+def _unpickled(path: str) -> Any:
+  """What a run has written into a file."""
+  with open(path, 'rb') as file:
+    packed = file.read()
+  try:
+    return cloudpickle.loads(packed)
+  except ModuleNotFoundError as error:
+    raise errors.UserError(
+      f'{path} needs the module {error.name!r}, which can not be found; run in its folder, or install its package.'
+    ) from error
 
 
 def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:

@@ -80,6 +80,10 @@ class CounterClient(Protocol):
     """
     ...
 
+  def end(self, reason: str) -> None:
+    """Ends the run before its budget is spent, as if it were."""
+    ...
+
 
 class Counter:
   """Keeps the counts of all nodes; see `CounterClient`. Safe to call from several threads."""
@@ -102,6 +106,7 @@ class Counter:
     self._counts: Dict[str, Dict[str, int]] = {}
     self._granted: Dict[str, int] = {}
     self._left = budget  # not granted yet
+    self._ended: Optional[str] = None  # why it ends before its budget is spent
     self._claiming: set[str] = set()
     self._finished: set[str] = set()
     self._notes: Dict[str, Dict[str, Any]] = {}
@@ -148,6 +153,17 @@ class Counter:
         self._phase = self._find_phase()
       return Report(self._granted.get(node, 0), self._totals, self._phase)
 
+  def end(self, reason: str) -> None:
+    """See `CounterClient.end`. Who holds a lease makes what steps it has begun, and learns of it when it reports."""
+    with self._lock:
+      self._ended = self._ended or reason
+      self._left = 0
+      self._granted = {node: self._counts.get(node, {}).get(self._unit, 0) for node in self._granted}
+
+  def ended(self) -> Optional[str]:
+    """Why the run ends before its budget is spent; None if it does not."""
+    return self._ended
+
   @property
   def news(self) -> Tuple[Dict[str, int], int]:
     """See `CounterClient`."""
@@ -168,6 +184,7 @@ class Counter:
         'totals': {name: count for name, count in self._totals.items() if not name.startswith(OWN)},
         'phase': self._phase,
         'held_seconds': self.held,
+        'ended': self._ended,
         'notes': {node: dict(self._notes[node]) for node in names if node in self._notes},
       }
 
@@ -192,7 +209,7 @@ class Counter:
     return checkpoints.digest(self._counts)
 
   def _grant(self, node: str, needed: int, wanted: int) -> None:
-    if self._phase < ACTING:
+    if self._phase < ACTING or self._ended is not None:
       return
     self._claiming.add(node)
     mine = self._granted.get(node, 0)
@@ -265,7 +282,7 @@ class Tally:
         self.report(Claim(count + most, count + most))
     elif self._granted - count < most or self.clock() >= self._claimed[0] + self.period:
       self.report(self._claim(count, most))
-    return min(self._granted - count, most)
+    return max(0, min(self._granted - count, most))  # A run that is ended takes back what was granted.
 
   def _claim(self, count: int, most: int) -> Claim:
     """A claim of what it makes in two periods at its speed, so that the next call comes after one."""

@@ -163,7 +163,7 @@ class EnvironmentLoop:
     self._intake.begin(slot, timestep.observation)
     self._returns[slot], self._lengths[slot] = 0.0, 0
     for observer in self._observers[slot]:
-      observer.observe_first(timestep)
+      observer.observe_first(self._environments[slot], timestep)
 
   def _step(self, slot: int) -> None:
     rows = self._rows
@@ -182,7 +182,7 @@ class EnvironmentLoop:
     self._intake.observe(slot, timestep.observation, last)
     steps.first[slot] = False
     for observer in self._observers[slot]:
-      observer.observe(action, timestep)
+      observer.observe(self._environments[slot], action, timestep)
     if last:
       version = rows.version[slot]
       rows.end(slot)

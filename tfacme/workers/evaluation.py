@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Union
 
 import dm_env
 import numpy as np
 
-from tfacme import core, specs
+from tfacme import core, errors, experiments, specs
 from tfacme.loggers import Logger
-from tfacme.workers import counting, playing
+from tfacme.workers import counting, keeping, playing
 from tfacme.workers.environment_loop import close_all, episode_columns
 from tfacme.workers.variables import VariableClient
 
@@ -46,6 +46,10 @@ class EvaluatorParts:
     share: of the steps of the run, in environment steps, that the evaluations before the last one take at most: they
       have fewer episodes where these are long, and wait until five fit. None is no limit.
     observers: make more columns for the log, the means over the episodes.
+    on_evaluation: see `experiments.Experiment`.
+    keeper: keeps the policies that it plays with; None where they are not the evaluation policy, or the run leaves
+      nothing behind.
+    keeps_best: whether the policy of the highest mean return is kept.
     clock: seconds; for the columns that tell the time.
   """
 
@@ -63,6 +67,9 @@ class EvaluatorParts:
   max_episode_steps: int
   share: Optional[float] = None
   observers: Sequence[Callable[[], Any]] = ()
+  on_evaluation: Optional[Callable[[experiments.Evaluated], Optional[experiments.Stop]]] = None
+  keeper: Optional[keeping.Keeper] = None
+  keeps_best: bool = False
   clock: Callable[[], float] = time.time
 
 
@@ -195,7 +202,31 @@ class Evaluator:
         f'{self.name} after {self._started[1] or row["learner_steps"]:,} steps: {cut}'
       )
     begun = self._started[2]
+    self._tell_user(begun, row)
     self._count(due=begun, **{_BEGUN: begun, _LAST_EPISODES: result.episodes, _LAST_STEPS: steps})
+
+  def _tell_user(self, steps: int, row: Mapping[str, Any]) -> None:
+    """Keeps the best policy, and calls the user's own function, which may end the run."""
+    parts = self._parts
+    if parts.keeper is not None and parts.keeps_best:
+      parts.keeper.keep_if_best(row, steps)
+    if parts.on_evaluation is None:
+      return
+
+    def keep(name: str) -> None:
+      if parts.keeper is None:
+        raise errors.UserError(
+          f'The evaluation {parts.name!r} can not keep a policy: its run leaves nothing behind, or it plays with the '
+          'behaviour policy.'
+        )
+      parts.keeper.keep(name, row, steps)
+
+    answer = parts.on_evaluation(experiments.Evaluated(parts.name, steps, row, keep))
+    if answer is None:
+      return
+    if not isinstance(answer, experiments.Stop):
+      raise errors.UserError(f'on_evaluation returned {answer!r}, and has to return None or a tfacme.Stop(reason).')
+    self.tally.counter.end(answer.reason)
 
   def _finish(self) -> core.Outcome:
     self.tally.report(finished=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 from typing import Any
@@ -21,9 +22,10 @@ class ExportedPolicy(tf.Module):
   episode begins.
   """
 
-  def __init__(self, policy: core.Policy, spec: specs.EnvironmentSpec, steps: int):
+  def __init__(self, policy: core.Policy, spec: specs.EnvironmentSpec, budget: int):
     super().__init__(name='exported_policy')
     self.policy = policy
+    self.steps = tf.Variable(0, trainable=False, dtype=tf.int64, name='steps')  # that it was trained for
 
     def initial_state(batch_size: Any) -> core.Nest:
       return {
@@ -44,14 +46,14 @@ class ExportedPolicy(tf.Module):
       episode_seed = tf.where(first[:, tf.newaxis], fresh, state['episode_seed'])
       context = core.Context(
         seed=seed,
-        steps=tf.constant(steps, tf.int64),
+        steps=self.steps.read_value(),
         index=tf.zeros([batch_size], tf.int32),
         slots=tf.constant(1, tf.int32),
         first=first,
         episode_seed=episode_seed,
         episode=tf.zeros([batch_size], tf.int32),
       )
-      with networks.drawing(seed, networks.Phase.EVALUATION), schedules.in_run(context.steps, max(1, steps)):
+      with networks.drawing(seed, networks.Phase.EVALUATION), schedules.in_run(context.steps, max(1, budget)):
         action, policy_state, _ = policy(observation, state['policy'], context)
       return action, {'policy': policy_state, 'begun': tf.ones([batch_size], tf.bool), 'episode_seed': episode_seed}
 
@@ -80,24 +82,44 @@ def check(policy: core.Policy, spec: specs.EnvironmentSpec) -> None:
     ) from error
 
 
-def export(policy: core.Policy, spec: specs.EnvironmentSpec, steps: int, path: str) -> None:
-  """Writes a policy as a SavedModel.
+class Exporter:
+  """Writes a policy as a SavedModel, again and again: it is traced once.
 
-  It has two functions: `act(observation [B, ...], state, seed [2]) -> (action [B, ...], state)` and
+  A SavedModel has two functions: `act(observation [B, ...], state, seed [2]) -> (action [B, ...], state)` and
   `initial_state(B) -> state`, where an episode begins. The seed is another one in each call, as for an actor; that of
   the episode is in the state.
-
-  Args:
-    policy: the evaluation policy.
-    spec: of its environment.
-    steps: that it was trained for, in the unit of the budget, which a schedule in it may ask for.
-    path: a folder.
   """
-  partial = path + '.partial'
-  shutil.rmtree(partial, ignore_errors=True)
-  tf.saved_model.save(ExportedPolicy(policy, spec, steps), partial)
-  shutil.rmtree(path, ignore_errors=True)
-  os.replace(partial, path)
+
+  def __init__(self, policy: core.Policy, spec: specs.EnvironmentSpec, budget: int):
+    """Initializes the exporter.
+
+    Args:
+      policy: the evaluation policy.
+      spec: of its environment.
+      budget: steps of the run, which a schedule may ask for.
+    """
+    self._policy, self._spec, self._budget = policy, spec, budget
+
+  @functools.cached_property
+  def _exported(self) -> ExportedPolicy:
+    return ExportedPolicy(self._policy, self._spec, self._budget)
+
+  def write(self, path: str, steps: int) -> None:
+    """Writes the policy as it is now.
+
+    Args:
+      path: a folder, whose earlier policy is there until the new one is whole.
+      steps: that it was trained for, in the unit of the budget.
+    """
+    partial, old = path + '.partial', path + '.old'
+    shutil.rmtree(partial, ignore_errors=True)
+    self._exported.steps.assign(steps)
+    tf.saved_model.save(self._exported, partial)
+    shutil.rmtree(old, ignore_errors=True)
+    if os.path.exists(path):
+      os.replace(path, old)
+    os.replace(partial, path)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class LoadedPolicy:

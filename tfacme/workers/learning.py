@@ -95,6 +95,11 @@ class Learner:
     return self._parts.paced and not self._budgeted
 
   @property
+  def networks(self) -> Any:
+    """The agent's, with the variables that it learns."""
+    return self._parts.networks
+
+  @property
   def steps(self) -> int:
     """Learning steps so far: the version of its variables."""
     return self._steps

@@ -150,7 +150,7 @@ class Player:
     episode = _Episode(np.zeros(self._shape), time.monotonic())
     self._intake.begin(slot, timestep.observation)
     for observer in self._observers[slot]:
-      observer.observe_first(timestep)
+      observer.observe_first(self._environments[slot], timestep)
     return episode
 
   def _step(self, slot: int, action: core.Nest) -> bool:
@@ -162,7 +162,7 @@ class Player:
     self._intake.observe(slot, timestep.observation, timestep.last())
     episode.parts = episode.parts + timestep.reward
     for observer in self._observers[slot]:
-      observer.observe(action, timestep)
+      observer.observe(self._environments[slot], action, timestep)
     episode.cut = not timestep.last() and episode.length >= self._max_steps
     over = episode.cut or timestep.last()
     if over:

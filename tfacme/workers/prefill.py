@@ -207,7 +207,8 @@ class Played:
 
   def episodes(self, seed: int) -> Iterator[core.Step]:
     """Plays; all of it is a function of the seed."""
-    policy, environment = self.policy(self.environment_spec.actions, seed), self.environment(seed)
+    policy = self.policy(self.environment_spec.actions, seed)
+    environment = specs.make_environment(self.environment, seed, 'prefill')
     limit, steps = playing.Limit(experiments.MAX_EPISODE_STEPS), 0
     try:
       while steps < self.steps:

@@ -23,7 +23,9 @@ class SaverParts:
     folder: of the checkpoints; None if the run leaves nothing behind.
     parts: name -> saves that part into a folder and returns its digest; in the order in which they are saved.
     steps: says of what was saved into a folder how far the run had come, in `unit`.
-    leave: writes what the run leaves behind (the exported policy, the curve).
+    export: writes the policy as it is now, trained for so many steps; called after each checkpoint.
+    leave: writes what else the run leaves behind at its end: the curve.
+    ended: why the run ended before its budget was spent, or None.
     unit: what `every` counts.
     every: steps between checkpoints; 0 is only at the end.
     budget: steps of the run.
@@ -35,7 +37,9 @@ class SaverParts:
   folder: Optional[str]
   parts: Mapping[str, Callable[[str], Any]]
   steps: Callable[[str], int]
+  export: Callable[[int], None]
   leave: Callable[[], None]
+  ended: Callable[[], Optional[str]]
   unit: str
   every: int
   budget: int
@@ -96,10 +100,13 @@ class Saver:
     """Writes a checkpoint and returns its folder, if there is one."""
     if self._parts.folder is None:
       return None
-    return checkpoints.write(self._parts.folder, self._parts.steps, self._parts.parts, self._parts.keep)
+    checkpoint = checkpoints.write(self._parts.folder, self._parts.steps, self._parts.parts, self._parts.keep)
+    # After it: if the policy can't be written, nothing has to be learned again.
+    self._parts.export(checkpoints.manifest(checkpoint)['steps'])
+    return checkpoint
 
   def _finish(self) -> None:
-    checkpoint = self._save()  # First: if what follows fails, nothing has to be learned again.
+    checkpoint = self._save()
     self._parts.leave()
     if checkpoint is not None:
-      checkpoints.complete(checkpoint)
+      checkpoints.complete(checkpoint, self._parts.ended())

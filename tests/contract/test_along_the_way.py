@@ -1,0 +1,170 @@
+"""Policies while a run goes on, and runs that end before their budget, on each engine."""
+
+import dataclasses
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+import tfacme
+from tests.contract import environment, on_policy
+from tfacme import checkpoints, errors, testing
+from tfacme.workers import environment_loop
+
+ENGINES = ['inline', *(pytest.param(name, marks=pytest.mark.slow) for name in ('local_mt', 'local_mp'))]
+
+
+def _experiment(**parts):
+  parts = {'evaluation': tfacme.Evaluation(every=200, episodes=5), 'budget': tfacme.Budget(actor_steps=2000), **parts}
+  return dataclasses.replace(on_policy.experiment(), **parts)
+
+
+def _stop_at(reached: float):
+  """Ends a run where an evaluation comes to a return, and keeps the policy of it."""
+
+  def on_evaluation(evaluated):
+    if evaluated.row['episode_return'] < reached:
+      return None
+    evaluated.keep('enough')
+    return tfacme.Stop(f'the return is at least {reached:g}')
+
+  return on_evaluation
+
+
+@pytest.mark.parametrize('launch', ENGINES)
+def test_a_callback_ends_a_run(launch, tmp_path, capsys):
+  experiment = _experiment(on_evaluation=_stop_at(2.0), budget=tfacme.Budget(actor_steps=200_000))
+  run = tfacme.train(experiment, str(tmp_path), launch)
+  rows = testing.logs(tmp_path)['evaluator']
+  *before, last = [float(row['episode_return']) for row in rows]
+  assert before and max(before[:-1], default=0.0) < 2.0 <= before[-1]  # The last one is on the final variables.
+  assert run.ended == 'the return is at least 2'
+  manifest = checkpoints.manifest(checkpoints.latest(str(tmp_path / 'checkpoints')))
+  assert manifest['complete'] and manifest['steps'] < 200_000
+  if launch == 'inline':
+    assert manifest['steps'] == int(rows[-2]['actor_steps'])
+  assert 'the return is at least 2' in capsys.readouterr().out
+  assert run.evaluate(5).episodes == run.evaluate(5, checkpoint='enough').episodes == 5
+  kept = json.loads((tmp_path / 'policy-enough' / 'evaluation.json').read_text())
+  assert kept['episode_return'] == before[-1]
+  tfacme.train(experiment, str(tmp_path), launch)
+  assert 'Nothing is left to do' in capsys.readouterr().out
+  assert len(testing.logs(tmp_path)['evaluator']) == len(rows)
+
+
+def test_a_run_from_recorded_data_ends_as_well(tmp_path):
+  from tests.contract import offline_recurrent
+
+  experiment = dataclasses.replace(
+    offline_recurrent.experiment(),
+    evaluation=tfacme.Evaluation(every=20, episodes=2),
+    on_evaluation=lambda evaluated: tfacme.Stop('it is enough') if evaluated.steps >= 40 else None,
+  )
+  run = tfacme.train(experiment, str(tmp_path), progress=False)
+  assert run.ended == 'it is enough'
+  assert [int(row['learner_steps']) for row in testing.logs(tmp_path)['evaluator']] == [20, 40, 40]
+
+
+def test_what_a_callback_may_not_do(tmp_path):
+  with pytest.raises(errors.UserError, match='on_evaluation returned True'):
+    tfacme.train(_experiment(on_evaluation=lambda evaluated: True), str(tmp_path / 'one'), progress=False)
+  with pytest.raises(errors.UserError, match=r"kept as '\.\./x'"):
+    tfacme.train(_experiment(on_evaluation=lambda told: told.keep('../x')), str(tmp_path / 'two'), progress=False)
+  with pytest.raises(errors.UserError, match='on_evaluation is 3'):
+    _experiment(on_evaluation=3)
+  behaviour = tfacme.Evaluation(policy='behaviour', every=200)
+  with pytest.raises(errors.UserError, match='plays with the behaviour policy'):
+    keeping = _experiment(evaluation=behaviour, on_evaluation=lambda told: told.keep('x'))
+    tfacme.train(keeping, str(tmp_path / 'three'), progress=False)
+
+
+@pytest.mark.parametrize('launch', ENGINES)
+def test_the_best_policy_is_the_one_of_the_best_evaluation(launch, tmp_path):
+  run = tfacme.train(_experiment(), str(tmp_path), launch, progress=False)
+  rows = testing.logs(tmp_path)['evaluator']
+  best = max(rows, key=lambda row: float(row['episode_return']))  # the first of those that are alike
+  kept = json.loads((tmp_path / 'policy-best' / 'evaluation.json').read_text())
+  assert [kept[name] for name in ('learner_steps', 'episode_return')] == [
+    int(best['learner_steps']),
+    float(best['episode_return']),
+  ]
+  assert run.evaluate(20, checkpoint='best').mean >= environment.BEST - 0.5
+  with pytest.raises(errors.UserError, match="no policy 'bset'; did you mean best"):
+    run.policy(checkpoint='bset')
+
+
+def test_without_it_there_is_none(tmp_path):
+  tfacme.train(_experiment(checkpointing=tfacme.Checkpointing(best=False)), str(tmp_path), progress=False)
+  assert not (tmp_path / 'policy-best').exists()
+
+
+def _logits(policy) -> np.ndarray:
+  """What a policy does in each state."""
+  states = np.eye(3, dtype=np.float32)
+  return policy.act(states, np.ones(3, np.bool_))
+
+
+def test_there_is_a_policy_from_the_first_checkpoint_on(tmp_path, monkeypatch):
+  """And it is the checkpoint's."""
+  seen = {}
+  step = environment_loop.EnvironmentLoop.step
+
+  def look(self, wait):
+    made = (tmp_path / 'policy' / 'saved_model.pb').exists()
+    run = tfacme.load_run(str(tmp_path))
+    for count in run.checkpoints():
+      if made and count not in seen:
+        seen[count] = _logits(run.policy()), _logits(run.policy(checkpoint=count))
+    return step(self, wait)
+
+  monkeypatch.setattr(environment_loop.EnvironmentLoop, 'step', look)
+  tfacme.train(
+    _experiment(budget=tfacme.Budget(actor_steps=400), checkpointing=tfacme.Checkpointing(every=150), evaluation=[]),
+    str(tmp_path),
+    progress=False,
+  )
+  assert sorted(seen) == [150, 300]
+  for newest, restored in seen.values():
+    np.testing.assert_array_equal(newest, restored)
+
+
+def test_a_run_gives_its_networks_and_its_learner(tmp_path):
+  run = tfacme.train(_experiment(budget=tfacme.Budget(actor_steps=400)), str(tmp_path), progress=False)
+  learner = run.learner()
+  assert learner.steps == int(testing.logs(tmp_path)['evaluator'][-1]['learner_steps'])
+  actions = np.argmax(run.networks()(np.eye(3, dtype=np.float32))[:, :2], axis=1)
+  np.testing.assert_array_equal(_logits(run.policy()), actions)
+  before = run.checkpoints()[0]
+  assert run.learner(before).steps <= learner.steps
+  with pytest.raises(errors.UserError, match='no checkpoint of 7 steps'):
+    run.learner(7)
+
+
+def test_the_learner_of_a_run_reads_its_replay(tmp_path):
+  from tests.contract import noisy
+
+  experiment = dataclasses.replace(noisy.experiment(), budget=tfacme.Budget(actor_steps=300))
+  learner = tfacme.train(experiment, str(tmp_path), progress=False).learner()
+  batch = learner.read()
+  assert batch.steps.reward.shape[0] > 0
+  before = learner.steps
+  learner.update(batch)
+  assert learner.steps == before + 1
+
+
+def test_an_environment_is_told_what_it_is_for(tmp_path):
+  roles = pathlib.Path(tmp_path / 'roles')
+
+  def make(seed, role):
+    with roles.open('a') as file:
+      file.write(f'{role}\n')
+    return environment.truncating(seed)
+
+  tfacme.train(
+    _experiment(environment=make, budget=tfacme.Budget(actor_steps=50), layout=tfacme.Layout(slots=2)),
+    str(tmp_path / 'run'),
+    progress=False,
+  )
+  told = roles.read_text().split()
+  assert told.count('actor') == 2 and told.count('evaluator') == 5 and set(told) == {'actor', 'evaluator', 'spec'}

@@ -1,0 +1,61 @@
+"""Policies that a run keeps along the way: those that an evaluation has played with."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Callable, Mapping, Optional
+
+from tfacme import errors
+
+BEST = 'best'
+_ROW = 'evaluation.json'  # in the folder of a policy: the row of the evaluation that played with it
+
+
+class Keeper:
+  """Writes the policy of an evaluation, as it was evaluated, into a folder of the run: `policy-NAME`."""
+
+  def __init__(self, folder: str, write: Callable[[str, int], None]):
+    """Initializes the keeper.
+
+    Args:
+      folder: of the run.
+      write: exports the policy into a folder, after so many steps of the run.
+    """
+    self._folder = folder
+    self._write = write
+
+  def keep(self, name: str, row: Mapping[str, Any], steps: int) -> None:
+    """Keeps the policy under a name, in the place of what had it before.
+
+    Args:
+      name: letters, digits and _.-.
+      row: of the evaluation's log.
+      steps: of the run when the evaluation began.
+    """
+    path = kept(self._folder, name)
+    self._write(path, steps)
+    with open(os.path.join(path, _ROW), 'w', encoding='utf-8') as file:
+      json.dump(dict(row), file, indent=2)
+
+  def keep_if_best(self, row: Mapping[str, Any], steps: int) -> None:
+    """Keeps the policy as the best one if no evaluation of the run had a higher mean return, also before a restart."""
+    best = evaluated(kept(self._folder, BEST))
+    if best is None or row['episode_return'] > best['episode_return']:
+      self.keep(BEST, row, steps)
+
+
+def kept(folder: str, name: str) -> str:
+  """Where a run keeps the policy of a name."""
+  if not name or not all(letter.isalnum() or letter in '_.-' for letter in name):
+    raise errors.UserError(f'A policy was to be kept as {name!r}: make a name of letters, digits and _.-.')
+  return os.path.join(folder, f'policy-{name}')
+
+
+def evaluated(path: str) -> Optional[Mapping[str, Any]]:
+  """The row of the evaluation of a policy that was kept in a folder; None if there is none."""
+  try:
+    with open(os.path.join(path, _ROW), encoding='utf-8') as file:
+      return json.load(file)
+  except (FileNotFoundError, json.JSONDecodeError):  # It may have been killed while it was written.
+    return None
