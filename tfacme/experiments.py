@@ -141,7 +141,7 @@ class Evaluation:
     check_node_name('evaluation.name', self.name)
     if self.policy not in ('evaluation', 'behaviour'):
       raise errors.unknown('evaluation.policy', self.policy, ['evaluation', 'behaviour'], 'evaluation or behaviour.')
-    if self.environment is not None and not _takes_one(self.environment):
+    if self.environment is not None and not _takes_seed(self.environment):
       raise errors.UserError(f'evaluation.environment is {self.environment!r}, and has to be a function of a seed.')
 
     errors.count('evaluation.max_episode_steps', self.max_episode_steps)
@@ -316,7 +316,7 @@ class Experiment:
     if self.on_evaluation is not None:
       makers = (*makers, ('on_evaluation', self.on_evaluation, 'an Evaluated'))
     for name, make, fix in makers:
-      if not _takes_one(make):
+      if not (_takes_seed(make) if name == 'environment' else _takes_one(make)):
         raise errors.UserError(f'{name} is {make!r}, and has to be a function of {fix}.')
 
   @property
@@ -350,12 +350,17 @@ def identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   return {**{name: description.get(name) for name in _SAME}, 'budget.unit': unit}
 
 
-def _takes_one(function: Any) -> bool:
+def _takes_seed(function: Any) -> bool:
+  """Whether it can be called with a seed, and with a role if it has a parameter of that name."""
+  return _takes_one(function) or _takes_one(function, role='spec')
+
+
+def _takes_one(function: Any, **more: Any) -> bool:
   """Whether it can be called with one argument."""
   if not callable(function):
     return False
   try:
-    inspect.signature(function).bind(None)
+    inspect.signature(function).bind(None, **more)
   except TypeError:
     return False
   except ValueError:  # Some built-in functions have no signature.

@@ -38,8 +38,9 @@ class Run:
   def __init__(self, workdir):
     self.workdir = workdir
     self.description = {'evaluations': [{'name': 'evaluator'}, {'name': 'other'}]}
+    self.ended = None
 
-  def evaluate(self, episodes, seed, max_episode_steps):
+  def evaluate(self, episodes, seed, max_episode_steps, checkpoint):
     values = {
       'mean': np.float32(0.5 + seed),
       'standard_error': 0.1,
@@ -308,7 +309,7 @@ def test_watch_and_export(calls, finished, tmp_path, monkeypatch):
     def __call__(self, observation):
       return np.int32(1)
 
-  monkeypatch.setitem(vars(tfacme), 'load_policy', lambda path: Policy())
+  monkeypatch.setattr(Run, 'policy', lambda self, checkpoint: Policy(), raising=False)
   monkeypatch.setattr(Run, 'environment', lambda self, seed: environments.make('bsuite:catch/0', seed), raising=False)
   monkeypatch.setattr(Run, 'export', lambda self, out: calls.append((self.workdir, out)), raising=False)
   assert cli.main(['watch', finished, '--out', str(tmp_path / 'a.gif')]) == 0

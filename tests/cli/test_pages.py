@@ -74,6 +74,7 @@ def calls(monkeypatch):
   class Run:
     workdir = 'nowhere'
     description = {'evaluations': [{'name': 'evaluator'}]}
+    ended = None
 
   def train(experiment, workdir, launch):
     made.append((experiment, workdir, launch))

@@ -225,7 +225,10 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
     checkpoint: the folder of one to restore it from, with the replay if that was saved by a run in one thread.
   """
   plan = plan_lib.make_plan(experiment, checkpoint=checkpoint)
-  replay = None if experiment.offline else replay_in_process(ReplayParts.of(plan))
+  parts = ReplayParts.of(plan)
+  # It is alone: no limiter has to hold it back for actors.
+  free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in parts.described]
+  replay = None if experiment.offline else replay_in_process(dataclasses.replace(parts, described=free))
   return build_learner(plan, build_counter(experiment.budget, plan.phases, checkpoint), replay)
 
 

@@ -120,7 +120,7 @@ class Run:
   def experiment(self) -> experiments.Experiment:
     """What was run; without a data set that is too large to be kept in the run's folder."""
     importing.search_current_folder()
-    return _unpickled(os.path.join(self.workdir, _EXPERIMENT))
+    return _unpickled(os.path.join(self.workdir, _EXPERIMENT), 'experiment')
 
   def learner(self, checkpoint: Optional[int] = None, dataset: Any = None) -> learning.Learner:
     """The learner as it was at a checkpoint: `learner.read()` is a batch, `learner.update(batch)` a learning step.
@@ -147,7 +147,9 @@ class Run:
   def environment(self, seed: int = 0) -> Any:
     """A new environment like the one that it was trained in."""
     importing.search_current_folder()
-    return specs.make_environment(_unpickled(os.path.join(self.workdir, _ENVIRONMENT)), seed, 'evaluator')
+    return specs.make_environment(
+      _unpickled(os.path.join(self.workdir, _ENVIRONMENT), 'environment'), seed, 'evaluator'
+    )
 
   def export(self, path: str) -> None:
     """Copies the trained policy, a SavedModel, to a folder."""
@@ -399,7 +401,7 @@ def _write_pickled(path: str, packed: bytes) -> None:
   os.replace(path + '.partial', path)
 
 
-def _unpickled(path: str) -> Any:
+def _unpickled(path: str, what: str) -> Any:
   """What a run has written into a file."""
   with open(path, 'rb') as file:
     packed = file.read()
@@ -407,7 +409,8 @@ def _unpickled(path: str) -> Any:
     return cloudpickle.loads(packed)
   except ModuleNotFoundError as error:
     raise errors.UserError(
-      f'{path} needs the module {error.name!r}, which can not be found; run in its folder, or install its package.'
+      f'The {what} of {os.path.dirname(path)} is from the module {error.name!r}, which can not be found; run in its '
+      'folder, or install its package.'
     ) from error
 
 

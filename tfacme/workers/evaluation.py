@@ -90,6 +90,7 @@ class Evaluator:
     self._player = playing.Player(parts.name, self._environments, parts.spec, parts.max_episode_steps, parts.observers)
     self._playing: Optional[Iterator[Union[playing.Playing, playing.Result]]] = None
     self._is_last = False  # whether what it plays is on the final variables
+    self._ends = False  # whether it has ended the run: then only the last one is left to play
     self._started = (0.0, 0, 0)  # seconds, actor steps, steps of the run
     self._episodes = 0  # of what it plays
     self.tally.join(['evaluator_episodes', 'evaluator_steps', _BEGUN, _DUE, _LAST_EPISODES, _LAST_STEPS])
@@ -113,7 +114,7 @@ class Evaluator:
 
   def _begins(self, steps: int, last: bool) -> bool:
     """Begins an evaluation if one is due."""
-    if not last and (steps < self._next or steps >= self._parts.budget):
+    if not last and (self._ends or steps < self._next or steps >= self._parts.budget):
       return False  # With the budget spent, only the last one is of variables that nothing else is evaluated on.
     episodes = self._parts.episodes if last else self._affordable(steps)
     if episodes:
@@ -227,6 +228,7 @@ class Evaluator:
     if not isinstance(answer, experiments.Stop):
       raise errors.UserError(f'on_evaluation returned {answer!r}, and has to return None or a tfacme.Stop(reason).')
     self.tally.counter.end(answer.reason)
+    self._ends = True
 
   def _finish(self) -> core.Outcome:
     self.tally.report(finished=True)
