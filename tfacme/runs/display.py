@@ -255,7 +255,8 @@ class Display:
       parts += [f'{_evaluation(name)} return {value:.2f}' for name, value in evaluations]
     elif (recent := _recent_return(self._status)) is not None:
       parts.append(f'return {recent:.2f}')
-    return ', '.join(parts) + '.'
+    ended = self._status.get('ended')
+    return ', '.join(parts) + (f'; it stopped since {ended}.' if ended else '.')
 
 
 def _noted(status: Mapping[str, Any], key: str) -> Iterator[Tuple[str, Any]]:
