@@ -18,7 +18,7 @@ from tfacme.agents import dqn
 from tfacme.runs import run
 
 README = (ROOT / 'README.md').read_text()
-PAGES = ('docs/agents.md',)
+PAGES = ('docs/agents.md', 'docs/environments.md')
 DOCUMENTS = (
   'README.md',
   'CONTRIBUTING.md',

@@ -106,7 +106,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     *('core.Actor', 'core.ActorParts', 'core.Worker', 'core.Outcome', 'core.Progress', 'core.Blocked'),
     *('core.VariableSource', 'tfacme.workers.roles', 'workers.prefill.Prefill'),
   ),
-  'Test an agent': ('tfacme.testing',),
+  'Test an agent or an environment': ('tfacme.testing',),
   'Change the framework itself': (
     *('tfacme.core', 'tfacme.replay.items', 'tfacme.replay.tables', 'tfacme.replay.sources'),
     *('tfacme.replay.relabelling', 'tfacme.workers.prefill'),

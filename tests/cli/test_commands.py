@@ -337,6 +337,8 @@ _TALKS = {
   'train --help': (0, 'dqn'),
   **{f'train {agent} --help': (0, '--networks.hidden_sizes {None}|{[INT [INT ...]]}') for agent in registry.names()},
   'evaluate --help': (0, '--json'),
+  'check --help': (0, 'dqn'),
+  'check dqn --help': (0, '--steps INT'),
   'agents': (0, 'dqn'),
   'envs': (0, 'bsuite:catch/0'),
   'train dqm': (2, ''),

@@ -17,7 +17,7 @@ from typing_extensions import Annotated
 from tfacme import datasets, environments, errors, experiments, seeds
 from tfacme.agents import registry
 from tfacme.cli import options as options_lib
-from tfacme.cli import parsing, running
+from tfacme.cli import checking, listing, parsing, results, running
 
 # What a public function needs TensorFlow for is imported by the command that calls it: the others answer at once.
 
@@ -49,32 +49,12 @@ def run(arguments: Sequence[str]) -> None:
 
 def _help() -> str:
   lines = ['usage: tfacme COMMAND ...', '', 'Reinforcement learning in TensorFlow 2.', '', 'commands:']
-  lines += _columns([(command.usage, command.summary) for command in _COMMANDS.values()])
+  lines += listing.columns([(command.usage, command.summary) for command in _COMMANDS.values()])
   lines += [
     '',
     'tfacme COMMAND --help lists the options of a command, tfacme train AGENT --help those of an agent too.',
   ]
   return '\n'.join(lines)
-
-
-def _columns(rows: Sequence[Tuple[str, str]]) -> Sequence[str]:
-  width = max(len(left) for left, _ in rows) + 2
-  return [f'  {left:{width}}{right}' for left, right in rows]
-
-
-def _agent(command: str, arguments: Sequence[str]) -> Optional[str]:
-  """The agent that a command line begins with; None if it asks for help before it names one."""
-  if arguments and not arguments[0].startswith('-'):
-    registry.config(arguments[0])  # Raises the error that names the nearest agents.
-    return arguments[0]
-  if {'-h', '--help'} & set(arguments):
-    print(
-      '\n'.join([f'usage: tfacme {command} AGENT ...', '', 'agents:', *_columns(list(registry.summaries().items()))])
-    )
-    print(f'\ntfacme {command} AGENT --help lists the options.')
-    return None
-  known = ', '.join(registry.names())
-  raise errors.UserError(f'tfacme {command} needs the agent first: tfacme {command} AGENT ...; there are {known}.')
 
 
 def _budget_and_data(options: Any) -> Dict[str, Any]:
@@ -88,7 +68,7 @@ def _budget_and_data(options: Any) -> Dict[str, Any]:
 
 
 def _train(arguments: Sequence[str]) -> None:
-  agent = _agent('train', arguments)
+  agent = listing.agent('train', arguments)
   if agent is None:
     return
   networks = registry.default_networks(agent)
@@ -101,6 +81,9 @@ def _train(arguments: Sequence[str]) -> None:
     )
   source = _budget_and_data(options)
   environment = environments.factory(options.env, options.environment)
+  workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
+  if options.bsuite_results is not None:
+    environment = results.recorded(environment, options, workdir)
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
   running.warm_up(options.launch)
@@ -118,7 +101,6 @@ def _train(arguments: Sequence[str]) -> None:
     start=options.start,
     name=agent,
   )
-  workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
   running.run(experiment, workdir, options.launch)
 
 
@@ -305,7 +287,7 @@ class _GraphOptions:
 
 
 def _graph(arguments: Sequence[str]) -> None:
-  agent = _agent('graph', arguments)
+  agent = listing.agent('graph', arguments)
   if agent is None:
     return
   options = parsing.parse(_GraphOptions, arguments[1:], f'tfacme graph {agent}')
@@ -359,7 +341,7 @@ class _AgentsOptions:
 
 def _agents(arguments: Sequence[str]) -> None:
   parsing.parse(_AgentsOptions, arguments, 'tfacme agents')
-  print('\n'.join(_columns(list(registry.summaries().items()))))
+  print('\n'.join(listing.columns(list(registry.summaries().items()))))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -369,7 +351,7 @@ class _EnvsOptions:
 
 def _envs(arguments: Sequence[str]) -> None:
   parsing.parse(_EnvsOptions, arguments, 'tfacme envs')
-  print('\n'.join(_columns(environments.known())))
+  print('\n'.join(listing.columns(environments.known())))
 
 
 def _load_run(path: str) -> Any:
@@ -391,6 +373,7 @@ _COMMANDS: Dict[str, _Command] = {
   'record': _Command(_record, 'record --out DIR', 'record episodes of a run, or at random, as a data set'),
   'graph': _Command(_graph, 'graph AGENT', 'draw the program graph of an agent'),
   'export': _Command(_export, 'export RUN', 'the policy of a run as a SavedModel'),
+  'check': _Command(checking.run, 'check AGENT --env ID', 'look for faults in an environment, and try an agent in it'),
   'agents': _Command(_agents, 'agents', 'list the agents'),
   'envs': _Command(_envs, 'envs', 'list the environments'),
 }

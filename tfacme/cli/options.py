@@ -61,6 +61,8 @@ class Task:
       environment is then for its evaluations.
     dataset: the folder of an RLDS data set, as `tfacme record` writes one: what a run of learner_steps learns from, and
       in a run with actors for an agent that takes recorded data beside them.
+    bsuite_results: a folder, the same for all ids of bsuite that an agent is tried on, where the episodes of the one
+      actor are left for bsuite's own analysis.
   """
 
   env: str
@@ -68,6 +70,7 @@ class Task:
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
   dataset: Optional[str] = None
+  bsuite_results: Optional[str] = None
 
 
 STEPS = 30_000  # of a run unless given

@@ -5,5 +5,8 @@ from .checks import check_runs as check_runs
 from .checks import check_travels as check_travels
 from .checks import check_update as check_update
 from .checks import logs as logs
+from .environment_checks import check_environment as check_environment
 from .environments import Reach as Reach
 from .environments import TwoStates as TwoStates
+from .findings import Finding as Finding
+from .training_checks import check_training as check_training

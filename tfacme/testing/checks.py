@@ -73,7 +73,7 @@ def check_runs(experiment: experiments.Experiment, folder: Folder, launch: str =
     strange = [name for name, value in row.items() if value and not math.isfinite(float(value))]
     _expect(not strange, f'At learner step {row["learner_steps"]}, {", ".join(strange)} is no finite number.')
   _expect(run.evaluate(_EPISODES).episodes == _EPISODES, 'The exported policy can not be evaluated.')
-  _check_actions(run)
+  check_actions(run)
   return run
 
 

@@ -72,7 +72,7 @@ class Reach(dm_env.Environment):
   def __init__(self, seed: int = 0):
     """Makes the environment; `seed` is of the places and targets."""
     self._random = np.random.default_rng(seed)
-    self._place, self._target, self._steps = 0.0, 0.0, 0
+    self._place, self._target, self._steps = 0.0, 0.0, 10
 
   def reset(self) -> dm_env.TimeStep:
     """Begins an episode."""
@@ -81,7 +81,9 @@ class Reach(dm_env.Environment):
     return dm_env.restart(self._observation())
 
   def step(self, action: np.ndarray) -> dm_env.TimeStep:
-    """Pushes the point."""
+    """Pushes the point; begins an episode if the last one has ended."""
+    if self._steps == 10:
+      return self.reset()
     self._place += 0.25 * float(np.clip(action[0], -2.0, 2.0))
     self._steps += 1
     make = dm_env.truncation if self._steps == 10 else dm_env.transition

@@ -53,12 +53,16 @@ class Intake:
 
   def begin(self, slot: int, observation: core.Nest) -> None:
     """Writes the first observation of an episode, whose bounds are checked too."""
+    self.check_bounds(slot, observation)
+    self.observe(slot, observation)
+
+  def check_bounds(self, slot: int, observation: core.Nest) -> None:
+    """Checks an observation, and that all its numbers are within the bounds of the spec."""
     try:
       for part, value in zip(self._parts, self._flatten(observation), strict=True):
         part.check_bounds(part.check(value))
     except _WrongError as error:
       raise self._told(error, slot, 'observation') from error
-    self.observe(slot, observation)
 
   def observe(self, slot: int, observation: core.Nest, last: bool = False) -> None:
     """Writes an observation; where an episode goes on after it, its mask has to leave an action."""

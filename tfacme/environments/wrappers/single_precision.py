@@ -9,6 +9,7 @@ import numpy as np
 import tree
 from dm_env import specs
 
+from tfacme import errors
 from tfacme.environments import leaves
 from tfacme.environments.wrappers import base
 from tfacme.specs import SINGLE, is_choice
@@ -65,7 +66,12 @@ class SinglePrecision(base.EnvironmentWrapper):
     return self._discount_spec
 
   def _convert(self, timestep: dm_env.TimeStep) -> dm_env.TimeStep:
-    step_type, reward, discount, observation = timestep
+    try:
+      step_type, reward, discount, observation = timestep
+    except TypeError as error:
+      raise errors.UserError(
+        f'The environment returned {timestep!r:.100} from reset() or step(), and has to return a dm_env.TimeStep.'
+      ) from error
     if self._observation is not None:
       observation = self._observation(observation)
     if reward is not None and self._reward is not None:
