@@ -27,7 +27,7 @@ _TWELVE = [
   (broken.Printing, 'warning', 'output', "such as 'a new episode'"),
   (broken.Moving, 'warning', 'folder', 'It changes the current folder'),
   (broken.Starting, 'fault', 'processes', r'still run after close\(\): sleep'),
-  (broken.Raising, 'fault', 'calls', r'At step 150: step\(\) raised RuntimeError: the simulator is gone \(broken.py:\d+\)'),
+  (broken.Raising, 'fault', 'calls', r'step\(\) raised RuntimeError: the simulator is gone \(broken.py:\d+\)'),
   (broken.Nothing, 'fault', 'calls', r'At step 100: step\(\) returned None, and has to return a dm_env.TimeStep'),
 ]
 _MORE = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json as json_lib
 import os
@@ -13,7 +14,7 @@ import rich.console
 import rich.table
 import rich.text
 
-from tfacme import configs, environments, errors, experiments, testing
+from tfacme import configs, datasets, environments, errors, experiments, testing
 from tfacme.agents import registry
 from tfacme.cli import listing, parsing, running
 from tfacme.cli import options as options_lib
@@ -120,10 +121,7 @@ def _try_agent(
 
 def _record(factory: environments.EnvironmentFactory, seed: int, folder: str) -> Any:
   """Some episodes of random actions."""
-  import contextlib
-
   import tfacme
-  from tfacme import datasets
 
   with contextlib.closing(factory(seed)) as environment:
     tfacme.record(None, environment, _EPISODES, folder, seed, _LONGEST)

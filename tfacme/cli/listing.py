@@ -14,7 +14,8 @@ def agent(command: str, arguments: Sequence[str]) -> Optional[str]:
     registry.config(arguments[0])  # Raises the error that names the nearest agents.
     return arguments[0]
   if {'-h', '--help'} & set(arguments):
-    print('\n'.join([f'usage: tfacme {command} AGENT ...', '', 'agents:', *columns(list(registry.summaries().items()))]))
+    agents = columns(list(registry.summaries().items()))
+    print('\n'.join([f'usage: tfacme {command} AGENT ...', '', 'agents:', *agents]))
     print(f'\ntfacme {command} AGENT --help lists the options.')
     return None
   known = ', '.join(registry.names())

@@ -32,7 +32,7 @@ def recorded(
     )
   if checkpoints.latest(os.path.join(workdir, 'checkpoints')) is not None:
     raise errors.UserError(
-      f'The run in {workdir} would go on from a checkpoint, and what bsuite records has to be a whole run; give another '
-      '--workdir and another --bsuite-results.'
+      f'The run in {workdir} would go on from a checkpoint, and what bsuite records has to be a whole run; give '
+      'another --workdir and another --bsuite-results.'
     )
   return bsuite_results.recorded(factory, options.bsuite_results)

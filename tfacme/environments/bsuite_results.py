@@ -53,12 +53,12 @@ def recorded(factory: registry.EnvironmentFactory, results: str) -> RecordedFact
     errors.UserError: If bsuite could not score that, or the folder has results of this id.
   """
   if not factory.id.startswith(_FAMILY):
-    raise errors.UserError(f"bsuite's results are of its own environments, such as bsuite:catch/0, not of {factory.id}.")
+    raise errors.UserError(f"bsuite scores its own environments, such as bsuite:catch/0, and not {factory.id}.")
   changed = [name for name in _ANOTHER_TASK if name in factory.options.changed]
   if changed:
     raise errors.UserError(
-      f'With another {" and ".join(changed)}, {factory.id} is not the setting that bsuite would score it as; leave that '
-      'out, or record no results.'
+      f'With another {" and ".join(changed)}, {factory.id} is not the setting that bsuite would score it as; leave '
+      'that out, or record no results.'
     )
   _check_new(factory.id.removeprefix(_FAMILY), results)
   return RecordedFactory(factory.id, factory.wrappers, factory.options, os.path.abspath(results))
@@ -93,7 +93,7 @@ def _check_new(bsuite_id: str, results: str) -> str:
   if os.path.exists(path):
     raise errors.UserError(
       f'{results} has results of {bsuite_id} ({os.path.basename(path)}), which are those of one run with one actor and '
-      'one slot from its beginning, and can not be added to; give another folder, or remove that file and begin the run '
-      'anew.'
+      'one slot from its beginning, and can not be added to; give another folder, or remove that file and begin the '
+      'run anew.'
     )
   return path

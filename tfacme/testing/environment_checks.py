@@ -124,7 +124,8 @@ class _Played:
   def _calls(self) -> findings.Finding:
     few = '' if self._probe.steps >= self._asked or self._broken else f', of {self._asked:,}: more take too long here'
     resets = len(self._probe.seconds['reset'])
-    return self._is_broken('calls') or findings.fine('calls', f'It was played for {self._steps}{few}; {resets:,} resets.')
+    text = f'It was played for {self._steps}{few}; {resets:,} resets.'
+    return self._is_broken('calls') or findings.fine('calls', text)
 
   def _values(self) -> findings.Finding:
     return self._is_broken('values') or findings.fine(
@@ -158,7 +159,7 @@ class _Played:
       return []
     largest, zeros = float(np.abs(rewards).max()), float((rewards == 0).mean())
     if largest == 0:
-      text = f'All rewards of {self._steps} with random actions are 0: nothing can be learned until there is another one.'
+      text = f'All rewards of {self._steps} are 0: nothing can be learned before random actions find another one.'
       return [findings.warning('rewards', text)]
     text = f'From {rewards.min():.4g} to {rewards.max():.4g}, {zeros:.0%} of them 0'
     if _SMALL <= largest <= _LARGE:
@@ -168,11 +169,13 @@ class _Played:
   def _close(self) -> findings.Finding:
     seconds = sum(self._probe.seconds['close'])
     if seconds > _CLOSE_SECONDS:
-      return findings.warning('close', f'close() takes {seconds:.1f} s, and the end of a run waits for {_CLOSE_SECONDS:g} s.')
+      text = f'close() takes {seconds:.1f} s, and the end of a run waits for {_CLOSE_SECONDS:g} s.'
+      return findings.warning('close', text)
     return self._is_broken('close') or findings.fine('close', 'It closes.')
 
   def _time(self) -> findings.Finding:
-    step, reset, made = (float(np.median(self._probe.seconds[name] or [0.0])) * 1e3 for name in ('step', 'reset', 'make'))
+    seconds = (self._probe.seconds[name] or [0.0] for name in ('step', 'reset', 'make'))
+    step, reset, made = (float(np.median(each)) * 1e3 for each in seconds)
     text = f'A step takes {step:.3g} ms (the median), a reset {reset:.3g}, making it {made:.3g}'
     if step < _SLOW_MILLISECONDS:
       return findings.fine('time', f'{text}.', step=step, reset=reset, make=made)
@@ -188,8 +191,8 @@ def _check_seeds(make: Callable[..., dm_env.Environment], seed: int, steps: int)
     return [
       findings.fault(
         'seeds',
-        'The same seed and the same actions give other episodes: it draws from something that the seed does not set, so '
-        'a run can not be repeated; let it draw from a generator of its own, made from its seed.',
+        'The same seed and the same actions give other episodes: it draws from something that the seed does not set, '
+        'so a run can not be repeated; let it draw from a generator of its own, made from its seed.',
       )
     ]
   if any(_episodes(make, seed + other, steps) != first for other in (1, 2)):
@@ -199,8 +202,8 @@ def _check_seeds(make: Callable[..., dm_env.Environment], seed: int, steps: int)
   return [
     findings.fault(
       'seeds',
-      'Its episodes differ from each other, and with every seed they are the same: all actors, and the evaluation, play '
-      'the same ones; let what it draws follow from its seed.',
+      'Its episodes differ from each other, and with every seed they are the same: all actors, and the evaluation, '
+      'play the same ones; let what it draws follow from its seed.',
     )
   ]
 
@@ -235,8 +238,8 @@ def _check_resets(make: Callable[..., dm_env.Environment], seed: int, steps: int
       return [
         findings.warning(
           'resets',
-          'step() after the end of an episode does not begin another one, as dm_env has it; a run calls reset(), but not '
-          'everything else does.',
+          'step() after the end of an episode does not begin another one, as dm_env has it; a run calls reset(), but '
+          'not everything else does.',
         )
       ]
   return [findings.fine('resets', 'An episode begins anew after its end, in its middle, and twice in a row.')]
@@ -250,8 +253,8 @@ def _check_arrays(make: Callable[..., dm_env.Environment], seed: int, steps: int
     lines.append(
       findings.warning(
         'observations',
-        f'The observation of step {observations} changes in a later step: it gives the same array again. An actor copies '
-        'it at once, but what keeps it (an observer, a planner) sees another one; return a copy.',
+        f'The observation of step {observations} changes in a later step: it gives the same array again. An actor '
+        'copies it at once, but what keeps it (an observer, a planner) sees another one; return a copy.',
       )
     )
   written = _written(make, seed, min(steps, _KEPT_STEPS))
@@ -259,8 +262,8 @@ def _check_arrays(make: Callable[..., dm_env.Environment], seed: int, steps: int
     lines.append(
       findings.warning(
         'observations',
-        f'Who writes into an observation changes what the environment does next (at step {written}): it gives a part of '
-        'its state; return a copy.',
+        f'Who writes into an observation changes what the environment does next (at step {written}): it gives a '
+        'part of its state; return a copy.',
       )
     )
   if not lines:
@@ -272,7 +275,7 @@ def _check_arrays(make: Callable[..., dm_env.Environment], seed: int, steps: int
 
 
 def _kept(make: Callable[..., dm_env.Environment], seed: int, steps: int) -> Tuple[Optional[int], Optional[int]]:
-  """The step whose observation is another one later, and the step whose action was written into; None of each if none."""
+  """The step whose observation is another one later, and the one whose action was written into; None of none."""
   kept: List[Tuple[Any, Any]] = []
   written = None
   with probing.Probe(make, seed) as probe:
@@ -348,9 +351,8 @@ def _is_same(one: core.Nest, other: core.Nest) -> bool:
 
 def _bytes(timestep: dm_env.TimeStep) -> bytes:
   """All that a time step holds."""
-  return b'|'.join(
-    [bytes([timestep.step_type]), repr(timestep.reward).encode(), repr(timestep.discount).encode(), *_flat(timestep.observation)]
-  )
+  numbers = repr((int(timestep.step_type), timestep.reward, timestep.discount))
+  return b'|'.join([numbers.encode(), *_flat(timestep.observation)])
 
 
 def _flat(nest: core.Nest) -> List[bytes]:

@@ -132,9 +132,9 @@ class Probe:
       self._intake.check_bounds(0, timestep.observation)
     except errors.UserError as error:
       self.outside = str(error)
-    spec = self.spec.rewards
+    spec, reward = self.spec.rewards, np.asarray(timestep.reward)
     low, high = getattr(spec, 'minimum', -np.inf), getattr(spec, 'maximum', np.inf)
-    if self.outside is None and not np.all((low <= np.asarray(timestep.reward)) & (np.asarray(timestep.reward) <= high)):
+    if self.outside is None and not np.all((low <= reward) & (reward <= high)):
       self.outside = (
         f'{self._where}: the reward is {timestep.reward}, and its spec says {low} to {high}; fix one or the other.'
       )

@@ -72,8 +72,8 @@ class Surroundings:
       return findings.fine('output', 'It prints nothing on standard output.')
     return findings.warning(
       'output',
-      f'It prints on standard output, {len(lines):,} lines by now, such as {lines[0].strip()[:60]!r}: that disturbs the '
-      'display of a run, and costs time; leave it out, or log it.',
+      f'It prints on standard output, {len(lines):,} lines by now, such as {lines[0].strip()[:60]!r}: that disturbs '
+      'the display of a run, and costs time; leave it out, or log it.',
     )
 
   def _look_at_folder(self) -> findings.Finding:
@@ -86,8 +86,8 @@ class Surroundings:
     os.chdir(self._folder)
     return findings.warning(
       'folder',
-      f'It changes the current folder, to {now}: files that others name by a relative path are looked for there; let it '
-      'go back, or use whole paths.',
+      f'It changes the current folder, to {now}: files that others name by a relative path are looked for there; let '
+      'it go back, or use whole paths.',
     )
 
   def _look_at_processes(self) -> findings.Finding:

@@ -40,8 +40,8 @@ def _learned(experiment: experiments.Experiment, folder: str) -> findings.Findin
     return findings.fine('training', f'{experiment.agent} took {rows[-1]["learner_steps"]} learner steps in {steps}.')
   return findings.warning(
     'training',
-    f'{experiment.agent} ran for {steps} and learned nothing, since its replay never held as much as it waits for; give '
-    'it more (--steps), or let it wait for less (--config).',
+    f'{experiment.agent} ran for {steps} and learned nothing, since its replay never held as much as it waits for; '
+    'give it more (--steps), or let it wait for less (--config).',
   )
 
 
