@@ -53,6 +53,7 @@ _MORE = [
 @pytest.fixture(autouse=True)
 def _tidy():
   """Whatever these environments leave behind is taken away."""
+  broken.Threading.stop.clear()
   yield
   broken.Threading.stop.set()
   for process in broken.PROCESSES:

@@ -16,8 +16,8 @@ from typing_extensions import Annotated
 
 from tfacme import datasets, environments, errors, experiments, seeds
 from tfacme.agents import registry
-from tfacme.cli import options as options_lib
 from tfacme.cli import checking, listing, parsing, results, running
+from tfacme.cli import options as options_lib
 
 # What a public function needs TensorFlow for is imported by the command that calls it: the others answer at once.
 

@@ -9,9 +9,7 @@ from tfacme import checkpoints, environments, errors
 from tfacme.environments import bsuite_results
 
 
-def recorded(
-  factory: environments.EnvironmentFactory, options: Any, workdir: str
-) -> environments.EnvironmentFactory:
+def recorded(factory: environments.EnvironmentFactory, options: Any, workdir: str) -> environments.EnvironmentFactory:
   """The factory of an environment whose episodes are recorded, as far as the run has one stream of them.
 
   Args:

@@ -53,7 +53,7 @@ def recorded(factory: registry.EnvironmentFactory, results: str) -> RecordedFact
     errors.UserError: If bsuite could not score that, or the folder has results of this id.
   """
   if not factory.id.startswith(_FAMILY):
-    raise errors.UserError(f"bsuite scores its own environments, such as bsuite:catch/0, and not {factory.id}.")
+    raise errors.UserError(f'bsuite scores its own environments, such as bsuite:catch/0, and not {factory.id}.')
   changed = [name for name in _ANOTHER_TASK if name in factory.options.changed]
   if changed:
     raise errors.UserError(

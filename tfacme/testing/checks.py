@@ -185,7 +185,7 @@ def _last(run: Folder) -> str:
   return checkpoints.latest(os.path.join(run, 'checkpoints')) or ''
 
 
-def _check_actions(run: tfacme.Run) -> None:
+def check_actions(run: tfacme.Run) -> None:
   """Checks that the exported policy's actions in an episode are those of the environment, one observation at a time."""
   environment, policy = run.environment(seed=1), tfacme.load_policy(run.workdir)
   timestep = environment.reset()

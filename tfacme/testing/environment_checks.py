@@ -299,23 +299,29 @@ def _written(make: Callable[..., dm_env.Environment], seed: int, steps: int) -> 
   """The step at which an environment whose observations are written into differs from one where they are not."""
   with probing.Probe(make, seed) as one, probing.Probe(make, seed) as other:
     policy = _actions(one, seed)
-    left, right = one.reset(), other.reset()
+    left: Any = one.reset()
+    right: Any = other.reset()
     for writes in (False, True):  # First without, since it has to repeat for this to tell anything.
       until = one.steps + steps
       while one.steps < until:
         action = None if right.last() else policy(right.observation)
         if writes:
           _write(left.observation)
-        try:
-          left = one.reset() if left.last() else one.step(_copied(action))
-        except probing.Broken:
-          if not writes:
-            raise
-          return one.steps
-        right = other.reset() if right.last() else other.step(_copied(action))
-        if _bytes(left) != _bytes(right):
+        left = _next(one, left, action)
+        right = _next(other, right, action)
+        if isinstance(right, probing.Broken):
+          raise right
+        if isinstance(left, probing.Broken) or _bytes(left) != _bytes(right):
           return one.steps if writes else None
   return None
+
+
+def _next(probe: probing.Probe, timestep: dm_env.TimeStep, action: core.Nest) -> Any:
+  """The time step after another one, or what was wrong with it."""
+  try:
+    return probe.reset() if timestep.last() else probe.step(_copied(action))
+  except probing.Broken as broken:
+    return broken
 
 
 def _actions(probe: probing.Probe, seed: int) -> _Policy:
@@ -361,7 +367,5 @@ def _flat(nest: core.Nest) -> List[bytes]:
 
 def _described(nest: Any) -> str:
   """The arrays of a spec in a phrase."""
-  parts: Sequence[str] = [
-    f'{path} {leaf.dtype} {list(leaf.shape)}'.strip() for path, leaf in specs.paths(nest).items()
-  ]
+  parts: Sequence[str] = [f'{path} {leaf.dtype} {list(leaf.shape)}'.strip() for path, leaf in specs.paths(nest).items()]
   return errors.listed(parts, most=4)
