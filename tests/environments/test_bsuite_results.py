@@ -11,9 +11,16 @@ import numpy as np
 import pytest
 
 from tfacme import cli, environments, errors, specs
+from tfacme.cli import quiet
 from tfacme.environments import bsuite_results
 from tfacme.environments.bsuite import make as make_bsuite
 from tfacme.runs import naming
+
+
+@pytest.fixture(autouse=True)
+def _not_silenced(monkeypatch):
+  """The command would change variables of the process of all tests."""
+  monkeypatch.setattr(quiet, 'silence', lambda: None)
 
 
 def _play(environment, episodes):
@@ -91,37 +98,37 @@ def test_what_can_not_be_recorded_is_one_sentence(settings, says, tmp_path, caps
   assert not (tmp_path / 'results').exists()
 
 
-def _train(folder, bsuite_id, *options):
-  command = [sys.executable, '-m', 'tfacme', 'train', 'dqn', '--env', f'bsuite:{bsuite_id}']
-  command += ['--bsuite-results', 'results']
-  command += ['--config.min-replay-size', '100', '--config.batch-size', '16', '--config.samples-per-insert', '4']
-  return subprocess.run([*command, *options], cwd=folder, capture_output=True, text=True, timeout=200, check=False)
+def _command(bsuite_id, *options):
+  command = ['train', 'dqn', '--env', f'bsuite:{bsuite_id}', '--bsuite-results', 'results', *options]
+  return [*command, '--config.min-replay-size', '100', '--config.batch-size', '16', '--config.samples-per-insert', '4']
 
 
 @pytest.mark.slow
-def test_bsuites_analysis_scores_a_sweep(tmp_path):
+def test_bsuites_analysis_scores_a_sweep(tmp_path, monkeypatch, capsys):
   """Three experiments, two settings of one of them; on two engines. A run that would go on is refused."""
   from bsuite.experiments import summary_analysis
   from bsuite.logging import csv_load
 
-  runs = {'catch/0': 'inline', 'catch/1': 'local_mp', 'bandit/3': 'inline', 'memory_len/2': 'inline'}
-  for bsuite_id, engine in runs.items():
-    ended = _train(tmp_path, bsuite_id, '--steps', '900', '--launch', engine)
-    assert ended.returncode == 0, ended.stderr
-  data, sweep = csv_load.load_bsuite({'dqn': str(tmp_path / 'results')})
-  assert set(data['bsuite_id']) == set(runs)
+  monkeypatch.chdir(tmp_path)
+  for bsuite_id in ('catch/0', 'bandit/3', 'memory_len/2'):
+    assert cli.main(_command(bsuite_id, '--steps', '900')) == 0
+  processes = [sys.executable, '-m', 'tfacme', *_command('catch/1', '--steps', '900', '--launch', 'local_mp')]
+  subprocess.run(processes, check=True, timeout=300)
+  data, sweep = csv_load.load_bsuite({'dqn': 'results'})
   episodes = data.groupby('bsuite_id')['episode'].max().to_dict()
   assert episodes == {'catch/0': 100, 'catch/1': 100, 'bandit/3': 900, 'memory_len/2': 200}
   scores = summary_analysis.bsuite_score(data, sweep).set_index('bsuite_env')
   assert set(scores.index) == {'bandit', 'catch', 'memory_len'}
   assert scores['score'].between(0, 1).all() and not scores['finished'].any()
-  last = data[(data['bsuite_id'] == 'catch/0') & (data['episode'] == 100)].iloc[0]
-  regrets = data[data['episode'] == 100].query('bsuite_env == "catch"')['total_regret'] / 100
-  assert scores.loc['catch', 'score'] == pytest.approx(np.clip((1.6 - regrets.mean()) / 1.6, 0, 1))
-  assert last['steps'] == 900 and last['total_return'] == pytest.approx(100 - last['total_regret'])
-  again = _train(tmp_path, 'catch/0', '--steps', '1800')
-  assert again.returncode == 2 and 'would go on from a checkpoint' in again.stderr
-  fresh = _train(tmp_path, 'catch/0', '--steps', '900', '--workdir', 'other')
-  assert fresh.returncode == 2 and 'has results of catch/0' in fresh.stderr
+  last = data[(data['bsuite_env'] == 'catch') & (data['episode'] == 100)]
+  assert len(last) == 2 and (last['steps'] == 900).all()
+  assert last['total_return'].to_numpy() == pytest.approx(100 - last['total_regret'].to_numpy())
+  regret = last['total_regret'].mean() / 100
+  assert scores.loc['catch', 'score'] == pytest.approx(np.clip((1.6 - regret) / 1.6, 0, 1))
   description = tmp_path / 'runs' / 'dqn-bsuite-catch-0-seed0' / 'experiment.json'
   assert json.loads(description.read_text())['environment'] == 'bsuite:catch/0'
+  capsys.readouterr()
+  assert cli.main(_command('catch/0', '--steps', '1800')) == 2
+  assert 'would go on from a checkpoint' in capsys.readouterr().err
+  assert cli.main(_command('catch/0', '--steps', '900', '--workdir', 'other')) == 2
+  assert 'has results of catch/0' in capsys.readouterr().err

@@ -48,7 +48,7 @@ class Healthy(dm_env.Environment):
     return specs.BoundedArray((3,), np.float32, -1.0, 1.0, 'place')
 
   def action_spec(self) -> specs.DiscreteArray:
-    return specs.DiscreteArray(3, np.int32, 'action')
+    return specs.DiscreteArray(2, np.int32, 'action')
 
 
 class Reusing(Healthy):

@@ -87,7 +87,7 @@ def test_a_healthy_one_has_none():
   assert 'another one gives others' in by_name['seeds'].text
   assert by_name['calls'].text.startswith('It was played for 1,000 steps; ')
   assert by_name['time'].milliseconds.keys() == {'step', 'reset', 'make'}
-  assert 'float32 [3]' in by_name['specs'].text and 'a discrete action with 3 values' in by_name['specs'].text
+  assert 'float32 [3]' in by_name['specs'].text and 'a discrete action with 2 values' in by_name['specs'].text
 
 
 def test_one_that_draws_nothing_has_none():
@@ -106,11 +106,11 @@ def test_one_with_a_mask_and_a_nest_of_actions():
     """Whose last observation leaves no action."""
 
     def observe(self):
-      mask = np.zeros(3, bool) if self._left == 0 else np.array([True, self._left % 2 == 0, False])
+      mask = np.zeros(2, bool) if self._left == 0 else np.array([True, self._left % 2 == 0])
       return {'place': super().observe(), 'action_mask': mask}
 
     def observation_spec(self):
-      return {'place': super().observation_spec(), 'action_mask': specs.BoundedArray((3,), bool, False, True)}
+      return {'place': super().observation_spec(), 'action_mask': specs.BoundedArray((2,), bool, False, True)}
 
   assert not _wrong(testing.check_environment(Masked))
 
