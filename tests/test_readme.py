@@ -113,7 +113,7 @@ def test_the_page_of_runs_names_every_file_and_column_of_a_run(tmp_path):
   tfacme.train(experiment, str(tmp_path), launch='local_mt', progress=False)  # `inline` has no server of a replay.
   page = (ROOT / 'docs' / 'runs.md').read_text()
   tree, sections = page.partition('## Its folder')[2].partition('##')[0], page.split('`logs/')[1:]
-  assert sorted(re.findall(r'^      (\w[\w.]*)', tree, re.MULTILINE)) == sorted(
+  assert sorted(re.findall(r'^      (\w[\w.-]*)', tree, re.MULTILINE)) == sorted(
     path.name for path in tmp_path.iterdir()
   )
   for section, node in zip(sections, ('actor-0', 'learner', 'evaluator'), strict=True):
