@@ -68,6 +68,8 @@ def test_no_illegal_action_is_taken_whatever_the_values(values, dtype, best, eps
   taken = networks.epsilon_greedy(q, epsilon, _SEED).numpy()
   legal = [i for i, value in enumerate(values) if value > networks.ILLEGAL]
   assert set(taken) <= set(legal)
+  greedy = networks.Greedy()(q, contexts.context(2_000)).numpy()
+  assert set(greedy) == {best}
   ordinary = max(values) > networks.ILLEGAL / 2
   shares = np.bincount(taken, minlength=3) / len(taken)
   wanted = [(epsilon / len(legal) if i in legal and ordinary else 0.0) for i in range(3)]

@@ -13,6 +13,7 @@ from .distributions import Joint as Joint
 from .distributions import MultiCategorical as MultiCategorical
 from .distributions import TanhGaussian as TanhGaussian
 from .exploration import EpsilonGreedy as EpsilonGreedy
+from .exploration import Greedy as Greedy
 from .exploration import add_noise as add_noise
 from .exploration import epsilon_greedy as epsilon_greedy
 from .exploration import ladder as ladder

@@ -25,14 +25,26 @@ class EpsilonGreedy:
   ladder: float = 0.0
 
   @classmethod
-  def of(cls, config: configs.EpsilonConfig, evaluation: bool) -> EpsilonGreedy:
-    """From a config."""
-    return cls(config.evaluation_epsilon) if evaluation else cls(config.epsilon, config.epsilon_ladder)
+  def of(cls, config: configs.EpsilonConfig, evaluation: bool) -> Union[EpsilonGreedy, Greedy]:
+    """From a config; an evaluation without epsilon draws nothing."""
+    if not evaluation:
+      return cls(config.epsilon, config.epsilon_ladder)
+    return cls(config.evaluation_epsilon) if config.evaluation_epsilon else Greedy()
 
   def __call__(self, q: tf.Tensor, context: core.Context) -> tf.Tensor:
     """From values [B, A] to actions, int32 [B]."""
     epsilon = ladder(schedules.value(self.epsilon, context.steps), self.ladder, context)
     return epsilon_greedy(q, epsilon, context.seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Greedy:
+  """The action of the highest value, the first one if there are several: nothing is drawn."""
+
+  def __call__(self, q: tf.Tensor, context: core.Context) -> tf.Tensor:
+    """From values [B, A] to actions, int32 [B]."""
+    del context
+    return tf.argmax(q, axis=1, output_type=tf.int32)
 
 
 def epsilon_greedy(q: tf.Tensor, epsilon: Union[float, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:

@@ -61,6 +61,7 @@ def _zeros(specs: Sequence[Any], count: int, batch_size: Any) -> Tuple[tf.Tensor
 
 def _append(before: tf.Tensor, frame: tf.Tensor, begun: tf.Tensor) -> tf.Tensor:
   """Frames [B, k, ...]: those before [B, k - 1, ...], or where no episode has begun this one again, and this one."""
-  frame = frame[:, tf.newaxis]
-  begun = tf.reshape(begun, [-1] + [1] * (len(frame.shape) - 1))
-  return tf.concat([tf.where(begun, before, frame), frame], axis=1)
+  frames = tf.concat([before, frame[:, tf.newaxis]], axis=1)
+  count = frames.shape[1]
+  # By their places, since TFLite does not choose among bytes.
+  return tf.gather(frames, tf.where(begun[:, tf.newaxis], tf.range(count), count - 1), batch_dims=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +13,7 @@ import tree
 
 from tfacme import core, errors, networks, schedules, seeds, specs
 from tfacme.tensors import compiling, states
+from tfacme.workers import signatures
 
 
 class ExportedPolicy(tf.Module):
@@ -29,16 +30,16 @@ class ExportedPolicy(tf.Module):
 
     def initial_state(batch_size: Any) -> core.Nest:
       return {
-        'policy': policy.initial_state(batch_size),
-        'begun': tf.zeros([batch_size], tf.bool),
+        'state': policy.initial_state(batch_size),
+        'episode_begun': tf.zeros([batch_size], tf.bool),
         'episode_seed': tf.zeros([batch_size, 2], tf.int32),
       }
 
     state = tf.nest.map_structure(lambda s: tf.TensorSpec([None, *s.shape[1:]], s.dtype), initial_state(1))
 
     def act(observation: core.Nest, state: core.Nest, seed: tf.Tensor):
-      batch_size = tf.shape(state['begun'])[0]
-      first = ~state['begun']
+      batch_size = tf.shape(tf.nest.flatten(observation)[0])[0]
+      first = ~state['episode_begun']
       # Other bits than those that the policy draws by the same seed.
       fresh = tf.random.stateless_uniform(
         [batch_size, 2], seed + [seeds.derive(0, 'episodes'), 0], minval=None, maxval=None, dtype=tf.int32
@@ -54,8 +55,9 @@ class ExportedPolicy(tf.Module):
         episode=tf.zeros([batch_size], tf.int32),
       )
       with networks.drawing(seed, networks.Phase.EVALUATION), schedules.in_run(context.steps, max(1, budget)):
-        action, policy_state, _ = policy(observation, state['policy'], context)
-      return action, {'policy': policy_state, 'begun': tf.ones([batch_size], tf.bool), 'episode_seed': episode_seed}
+        action, policy_state, _ = policy(observation, state['state'], context)
+      begun = tf.ones([batch_size], tf.bool)
+      return action, {'state': policy_state, 'episode_begun': begun, 'episode_seed': episode_seed}
 
     self.act = tf.function(
       act,
@@ -87,7 +89,8 @@ class Exporter:
 
   A SavedModel has two functions: `act(observation [B, ...], state, seed [2]) -> (action [B, ...], state)` and
   `initial_state(B) -> state`, where an episode begins. The seed is another one in each call, as for an actor; that of
-  the episode is in the state.
+  the episode is in the state. Its signatures, for servers, have of this what the policy needs, by names: see
+  `signatures`.
   """
 
   def __init__(self, policy: core.Policy, spec: specs.EnvironmentSpec, budget: int):
@@ -104,6 +107,10 @@ class Exporter:
   def _exported(self) -> ExportedPolicy:
     return ExportedPolicy(self._policy, self._spec, self._budget)
 
+  @functools.cached_property
+  def _signatures(self) -> Mapping[str, Any]:
+    return signatures.make(self._exported.act, self._exported.initial_state)
+
   def write(self, path: str, steps: int) -> None:
     """Writes the policy as it is now.
 
@@ -114,7 +121,7 @@ class Exporter:
     partial, old = path + '.partial', path + '.old'
     shutil.rmtree(partial, ignore_errors=True)
     self._exported.steps.assign(steps)
-    tf.saved_model.save(self._exported, partial)
+    tf.saved_model.save(self._exported, partial, self._signatures)
     shutil.rmtree(old, ignore_errors=True)
     if os.path.exists(path):
       os.replace(path, old)

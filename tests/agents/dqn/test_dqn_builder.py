@@ -124,6 +124,10 @@ def test_ties_are_broken_at_random():
   np.testing.assert_allclose(shares, [0.5, 0, 0.5], atol=0.03)
 
 
+def test_an_evaluation_without_epsilon_draws_nothing():
+  assert np.all(_actions([1.0, 2.0, 2.0], evaluation=True) == 1)
+
+
 def test_epsilon_follows_its_schedule():
   explored = [np.mean(_actions([0.0, 1.0], epsilon=(1.0, 0.0, 100), steps=steps) == 0) for steps in (0, 50, 100, 500)]
   np.testing.assert_allclose(explored, [0.5, 0.25, 0, 0], atol=0.03)
