@@ -311,11 +311,12 @@ def test_watch_and_export(calls, finished, tmp_path, monkeypatch):
 
   monkeypatch.setattr(Run, 'policy', lambda self, checkpoint: Policy(), raising=False)
   monkeypatch.setattr(Run, 'environment', lambda self, seed: environments.make('bsuite:catch/0', seed), raising=False)
-  monkeypatch.setattr(Run, 'export', lambda self, out: calls.append((self.workdir, out)), raising=False)
+  monkeypatch.setattr(Run, 'export', lambda self, *given: calls.append((self.workdir, *given)), raising=False)
   assert cli.main(['watch', finished, '--out', str(tmp_path / 'a.gif')]) == 0
   assert (tmp_path / 'a.gif').read_bytes().startswith(b'GIF89a')
   assert cli.main(['export', finished, '--out', 'somewhere']) == 0
-  assert calls == [(finished, 'somewhere')]
+  assert cli.main(['export', finished, '--format', 'onnx']) == 0
+  assert calls == [(finished, 'somewhere', 'savedmodel'), (finished, 'policy.onnx', 'onnx')]
 
 
 def test_graph(calls, tmp_path, monkeypatch):

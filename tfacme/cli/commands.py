@@ -12,7 +12,7 @@ import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import tyro
-from typing_extensions import Annotated
+from typing_extensions import Annotated, Literal
 
 from tfacme import datasets, environments, errors, experiments, seeds
 from tfacme.agents import registry
@@ -317,21 +317,26 @@ def _graph(arguments: Sequence[str]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class _ExportOptions:
-  """Writes the policy of a run as a SavedModel, which loads where there is no tfacme.
+  """Writes the policy of a run for those who have no tfacme: docs/serving.md tells how it is served.
 
   Attributes:
     run: the run's folder.
-    out: the folder of the SavedModel.
+    out: the folder of the SavedModel, or the file of what it is converted to; None is policy, policy.onnx or
+      policy.tflite.
+    format: what it is written as; a policy that is converted is checked on random observations. ONNX needs the packages
+      of tfacme[serving].
   """
 
   run: _Run
-  out: str = 'policy'
+  out: Optional[str] = None
+  format: Literal['savedmodel', 'onnx', 'tflite'] = 'savedmodel'
 
 
 def _export(arguments: Sequence[str]) -> None:
   options = parsing.parse(_ExportOptions, arguments, 'tfacme export')
-  _load_run(options.run).export(options.out)
-  print(f'The policy is in {options.out}')
+  out = options.out or ('policy' if options.format == 'savedmodel' else f'policy.{options.format}')
+  _load_run(options.run).export(out, options.format)
+  print(f'The policy is in {out}')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -372,7 +377,7 @@ _COMMANDS: Dict[str, _Command] = {
   'watch': _Command(_watch, 'watch RUN', 'an episode of the policy as an animation'),
   'record': _Command(_record, 'record --out DIR', 'record episodes of a run, or at random, as a data set'),
   'graph': _Command(_graph, 'graph AGENT', 'draw the program graph of an agent'),
-  'export': _Command(_export, 'export RUN', 'the policy of a run as a SavedModel'),
+  'export': _Command(_export, 'export RUN', 'the policy of a run as a SavedModel, ONNX or TFLite'),
   'check': _Command(checking.run, 'check AGENT --env ID', 'look for faults in an environment, and try an agent in it'),
   'agents': _Command(_agents, 'agents', 'list the agents'),
   'envs': _Command(_envs, 'envs', 'list the environments'),

@@ -20,7 +20,7 @@ from tfacme import checkpoints, core, errors, experiments, importing, launching,
 from tfacme.datasets import folder
 from tfacme.graph import building, program
 from tfacme.replay import reverb_replay
-from tfacme.runs import display, naming
+from tfacme.runs import display, exporting, naming
 from tfacme.workers import counting, environment_loop, export, keeping, learning, playing
 
 _Listener = Callable[[Dict[str, Any]], None]
@@ -151,18 +151,18 @@ class Run:
       _unpickled(os.path.join(self.workdir, _ENVIRONMENT), 'environment'), seed, 'evaluator'
     )
 
-  def export(self, path: str) -> None:
-    """Copies the trained policy, a SavedModel, to a folder."""
-    import shutil
+  def export(self, path: str, format: str = 'savedmodel') -> None:  # noqa: A002 (so is it called)
+    """Writes the trained policy for those who have no tfacme; docs/serving.md tells how it is served.
 
+    Args:
+      path: a folder for a SavedModel, a file for all else.
+      format: 'savedmodel', 'onnx' or 'tflite'; what it is converted to is checked on random observations.
+
+    Raises:
+      UserError: it does not convert to that format, and why; or the path can't be written.
+    """
     self.policy()  # Says so if there is none.
-    source = os.path.join(self.workdir, 'policy')
-    if os.path.realpath(path) == os.path.realpath(source):
-      raise errors.UserError(f'The policy is in {path} already; give another folder.')
-    if os.path.isdir(path) and os.listdir(path) and not os.path.exists(os.path.join(path, 'saved_model.pb')):
-      raise errors.UserError(f'{path} holds other files; give a new folder, or one with an earlier export.')
-    with errors.writing('The folder', path):
-      shutil.copytree(source, path, dirs_exist_ok=True)
+    exporting.export(os.path.join(self.workdir, 'policy'), path, format)
 
 
 def train(
