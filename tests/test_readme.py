@@ -27,6 +27,7 @@ DOCUMENTS = (
   'docs/environments.md',
   'docs/research.md',
   'docs/runs.md',
+  'docs/serving.md',
 )
 
 
