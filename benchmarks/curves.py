@@ -21,7 +21,7 @@ from typing import List, Tuple
 import tyro
 
 from tfacme import loggers
-from tfacme.loggers import plotting
+from tfacme.workers import plotting
 
 
 @dataclasses.dataclass(frozen=True)

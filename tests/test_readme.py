@@ -28,6 +28,7 @@ DOCUMENTS = (
   'docs/research.md',
   'docs/runs.md',
   'docs/serving.md',
+  'docs/tracking.md',
 )
 
 
@@ -113,16 +114,20 @@ def test_the_page_of_runs_names_every_file_and_column_of_a_run(tmp_path):
   )
   tfacme.train(experiment, str(tmp_path), launch='local_mt', progress=False)  # `inline` has no server of a replay.
   page = (ROOT / 'docs' / 'runs.md').read_text()
-  tree, sections = page.partition('## Its folder')[2].partition('##')[0], page.split('`logs/')[1:]
+  tree = page.partition('## Its folder')[2].partition('##')[0]
+  of_all, *sections = page.partition('## The columns')[2].split('`logs/')
   assert sorted(re.findall(r'^      (\w[\w.-]*)', tree, re.MULTILINE)) == sorted(
     path.name for path in tmp_path.iterdir()
   )
+
+  def columns(section):
+    rows = re.findall(r'^\| (`.*?) \|', section, re.MULTILINE)
+    return {name for row in rows for name in re.findall(r'`(\w+)`', row)}
+
+  assert columns(of_all) == set(loggers.COLUMNS)
   for section, node in zip(sections, ('actor-0', 'learner', 'evaluator'), strict=True):
     assert section.startswith(f'{node}.csv')
-    named = {
-      name for row in re.findall(r'^\| (`.*?) \|', section, re.MULTILINE) for name in re.findall(r'`(\w+)`', row)
-    }
-    assert named == loggers.read(str(tmp_path / 'logs' / f'{node}.csv'))[0].keys()
+    assert columns(of_all) | columns(section) == loggers.read(str(tmp_path / 'logs' / f'{node}.csv'))[0].keys()
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequen
 from typing_extensions import Literal
 
 from tfacme import core, errors
+from tfacme import loggers as loggers_lib
 
 if TYPE_CHECKING:
   import dm_env
@@ -127,6 +128,8 @@ class Evaluation:
     environment: makes its environment from a seed; None is the experiment's. It has to have the same observations and
       actions.
     policy: who acts, the 'evaluation' policy or the 'behaviour' policy, which explores.
+    animation: whether the first episode of each evaluation goes to those of `Experiment.loggers` that take pictures:
+      what the environment draws, or an observation that is an image or a board, for 200 time steps at most.
   """
 
   every: Optional[int] = None
@@ -136,6 +139,7 @@ class Evaluation:
   name: str = 'evaluator'
   environment: Any = None
   policy: Literal['evaluation', 'behaviour'] = 'evaluation'
+  animation: bool = False
 
   def __post_init__(self):
     check_node_name('evaluation.name', self.name)
@@ -213,18 +217,16 @@ class Checkpointing:
 
 @dataclasses.dataclass(frozen=True)
 class Logging:
-  """What a run logs.
+  """How often a run logs.
 
   Attributes:
     learner_every: learning steps between rows of the learner's log; each of the first ones, as many but at most 100,
       has a row too.
     actor_every: episodes of an actor between rows of its log, for episodes so short that a row for each is too much.
-    tensorboard: whether TensorBoard events are written beside the CSV files.
   """
 
   learner_every: int = 100
   actor_every: int = 1
-  tensorboard: bool = True
 
   def __post_init__(self):
     errors.count('logging.learner_every', self.learner_every)
@@ -251,6 +253,9 @@ class Experiment:
       have the same names and shapes. None begins with the networks' own; a resumed run does not take them again.
     evaluation: how the policy is evaluated; several evaluations as a list, of which the first is plotted. Each has a
       log of its own.
+    loggers: make what takes the rows of all logs: `loggers.TensorBoard()`, `loggers.WandB()`, `loggers.MLflow()`,
+      `loggers.EachRow(function)`, or functions of a `loggers.Log`. CSV files are always written beside them, since a
+      run is resumed and plotted from those.
     observers: make additional columns for the logs of actors and evaluations; see `tfacme.observers`.
     stack: of how many frames the agent's observations are made; 1 leaves them as they are. They are stacked as
       `environments.wrappers.FrameStacking` does it, but the environment gives single ones, replay stores each once, and
@@ -268,6 +273,7 @@ class Experiment:
   evaluation: Union[Evaluation, Sequence[Evaluation]] = Evaluation()
   checkpointing: Checkpointing = Checkpointing()
   logging: Logging = Logging()
+  loggers: Sequence[loggers_lib.Maker] = (loggers_lib.TensorBoard(),)
   observers: Sequence[Callable[[], Any]] = ()
   on_evaluation: Optional[Callable[[Evaluated], Optional[Stop]]] = None
   start: Optional[str] = None
@@ -318,6 +324,15 @@ class Experiment:
     for name, make, fix in makers:
       if not (_takes_seed(make) if name == 'environment' else _takes_one(make)):
         raise errors.UserError(f'{name} is {make!r}, and has to be a function of {fix}.')
+    self._check_loggers()
+
+  def _check_loggers(self) -> None:
+    fix = 'such as loggers.TensorBoard(); a function of the name of a node and a row goes in loggers.EachRow(function)'
+    if not isinstance(self.loggers, collections.abc.Sequence) or isinstance(self.loggers, str):
+      raise errors.UserError(f'loggers is {self.loggers!r}, and has to be a list of makers of loggers, {fix}.')
+    for make in self.loggers:
+      if make in loggers_lib.NAMED.values() or not _takes_one(make):
+        raise errors.UserError(f'Among the loggers is {make!r}, and each has to make one of a loggers.Log, {fix}.')
 
   @property
   def agent(self) -> str:

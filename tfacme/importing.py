@@ -57,3 +57,16 @@ def _import(module: str, reference: str) -> Any:
         f'There is no module {missing!r} for {reference!r}; run in its folder, or install its package.'
       ) from error
     raise errors.UserError(f'{module} imports {missing!r}, which is not installed.') from error
+
+
+def require(package: str, what: str, extra: str) -> None:
+  """Raises a `UserError` that says what to install, if `what` needs a `package` of an extra and it is missing."""
+  if not installed(package):
+    raise errors.UserError(
+      f'{what} needs the package {package}, which is not installed: pip install "tfacme[{extra}]".'
+    )
+
+
+def installed(package: str) -> bool:
+  """Whether the top-level `package` can be imported; does not import it."""
+  return importlib.util.find_spec(package) is not None

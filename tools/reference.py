@@ -43,7 +43,7 @@ MODULES = (
   'tfacme.workers.prefill',
   'tfacme.workers.roles',
 )
-PACKAGES = ('tfacme', 'tfacme.networks', 'tfacme.testing', 'tfacme.updates')
+PACKAGES = ('tfacme', 'tfacme.loggers', 'tfacme.networks', 'tfacme.testing', 'tfacme.updates')
 
 # Title -> what is there, in order: names as a reader writes them, or modules (in which a package's names are defined).
 # Names come before the modules that have them, and a module stands for those of its names that are in no other section.
@@ -59,6 +59,10 @@ SECTIONS: Mapping[str, Sequence[str]] = {
       'tfacme.record',
       'tfacme',
     ),
+  ),
+  'Log a run, and read its logs': (
+    *('loggers.TensorBoard', 'loggers.WandB', 'loggers.MLflow', 'loggers.EachRow', 'loggers.Log', 'loggers.Logger'),
+    *('loggers.Row', 'loggers.read'),
   ),
   'Put an agent together': ('core.Builder', 'core.BuilderWrapper', 'core.Policy', 'core.Update', 'core.UpdateOutput'),
   'Define its hyperparameters': ('tfacme.configs', 'tfacme.schedules'),
@@ -109,7 +113,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   'Test an agent or an environment': ('tfacme.testing',),
   'Change the framework itself': (
     *('tfacme.core', 'tfacme.replay.items', 'tfacme.replay.tables', 'tfacme.replay.sources'),
-    *('tfacme.replay.relabelling', 'tfacme.workers.prefill'),
+    *('tfacme.replay.relabelling', 'tfacme.workers.prefill', 'tfacme.loggers'),
   ),
 }
 

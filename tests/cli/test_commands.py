@@ -113,7 +113,7 @@ def finished(tmp_path):
 def test_train(calls, tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(tmp_path)
   command = 'train dqn --env bsuite:catch/0 --steps 1000 --actors 2 --slots=3 --seed 4 --config.batch-size 5'
-  command += ' --config.double False --evaluation.episodes 7 --logging.tensorboard False --threads 2'
+  command += ' --config.double False --evaluation.episodes 7 --loggers --threads 2'
   command += ' --networks.hidden-sizes 64 1e1 --networks.memory None --env.step-limit 7 --env.kwargs a 1e3 b False'
   command += ' --start runs/before'
   assert cli.main(command.split()) == 0
@@ -123,7 +123,7 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   assert (list(experiment.networks.hidden_sizes), experiment.networks.memory) == ([64, 10], None)
   assert (experiment.name, experiment.seed, experiment.budget.actor_steps) == ('dqn', 4, 1000)
   assert (experiment.layout.actors, experiment.layout.slots, experiment.layout.threads) == (2, 3, 2)
-  assert experiment.evaluation.episodes == 7 and not experiment.logging.tensorboard
+  assert experiment.evaluation.episodes == 7 and experiment.loggers == ()
   assert experiment.start == 'runs/before'
   assert experiment.environment.id == 'bsuite:catch/0'
   assert experiment.environment.options.changed == {'kwargs': {'a': 1000, 'b': False}, 'step_limit': 7}
@@ -158,6 +158,10 @@ def test_processes_get_ready_first(calls, tmp_path):
     (
       'train dqn --env bsuite:catch/0 --launch remote',
       "--launch can't be 'remote'; it is one of inline, local_mp",
+    ),
+    (
+      'train dqn --env bsuite:catch/0 --loggers tensorbord',
+      "--loggers can't be 'tensorbord'; it is one of mlflow, ten",
     ),
     ('train dqn --env bsuite:catch/0 --config.batchsize 5', r'--config.batchsize.; did you mean --config.batch_size\?'),
     ('train dqn --env bsuite:catch/0 --config.batch_size 0', 'batch_size is 0'),

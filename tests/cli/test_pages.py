@@ -7,7 +7,7 @@ import pytest
 
 import tfacme
 from tests.contract import environment as toys
-from tfacme import cli, core, datasets, environments, experiments, launching
+from tfacme import cli, core, datasets, environments, experiments, launching, loggers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,6 +102,14 @@ def test_options(calls):
   assert (workdir, launch) == ('there', 'local_mp')
   cli.page(page, ['--steps', '9'])
   assert calls[-1][0].budget.actor_steps == 9
+
+
+def test_loggers_by_name_and_a_pages_own(calls):
+  own = loggers.EachRow(print)
+  tracked = lambda seed: dataclasses.replace(page(seed), loggers=[loggers.TensorBoard(), own])
+  for arguments, made in (([], (loggers.TensorBoard(), own)), (['--loggers'], (own,))):
+    assert cli.page(tracked, arguments) == 0
+    assert calls[-1][0].loggers == made
 
 
 def test_the_pages_config_and_networks_are_options(calls, capsys):

@@ -16,8 +16,7 @@ from tfacme import checkpoints, datasets, launching, observers, testing
 from tfacme.agents import bc
 from tfacme.graph import nodes, picture
 from tfacme.graph import program as graph_program
-from tfacme.loggers import plotting
-from tfacme.workers import playing
+from tfacme.workers import playing, plotting
 
 ENGINES = [
   'inline',

@@ -76,19 +76,12 @@ def test_a_row_is_cheap(tmp_path):
 
 
 def test_without_a_folder_the_rows_stay_in_memory():
-  logger = loggers.make_logger(None, 'learner', tensorboard=True)
+  logger = loggers.MemoryLogger()
   row = {'loss': 1.0}
   logger.write(row)
   row['loss'] = 2.0
   logger.close()
   assert logger.rows == [{'loss': 1.0}]
-
-
-def test_with_a_folder_they_are_in_a_file(tmp_path):
-  logger = loggers.make_logger(tmp_path, 'actor-0', tensorboard=False)
-  logger.write({'a': 1})
-  logger.close()
-  assert (tmp_path / 'actor-0.csv').read_text() == 'a\n1\n'
 
 
 def test_a_log_without_rows_has_no_file(tmp_path):

@@ -32,7 +32,7 @@ def _experiment(steps):
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=0, episodes=1),
     checkpointing=tfacme.Checkpointing(every=100),
-    logging=tfacme.Logging(tensorboard=False),
+    loggers=(),
   )
 
 

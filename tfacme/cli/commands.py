@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 import tyro
 from typing_extensions import Annotated, Literal
 
-from tfacme import datasets, environments, errors, experiments, seeds
+from tfacme import datasets, environments, errors, experiments, loggers, seeds
 from tfacme.agents import registry
 from tfacme.cli import checking, listing, parsing, results, running
 from tfacme.cli import options as options_lib
@@ -84,6 +84,7 @@ def _train(arguments: Sequence[str]) -> None:
   workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
   if options.bsuite_results is not None:
     environment = results.recorded(environment, options, workdir)
+  makers = loggers.chosen((), options.loggers)
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
   running.warm_up(options.launch)
@@ -98,6 +99,7 @@ def _train(arguments: Sequence[str]) -> None:
     evaluation=options.evaluation,
     checkpointing=options.checkpointing,
     logging=options.logging,
+    loggers=makers,
     start=options.start,
     name=agent,
   )
@@ -162,7 +164,7 @@ def _plot(arguments: Sequence[str]) -> None:
   options = parsing.parse(_PlotOptions, arguments, 'tfacme plot')
   if not options.runs:
     raise errors.UserError('tfacme plot needs the folder of a run: tfacme plot RUN [RUN ...] --out FILE.png.')
-  from tfacme.loggers import plotting
+  from tfacme.workers import plotting
 
   plotting.learning_curve(options.runs, options.out)
   print(f'The learning curve is in {options.out}')

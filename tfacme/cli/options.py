@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import Any, Mapping, Optional, Type
+from typing import Any, Mapping, Optional, Tuple, Type
 
 import tyro
 from typing_extensions import Annotated, Literal
@@ -13,6 +13,7 @@ from typing_extensions import Annotated, Literal
 from tfacme import environments, errors, experiments
 
 Engine = Literal['inline', 'local_mt', 'local_mp']
+Loggers = Literal['tensorboard', 'wandb', 'mlflow']
 # Beside `--env ID`: `--env.frame-stack 4`.
 Environment = Annotated[tyro.conf.FlagConversionOff[environments.Options], tyro.conf.arg(name='env')]
 
@@ -32,6 +33,8 @@ class RunOptions:
     stack: of how many of the environment's last observations one is made for the agent; replay stores each once.
     start: the folder of another run, of this or of another agent, whose variables the networks begin with where these
       have the same names and shapes.
+    loggers: what takes the rows of all logs beside the CSV files; wandb and mlflow need tfacme[trackers]. Without a
+      name it is nothing. Functions that a page has among its loggers stay.
   """
 
   launch: Engine = 'inline'
@@ -40,8 +43,9 @@ class RunOptions:
   stack: int = 1
   start: Optional[str] = None
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
-  evaluation: tyro.conf.SuppressFixed[experiments.Evaluation] = experiments.Evaluation()
+  evaluation: tyro.conf.FlagConversionOff[tyro.conf.SuppressFixed[experiments.Evaluation]] = experiments.Evaluation()
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()
+  loggers: Tuple[Loggers, ...] = ('tensorboard',)
   logging: tyro.conf.FlagConversionOff[experiments.Logging] = experiments.Logging()
 
   def __post_init__(self):

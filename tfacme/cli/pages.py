@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, List, Sequence
 
-from tfacme import core, errors, experiments
+from tfacme import core, errors, experiments, loggers
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing, running
 
@@ -43,6 +43,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     evaluation=_with_first(experiment.evaluation, options.evaluation),
     checkpointing=options.checkpointing,
     logging=options.logging,
+    loggers=loggers.chosen(experiment.loggers, options.loggers),
     start=options.start,
   )
   running.run(experiment, options.workdir or _workdir(experiment), options.launch)
@@ -102,6 +103,7 @@ def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
     'evaluation': next(iter(experiment.evaluations), experiments.Evaluation()),
     'checkpointing': experiment.checkpointing,
     'logging': experiment.logging,
+    'loggers': loggers.names(experiment.loggers),
   }
 
 

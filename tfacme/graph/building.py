@@ -14,6 +14,7 @@ from tfacme.replay import numpy_replay, packing, readers, reverb_replay, reverb_
 from tfacme.workers import (
   acting,
   counting,
+  drawing,
   environment_loop,
   evaluation,
   export,
@@ -240,6 +241,8 @@ def build_evaluator(
   make = options.environment or experiment.environment
   episodes = options.episodes or evaluation.EPISODES
   numbers = range(min(episodes, options.environments))
+  if options.animation:
+    drawing.check(make, plan.fresh_seed('animation'))
   fresh = (plan.fresh_seed('evaluation', number) for number in numbers)
   environments = [specs.make_environment(make, seed, 'evaluator') for seed in fresh]
   parts = _actor_parts(plan, learner, environments, 0, options)
@@ -259,6 +262,7 @@ def build_evaluator(
       max_episode_steps=options.max_episode_steps,
       share=_share(experiment, options),
       observers=experiment.observers,
+      camera=drawing.Camera() if options.animation else None,
       on_evaluation=experiment.on_evaluation,
       keeper=_keeper(plan, parts),
       keeps_best=experiment.checkpointing.best and options == experiment.evaluations[0],
@@ -353,6 +357,6 @@ def _leave(plan: plan_lib.Plan) -> None:
   if plan.folder is None:
     return
   if plan.evaluations:
-    from tfacme.loggers import plotting  # matplotlib takes a second to import, which only this node has to spend.
+    from tfacme.workers import plotting  # matplotlib takes a second to import, which only this node has to spend.
 
     plotting.learning_curve([plan.folder], plan.path('learning_curve.png'))

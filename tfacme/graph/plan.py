@@ -29,6 +29,7 @@ class Plan:
     source: what the learner consumes, as `resolving.resolve` gives it; None for all others.
     roles: of the agent's own nodes, prepared; none for these and all others.
     folder: of the run, or None if it leaves nothing behind.
+    log: of the run, without the name of a node; None if it leaves nothing behind.
     checkpoint: to resume from, or None. Its folder is deleted soon after all nodes have started.
     start: the steps of the run so far, in the unit of its budget.
     taken: the variables of another run that it begins with; None if it is resumed, and for all but the learner.
@@ -42,6 +43,7 @@ class Plan:
   source: Any
   roles: Sequence[roles_lib.Role]
   folder: Optional[str]
+  log: Optional[loggers.Log]
   checkpoint: Optional[str]
   start: int
   taken: Optional[starting.Start] = None
@@ -100,7 +102,9 @@ class Plan:
 
   def logger(self, name: str) -> loggers.Logger:
     """The log of a node."""
-    return loggers.make_logger(self.path('logs'), name, self.experiment.logging.tensorboard)
+    if self.log is None:
+      return loggers.MemoryLogger()
+    return loggers.make_logger(self.experiment.loggers, dataclasses.replace(self.log, name=name))
 
   def networks(self) -> Any:
     """The agent's networks, with their variables; in every node with the same initial values."""
@@ -113,9 +117,19 @@ class Plan:
 
 
 def make_plan(
-  experiment: experiments.Experiment, workdir: Optional[str] = None, checkpoint: Optional[str] = None
+  experiment: experiments.Experiment,
+  workdir: Optional[str] = None,
+  checkpoint: Optional[str] = None,
+  log: Optional[loggers.Log] = None,
 ) -> Plan:
-  """Computes, once, what all nodes have to agree on, and checks that the parts of the experiment fit each other."""
+  """Computes, once, what all nodes have to agree on, and checks that the parts of the experiment fit each other.
+
+  Args:
+    experiment: what to run.
+    workdir: the folder of the run, or None.
+    checkpoint: to resume from, or None.
+    log: of the run, if it has an id already.
+  """
   builder = experiment.builder
   spec = specs.read_spec(experiment.environment, seeds.derive(experiment.seed, 'spec'))
   seen = stacked(experiment, spec)
@@ -151,9 +165,24 @@ def make_plan(
     _warn_if_too_short(experiment, described, source)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   taken = None if checkpoint else _taken(experiment, nets, spec)
-  plan = Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, checkpoint, start, taken)
+  log = _log(workdir, log, start)
+  plan = Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, log, checkpoint, start, taken)
   _check_names(['counter', 'replay', *(name for names in plan.phases for name in names)])
-  return plan
+  return plan if log is None else _with_loggers(plan, log)
+
+
+def _log(workdir: Optional[str], log: Optional[loggers.Log], start: int) -> Optional[loggers.Log]:
+  """The log of the run, without the name of a node."""
+  if workdir is None:
+    return None
+  log = log or loggers.Log.of_run(workdir)
+  return dataclasses.replace(log, start=start)
+
+
+def _with_loggers(plan: Plan, log: loggers.Log) -> Plan:
+  """The plan with what makes loggers as all nodes share it; last of all, since a tracker may begin a run with it."""
+  prepared = loggers.prepared(plan.experiment.loggers, log)
+  return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, loggers=prepared))
 
 
 def stacked(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> specs.EnvironmentSpec:

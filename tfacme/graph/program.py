@@ -7,14 +7,17 @@ from typing import Callable, Mapping, Optional
 
 import launchpad as lp
 
-from tfacme import experiments
+from tfacme import experiments, loggers
 from tfacme.graph import building, nodes, picture
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import reverb_replay, reverb_tables
 
 
 def make_program(
-  experiment: experiments.Experiment, workdir: Optional[str] = None, checkpoint: Optional[str] = None
+  experiment: experiments.Experiment,
+  workdir: Optional[str] = None,
+  checkpoint: Optional[str] = None,
+  log: Optional[loggers.Log] = None,
 ) -> lp.Program:
   """Compiles an experiment into a program graph, which any engine runs.
 
@@ -22,11 +25,12 @@ def make_program(
     experiment: what to run.
     workdir: where logs, checkpoints and the trained policy go; None leaves nothing behind.
     checkpoint: the folder of a checkpoint to resume from.
+    log: of the run, which says its id to trackers; None makes a new one.
 
   Raises:
     UserError: if parts of the experiment don't fit each other.
   """
-  plan = plan_lib.make_plan(experiment, workdir, checkpoint)
+  plan = plan_lib.make_plan(experiment, workdir, checkpoint, log)
   acting = plan.for_acting()
   layout = experiment.layout
   program = lp.Program(name=experiment.agent)

@@ -1,24 +1,67 @@
-"""The loggers of a run's nodes."""
+"""From what an experiment says of its loggers to the logger of a node."""
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import List, Optional
+from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
-from tfacme.loggers import base, csv_logger, tensorboard_logger
+from tfacme.loggers import base, csv_logger, node_columns
+from tfacme.loggers.mlflow_logger import MLflow
+from tfacme.loggers.tensorboard_logger import TensorBoard
+from tfacme.loggers.wandb_logger import WandB
+
+# Makes the logger of a node. It may have two methods more, which are called in the process that starts the run:
+# `prepared(log)` before any node is made, which returns the maker that all nodes get, and `ended(log, finished)` when
+# the run has come to its end, or was stopped.
+Maker = Callable[[base.Log], base.Logger]
+
+# Those that a command line can name.
+NAMED: Dict[str, Callable[[], Maker]] = {'tensorboard': TensorBoard, 'wandb': WandB, 'mlflow': MLflow}
 
 
-def make_logger(folder: Optional[str], name: str, tensorboard: bool = False) -> base.Logger:
-  """The logger of one node.
+def make_logger(makers: Sequence[Maker], log: base.Log) -> base.Logger:
+  """The logger of a node: its CSV file, `FOLDER/NAME.csv`, which the run itself reads again, and what makers make."""
+  csv = csv_logger.CSVLogger(os.path.join(log.folder, f'{log.name}.csv'))
+  return node_columns.NodeColumns(base.Tee([csv, *(make(log) for make in makers)]))
+
+
+def prepared(makers: Sequence[Maker], log: base.Log) -> Sequence[Maker]:
+  """The makers that all nodes of a run share.
 
   Args:
-    folder: where the logs of the run are; None keeps the rows in memory.
-    name: the node's name, such as 'actor-0', 'learner' or 'evaluator': its rows are in `folder/name.csv`.
-    tensorboard: whether TensorBoard events are written to `folder/name/` too.
+    makers: of the experiment.
+    log: of the run, without the name of a node.
   """
-  if folder is None:
-    return base.MemoryLogger()
-  loggers: List[base.Logger] = [csv_logger.CSVLogger(os.path.join(folder, f'{name}.csv'))]
-  if tensorboard:
-    loggers.append(tensorboard_logger.TensorBoardLogger(os.path.join(folder, name)))
-  return loggers[0] if len(loggers) == 1 else base.Tee(loggers)
+  return tuple(make.prepared(log) if hasattr(make, 'prepared') else make for make in makers)  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def running(makers: Sequence[Maker], log: base.Log) -> Iterator[None]:
+  """Around a run; tells the makers at its end whether it has come to that by itself."""
+  finished = False
+  try:
+    yield
+    finished = True
+  finally:
+    for make in makers:
+      if hasattr(make, 'ended'):
+        make.ended(log, finished)  # type: ignore[attr-defined]
+
+
+def names(makers: Sequence[Maker]) -> Tuple[str, ...]:
+  """The names of those makers that have one."""
+  return tuple(name for make in makers if (name := _name(make)) is not None)
+
+
+def chosen(makers: Sequence[Maker], wanted: Sequence[str]) -> Tuple[Maker, ...]:
+  """The makers of the given names, as they are among `makers` or else without options, and those without a name."""
+  if tuple(wanted) == names(makers):
+    return tuple(makers)
+  there = {_name(make): make for make in makers}
+  named = [there[name] if name in there else NAMED[name]() for name in dict.fromkeys(wanted)]
+  return (*named, *(make for make in makers if _name(make) is None))
+
+
+def _name(make: Maker) -> Optional[str]:
+  return next((name for name, kind in NAMED.items() if type(make) is kind), None)

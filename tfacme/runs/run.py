@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import platform
+import secrets
 import sys
 import tempfile
 from importlib import metadata
@@ -196,7 +197,10 @@ def train(
       if progress:
         print(_nothing_left(given, steps, checkpoints.manifest(checkpoint).get('ended')), flush=True)
       return Run(workdir)
-    graph = program.make_program(experiment, workdir, checkpoint)  # Finds what does not fit before anything is written.
+    description = {'id': _id(workdir) or secrets.token_hex(8), **description}
+    log = loggers.Log.of_run(workdir, description)
+    # Finds what does not fit before anything is written.
+    graph = program.make_program(experiment, workdir, checkpoint, log)
     _write_description(workdir, description, experiment)
     had_begun = any(loggers.read(path) for path in _logs(workdir))
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
@@ -205,7 +209,7 @@ def train(
       print(f'Resuming from step {steps:,} of {given}{more}', flush=True)
     elif had_begun and progress:
       print(f'Starting over in {given}, whose run wrote no checkpoint', flush=True)
-    with _shown(progress, on_status) as listen:
+    with loggers.running(experiment.loggers, log), _shown(progress, on_status) as listen:
       launching.launch(graph, launch, listen)
   return Run(workdir)
 
@@ -264,6 +268,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'stack': experiment.stack,
     'seed': experiment.seed,
     'dataset': None if experiment.dataset is None else naming.name(experiment.dataset),
+    'loggers': [naming.name(logger) for logger in experiment.loggers],
     'observers': [naming.name(observer) for observer in experiment.observers],
     'on_evaluation': None if experiment.on_evaluation is None else naming.name(experiment.on_evaluation),
     'start': None if experiment.start is None else os.fspath(experiment.start),
@@ -361,6 +366,13 @@ def _difference(name: str, old: Any, new: Any) -> Optional[Tuple[str, Any, Any]]
 
 def _shorten(text: str) -> str:
   return text if len(text) < 200 else text[:200] + ' ...'
+
+
+def _id(workdir: str) -> Optional[str]:
+  """The id that the run in a folder has, which it keeps; None if there is none yet."""
+  if not os.path.exists(os.path.join(workdir, _DESCRIPTION)):
+    return None
+  return Run(workdir).description.get('id')
 
 
 def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:

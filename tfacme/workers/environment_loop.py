@@ -224,6 +224,7 @@ class EnvironmentLoop:
       blocked = writer.flush(wait / len(self._writers), everything=True)
       if blocked is not None:
         return blocked
+    self._parts.logger.close()  # Before: once all have finished, the run ends.
     self.tally.report(finished=True)
     self._done = True
     self.close()

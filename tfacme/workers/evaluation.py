@@ -10,9 +10,8 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, U
 import dm_env
 import numpy as np
 
-from tfacme import core, errors, experiments, specs
-from tfacme.loggers import Logger
-from tfacme.workers import counting, keeping, playing
+from tfacme import core, errors, experiments, loggers, specs
+from tfacme.workers import counting, drawing, keeping, playing
 from tfacme.workers.environment_loop import close_all, episode_columns
 from tfacme.workers.variables import VariableClient
 
@@ -46,6 +45,7 @@ class EvaluatorParts:
     share: of the steps of the run, in environment steps, that the evaluations before the last one take at most: they
       have fewer episodes where these are long, and wait until five fit. None is no limit.
     observers: make more columns for the log, the means over the episodes.
+    camera: draws the first episode of each evaluation, for loggers that take pictures; or None.
     on_evaluation: see `experiments.Experiment`.
     keeper: keeps the policies that it plays with; None where they are not the evaluation policy, or the run leaves
       nothing behind.
@@ -59,7 +59,7 @@ class EvaluatorParts:
   actor: core.Actor
   variables: VariableClient
   tally: counting.Tally
-  logger: Logger
+  logger: loggers.Logger
   unit: str
   every: int
   budget: int
@@ -67,6 +67,7 @@ class EvaluatorParts:
   max_episode_steps: int
   share: Optional[float] = None
   observers: Sequence[Callable[[], Any]] = ()
+  camera: Optional[drawing.Camera] = None
   on_evaluation: Optional[Callable[[experiments.Evaluated], Optional[experiments.Stop]]] = None
   keeper: Optional[keeping.Keeper] = None
   keeps_best: bool = False
@@ -87,7 +88,10 @@ class Evaluator:
     self.tally = parts.tally
     self._done = False
     self._environments = list(parts.environments)
-    self._player = playing.Player(parts.name, self._environments, parts.spec, parts.max_episode_steps, parts.observers)
+    alone = [] if parts.camera is None else [parts.camera]
+    self._player = playing.Player(
+      parts.name, self._environments, parts.spec, parts.max_episode_steps, parts.observers, alone
+    )
     self._playing: Optional[Iterator[Union[playing.Playing, playing.Result]]] = None
     self._is_last = False  # whether what it plays is on the final variables
     self._ends = False  # whether it has ended the run: then only the last one is left to play
@@ -167,6 +171,8 @@ class Evaluator:
     def act(observation: core.Nest, first: np.ndarray) -> core.Nest:
       return parts.actor.act(observation, first, steps)[0]
 
+    if parts.camera is not None:
+      parts.camera.begin()
     self._playing = self._player.play(act, self._episodes)
 
   def _tell(self, news: playing.Playing) -> None:
@@ -196,6 +202,8 @@ class Evaluator:
       'timestamp': now,
     }
     parts.logger.write(row)
+    if parts.camera is not None:
+      loggers.write_image(parts.logger, 'episode', parts.camera.images(), self._started[1] or row['learner_steps'])
     self.tally.notes.update(evaluating=None, evaluation_return=result.mean, evaluation_cut=None)
     if result.episodes_cut:
       cut = playing.cut_episodes(result.episodes_cut, result.episodes, parts.max_episode_steps)
@@ -231,6 +239,7 @@ class Evaluator:
     self._ends = True
 
   def _finish(self) -> core.Outcome:
+    self._parts.logger.close()  # Before: once all have finished, the run ends.
     self.tally.report(finished=True)
     self._done = True
     self.close()

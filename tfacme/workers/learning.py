@@ -271,6 +271,7 @@ class Learner:
     return self._finish() if drained else blocked
 
   def _finish(self) -> core.Outcome:
+    self._parts.logger.close()  # Before: once all have finished, the run ends.
     self.tally.report(finished=True)
     self._done = True
     self.close()

@@ -92,6 +92,7 @@ class Player:
     spec: specs.EnvironmentSpec,
     max_steps: int,
     observers: Sequence[Callable[[], Any]] = (),
+    first: Sequence[Any] = (),
   ):
     """Initializes the player.
 
@@ -101,6 +102,7 @@ class Player:
       spec: of the environments.
       max_steps: at which an episode is cut off.
       observers: make observers (see `tfacme.observers`), one of each for each environment.
+      first: observers of the first environment alone.
     """
     self._name = name
     self._environments = environments
@@ -110,6 +112,7 @@ class Player:
     self._observation = tree.map_structure(lambda s: np.zeros((slots, *s.shape), s.dtype), spec.observations)
     self._intake = timesteps.Intake(spec, tree.flatten(self._observation), self._where)
     self._observers = [[make() for make in observers] for _ in range(slots)]
+    self._observers[0].extend(first)
     self._now: List[_Episode] = []  # of each environment, the episode in progress
 
   def play(self, act: Act, episodes: int) -> Iterator[Union[Playing, Result]]:

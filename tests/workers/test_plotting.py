@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tfacme import errors, loggers
-from tfacme.loggers import plotting
+from tfacme.workers import plotting
 
 
 def make_run(folder, evaluated, episodes=(), agent='dqn', environment='bsuite:catch/0', unit='actor_steps', **settings):
