@@ -170,7 +170,9 @@ def _policy(plan: plan_lib.Plan, nets: Any) -> Callable[[], Any]:
   arguments = [tf.nest.map_structure(lambda s: tf.zeros(s.shape, s.dtype), specs), policy.initial_state(slots)]
   arguments.append(tf.zeros(acting.numbers_spec(slots).shape, tf.int64))
   described = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), arguments)
-  act = compiling.Compiled(acting.policy_step(policy, np.arange(slots, dtype=np.int32), slots), described)
+  act = compiling.Compiled(
+    acting.policy_step(policy, plan.spec.actions, np.arange(slots, dtype=np.int32), slots), described
+  )
   flat = tf.nest.flatten(arguments)
   return lambda: act.flat(flat)
 

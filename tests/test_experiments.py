@@ -99,13 +99,25 @@ class _Unexportable(networks.MemorylessPolicy):
     return self._make(observation.shape[0]), state, ()
 
 
-@pytest.mark.parametrize('make', [lambda count: tf.zeros([count], tf.int32), lambda count: np.zeros(count, np.int32)])
-def test_a_policy_that_can_not_be_exported_is_refused_before_the_run(make):
+@pytest.mark.parametrize(
+  'make, says',
+  [
+    (
+      lambda count: tf.zeros([count], tf.int32),
+      'evaluation policy can not be exported: .*test_experiments.py, line .* any number of observations',
+    ),
+    (
+      lambda count: np.zeros(count, np.int32),
+      r'gives actions of shape \(\), and has to give \(B,\), an action for each',
+    ),
+  ],
+)
+def test_a_policy_that_can_not_be_exported_is_refused_before_the_run(make, says):
   class Builder(core.BuilderWrapper):
     def policy(self, networks, spec, evaluation):
       return _Unexportable(make) if evaluation else super().policy(networks, spec, evaluation)
 
-  with pytest.raises(errors.UserError, match='evaluation policy can not be exported: .* any number of observations'):
+  with pytest.raises(errors.UserError, match=says):
     tfacme.make_program(experiment(builder=Builder(PARTS['builder'])))
 
 

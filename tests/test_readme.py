@@ -23,6 +23,7 @@ DOCUMENTS = (
   'README.md',
   'CONTRIBUTING.md',
   'docs/agents.md',
+  'docs/debugging.md',
   'docs/design.md',
   'docs/environments.md',
   'docs/research.md',

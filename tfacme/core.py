@@ -212,6 +212,9 @@ class Worker(Protocol):
   """Anything that a run steps: environment loop, learner, evaluator, saver.
 
   The last phase of a run waits for all workers, so each of them has to come to `DONE`.
+
+  It may have a method `measured(watch)`, by which a `debugging.profiling.Watch` times its parts; else it is timed as a
+  whole.
   """
 
   name: str

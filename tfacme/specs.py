@@ -30,11 +30,12 @@ import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import errors
+from tfacme import errors, mistakes
 
 ACTION_MASK = 'action_mask'  # the part of an observation that says which actions are legal
 
 _FEWEST_PIXELS = 16  # A shorter side behind another one may be the channels of a board.
+_RANKS = {'b': 0, 'i': 1, 'u': 1, 'f': 2}  # of kinds of types: each takes all values of those before it
 
 # The types of environments' values: single precision in place of double.
 SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
@@ -89,6 +90,7 @@ def takes_role(make: Callable[..., Any]) -> bool:
     return False
 
 
+@mistakes.told('The environment can not be made')
 def read_spec(make: Callable[..., dm_env.Environment], seed: int) -> EnvironmentSpec:
   """The `environment_spec` of what `make` makes from a seed, which is closed again, also if its spec is refused."""
   environment = make_environment(make, seed, 'spec')
@@ -254,6 +256,40 @@ def check_scalar_reward(agent: str, spec: Any) -> None:
       f'{agent} learns from a single reward, and this environment gives rewards of shape {tuple(spec.shape)}; wrap it '
       'so that it gives their weighted sum.'
     )
+
+
+def check_action_type(by: Any, dtype: Any, spec: dm_specs.Array, path: str = '') -> None:
+  """Raises a `UserError` unless numbers of a type can be actions of a spec, without losing what makes them differ.
+
+  It is one rule for all who act: a choice may be a whole number of any width, and a real number may be whole.
+
+  Args:
+    by: the function, or what is called as one, that gives the actions.
+    dtype: of these, numpy's or TensorFlow's.
+    spec: an array spec, of the environment.
+    path: to it in a nest of actions.
+  """
+  if _RANKS.get(_kind(dtype), 3) <= _RANKS[_kind(spec.dtype)]:
+    return
+  name = getattr(dtype, 'name', dtype)
+  fix = 'choose a whole number, as tf.argmax does' if is_choice(spec) else f'give {spec.dtype.name}'
+  raise errors.UserError(
+    f'{mistakes.named(by)} gives {f"actions {path}" if path else "actions"} of type {name}, and the environment takes '
+    f'{describe(spec)}, of type {spec.dtype.name}; {fix}.'
+  )
+
+
+def check_action_types(by: Any, actions: Any, action_spec: Any) -> None:
+  """The same for a nest of arrays."""
+  for (path, spec), leaf in zip(paths(action_spec).items(), tree.flatten(actions)):
+    check_action_type(by, np.asarray(leaf).dtype, spec, path)
+
+
+def _kind(dtype: Any) -> str:
+  """The kind of a type, as numpy has it in a letter; TensorFlow has some that numpy does not know."""
+  if not hasattr(dtype, 'is_floating'):
+    return np.dtype(dtype).kind
+  return 'f' if dtype.is_floating else 'i' if dtype.is_integer else 'b' if dtype.is_bool else '?'
 
 
 def is_discrete(spec: Any) -> bool:

@@ -79,7 +79,7 @@ def calls(monkeypatch):
   """The calls of the public functions, none of which is made."""
   made = []
 
-  def train(experiment, workdir, launch):
+  def train(experiment, workdir, launch, debug, profile):
     made.append(('train', experiment, workdir, launch))
     learner = loggers.CSVLogger(f'{workdir}/logs/learner.csv')
     learner.write({'learner_steps': 1})
@@ -226,7 +226,7 @@ def trained(tmp_path, monkeypatch):
   monkeypatch.chdir(tmp_path)
   monkeypatch.setattr(sys, 'path', list(sys.path))
   made = []
-  monkeypatch.setattr(running, 'run', lambda experiment, workdir, launch: made.append((experiment, workdir)))
+  monkeypatch.setattr(running, 'run', lambda experiment, workdir, *unused: made.append((experiment, workdir)))
   yield made
   sys.modules.pop('my_own_agents', None)
 

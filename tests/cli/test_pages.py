@@ -76,7 +76,7 @@ def calls(monkeypatch):
     description = {'evaluations': [{'name': 'evaluator'}]}
     ended = None
 
-  def train(experiment, workdir, launch):
+  def train(experiment, workdir, launch, debug, profile):
     made.append((experiment, workdir, launch))
     return Run()
 

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
+from tfacme import mistakes
 from tfacme.tensors import compiling
 
 Pair = collections.namedtuple('Pair', ['left', 'right'])
@@ -171,6 +172,7 @@ _UNDER_SIGNALS = """
 import ctypes
 import signal
 import tensorflow as tf
+from tfacme import mistakes
 from tfacme.tensors import compiling
 
 product = compiling.Compiled(lambda a, b: tf.matmul(a, b, transpose_a=True), [tf.TensorSpec([256, 64])] * 2)
@@ -196,3 +198,68 @@ def test_signals_do_not_write_over_the_heap():
   # In a process of its own, since pytest brings a stack for signals. Without one, this dies in its first second where
   # the processor has AVX-512, and fails at its end elsewhere.
   subprocess.run([sys.executable, '-c', _UNDER_SIGNALS], check=True, timeout=100)
+
+
+# --- Eagerly ---
+
+
+def test_eagerly_each_call_runs_the_python():
+  seen = []
+
+  def function(pair, scale):
+    seen.append(pair.left)
+    return {'scaled': pair.left * scale, 'none': ()}
+
+  with compiling.eagerly(seed=1):
+    compiled = compiling.Compiled(function, [Pair(VECTOR, {'x': VECTOR}), tf.TensorSpec([])])
+    memory = np.float32([1, 2])
+    for scale in (2, 3):
+      got = compiled(Pair(memory, {'x': memory}), np.float32(scale))
+      assert got['scaled'].numpy().tolist() == [scale, 2 * scale] and got['none'] == ()
+  memory[:] = 7
+  assert [x.numpy().tolist() for x in seen] == [[1, 2]] * 2  # Nobody writes over what it was given.
+  assert compiling.Compiled(lambda: tf.constant(1), []).flat([])[0].numpy() == 1
+
+
+def test_eagerly_variables_are_made_by_the_first_call_or_by_a_trace():
+  made = []
+
+  def function():
+    if not made:
+      made.append(tf.Variable(3.0))
+    return made[0].assign_add(1.0)
+
+  with compiling.eagerly(seed=1):
+    compiled = compiling.Compiled(function, [])
+    assert not made
+    compiled.trace()
+    assert made[0].numpy() == 3.0
+    assert compiled().numpy() == 4.0
+
+
+def test_what_fails_in_a_graph_says_which_lines_made_it():
+  def function(x):
+    inner = lambda i, y: (i + 1, tf.linalg.inv(y))  # inside
+    tf.debugging.assert_greater(x[0, 0], -1.0)  # outside
+    return tf.while_loop(lambda i, y: i < 2, inner, [0, x])[1]
+
+  compiled = compiling.Compiled(function, [tf.TensorSpec([2, 2])])
+  with open(__file__, encoding='utf-8') as file:
+    lines = file.read().splitlines()
+  for value, mark in ((-3.0, '# outside'), (0.0, '# inside')):
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+      compiled.flat([value * np.eye(2, dtype=np.float32)])
+    line = next(i for i, line in enumerate(lines, 1) if line.endswith(mark))
+    assert f'{__file__}, line {line}, in ' in mistakes.place(caught.value)
+
+
+def test_a_call_that_a_profiler_sees_is_the_same():
+  variable = tf.Variable(2.0)
+
+  def function(pair, x):
+    return {'b': variable.assign_add(1.0) * x, 'a': (pair.left + pair.right['x'], ())}
+
+  compiled = compiling.Compiled(function, [Pair(VECTOR, {'x': VECTOR}), tf.TensorSpec([])])
+  inputs = [np.float32([1]), np.float32([2]), np.float32(3)]
+  assert [x.numpy().tolist() for x in compiled.flat(inputs)] == [[3], 9]
+  assert [x.numpy().tolist() for x in compiled.visibly(inputs)] == [[3], 12]

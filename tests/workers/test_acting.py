@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tfacme import core, networks, schedules, specs
-from tfacme.workers import acting
+from tfacme import core, errors, networks, schedules, specs
+from tfacme.workers import acting, export
 
 SPEC = specs.EnvironmentSpec(
   observations={'x': dm_specs.Array((2,), np.float32), 'flag': dm_specs.Array((), np.bool_)},
@@ -131,3 +131,85 @@ def test_a_schedule_over_a_share_of_the_run():
   actor = make_actor(Scheduled(), budget=200)
   told = [actor.act(observe(1, 2), np.array([True, True]), steps)[1]['value'][0] for steps in (0, 25, 100, 150)]
   assert told == [1.0, 0.75, 0.0, 0.0]
+
+
+# --- Actions of the environment's types ---
+
+_CHOICE, _REAL = dm_specs.DiscreteArray(3), dm_specs.BoundedArray((2,), np.float32, -1, 1)
+
+
+class Acting(networks.MemorylessPolicy):
+  """Acts by what it is given, whatever it observes."""
+
+  def __init__(self, act):
+    super().__init__()
+    self._act = act
+
+  def __call__(self, observation, state, context):
+    return self._act(tf.shape(observation)[0]), state, ()
+
+
+def _spec(actions):
+  return SPEC._replace(observations=dm_specs.Array((4,), np.float32), actions=actions)
+
+
+@pytest.mark.parametrize(
+  'spec, act, dtype',
+  [
+    (_CHOICE, lambda count: tf.ones([count], tf.int64), np.int32),
+    (_CHOICE, lambda count: tf.ones([count], tf.uint8), np.int32),
+    (_CHOICE, lambda count: tf.ones([count], tf.bool), np.int32),
+    (dm_specs.DiscreteArray(3, np.uint8), lambda count: tf.ones([count], tf.int32), np.uint8),
+    (_REAL, lambda count: tf.ones([count, 2], tf.float64), np.float32),
+    (_REAL, lambda count: tf.ones([count, 2], tf.int32), np.float32),
+    (_REAL, lambda count: tf.ones([count, 2], tf.bfloat16), np.float32),
+  ],
+)
+def test_actions_of_a_kind_are_brought_into_the_type_of_the_environment(spec, act, dtype, tmp_path):
+  policy = Acting(act)
+  actions, _ = acting.create_variables(policy, _spec(spec))
+  assert actions.dtype.as_numpy_dtype == dtype
+  export.check(policy, _spec(spec))
+  assert export.ExportedPolicy(policy, _spec(spec), 1).act.get_concrete_function().structured_outputs[0].dtype == dtype
+
+
+@pytest.mark.parametrize(
+  'spec, act, says',
+  [
+    (
+      _CHOICE,
+      lambda count: 1.4 * tf.ones([count]),
+      'gives actions of type float32, and the environment takes a discrete action with 3 values, of type int32; choose '
+      'a whole number, as tf.argmax does',
+    ),
+    (_CHOICE, lambda count: tf.ones([count], tf.float16), 'of type float16'),
+    (
+      _CHOICE,
+      lambda count: tf.ones([count, 1], tf.int32),
+      r'of shape \(., 1\), and has to give \(.,\), an action for each',
+    ),
+    (_REAL, lambda count: tf.ones([count, 3]), r'of shape \(., 3\), and has to give \(., 2\)'),
+    (_REAL, lambda count: None, r'returned None, and has to return actions'),
+    (_REAL, lambda count: (tf.ones([count, 2]),), 'another nest than those of the environment'),
+    (
+      {'turn': _CHOICE, 'push': _REAL},
+      lambda count: {'turn': tf.ones([count]), 'push': tf.ones([count, 2])},
+      'actions turn',
+    ),
+  ],
+)
+def test_other_actions_are_refused_as_they_are_traced(spec, act, says):
+  for check in (acting.create_variables, export.check):
+    with pytest.raises(errors.UserError, match=says):
+      check(Acting(act), _spec(spec))
+
+
+def test_a_policy_that_returns_something_else_is_named():
+  class Alone(Acting):
+    def __call__(self, observation, state, context):
+      return tf.zeros([1], tf.int32)
+
+  with pytest.raises(
+    errors.UserError, match=r'^Alone \(.*test_acting.py, line \d+\) returned a .*, and has to return three'
+  ):
+    acting.create_variables(Alone(None), _spec(_CHOICE))

@@ -204,7 +204,7 @@ def test_an_update_that_does_not_keep_the_contract_is_named():
 
   with pytest.raises(errors.UserError, match='^Silent has no `published`'):
     make_learner(Silent)
-  with pytest.raises(errors.UserError, match='^Metrics gave a dict, and has to give a core.UpdateOutput'):
+  with pytest.raises(errors.UserError, match=r'^Metrics \(.*\) returned a dict, and has to return a core.UpdateOutput'):
     make_learner(Metrics)[1].step(0.0)
 
 

@@ -103,7 +103,7 @@ def _train(arguments: Sequence[str]) -> None:
     start=options.start,
     name=agent,
   )
-  running.run(experiment, workdir, options.launch)
+  running.run(experiment, workdir, options.launch, options.debug, options.profile)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,9 @@ import os
 import select
 import signal
 import sys
-import traceback
 from typing import Any, Callable, NoReturn
 
-from tfacme import errors, launching
+from tfacme import errors, launching, mistakes
 
 _FAILED, _MISTAKE, _INTERRUPTED = 1, 2, 130
 
@@ -82,8 +81,8 @@ def leave(command: Callable[[], int]) -> NoReturn:
     code = command()
   except SystemExit as request:
     code = _code_of(request)
-  except BaseException:
-    traceback.print_exc()
+  except BaseException as error:
+    print(mistakes.account(error), end='', file=sys.stderr)
     code = _FAILED
   launching.cool_down()
   with contextlib.suppress(BrokenPipeError):

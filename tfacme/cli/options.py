@@ -10,7 +10,7 @@ from typing import Any, Mapping, Optional, Tuple, Type
 import tyro
 from typing_extensions import Annotated, Literal
 
-from tfacme import environments, errors, experiments
+from tfacme import environments, errors, experiments, launching
 
 Engine = Literal['inline', 'local_mt', 'local_mp']
 Loggers = Literal['tensorboard', 'wandb', 'mlflow']
@@ -35,6 +35,9 @@ class RunOptions:
       have the same names and shapes.
     loggers: what takes the rows of all logs beside the CSV files; wandb and mlflow need tfacme[trackers]. Without a
       name it is nothing. Functions that a page has among its loggers stay.
+    debug: run all of it eagerly in one thread, so that breakpoint() and print work in an update, a loss, a policy and a
+      network; a mistake shows its whole traceback.
+    profile: leave a trace in the folder profile/ of the run, and print a table of where its time goes.
   """
 
   launch: Engine = 'inline'
@@ -42,6 +45,8 @@ class RunOptions:
   workdir: Optional[str] = None
   stack: int = 1
   start: Optional[str] = None
+  debug: bool = False
+  profile: bool = False
   layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
   evaluation: tyro.conf.FlagConversionOff[tyro.conf.SuppressFixed[experiments.Evaluation]] = experiments.Evaluation()
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()
@@ -50,6 +55,7 @@ class RunOptions:
 
   def __post_init__(self):
     errors.count('seed', self.seed, low=0)
+    launching.check_debug(self.debug, self.launch)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -46,7 +46,8 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     loggers=loggers.chosen(experiment.loggers, options.loggers),
     start=options.start,
   )
-  running.run(experiment, options.workdir or _workdir(experiment), options.launch)
+  workdir = options.workdir or _workdir(experiment)
+  running.run(experiment, workdir, options.launch, options.debug, options.profile)
 
 
 # What other options are named by.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import traceback
 from typing import Any, List, TextIO
 
-from tfacme import experiments, loggers
+from tfacme import errors, experiments, loggers
 
 
 def announce(out: TextIO) -> None:
@@ -21,11 +22,26 @@ def warm_up(launch: str) -> None:
     launching.warm_up()
 
 
-def run(experiment: experiments.Experiment, workdir: str, launch: str) -> None:
-  """Runs an experiment to its end and prints its result in one line."""
+def run(
+  experiment: experiments.Experiment, workdir: str, launch: str, debug: bool = False, profile: bool = False
+) -> None:
+  """Runs an experiment to its end and prints its result in one line.
+
+  Args:
+    experiment: what to run.
+    workdir: the run's folder, as the user calls it.
+    launch: the engine.
+    debug: see `tfacme.train`; a mistake shows its traceback too, before the sentence on it.
+    profile: see `tfacme.train`.
+  """
   import tfacme
 
-  result = tfacme.train(experiment, workdir=workdir, launch=launch)
+  try:
+    result = tfacme.train(experiment, workdir=workdir, launch=launch, debug=debug, profile=profile)
+  except errors.UserError as error:
+    if debug and error.__cause__ is not None:
+      traceback.print_exception(type(error.__cause__), error.__cause__, error.__cause__.__traceback__)
+    raise
   print(_report(result, experiment.budget, workdir))
 
 

@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
-from tfacme import checkpoints, core, datasets, errors, experiments, loggers, networks, seeds, specs
+from tfacme import checkpoints, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
 from tfacme.workers import acting, counting, export, saved, starting, variables
@@ -116,6 +116,7 @@ class Plan:
     return make_policy(self.experiment, nets, self.spec, evaluation)
 
 
+@mistakes.told('The run can not be prepared')
 def make_plan(
   experiment: experiments.Experiment,
   workdir: Optional[str] = None,
@@ -204,7 +205,8 @@ def _check_update(
   experiment: experiments.Experiment, nets: Any, spec: specs.EnvironmentSpec, checkpoint: Optional[str]
 ) -> None:
   """Raises a `UserError` if policies don't find their variables in what the update publishes, or it its own ones."""
-  update = experiment.builder.update(nets, stacked(experiment, spec))
+  with mistakes.told('The update can not be made'):
+    update = experiment.builder.update(nets, stacked(experiment, spec))
   for evaluation in [True] if experiment.offline else [True, False]:
     variables.check(update, make_policy(experiment, nets, spec, evaluation), nets)
   if checkpoint:
@@ -316,8 +318,9 @@ def _warn_if_too_short(experiment: experiments.Experiment, described: Sequence[t
 
 def make_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Any:
   """The agent's networks, which fit the environment and have their variables."""
-  made = experiment.networks(spec)
-  experiment.builder.checks_networks(made, spec)
+  with mistakes.told('The networks can not be made'):
+    made = experiment.networks(spec)
+    experiment.builder.checks_networks(made, spec)
   return made
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
-from typing import Callable, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, Union
 
 import launchpad as lp
 
 from tfacme import experiments, loggers
+from tfacme.debugging import profiling
 from tfacme.graph import building, nodes, picture
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import reverb_replay, reverb_tables
@@ -18,6 +19,7 @@ def make_program(
   workdir: Optional[str] = None,
   checkpoint: Optional[str] = None,
   log: Optional[loggers.Log] = None,
+  profile: Optional[profiling.Profile] = None,
 ) -> lp.Program:
   """Compiles an experiment into a program graph, which any engine runs.
 
@@ -26,6 +28,7 @@ def make_program(
     workdir: where logs, checkpoints and the trained policy go; None leaves nothing behind.
     checkpoint: the folder of a checkpoint to resume from.
     log: of the run, which says its id to trackers; None makes a new one.
+    profile: how its nodes are profiled; None if they are not.
 
   Raises:
     UserError: if parts of the experiment don't fit each other.
@@ -34,7 +37,7 @@ def make_program(
   acting = plan.for_acting()
   layout = experiment.layout
   program = lp.Program(name=experiment.agent)
-  node = functools.partial(nodes.TaskNode, threads=layout.threads)
+  node = functools.partial(_task_node, profile, threads=layout.threads)
   build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint)
   counter = _add(program, node('counter', None, build, {}))
   learner_links = {'counter': nodes.Link(counter, 'counts')}
@@ -62,6 +65,19 @@ def make_program(
   build = functools.partial(building.build_saver, acting)
   _add(program, node('saver', None, build, links, ends=True, save_seconds=seconds))
   return program
+
+
+def _task_node(
+  profile: Optional[profiling.Profile],
+  role: str,
+  index: Union[int, str, None],
+  factory: Callable[..., Any],
+  links: Mapping[str, nodes.Link],
+  **options: Any,
+) -> nodes.TaskNode:
+  """A node, whose worker is measured if the run is profiled."""
+  made = factory if profile is None else functools.partial(profile.make, role, factory)
+  return nodes.TaskNode(role, index, made, links, **options)
 
 
 def _add_roles(

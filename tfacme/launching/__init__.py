@@ -20,6 +20,7 @@ __all__ = [
   'Interrupted',
   'NodeFailed',
   'StopRequest',
+  'check_debug',
   'cool_down',
   'launch',
   'warm_up',
@@ -66,3 +67,11 @@ def cool_down(wait: bool = True) -> None:
   forking = sys.modules.get('tfacme.launching.forking')
   if forking is not None:
     forking.stop_server(wait)
+
+
+def check_debug(debug: bool, engine: str) -> None:
+  """Raises a `UserError` if a run that is stepped through is to have more than one thread."""
+  if debug and engine != 'inline':
+    raise errors.UserError(
+      f'--debug steps through a run in one thread, and --launch {engine} has several; leave --launch out (inline).'
+    )

@@ -9,12 +9,11 @@ round are blocked, none will ever continue: that is an error.
 from __future__ import annotations
 
 import contextlib
-import traceback
 from typing import Any, Callable, Dict, List, Tuple
 
 import launchpad as lp
 
-from tfacme import core, errors
+from tfacme import core, errors, mistakes
 from tfacme.graph import nodes
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
@@ -87,7 +86,7 @@ def _round(
     except errors.UserError:
       raise
     except (Exception, SystemExit) as error:
-      raise NodeFailed(name, traceback.format_exc()) from error
+      raise NodeFailed(name, mistakes.account(error)) from error
     if outcome is core.Progress.DONE:
       continue
     left.append((name, worker))
@@ -103,7 +102,7 @@ def _guard(name: str, make: Callable[[], Any]) -> Any:
   except errors.UserError:
     raise
   except (Exception, SystemExit) as error:
-    raise NodeFailed(name, traceback.format_exc()) from error
+    raise NodeFailed(name, mistakes.account(error)) from error
 
 
 def _in_order(program: lp.Program) -> List[nodes.Node]:

@@ -14,7 +14,6 @@ import signal
 import socket
 import threading
 import time
-import traceback
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import cloudpickle
@@ -22,7 +21,7 @@ import launchpad as lp
 import tensorflow as tf
 from absl import flags
 
-from tfacme import errors
+from tfacme import errors, mistakes
 from tfacme.graph import nodes, remote
 from tfacme.launching import forking, quiet
 from tfacme.launching.outcomes import Interrupted, NodeFailed
@@ -193,7 +192,7 @@ def _failures(tasks: Sequence[Task], at_first_hand: bool = False) -> List[Tuple[
 def _failure(error: BaseException) -> Failure:
   if isinstance(error, errors.UserError):
     return Failure(str(error), mistake=True)
-  return Failure(traceback.format_exc()[-_STORY_LENGTH:])
+  return Failure(mistakes.account(error)[-_STORY_LENGTH:])
 
 
 def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, Any]], None], wait: bool = False) -> Any:

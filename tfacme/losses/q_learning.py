@@ -21,6 +21,7 @@ from typing import Any, Callable, Mapping, NamedTuple
 
 import tensorflow as tf
 
+from tfacme import mistakes
 from tfacme.losses import values
 
 
@@ -81,3 +82,15 @@ def sequence_double_q_learning(q: tf.Tensor, target_q: tf.Tensor, sequence: Sequ
   errors = sequence.targets(best) - taken
   count = tf.maximum(tf.reduce_sum(sequence.mask), 1.0)
   return Losses(0.5 * errors**2, errors, {'q': tf.reduce_sum(sequence.mask * taken) / count})
+
+
+def evaluate(loss: Callable[..., Losses], *arguments: Any) -> Losses:
+  """What a variant returns for its arguments.
+
+  Raises:
+    errors.UserError: if that is no `Losses`.
+  """
+  losses = loss(*arguments)
+  if not isinstance(losses, Losses):
+    raise mistakes.returned(loss, losses, 'a q_learning.Losses')
+  return losses

@@ -7,6 +7,7 @@ the other, leaf by leaf.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,21 @@ import tensorflow as tf
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, specs
+from tfacme import core, mistakes, specs
 
 
-def to_environment(sample: core.Nest, action_spec: Any) -> core.Nest:
+def to_environment(sample: core.Nest, action_spec: Any, by: Any = 'The network') -> core.Nest:
   """A network's actions as the environment takes them; what lies beyond -1 or 1 is cut off.
 
   Args:
     sample: a nest like the spec; int32 [...] of a choice, int32 [..., N] of N at once, float32 [..., D] of D real
       numbers, where N and D count all of an array of any shape.
     action_spec: of the environment, a nest.
+    by: the function that chose them, for errors.
   """
-  return tree.map_structure_up_to(action_spec, _to_leaf, action_spec, sample)
+  if sample is None:
+    raise mistakes.returned(by, sample, 'actions')
+  return tree.map_structure_up_to(action_spec, functools.partial(_to_leaf, by), action_spec, sample)
 
 
 def from_environment(action: core.Nest, action_spec: Any) -> core.Nest:
@@ -62,7 +66,8 @@ def from_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:
   return 2.0 * (tf.cast(action, tf.float32) - low) / (high - low) - 1.0
 
 
-def _to_leaf(spec: Any, sample: tf.Tensor) -> tf.Tensor:
+def _to_leaf(by: Any, spec: Any, sample: tf.Tensor) -> tf.Tensor:
+  specs.check_action_type(by, tf.convert_to_tensor(sample).dtype, spec)
   if not specs.is_discrete(spec) and len(spec.shape) != 1:
     sample = tf.reshape(sample, tf.concat([tf.shape(sample)[:-1], spec.shape], axis=0))
   if specs.is_choice(spec):

@@ -72,7 +72,7 @@ class ByValue:
 
   def __call__(self, q: tf.Tensor, context: core.Context) -> Tuple[tf.Tensor, core.Nest]:
     """See `Choose`; there are no extras."""
-    return actions.to_environment(self.explore(q, context), self.action_spec), {}
+    return actions.to_environment(self.explore(q, context), self.action_spec, self.explore), {}
 
 
 @dataclasses.dataclass(frozen=True)

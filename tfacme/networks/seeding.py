@@ -20,8 +20,9 @@ from typing import Any, Callable, Iterator, Optional
 import tensorflow as tf
 import tree
 
-from tfacme import seeds
+from tfacme import mistakes, seeds
 from tfacme.networks import randomness
+from tfacme.tensors import compiling
 
 _seeds: contextvars.ContextVar[Optional[Iterator[int]]] = contextvars.ContextVar('variable_seeds', default=None)
 
@@ -60,16 +61,18 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
     What the module returns, as a nest of `tf.TensorSpec` of batch size 1.
   """
   seed = next_seed()
-  outputs = []
 
-  @tf.function(autograph=False)
-  def trace():
+  def trace() -> Any:
     tf.random.set_seed(seed)  # While tracing, this sets the seed of this graph only.
     with randomness.drawing(tf.constant([seed, 0])):
       inputs = [tree.map_structure(lambda spec: tf.zeros([1, *spec.shape], spec.dtype), nest) for nest in specs]
-      outputs.append(tf.nest.map_structure(_spec, module(*inputs)))
+      output = module(*inputs)
+    if output is None:
+      raise mistakes.returned(module, output, 'its output')
+    outputs.append(tf.nest.map_structure(_spec, output))
 
-  trace.get_concrete_function()
+  outputs = []
+  compiling.attempt(lambda: tf.function(trace, autograph=False).get_concrete_function())
   return outputs[-1]
 
 

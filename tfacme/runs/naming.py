@@ -6,15 +6,13 @@ import dataclasses
 import dis
 import functools
 import hashlib
-import pathlib
 import re
 import reprlib
 import sys
-import sysconfig
 import types
 from typing import Any, Mapping, Sequence
 
-_HERE = pathlib.Path(__file__).absolute().parents[1]
+from tfacme import mistakes
 
 
 def name(part: Any) -> str:
@@ -67,9 +65,7 @@ def _is_installed(module: str) -> bool:
   file = getattr(sys.modules.get(module), '__file__', None)
   if file is None or module == '__main__':
     return False
-  place = pathlib.Path(file).absolute()
-  folders = {_HERE, pathlib.Path(sysconfig.get_path('stdlib'))}
-  return not folders.isdisjoint(place.parents) or not {'site-packages', 'dist-packages'}.isdisjoint(place.parts)
+  return not mistakes.is_users(file)
 
 
 def _code(code: types.CodeType) -> str:

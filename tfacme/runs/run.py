@@ -16,9 +16,11 @@ from importlib import metadata
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
 
 import cloudpickle
+import rich.console
 
 from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds, specs
 from tfacme.datasets import folder
+from tfacme.debugging import profiling, stepping
 from tfacme.graph import building, program
 from tfacme.replay import reverb_replay
 from tfacme.runs import display, exporting, naming
@@ -172,6 +174,8 @@ def train(
   launch: str = 'inline',
   progress: bool = True,
   on_status: Optional[_Listener] = None,
+  debug: bool = False,
+  profile: bool = False,
 ) -> Run:
   """Runs an experiment to its end; resumes from the last checkpoint if the folder has one of the same experiment.
 
@@ -181,16 +185,21 @@ def train(
     launch: 'inline', 'local_mt' or 'local_mp'.
     progress: whether to show progress on standard output.
     on_status: is called periodically with the counter's status; for a display of your own.
+    debug: whether all of it runs eagerly, in one thread, so that `breakpoint()` and `print` work in an update, a loss,
+      a policy and a network; for the engine `inline`.
+    profile: whether a trace is left in the run's folder, and a table printed of where its time goes.
 
   Raises:
     UserError: the experiment does not fit together, or the folder belongs to another one.
     launching.NodeFailed: a node failed.
     launching.Interrupted: Ctrl-C or SIGTERM, after a checkpoint was written.
   """
+  launching.check_debug(debug, launch)
   given = workdir or tempfile.mkdtemp(prefix='tfacme-')
   workdir = os.path.abspath(given)  # An environment may go to another folder.
   description = describe(experiment, launch)
-  with _folder(workdir, description), _locked(workdir):
+  stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
+  with stepped, _folder(workdir, description), _locked(workdir):
     checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
@@ -199,8 +208,9 @@ def train(
       return Run(workdir)
     description = {'id': _id(workdir) or secrets.token_hex(8), **description}
     log = loggers.Log.of_run(workdir, description)
+    profiled = profiling.Profile(os.path.join(workdir, profiling.FOLDER), launch == 'local_mp') if profile else None
     # Finds what does not fit before anything is written.
-    graph = program.make_program(experiment, workdir, checkpoint, log)
+    graph = program.make_program(experiment, workdir, checkpoint, log, profiled)
     _write_description(workdir, description, experiment)
     had_begun = any(loggers.read(path) for path in _logs(workdir))
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
@@ -209,18 +219,20 @@ def train(
       print(f'Resuming from step {steps:,} of {given}{more}', flush=True)
     elif had_begun and progress:
       print(f'Starting over in {given}, whose run wrote no checkpoint', flush=True)
-    with loggers.running(experiment.loggers, log), _shown(progress, on_status) as listen:
+    out = rich.console.Console(file=sys.stdout).print if progress else lambda shown: None
+    shown = _shown(progress, on_status, live=False if debug else None)
+    with profiling.reported(profiled, out), loggers.running(experiment.loggers, log), shown as listen:
       launching.launch(graph, launch, listen)
   return Run(workdir)
 
 
 @contextlib.contextmanager
-def _shown(progress: bool, on_status: Optional[_Listener]) -> Iterator[Optional[_Listener]]:
+def _shown(progress: bool, on_status: Optional[_Listener], live: Optional[bool]) -> Iterator[Optional[_Listener]]:
   """Gives what listens to the statuses of a run: a display, the caller, both, or None."""
   if not progress:
     yield on_status
     return
-  with display.Display() as shown:
+  with display.Display(live=live) as shown:
 
     def listen(status: Dict[str, Any]) -> None:
       shown.update(status)

@@ -6,21 +6,71 @@ signature is fixed once, and a call is one raw operation on a flat list of input
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import faulthandler
 import os
 import sys
 import threading
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, Iterator, List, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.eager import context as tf_context
+
+from tfacme import mistakes
+from tfacme.tensors import operations
+
+_eager: contextvars.ContextVar[bool] = contextvars.ContextVar('eager', default=False)
+_fails: contextvars.ContextVar[bool] = contextvars.ContextVar('fails', default=False)
+
+
+@contextlib.contextmanager
+def eagerly(seed: int) -> Iterator[None]:
+  """Within it, functions that would be compiled run as the Python that they are, and so do all of TensorFlow's own.
+
+  They compute the same numbers, as far as a graph computes them in the same order.
+
+  Args:
+    seed: of random operations that have none of their own; the global seed is what it was afterwards.
+  """
+  context = tf_context.context()
+  before = {name: vars(context).get(name) for name in ('_seed', '_rng')}  # No function of TensorFlow gives them back.
+  ran_eagerly = tf.config.functions_run_eagerly()
+  token = _eager.set(True)
+  tf.random.set_seed(seed)
+  tf.config.run_functions_eagerly(True)
+  try:
+    yield
+  finally:
+    vars(context).update(before)
+    tf.config.run_functions_eagerly(ran_eagerly)
+    _eager.reset(token)
+
+
+def attempt(trace: Callable[[], Any]) -> Any:
+  """Traces something; within `eagerly`, what fails is traced once more, stopping at breakpoints: see `stops`."""
+  try:
+    return trace()
+  except Exception:
+    if _eager.get():
+      token = _fails.set(True)
+      try:
+        trace()
+      finally:
+        _fails.reset(token)
+    raise
+
+
+def stops() -> bool:
+  """Whether a breakpoint is worth a stop here: where there are values, or where shapes show why a trace fails."""
+  return tf.executing_eagerly() or _fails.get()
 
 
 class Compiled:
   """A function of tensors, compiled for one signature.
 
-  Attributes:
-    outputs: the nest of `tf.TensorSpec` that it returns.
+  Within `eagerly` it is not: each call runs the function's Python on the values, so that it can be stopped in.
   """
 
   def __init__(self, function: Callable[..., Any], specs: Sequence[Any], seed: Optional[int] = None):
@@ -31,23 +81,57 @@ class Compiled:
       specs: a nest of `tf.TensorSpec` for each argument.
       seed: of the stateful random operations in the graph, if there are any; the global seed is not used.
     """
+    take_signals_elsewhere()
+    self._python, self._specs, self._seed = function, specs, seed
+    if _eager.get():
+      self.flat = self._call_python
+    else:
+      self.trace()
+
+  def trace(self) -> None:
+    """Traces the function, unless that is done: its variables exist then, and its `outputs` are known."""
+    if hasattr(self, '_function'):
+      return
 
     def seeded(*args: Any) -> Any:
-      if seed is not None:
-        tf.random.set_seed(seed)  # Inside a trace this is the seed of this graph alone.
-      outputs = function(*args)
+      if self._seed is not None:
+        tf.random.set_seed(self._seed)  # Inside a trace this is the seed of this graph alone.
+      outputs = self._python(*args)
       return () if outputs is None else outputs
 
-    take_signals_elsewhere()
-    self._function = tf.function(seeded, autograph=False).get_concrete_function(*specs)
+    self._function = tf.function(seeded, autograph=False).get_concrete_function(*self._specs)
     self._captures = list(self._function.captured_inputs)
     self._types = [output.dtype for output in self._function.outputs]
     self._structure = self._function.structured_outputs
-    self.outputs = tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), self._structure)
+
+  @property
+  def outputs(self) -> Any:
+    """The nest of `tf.TensorSpec` that it returns."""
+    self.trace()
+    return tf.nest.map_structure(lambda t: tf.TensorSpec(t.shape, t.dtype), self._structure)
 
   def flat(self, inputs: Sequence[Any]) -> List[tf.Tensor]:
     """Calls it with the flat leaves of its arguments; returns the flat leaves of its result."""
-    return tf.raw_ops.StatefulPartitionedCall(args=[*inputs, *self._captures], Tout=self._types, f=self._function)
+    try:
+      return tf.raw_ops.StatefulPartitionedCall(args=[*inputs, *self._captures], Tout=self._types, f=self._function)
+    except tf.errors.OpError as error:
+      mistakes.made_by(error, operations.stack(self._function.graph, str(error)))
+      raise
+
+  def visibly(self, inputs: Sequence[Any]) -> List[tf.Tensor]:
+    """The same as `flat`, called so that TensorFlow's profiler sees the operations in it, which costs more."""
+    if _eager.get():
+      return self._call_python(inputs)
+    leaves = [tf.convert_to_tensor(leaf) for leaf in inputs]
+    return tf.nest.flatten(self._function(*tf.nest.pack_sequence_as(self._specs, leaves)))
+
+  def _call_python(self, inputs: Sequence[Any]) -> List[tf.Tensor]:
+    """What `flat` is within `eagerly`."""
+    # Copies: a function may keep what it is given, whose memory is written again before the next call.
+    leaves = [tf.constant(np.array(leaf), spec.dtype) for leaf, spec in zip(inputs, tf.nest.flatten(self._specs))]
+    outputs = self._python(*tf.nest.pack_sequence_as(self._specs, leaves))
+    self._structure = tf.nest.map_structure(tf.convert_to_tensor, () if outputs is None else outputs)
+    return tf.nest.flatten(self._structure)
 
   def pack(self, outputs: Sequence[Any]) -> Any:
     """The nest of flat results."""

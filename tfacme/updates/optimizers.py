@@ -8,7 +8,7 @@ from typing import Any, Callable, NamedTuple, Optional, Sequence, Union
 import sonnet as snt
 import tensorflow as tf
 
-from tfacme import configs, schedules
+from tfacme import configs, mistakes, schedules
 
 
 class Step(NamedTuple):
@@ -82,6 +82,8 @@ class Adam(tf.Module):
       tape.watch(self.parameters)
       value = loss()
       total = value[0] if isinstance(value, tuple) else value
+    if total is None:
+      raise mistakes.returned(loss, total, 'a loss, or a tuple that begins with one')
     return Step(value, self.apply(tape.gradient(total, self.parameters)))
 
   def apply(self, gradients: Sequence[Optional[tf.Tensor]]) -> tf.Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Any, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, networks, schedules, seeds, specs
+from tfacme import core, errors, mistakes, networks, schedules, seeds, specs
 from tfacme.tensors import compiling, memory, states
 
 
@@ -25,7 +25,8 @@ class PolicyActor:
     observation = compiling.tensor_specs(parts.environment_spec.observations, slots)
     numbers = numbers_spec(slots)
     state = tf.nest.map_structure(lambda s: tf.TensorSpec(s.shape, s.dtype), initial)
-    step = policy_step(parts.policy, index, parts.slots, parts.budget, parts.evaluation)
+    actions = parts.environment_spec.actions
+    step = policy_step(parts.policy, actions, index, parts.slots, parts.budget, parts.evaluation)
     self._act = compiling.Compiled(step, [observation, state, numbers])
     # The inputs of each call lie in the same memory, so that a call converts nothing.
     staged = [memory.aligned_empty(s.shape, s.dtype.as_numpy_dtype) for s in [*tf.nest.flatten(observation), numbers]]
@@ -41,6 +42,10 @@ class PolicyActor:
     self._actions, self._extras, _ = self._act.outputs
     self._single = isinstance(self._actions, tf.TensorSpec)
     self._ends = len(tree.flatten(self._actions)), len(tree.flatten((self._actions, self._extras)))
+
+  def measured(self, watch: Any) -> None:
+    """Shows its operations in a trace, by a `debugging.profiling.Watch`."""
+    self._act.flat = watch.visible(self._act)
 
   @property
   def version(self) -> int:
@@ -76,7 +81,12 @@ class PolicyActor:
 
 
 def policy_step(
-  policy: core.Policy, index: np.ndarray, slots: int, budget: Optional[int] = None, evaluation: bool = False
+  policy: core.Policy,
+  action_spec: core.Nest,
+  index: np.ndarray,
+  slots: int,
+  budget: Optional[int] = None,
+  evaluation: bool = False,
 ):
   """The function of one call: (observation, state, numbers) -> (actions, extras, state).
 
@@ -103,10 +113,52 @@ def policy_step(
       episode=episode,
     )
     with networks.drawing(context.seed, phase), schedules.in_run(context.steps, budget):
-      actions, state, extras = policy(observation, state, context)
+      actions, state, extras = call_policy(policy, action_spec, observation, state, context)
     return actions, extras, state
 
   return step
+
+
+def call_policy(
+  policy: core.Policy, action_spec: core.Nest, observation: core.Nest, state: core.Nest, context: core.Context
+) -> Tuple[core.Nest, core.Nest, core.Nest]:
+  """Calls a policy: its actions [B, ...] as the environment takes them, the next state, and the extras.
+
+  Raises:
+    UserError: it returns something else, or actions that the environment does not have.
+  """
+  outputs = policy(observation, state, context)
+  if not (isinstance(outputs, (tuple, list)) and len(outputs) == 3):
+    raise mistakes.returned(policy, outputs, 'three things: actions, the next state and extras')
+  actions, state, extras = outputs
+  try:
+    tf.nest.assert_same_structure(action_spec, actions, check_types=False)
+  except (TypeError, ValueError) as error:
+    raise errors.UserError(
+      f'{mistakes.named(policy)} gives actions that are another nest than those of the environment, which are '
+      f'{specs.paths(action_spec)}.'
+    ) from error
+  leaves = [
+    _action(policy, action, spec, path, context)
+    for action, (path, spec) in zip(tf.nest.flatten(actions), specs.paths(action_spec).items())
+  ]
+  return tf.nest.pack_sequence_as(actions, leaves), state, extras
+
+
+def _action(policy: core.Policy, action: Any, spec: Any, path: str, context: core.Context) -> tf.Tensor:
+  """A leaf of a policy's actions, in the type of the environment's."""
+  if action is None:
+    raise mistakes.returned(policy, None, f'actions {path}'.strip())
+  action = tf.convert_to_tensor(action)
+  specs.check_action_type(policy, action.dtype, spec, path)
+  wanted = tf.TensorShape([context.first.shape[0], *spec.shape])
+  if not wanted.is_compatible_with(action.shape):
+    shapes = [str(shape).replace('None', 'B') for shape in (action.shape, wanted)]
+    raise errors.UserError(
+      f'{mistakes.named(policy)} gives {f"actions {path}".strip()} of shape {shapes[0]}, and has to give {shapes[1]}, '
+      'an action for each observation.'
+    )
+  return tf.cast(action, tf.as_dtype(spec.dtype))
 
 
 def numbers_spec(slots: int) -> tf.TensorSpec:
@@ -126,7 +178,7 @@ def create_variables(policy: core.Policy, spec: specs.EnvironmentSpec) -> Tuple[
   Returns:
     Its actions and extras, as nests of `tf.TensorSpec` of batch size 1.
   """
-  step = policy_step(policy, np.zeros(1, np.int32), 1, budget=1)
+  step = policy_step(policy, spec.actions, np.zeros(1, np.int32), 1, budget=1)
 
   def call(observation: core.Nest):
     actions, extras, _ = step(observation, policy.initial_state(1), tf.zeros(numbers_spec(1).shape, tf.int64))

@@ -65,13 +65,15 @@ class Rows:
     self._action = steps.action if isinstance(steps.action, np.ndarray) else None
     self._extras = tree.flatten(steps.extras)
     self._floats = [leaf for leaf in self.observation if leaf.dtype.kind == 'f']
-    self._expects_extras = True  # until the first have been checked against the rows
+    self._spec = codec.step_spec.action
+    self._unchecked = True  # until what an actor gives has been looked at once
 
   def act(self, actions: core.Nest, extras: core.Nest) -> None:
     """Writes a_t and what the actor adds, of all slots."""
-    if self._expects_extras:
+    if self._unchecked:
       _check_extras(self.steps.extras, extras)
-      self._expects_extras = False
+      specs.check_action_types('The actor', actions, self._spec)
+      self._unchecked = False
     if self._action is not None and actions.__class__ is np.ndarray and actions.shape == self._action.shape:
       self._action[...] = actions
     else:
@@ -154,6 +156,16 @@ class EnvironmentLoop:
     """See `core.Worker`."""
     self._parts.logger.close()
     close_all(self._environments)
+
+  def measured(self, watch: Any) -> None:
+    """Has its parts timed, by a `debugging.profiling.Watch`."""
+    self._environments = [
+      watch.around(environment, step='environments', reset='resets') for environment in self._environments
+    ]
+    if hasattr(self._actor, 'measured'):
+      self._actor.measured(watch)  # type: ignore[attr-defined]
+    self._actor = watch.around(self._actor, act='acting', update='variables')
+    self._writers = [watch.around(writer, append='writing rows', flush='writing rows') for writer in self._writers]
 
   def _begin(self, slot: int) -> None:
     timestep = self._environments[slot].reset()

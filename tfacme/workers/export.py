@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 import tree
 
-from tfacme import core, errors, networks, schedules, seeds, specs
+from tfacme import core, errors, mistakes, networks, schedules, seeds, specs
 from tfacme.tensors import compiling, states
-from tfacme.workers import signatures
+from tfacme.workers import acting, signatures
 
 
 class ExportedPolicy(tf.Module):
@@ -55,7 +55,7 @@ class ExportedPolicy(tf.Module):
         episode=tf.zeros([batch_size], tf.int32),
       )
       with networks.drawing(seed, networks.Phase.EVALUATION), schedules.in_run(context.steps, max(1, budget)):
-        action, policy_state, _ = policy(observation, state['state'], context)
+        action, policy_state, _ = acting.call_policy(policy, spec.actions, observation, state['state'], context)
       begun = tf.ones([batch_size], tf.bool)
       return action, {'state': policy_state, 'episode_begun': begun, 'episode_seed': episode_seed}
 
@@ -69,17 +69,19 @@ class ExportedPolicy(tf.Module):
 
 def check(policy: core.Policy, spec: specs.EnvironmentSpec) -> None:
   """Raises a `UserError` if a policy can't be exported, which would otherwise fail at the end of a run."""
-  try:
+
+  def trace() -> None:
     exported = ExportedPolicy(policy, spec, 0)
-    actions, _ = exported.act.get_concrete_function().structured_outputs
-    for action, wanted in zip(tf.nest.flatten(actions), tf.nest.flatten(compiling.tensor_specs(spec.actions, None))):
-      if not wanted.shape.is_compatible_with(action.shape):
-        raise ValueError(f'it gives actions of shape {action.shape} in place of {wanted.shape}')
+    exported.act.get_concrete_function()
     exported.initial_state.get_concrete_function()
+
+  try:
+    compiling.attempt(trace)
+  except errors.UserError:
+    raise
   except Exception as error:
-    what = ' '.join(str(error).split())[:300]
     raise errors.UserError(
-      f'The evaluation policy can not be exported: {type(error).__name__}: {what}; its functions have to take any '
+      f'The evaluation policy can not be exported: {mistakes.describe(error)}; its functions have to take any '
       'number of observations at a time, as a tensor in `initial_state` too.'
     ) from error
 

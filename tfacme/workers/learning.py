@@ -19,6 +19,7 @@ from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
 from tfacme.tensors import compiling, memory
 from tfacme.workers import counting, saved, variables
+from tfacme.workers import outputs as outputs_lib
 
 _FIRST_ROWS = 100  # at most, one for each learner step
 _REPORT_EVERY = 10  # learner steps between two reports to the counter
@@ -180,6 +181,7 @@ class Learner:
   def restore(self, path: str) -> str:
     """Restores what `save` wrote."""
     with self._lock:
+      self._compiled.trace()  # Its first call makes the rest of its variables.
       saved.Saved(path).check(self._update, whole=True)
       status = self._checkpoint().read(os.path.join(path, saved.VARIABLES))
       status.assert_existing_objects_matched()
@@ -196,6 +198,18 @@ class Learner:
     """See `core.Worker`."""
     self._parts.logger.close()
 
+  def measured(self, watch: Any) -> None:
+    """Has its parts timed, by a `debugging.profiling.Watch`."""
+    call = watch.visible(self._compiled)
+
+    def learn(inputs: Sequence[Any]) -> Sequence[Any]:
+      outputs = call(inputs)
+      outputs[0].numpy()  # On an accelerator the call returns before it is done.
+      return outputs
+
+    self._compiled.flat = watch.timed('learning', learn)
+    self._source = watch.around(self._source, read='reading batches', write_priorities='writing priorities')
+
   def _so_far(self) -> int:
     """The steps of the run so far, in the unit of its budget, as far as they are known here."""
     return self._steps if self._budgeted else self.tally.total('actor_steps')
@@ -210,7 +224,8 @@ class Learner:
     for i, one in enumerate(packed):
       with self._in_step(run_steps + (i if self._budgeted else 0)):  # A `Map` may draw too.
         batches.append(self._source.unpack(one))
-        outputs.append(_checked(self._update, self._update(batches[-1])))
+        returned = self._update(batches[-1])
+        outputs.append(outputs_lib.check(self._update, returned, batches[-1]))
     self._names = [*sorted(outputs[-1].metrics), 'sample_age']
     self._priorities = outputs[-1].priorities
     every = [_metrics(output, batch, self._names) for output, batch in zip(outputs, batches)]
@@ -221,7 +236,7 @@ class Learner:
 
   def _learn(self, batch: Any, run_steps: tf.Tensor) -> core.UpdateOutput:
     with self._in_step(run_steps):
-      return _checked(self._update, self._update(batch))
+      return outputs_lib.check(self._update, self._update(batch), batch)
 
   @contextlib.contextmanager
   def _in_step(self, run_steps: tf.Tensor) -> Iterator[None]:
@@ -311,14 +326,6 @@ class _FairLock:
 
   def __exit__(self, *error: Any):
     self._held.release()
-
-
-def _checked(update: core.Update, output: Any) -> core.UpdateOutput:
-  if not isinstance(output, core.UpdateOutput):
-    raise errors.UserError(
-      f'{type(update).__name__} gave a {type(output).__name__}, and has to give a core.UpdateOutput.'
-    )
-  return output
 
 
 def _batches(batch: Any) -> List[core.Batch]:

@@ -107,7 +107,7 @@ class Player:
     self._name = name
     self._environments = environments
     self._max_steps = max_steps
-    self._shape = spec.rewards.shape
+    self._spec = spec
     slots = len(environments)
     self._observation = tree.map_structure(lambda s: np.zeros((slots, *s.shape), s.dtype), spec.observations)
     self._intake = timesteps.Intake(spec, tree.flatten(self._observation), self._where)
@@ -132,9 +132,13 @@ class Player:
     ended: List[List[_Episode]] = [[] for _ in range(slots)]
     self._now = [self._begin(slot) for slot in range(slots)]
     first = np.ones(slots, np.bool_)
+    checked = False  # whether the actions are of the environment's types
     until = time.monotonic() + _PIECE_SECONDS
     while any(left):
       actions = act(self._observation, first.copy())
+      if not checked:
+        specs.check_action_types(f'The policy of {self._name}', actions, self._spec.actions)
+        checked = True
       first[:] = False
       for slot in filter(left.__getitem__, range(slots)):
         if self._step(slot, tree.map_structure(lambda leaf, i=slot: leaf[i].copy(), actions)):
@@ -150,7 +154,7 @@ class Player:
 
   def _begin(self, slot: int) -> _Episode:
     timestep = self._environments[slot].reset()
-    episode = _Episode(np.zeros(self._shape), time.monotonic())
+    episode = _Episode(np.zeros(self._spec.rewards.shape), time.monotonic())
     self._intake.begin(slot, timestep.observation)
     for observer in self._observers[slot]:
       observer.observe_first(self._environments[slot], timestep)
@@ -181,7 +185,7 @@ class Player:
   def _result(self, ended: Sequence[_Episode]) -> Result:
     parts = np.array([episode.parts for episode in ended])
     return Result(
-      returns=parts.reshape(len(ended), -1).sum(axis=1) if self._shape else parts,
+      returns=parts.reshape(len(ended), -1).sum(axis=1) if self._spec.rewards.shape else parts,
       lengths=np.array([episode.length for episode in ended]),
       cut=np.array([episode.cut for episode in ended]),
       parts=parts,

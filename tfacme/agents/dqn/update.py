@@ -34,7 +34,7 @@ class DQNUpdate(tf.Module):
     online, target = (functools.partial(networks.evaluate, q) for q in (self._online, self._target))
 
     def weighted_loss():
-      losses = self._loss(online, target, transition)
+      losses = q_learning.evaluate(self._loss, online, target, transition)
       return tf.reduce_mean(weights * losses.loss), losses
 
     (loss, losses), norm = self._optimizer.minimize(weighted_loss)

@@ -38,7 +38,7 @@ class R2D2Update(tf.Module):
 
     def weighted_loss():
       q, _ = networks.unroll(self._online, steps.observation, online_state, steps.first)
-      losses = self._loss(q, target_q, sequence)
+      losses = q_learning.evaluate(self._loss, q, target_q, sequence)
       return tf.reduce_mean(weights * tf.reduce_sum(mask * losses.loss, axis=1)), losses
 
     (loss, losses), norm = self._optimizer.minimize(weighted_loss)
