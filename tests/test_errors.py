@@ -1,5 +1,7 @@
 """The errors that a user meets: one sentence that names the thing and the fix."""
 
+import os
+
 import pytest
 
 from tfacme import errors
@@ -47,3 +49,16 @@ def test_unknown_name_that_is_near_to_none_comes_with_the_hint():
 )
 def test_many_names_are_cut_short(names, text):
   assert errors.listed(iter(names)) == text
+
+
+@pytest.mark.parametrize('below', ['', 'run'])
+def test_a_link_to_nothing_is_named(below, tmp_path):
+  link, gone = tmp_path / 'link', tmp_path / 'gone'
+  link.symlink_to(gone)
+  with pytest.raises(errors.UserError) as raised:
+    with errors.writing('The folder', str(link / below)):
+      os.makedirs(link / below, exist_ok=True)
+  assert str(raised.value) == (
+    f'The folder {link / below} can not be written: {link} is a link to {gone}, which is not there; make that, or '
+    'remove the link.'
+  )

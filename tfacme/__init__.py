@@ -11,12 +11,18 @@ runs in one thread, in one process, in many processes, or on many hosts.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import lazy_loader
 
 __version__ = '0.1.0'
 
+# Where it was imported before us, TensorFlow has fixed its level, and JAX, which it imports, has set a lower one for
+# processes to come.
+_TENSORFLOW_CAME_FIRST = 'tensorflow' in sys.modules
+if _TENSORFLOW_CAME_FIRST and os.environ.get('TF_CPP_MIN_LOG_LEVEL') == '1':
+  del os.environ['TF_CPP_MIN_LOG_LEVEL']
 # TensorFlow reads this when it is imported; without it every process begins with notes on what it is compiled for.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 # The package sets it by itself, but too late if a library imports a part of it first: threads then make graph tensors.

@@ -64,7 +64,23 @@ def writing(what: str, path: str) -> Iterator[None]:
   try:
     yield
   except OSError as error:
-    raise UserError(f'{what} {path} can not be written: {error.strerror or error}.') from error
+    link = _dangling(path)
+    if link is None:
+      raise UserError(f'{what} {path} can not be written: {error.strerror or error}.') from error
+    raise UserError(
+      f'{what} {path} can not be written: {link} is a link to {os.readlink(link)}, which is not there; make that, or '
+      'remove the link.'
+    ) from error
+
+
+def _dangling(path: str) -> Optional[str]:
+  """The part of a path that is a link to what is not there, or None."""
+  part, last = os.path.abspath(path), ''
+  while part != last:
+    if os.path.islink(part) and not os.path.exists(part):
+      return part
+    part, last = os.path.dirname(part), part
+  return None
 
 
 @contextlib.contextmanager

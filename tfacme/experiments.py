@@ -87,6 +87,7 @@ class Layout:
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
+    check_memory: whether a run in one thread is refused whose replay would take more memory than there is.
   """
 
   actors: int = 1
@@ -96,6 +97,7 @@ class Layout:
   learner_threads: Optional[int] = None
   variable_period: Optional[int] = None
   updates_per_call: int = 1
+  check_memory: bool = True
 
   def __post_init__(self):
     if self.variable_period is not None:

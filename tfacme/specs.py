@@ -30,7 +30,7 @@ import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import errors, mistakes
+from tfacme import errors, interfaces, mistakes
 
 ACTION_MASK = 'action_mask'  # the part of an observation that says which actions are legal
 
@@ -78,8 +78,18 @@ def make_environment(make: Callable[..., dm_env.Environment], seed: int, role: s
     make: takes a seed, and is told the role if it has a parameter of that name.
     seed: of the environment.
     role: 'actor', 'evaluator', 'prefill', or 'spec' of one that is only asked for its specs and closed again.
+
+  Raises:
+    UserError: if what it returns is no `dm_env.Environment`.
   """
-  return make(seed, role=role) if takes_role(make) else make(seed)
+  environment = make(seed, role=role) if takes_role(make) else make(seed)
+  interfaces.check(environment, f'What makes the environment ({_called(make)}) returned')
+  return environment
+
+
+def _called(make: Any) -> str:
+  """The name of what makes an environment, for errors."""
+  return getattr(make, 'id', None) or getattr(make, '__qualname__', None) or type(make).__qualname__
 
 
 def takes_role(make: Callable[..., Any]) -> bool:
@@ -106,6 +116,7 @@ def environment_spec(environment: dm_env.Environment) -> EnvironmentSpec:
   Raises:
     UserError: if they are not what the contract of this module says.
   """
+  interfaces.check(environment, 'This environment is')
   spec = EnvironmentSpec(
     observations=environment.observation_spec(),
     actions=environment.action_spec(),

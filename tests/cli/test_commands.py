@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tfacme
-from tfacme import cli, core, errors, graph, launching, loggers
+from tfacme import cli, core, errors, graph, launching
 from tfacme.agents import registry
 from tfacme.cli import running
 from tfacme.graph import picture
@@ -37,8 +37,6 @@ class Run:
 
   def __init__(self, workdir):
     self.workdir = workdir
-    self.description = {'evaluations': [{'name': 'evaluator'}, {'name': 'other'}]}
-    self.ended = None
 
   def evaluate(self, episodes, seed, max_episode_steps, checkpoint):
     values = {
@@ -81,14 +79,6 @@ def calls(monkeypatch):
 
   def train(experiment, workdir, launch, debug, profile):
     made.append(('train', experiment, workdir, launch))
-    learner = loggers.CSVLogger(f'{workdir}/logs/learner.csv')
-    learner.write({'learner_steps': 1})
-    learner.close()
-    logger = loggers.CSVLogger(f'{workdir}/logs/evaluator.csv')
-    logger.write(
-      {'actor_steps': 1000, 'episode_return': 0.25, 'episode_return_standard_error': 0.125, 'episodes_cut': 0}
-    )
-    logger.close()
     return Run(workdir)
 
   # In the package's dict, so that what it would load by itself is not asked for.
@@ -127,12 +117,7 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   assert experiment.start == 'runs/before'
   assert experiment.environment.id == 'bsuite:catch/0'
   assert experiment.environment.options.changed == {'kwargs': {'a': 1000, 'b': False}, 'step_limit': 7}
-  first, last = capsys.readouterr().out.splitlines(keepends=True)
-  assert first.startswith('Starting')
-  assert last == (
-    'Evaluation return 0.25 ± 0.12 (standard error) after 1,000 environment steps; '
-    f'logs, checkpoints and policy are in {workdir}\n'
-  )
+  assert capsys.readouterr().out.startswith('Starting')  # `train` says all else.
 
 
 def test_processes_get_ready_first(calls, tmp_path):

@@ -454,3 +454,9 @@ def test_a_killed_writer_leaves_all_finished_shards(tmp_path, episodes):
   data.check()
   assert len(list(data.episodes(0))) == len(read) + 1
   assert not [name for name in _shards(data) if name.endswith('.incomplete')]
+
+
+def test_episodes_come_without_a_seed_too(recorded, episodes):
+  memory = datasets.memory(episodes)
+  for data in (recorded, memory, datasets.best(memory, 1.0)):
+    assert [len(step.last) for step in data.episodes()] == [len(step.last) for step in data.episodes(seed=0)]

@@ -311,8 +311,8 @@ class TestCustom:
   def test_messages(self):
     assert "no module 'own_package.game'" in _message('own_package.game:seeded')
     assert 'did you mean' in _message('own_package.games:seded') and 'seeded' in _message('own_package.games:seded')
-    assert 'returned builtins.dict, and has to return a dm_env.Environment.' in _message('own_package.games:wrong')
-    assert 'gym_adapter.GymEnvironment makes one' in _message('own_package.games:gymnastic')
+    assert 'returned builtins.dict, and it has to be a dm_env.Environment.' in _message('own_package.games:wrong')
+    assert 'wrap it as tfacme.environments.gym_adapter.GymEnvironment' in _message('own_package.games:gymnastic')
     message = _message('own_package.games:choosy')
     assert "takes (level, seed=0), and is called with seed= (missing a required argument: 'level')" in message
     assert 'is of type int, and has to be a function' in _message('own_package.games:number')

@@ -56,13 +56,16 @@ class _Counter:
   def status(self):
     return {'phase': 1}
 
+  def note(self, node, notes):
+    pass
+
 
 class _Saver:
   """A worker that needs a second to save."""
 
   def __init__(self, counter, saved):
     self._saved = saved
-    self.tally = None
+    self.tally = types.SimpleNamespace(notes={})
 
   def step(self, wait):
     time.sleep(0.05)

@@ -54,6 +54,12 @@ class Command:
         return pid
     raise LookupError(name)
 
+  def runs(self, name: str) -> bool:
+    """Whether a node of this name runs in a process of its own."""
+    with contextlib.suppress(LookupError, OSError):  # A process may end while it is looked at.
+      return bool(self.named(name))
+    return False
+
   def wait(self, seconds: float) -> Ended:
     """Waits for its end, at most so long."""
     begun = time.monotonic()
@@ -75,14 +81,15 @@ class Command:
   def wait_for(self, path: pathlib.Path, lines: int, seconds: float = 90.0) -> None:
     """Waits until a log has so many lines."""
     there = lambda: path.exists() and path.read_text().count('\n') >= lines
-    self._wait_until(there, f'{path} has not come to {lines} lines', seconds)
+    self.wait_until(there, f'{path} has not come to {lines} lines', seconds)
 
   def wait_for_checkpoint(self, run: pathlib.Path, seconds: float = 90.0) -> None:
     """Waits until a run has written one."""
     there = lambda: any(path.name.isdigit() for path in (run / 'checkpoints').glob('*'))
-    self._wait_until(there, f'{run} has come to no checkpoint', seconds)
+    self.wait_until(there, f'{run} has come to no checkpoint', seconds)
 
-  def _wait_until(self, condition: Callable[[], bool], otherwise: str, seconds: float) -> None:
+  def wait_until(self, condition: Callable[[], bool], otherwise: str, seconds: float = 90.0) -> None:
+    """Waits until something is so."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and self.process.poll() is None:
       if condition():

@@ -93,7 +93,7 @@ def test_an_environment_that_goes_to_another_folder_takes_no_path_with_it(engine
 def test_a_run_that_learned_nothing_says_so(tmp_path):
   ended = processes.run(*'train dqn --env bsuite:catch/0 --steps 50 --workdir'.split(), str(tmp_path))
   assert ended.code == 0
-  assert '50 environment steps' in ended.out and ', nothing was learned, evaluation return' in ended.out
+  assert 'after 50 environment steps; nothing was learned, since the replay never held' in ended.out
   assert 'so there is no learner.csv' in ended.out.splitlines()[-1]
   assert sorted(name for name in os.listdir(tmp_path / 'logs') if name.endswith('.csv')) == [
     'actor-0.csv',
@@ -178,6 +178,17 @@ def test_ctrl_c_while_it_starts_ends_it(seconds, engine, tmp_path):
   assert ended.code == 130
   assert 'Traceback' not in ended.err
   assert not ended.left
+
+
+@pytest.mark.slow
+def test_ctrl_c_before_the_first_step_promises_no_checkpoint_that_is_not_there(tmp_path):
+  command = _train(tmp_path, 'local_mp', '--checkpointing.stop-seconds', '0.2')
+  command.wait_until(lambda: command.runs('saver'), 'its nodes have not begun')
+  os.killpg(command.process.pid, signal.SIGINT)
+  ended = command.wait(20)
+  saved = any(tmp_path.glob('checkpoints/*[0-9]'))
+  says = 'a checkpoint is written, and' if saved else 'no checkpoint is written yet, and the same command begins again'
+  assert (ended.code, ended.left) == (130, []) and says in ended.err
 
 
 @pytest.mark.slow

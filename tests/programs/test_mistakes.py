@@ -14,6 +14,7 @@ from tests.programs import processes
 from tfacme import cli, environments, errors, specs
 from tfacme.agents import dqn, ppo, registry
 from tfacme.replay import items, sources, tables
+from tfacme.runs import memory
 
 _CATCH = ['train', 'dqn', '--env', 'bsuite:catch/0']
 
@@ -60,6 +61,21 @@ def test_a_folder_of_another_experiment_is_refused(tmp_path, capsys):
 def test_a_folder_that_can_not_be_written_is_refused(tmp_path, capsys):
   (tmp_path / 'file').write_text('')
   _is_one_line(cli.main([*_CATCH, '--workdir', str(tmp_path / 'file' / 'run')]), 'can not be written', capsys)
+
+
+def test_a_folder_that_is_a_link_to_nothing_is_named(tmp_path, capsys):
+  (tmp_path / 'link').symlink_to(tmp_path / 'gone')
+  says = (
+    f'The work directory {tmp_path / "link"} can not be written: {tmp_path / "link"} is a link to {tmp_path / "gone"}'
+  )
+  _is_one_line(cli.main([*_CATCH, '--workdir', str(tmp_path / 'link')]), says, capsys)
+
+
+def test_a_replay_that_can_not_fit_is_refused(tmp_path, capsys, monkeypatch):
+  monkeypatch.setattr(memory, 'available', lambda: 10**8)
+  arguments = [*_CATCH, '--workdir', str(tmp_path / 'run'), '--steps', '1000000']
+  _is_one_line(cli.main(arguments), 'The replay takes up to 0.5 GB of memory, and there are 0.1 GB here', capsys)
+  assert not os.path.exists(tmp_path / 'run')
 
 
 @pytest.mark.parametrize('out', ['file', 'file/recording'])

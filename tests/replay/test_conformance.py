@@ -656,7 +656,7 @@ def test_a_reader_is_exhausted_where_the_rate_limiter_stops_it(backend, start, t
   else:
     _fill(replay, 5)
   reader = replay.reader(table, 1)
-  assert replay.usage()['replay'][2:] == (5, 0)
+  assert replay.usage()['replay'][2:4] == (5, 0)
   assert not (reader.exhausted() or reader.exhausted())
   for _ in range(8):
     testing.read(reader)
@@ -667,9 +667,27 @@ def test_a_reader_is_exhausted_where_the_rate_limiter_stops_it(backend, start, t
 def test_items_inserted_and_sampled_are_counted(backend):
   tabled = _pairs(tables.Fifo(), max_size=4, max_times_sampled=1)
   replay = backend.replay([tabled])
-  assert replay.usage()['replay'][2:] == (0, 0)
+  assert replay.usage()['replay'][2:4] == (0, 0)
   _fill(replay, 6)
-  assert replay.usage()['replay'][2:] == (6, 0)
+  assert replay.usage()['replay'][2:4] == (6, 0)
   reader = replay.reader(tabled, 2)
   testing.drain(reader, 2)
-  assert replay.usage()['replay'][2:] == (6, 4)
+  assert replay.usage()['replay'][2:4] == (6, 4)
+
+
+@pytest.mark.parametrize('prefill', [0, 30])
+def test_the_ratio_that_a_run_has_is_that_of_its_limiter(backend, prefill):
+  """Two samples of each item from the tenth on, or from the last of a prefill on."""
+  limiter = tables.sample_to_insert_ratio(2.0, 10, 20.0).prefilled(prefill)
+  table = _pairs(limiter=limiter)
+  replay = backend.replay([table])
+  _fill(replay, prefill + 10)
+  assert replay.usage()['replay'].samples_per_insert == 0
+  reader = replay.reader(table, 1)
+  while not testing.starved(reader):  # It allows 2 * (n - 10) + 20, or as many for those after a prefill.
+    pass
+  first = max(10, prefill)
+  usage = replay.usage()['replay']
+  counted = prefill + 10 - first + 1
+  assert usage.samples_per_insert == usage.sampled / counted
+  assert usage.sampled == 2 * (prefill + 10 - first) + 20

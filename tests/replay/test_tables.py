@@ -331,3 +331,12 @@ def test_the_tolerance_is_a_share_of_the_first_samples():
 def test_so_many_items_are_needed_for_a_batch(limiter, times, batch_size, batches, needed):
   table = tables.Table(items.Items(2), limiter, 1000, max_times_sampled=times)
   assert tables.items_needed(table, batch_size, batches) == needed
+
+
+def test_the_realized_ratio_leaves_out_what_the_limiter_does():
+  # 1,000 items, of which the first 100 are waited for; 16 samples of each of the others.
+  assert tables.sample_to_insert_ratio(16.0, 100, 160.0).realized(1_000, 16 * 901) == 16.0
+  assert tables.sample_to_insert_ratio(16.0, 100, 160.0).realized(99, 0) == 0.0
+  assert tables.sample_to_insert_ratio(16.0, 100, 160.0).prefilled(400).realized(1_000, 16 * 601) == 16.0
+  assert tables.queue_limiter(8).realized(50, 50) == 1.0  # Of a queue all count.
+  assert math.isnan(tables.queue_limiter(8).realized(math.nan, math.nan))

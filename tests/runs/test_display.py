@@ -72,19 +72,57 @@ def test_a_line_says_it_all(screen):
     'learning 50 steps, 25/s | loss 0.123 | replay 250 of 100,000 items | '
     'waiting learner for the limiter to allow a sample'
   )
-  assert lines[2] == '200 environment steps, 4 s at 50/s, 50 learner steps, evaluation return 0.75.'
+  assert lines[2] == (
+    '200 of 1,000 environment steps in 4 s, acting at 100 steps/s, 50 learner steps, evaluation return 0.75.'
+  )
 
 
 def test_from_recorded_data(screen):
   lines = _run(screen, [status_at(step, unit='learner_steps', learner_steps=step) for step in (0, 500)], 5.0)
   assert lines[1] == '500 of 1,000 learner steps | time left 5 s | learning 500 steps, 100/s'
-  assert lines[2] == '500 learner steps, 10 s.'
+  assert lines[2] == '500 of 1,000 learner steps in 10 s, learning at 100 steps/s.'
 
 
 def test_a_run_that_goes_on_counts_its_own_steps_for_its_speed(screen):
   lines = _run(screen, [status_at(500), status_at(600)], 1.0)
   assert 'acting 100 steps/s' in lines[1] and 'time left 4 s' in lines[1]
-  assert 'at 50/s' in lines[-1]
+  assert lines[-1].startswith('600 of 1,000 environment steps in 2 s, acting at 100 steps/s, ')
+
+
+def test_neither_starting_nor_the_end_counts_for_the_pace(screen):
+  """However the engine: nodes start, steps are made in 10 s, then the last evaluation is played and all is saved."""
+  statuses = [status_at(steps) for steps in (0, 0, 0, 500, 1000, 1000, 1000, 1000)]
+  lines = _run(screen, statuses, 5.0)
+  assert lines[-1] == 'Took 40 s, acting at 100 steps/s, 250 learner steps.'
+  assert 'acting' not in lines[-2] and 'now learning what is left, then evaluating and saving' in lines[-2]
+
+
+def test_what_nodes_do_is_shown_at_once(screen):
+  notes = {
+    'actor-0': {'doing': 'starting and compiling'},
+    'learner': {'doing': 'starting and compiling'},
+    'saver': {'doing': 'saving a checkpoint'},
+    'evaluator': {'doing': None},
+  }
+  lines = _run(screen, [status_at(5, notes=notes)], 1.0)
+  assert 'now starting and compiling (actor-0, learner); saving a checkpoint (saver)' in lines[0]
+  output = io.StringIO()
+  console = rich.console.Console(file=output, width=100, force_terminal=True, highlight=False)
+  with display.Display(clock=Clock(), console=console) as shown:
+    for doing in (None, 'saving a checkpoint', None):  # No time passes.
+      shown.update(status_at(5, notes={'saver': {'doing': doing}}))
+  assert output.getvalue().count('saving a checkpoint (saver)') == 1
+
+
+def test_what_came_of_a_run_that_is_complete_is_told_by_the_line_after_it(screen):
+  notes = {'evaluator': {'evaluation_return': 0.75}}
+  lines = _run(screen, [status_at(0), status_at(1000, notes=notes)], 10.0)
+  assert lines[-1] == 'Took 20 s, acting at 100 steps/s, 250 learner steps.'
+  clock, output, _ = screen
+  output.truncate(0)
+  ended = {**status_at(600, notes=notes), 'ended': 'it is good'}
+  shown = display.Display(clock, screen[2]._console)
+  assert _run((clock, output, shown), [status_at(0), ended], 10.0)[-1].startswith('Took 20 s, acting at 60 steps/s')
 
 
 def test_a_stall_is_told_once(screen):
@@ -105,7 +143,8 @@ def test_time_of_evaluations_is_no_time_of_acting(screen):
   lines = _run(screen, statuses, 10.0)
   # 400 steps in 10 s, of which 6 were those of evaluations; what is left takes as long as what was done, with them.
   assert 'acting 100 steps/s' in lines[1] and 'learning 100 steps, 25/s' in lines[1] and 'time left 15 s' in lines[1]
-  assert lines[-1].startswith('400 environment steps, 20 s at 29/s without 6 s of evaluations')
+  said = '400 of 1,000 environment steps in 20 s, acting at 100 steps/s without 6 s of evaluations, 100 learner steps.'
+  assert lines[-1] == said
 
 
 def test_several_evaluations_have_their_names(screen):
@@ -143,7 +182,7 @@ def test_on_a_terminal_it_redraws_in_place():
   text = output.getvalue()
   assert 20 <= text.count('progress') <= 60  # four a second over ten seconds
   assert text.count('waiting for 11 s for a sample') == 1
-  assert '━' in text and 'environment steps, 10 s' in text.splitlines()[-1]
+  assert '━' in text and 'Took 10 s, acting at 100 steps/s' in text.splitlines()[-1]
 
 
 def test_it_never_raises(screen, capsys):

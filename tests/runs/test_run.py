@@ -12,7 +12,7 @@ import pytest
 
 import tfacme
 from tests.contract import beside, environment, imitation, on_policy
-from tfacme import core, datasets, environments, errors
+from tfacme import core, datasets, environments, errors, testing
 from tfacme.agents import dqn
 from tfacme.runs import run
 
@@ -137,7 +137,9 @@ def _run(folder, environment=None):
 
 
 def test_an_environment_from_the_current_folder_is_found(tmp_path, monkeypatch):
-  (tmp_path / 'a_module_of_mine.py').write_text('def make(seed):\n  return seed + 1\n')
+  (tmp_path / 'a_module_of_mine.py').write_text(
+    'from tfacme import testing\n\n\ndef make(seed):\n  return testing.TwoStates(seed)\n'
+  )
   (tmp_path / 'run').mkdir()
   with monkeypatch.context() as patch:
     patch.syspath_prepend(str(tmp_path))
@@ -149,7 +151,7 @@ def test_an_environment_from_the_current_folder_is_found(tmp_path, monkeypatch):
     made.environment()
   monkeypatch.setattr(sys, 'path', [*sys.path])
   monkeypatch.chdir(tmp_path)
-  assert made.environment(seed=2) == 3
+  assert isinstance(made.environment(seed=2), testing.TwoStates)
 
 
 def test_a_policy_is_not_exported_among_other_files(tmp_path, monkeypatch):

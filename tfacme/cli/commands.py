@@ -16,7 +16,7 @@ from typing_extensions import Annotated, Literal
 
 from tfacme import datasets, environments, errors, experiments, loggers, seeds
 from tfacme.agents import registry
-from tfacme.cli import checking, listing, parsing, results, running
+from tfacme.cli import checking, listing, parsing, presets, results, running
 from tfacme.cli import options as options_lib
 
 # What a public function needs TensorFlow for is imported by the command that calls it: the others answer at once.
@@ -88,8 +88,10 @@ def _train(arguments: Sequence[str]) -> None:
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
   running.warm_up(options.launch)
+  builder = registry.builder(agent, options.config)
+  presets.compare(options.preset, builder)
   experiment = experiments.Experiment(
-    builder=registry.builder(agent, options.config),
+    builder=builder,
     environment=environment,
     networks=getattr(options, 'networks', networks),
     **source,
@@ -285,7 +287,7 @@ class _GraphOptions:
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
   dataset: Optional[str] = None
-  layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
+  layout: options_lib.Layout = experiments.Layout()
 
 
 def _graph(arguments: Sequence[str]) -> None:

@@ -36,7 +36,7 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
       raise
     return _FAILED  # Who read the output has enough of it, as `head` has.
   except KeyboardInterrupt:
-    print('tfacme: stopped at once; a run resumes from its last checkpoint', file=sys.stderr)
+    print('tfacme: stopped at once; a run resumes from its last checkpoint, if it has one', file=sys.stderr)
     return _INTERRUPTED
   return 0
 

@@ -17,6 +17,8 @@ Loggers = Literal['tensorboard', 'wandb', 'mlflow']
 # Beside `--env ID`: `--env.frame-stack 4`.
 Environment = Annotated[tyro.conf.FlagConversionOff[environments.Options], tyro.conf.arg(name='env')]
 
+Layout = tyro.conf.FlagConversionOff[tyro.conf.OmitArgPrefixes[experiments.Layout]]
+
 # A comment above a field would be shown to users. The layout has no prefix (--actors, --slots), since it is what one
 # changes most; booleans are written as values, like all other options.
 
@@ -38,6 +40,8 @@ class RunOptions:
     debug: run all of it eagerly in one thread, so that breakpoint() and print work in an update, a loss, a policy and a
       network; a mistake shows its whole traceback.
     profile: leave a trace in the folder profile/ of the run, and print a table of where its time goes.
+    preset: the experiment.json of a run, whose options are taken where none are given here: those of agent, networks,
+      layout, evaluation, checkpoints and logs, and its steps; but not its environment, data, seed and engine.
   """
 
   launch: Engine = 'inline'
@@ -47,7 +51,8 @@ class RunOptions:
   start: Optional[str] = None
   debug: bool = False
   profile: bool = False
-  layout: tyro.conf.OmitArgPrefixes[experiments.Layout] = experiments.Layout()
+  preset: Annotated[Optional[str], tyro.conf.arg(name='from')] = None
+  layout: Layout = experiments.Layout()
   evaluation: tyro.conf.FlagConversionOff[tyro.conf.SuppressFixed[experiments.Evaluation]] = experiments.Evaluation()
   checkpointing: tyro.conf.FlagConversionOff[experiments.Checkpointing] = experiments.Checkpointing()
   loggers: Tuple[Loggers, ...] = ('tensorboard',)

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Sequence
 
 from tfacme import core, errors, experiments, loggers
 from tfacme.cli import options as options_lib
-from tfacme.cli import parsing, running
+from tfacme.cli import parsing, presets, running
 
 
 def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -> None:
@@ -23,6 +23,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   Raises:
     errors.UserError: for a wrong option, or an experiment that can't run.
   """
+  arguments = presets.with_steps(arguments)
   # The defaults of the options are known once the page has made its experiment with the given seed. Other processes
   # begin to import TensorFlow before that.
   running.warm_up(_peek(arguments, 'launch', 'inline'))
@@ -46,6 +47,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     loggers=loggers.chosen(experiment.loggers, options.loggers),
     start=options.start,
   )
+  presets.compare(options.preset, experiment.builder)
   workdir = options.workdir or _workdir(experiment)
   running.run(experiment, workdir, options.launch, options.debug, options.profile)
 

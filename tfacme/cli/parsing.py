@@ -11,7 +11,7 @@ from typing import Any, Container, List, Mapping, NoReturn, Optional, Sequence, 
 import tyro
 
 from tfacme import errors
-from tfacme.cli import suggesting
+from tfacme.cli import presets, suggesting
 
 _T = TypeVar('_T')
 
@@ -38,6 +38,8 @@ def parse(options: Type[_T], arguments: Sequence[str], prog: str, default: Optio
   # instead, and what is left, values that do not fit their types, is taken from the exception behind tyro's exit.
   parser = tyro.extras.get_parser(options, prog=prog, default=default, use_underscores=True)
   known = {option: action for action in parser._actions for option in action.option_strings}
+  settable = {option for option, action in known.items() if action.metavar != '{fixed}'}
+  arguments = presets.expand(arguments, settable, prog)
 
   def fail(message: str) -> NoReturn:
     raise _explain(message, arguments, prog, {option: action.help or '' for option, action in known.items()})

@@ -19,7 +19,7 @@ class Best:
   dataset: Any
   share: float
 
-  def episodes(self, seed: int) -> Iterator[core.Step]:
+  def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over the best episodes, in an order that is a function of the seed."""
     return (episode for episode in self.dataset.episodes(seed) if _return(episode) >= self._least)
 

@@ -20,7 +20,7 @@ class Dataset(Protocol):
   of row T - 1, and in nothing else.
   """
 
-  def episodes(self, seed: int) -> Iterator[core.Step]:
+  def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed."""
     ...
 
@@ -44,7 +44,7 @@ class Memory:
     """Names the episodes by what is in them."""
     return f'memory:{checkpoints.digest([tree.flatten(step) for step in self.steps])[:16]}'
 
-  def episodes(self, seed: int) -> Iterator[core.Step]:
+  def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed."""
     for i in np.random.default_rng(seed).permutation(len(self.steps)):
       yield self.steps[i]

@@ -29,7 +29,7 @@ class RLDS:
     # An environment may go to another folder. No field: a data set is called by the path that was given.
     object.__setattr__(self, '_folder', os.path.abspath(os.path.expanduser(self.path)))
 
-  def episodes(self, seed: int) -> Iterator[core.Step]:
+  def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed.
 
     All episodes are shuffled, whatever file they lie in, and decoded one by one. Checksums are compared in

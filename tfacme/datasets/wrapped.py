@@ -31,7 +31,7 @@ class Wrapped:
   environment_spec: specs.EnvironmentSpec
   wrappers: Tuple[_Wrapper, ...]
 
-  def episodes(self, seed: int) -> Iterator[core.Step]:
+  def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed."""
     replayed, environment = self._wrap()
     actions = _outer_actions(environment, replayed)

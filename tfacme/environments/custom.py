@@ -7,7 +7,8 @@ from typing import Any, Callable, Mapping
 
 import dm_env
 
-from tfacme import errors, importing, specs
+from tfacme import errors, importing, interfaces, specs
+from tfacme.environments import mujoco_settings
 
 
 def check(environment_id: str) -> None:
@@ -30,12 +31,7 @@ def make(environment_id: str, seed: int, kwargs: Mapping[str, Any], role: str = 
   function = _load(environment_id)
   told = {'role': role, **kwargs} if specs.takes_role(function) else kwargs
   environment = function(**_arguments(function, seed, told, environment_id))
-  if not isinstance(environment, dm_env.Environment):
-    kind = f'{type(environment).__module__}.{type(environment).__qualname__}'
-    fix = (
-      ' (tfacme.environments.gym_adapter.GymEnvironment makes one)' if hasattr(environment, 'observation_space') else ''
-    )
-    raise errors.UserError(f'{environment_id} returned {kind}, and has to return a dm_env.Environment{fix}.')
+  interfaces.check(environment, f'{environment_id} returned')
   return environment
 
 
@@ -46,7 +42,9 @@ def known() -> list[tuple[str, str]]:
 
 def _load(environment_id: str) -> Callable[..., Any]:
   """Imports the function `environment_id`."""
+  mujoco_settings.prepare()
   value = importing.load(environment_id, 'function')
+  mujoco_settings.listen()
   if not callable(value):
     kind = type(value).__name__
     raise errors.UserError(f'{environment_id} is of type {kind}, and has to be a function that returns an environment.')

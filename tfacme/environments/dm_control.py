@@ -5,14 +5,13 @@ Tunyasuvunakool et al., dm_control: Software and tasks for continuous control, 2
 
 from __future__ import annotations
 
-import os
 from typing import Any, Dict, List, Mapping
 
 import dm_env
 import numpy as np
 
 from tfacme import errors
-from tfacme.environments import keywords, packages
+from tfacme.environments import keywords, mujoco_settings, packages
 from tfacme.environments.wrappers import base
 
 _PIXELS = {'height': 84, 'width': 84, 'camera_id': 0}
@@ -68,7 +67,7 @@ def known() -> list[tuple[str, str]]:
 
 
 def _tasks() -> list[str]:
-  os.environ.setdefault('MUJOCO_GL', 'egl' if 'DISPLAY' not in os.environ else 'glfw')
+  mujoco_settings.prepare()
   from dm_control import suite
 
   return [f'{domain}:{task}' for domain, task in suite.ALL_TASKS]
@@ -96,9 +95,7 @@ def _draw(environment: Any, **settings: int) -> np.ndarray:
     return environment.physics.render(**settings)
   except Exception as error:  # Each of the libraries that draw has errors of its own.
     reason = ' '.join(str(error).split())[:200].rstrip('.')
-    raise errors.UserError(
-      f'MuJoCo can not draw here ({reason}); install EGL or OSMesa and set MUJOCO_GL to egl or osmesa.'
-    ) from error
+    raise errors.UserError(f'MuJoCo can not draw here ({reason}); {mujoco_settings.HINT}.') from error
 
 
 class _Drawn(base.EnvironmentWrapper):

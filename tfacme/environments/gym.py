@@ -10,12 +10,13 @@ from typing import Any, Mapping
 import dm_env
 
 from tfacme import errors, importing
-from tfacme.environments import packages
+from tfacme.environments import mujoco_settings, packages
 
 
 def check(name: str) -> None:
   """Raises a `UserError` unless Gymnasium is installed and an environment `name` is registered with it."""
   packages.require('gymnasium', f'gym:{name}')
+  mujoco_settings.prepare()
   import gymnasium
 
   module, colon, registered = name.rpartition(':')
@@ -48,10 +49,18 @@ def make(name: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
 
   spec = gymnasium.spec(name.rpartition(':')[2])
   try:
-    environment = gymnasium.make(spec, **{**_render_mode(spec), **kwargs})
+    settings = {**_render_mode(spec), **kwargs}
+    mujoco_settings.listen()  # What makes the environment is imported.
+    environment = gymnasium.make(spec, **settings)
   except (gymnasium.error.DependencyNotInstalled, ImportError) as error:
     reason = str(error).partition('\n')[0].rstrip('.')
     raise errors.UserError(f'gym:{name} needs a package that is not installed: {reason}.') from error
+  except (gymnasium.error.Error, TypeError) as error:
+    says_what_it_is = 'gymnasium.Env' in str(error)  # Gymnasium, of an environment that is none of its own
+    if isinstance(error, TypeError) and not says_what_it_is:
+      raise
+    reason = ' '.join(str(error).split()).rstrip('.')
+    raise errors.UserError(f'gym:{name} can not be made ({reason}).') from error
   return gym_adapter.GymEnvironment(environment, seed=seed, name=f'gym:{name}')
 
 
@@ -64,7 +73,7 @@ def known() -> list[tuple[str, str]]:
 
   latest = {}
   for spec in gymnasium.registry.values():
-    if _is_placeholder(spec):
+    if spec.entry_point is None or _is_placeholder(spec):  # None is of those that come as many in one only.
       continue
     key = (spec.namespace, spec.name)
     if key not in latest or (spec.version or 0) > (latest[key].version or 0):

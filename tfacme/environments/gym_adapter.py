@@ -8,7 +8,10 @@ of one kind: a vector of them, a `specs.MultiDiscreteArray`.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+import inspect
+import re
+import traceback
+from typing import Any, Callable, Optional, Tuple
 
 import dm_env
 import gymnasium
@@ -17,12 +20,13 @@ import tree
 from dm_env import specs
 from gymnasium import spaces
 
-from tfacme import errors
-from tfacme.environments import leaves
+from tfacme import errors, interfaces
+from tfacme.environments import leaves, mujoco_settings
 from tfacme.specs import MultiDiscreteArray
 
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
+_UNPACKED = re.compile(r'values to unpack \(expected 5')
 
 
 class GymEnvironment(dm_env.Environment):
@@ -47,8 +51,10 @@ class GymEnvironment(dm_env.Environment):
       name: What errors call the environment.
 
     Raises:
-      errors.UserError: If a space can't be described by specs.
+      errors.UserError: If it has another interface, or a space that can't be described by specs.
     """
+    _check_interface(environment, name)
+    mujoco_settings.listen()
     self._environment = environment
     self._seed = seed
     self._name = name
@@ -66,7 +72,7 @@ class GymEnvironment(dm_env.Environment):
 
   def reset(self) -> dm_env.TimeStep:
     """Starts an episode."""
-    observation, self.info = self._environment.reset(seed=self._seed)
+    observation, self.info = self._reset()
     self._seed = None  # Seeding again would repeat the same episode for ever.
     self._needs_reset = False
     observation = self._read(observation)
@@ -78,7 +84,12 @@ class GymEnvironment(dm_env.Environment):
     """Takes a step, or starts an episode if none is going on."""
     if self._needs_reset:
       return self.reset()
-    observation, reward, terminated, truncated, self.info = self._environment.step(self._action(action))
+    try:
+      observation, reward, terminated, truncated, self.info = self._environment.step(self._action(action))
+    except ValueError as error:
+      if _UNPACKED.search(str(error)) and not _is_their_own(error):
+        raise self._is_old('step does not return five values (terminated and truncated among them)') from error
+      raise
     self._needs_reset = bool(terminated or truncated)
     return dm_env.TimeStep(
       step_type=dm_env.StepType.LAST if self._needs_reset else dm_env.StepType.MID,
@@ -109,7 +120,7 @@ class GymEnvironment(dm_env.Environment):
     Raises:
       errors.UserError: If the environment can't draw itself.
     """
-    image = self._environment.render() if self._environment.render_mode == 'rgb_array' else None
+    image = self._draw() if self._environment.render_mode == 'rgb_array' else None
     if image is None:
       raise errors.UserError(f'{self._name} can not draw itself: it has no render_mode rgb_array.')
     return image
@@ -117,6 +128,35 @@ class GymEnvironment(dm_env.Environment):
   def close(self) -> None:
     """Closes the environment."""
     self._environment.close()
+
+  def _draw(self) -> Any:
+    try:
+      return self._environment.render()
+    except Exception as error:  # Each of the libraries that draw has errors of its own.
+      is_mujoco = any(kind.__module__.startswith('gymnasium.envs.mujoco') for kind in _classes(self._environment))
+      if not (is_mujoco or isinstance(error, gymnasium.error.Error)):
+        raise
+      reason = ' '.join(str(error).split())[:200].rstrip('.')
+      fix = f'; {mujoco_settings.HINT}' if is_mujoco else ''
+      raise errors.UserError(f'{self._name} can not draw itself here ({reason}){fix}.') from error
+
+  def _reset(self) -> Tuple[Any, dict[str, Any]]:
+    try:
+      result = self._environment.reset(seed=self._seed)
+    except TypeError as error:
+      if 'seed' not in str(error) or _takes_seed(self._environment):
+        raise
+      raise self._is_old('reset takes no seed=') from error
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+      raise self._is_old('reset does not return two values, an observation and a dict of infos')
+    return result
+
+  def _is_old(self, reason: str) -> errors.UserError:
+    """The error for an environment that speaks as they did before Gymnasium 0.26."""
+    return errors.UserError(
+      f'{self._name} has the interface from before Gymnasium 0.26, since its {reason}; bring it to the present one '
+      '(https://gymnasium.farama.org/introduction/migration_guide).'
+    )
 
   def _read(self, observation: Any) -> Any:
     """An observation as the spec says."""
@@ -149,6 +189,39 @@ class GymEnvironment(dm_env.Environment):
           f'{self._name} returns an {spec.name} of shape {shape}, and its observation space says {spec.shape}.'
         )
     self._is_checked = True
+
+
+def _check_interface(environment: Any, name: str) -> None:
+  """Raises a `UserError` unless an environment has the interface of Gymnasium, as far as can be seen by looking."""
+  if isinstance(environment, gymnasium.Env):
+    return
+  if isinstance(environment, dm_env.Environment):
+    raise errors.UserError(f'{name} is a dm_env.Environment already; leave GymEnvironment out.')
+  space = getattr(environment, 'observation_space', None)
+  known = interfaces.is_vector(environment) or interfaces.is_pettingzoo(environment) or interfaces.is_gym(environment)
+  if known or isinstance(environment, type) or space is None:
+    what, fix = interfaces.describe(environment)
+    raise errors.UserError(f'{name} is {what}, and GymEnvironment takes one of Gymnasium{fix and ": "}{fix}.')
+  if not isinstance(space, spaces.Space):
+    kind = f'{type(space).__module__}.{type(space).__qualname__}'
+    raise errors.UserError(f'{name} has an observation space {kind}, and has to have one of gymnasium.spaces.')
+
+
+def _is_their_own(error: Exception) -> bool:
+  """Whether an error was raised in code that is neither Gymnasium's nor this."""
+  *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+  module = frame.f_globals.get('__name__', '')
+  return module != __name__ and module.partition('.')[0] != 'gymnasium'
+
+
+def _classes(environment: Any) -> Tuple[type, ...]:
+  return type(getattr(environment, 'unwrapped', environment)).__mro__
+
+
+def _takes_seed(environment: Any) -> bool:
+  """Whether the innermost `reset` has a parameter `seed`, or takes any."""
+  parameters = inspect.signature(getattr(environment, 'unwrapped', environment).reset).parameters.values()
+  return any(parameter.name == 'seed' or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
 def _at(nest: Any, path: tuple[Any, ...]) -> Any:

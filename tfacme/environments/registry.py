@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import types
 from typing import Any, Optional, Tuple
 
 import dm_env
 
-from tfacme import errors, importing
+from tfacme import errors, importing, interfaces
 from tfacme.environments import custom
 from tfacme.environments.options import Options, Wrapper
 from tfacme.environments.wrappers import single_precision
@@ -58,6 +59,7 @@ class EnvironmentFactory:
     environment = single_precision.SinglePrecision(self._make(int(seed), role))
     for wrapper in self.layers:
       environment = wrapper(environment)
+      interfaces.check(environment, f'The wrapper {_called(wrapper)} around {self.id} returned')
     if single_precision.is_single_precision(environment):
       return environment
     return single_precision.SinglePrecision(environment)
@@ -138,6 +140,12 @@ def _resolve(environment_id: str) -> tuple[types.ModuleType, str]:
     hint = f'it is neither a family of environments ({", ".join(_FAMILIES)}) nor a module that can be imported here.'
     raise errors.unknown('environment', environment_id, (f'{family}:{name}' for family in _near(prefix)), hint)
   return custom, environment_id
+
+
+def _called(wrapper: Any) -> str:
+  """The name of a wrapper, for errors."""
+  function = wrapper.func if isinstance(wrapper, functools.partial) else wrapper
+  return getattr(function, '__qualname__', type(function).__qualname__)
 
 
 def _near(prefix: str) -> list[str]:

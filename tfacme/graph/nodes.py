@@ -22,6 +22,7 @@ from tfacme.graph import remote
 
 _WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
 _CLOSE_SECONDS = 1.0  # that a worker has to close its environments and files when it did not come to its own end
+STARTING = 'starting and compiling'  # what a node does while its object is made
 _NOTE_SECONDS = 2.0  # for which a worker is blocked before the counter is told
 
 
@@ -101,6 +102,7 @@ class ReplayNode(lp.ReverbNode):
   Attributes:
     role, index, name, links, threads, ends: as of a `TaskNode`.
     in_process: makes the replay of a run in one thread, which needs no server.
+    most_bytes: that its tables take in memory at the most, before anything compresses them.
   """
 
   role = 'replay'
@@ -115,10 +117,12 @@ class ReplayNode(lp.ReverbNode):
     checkpointer: Callable[[], Any],
     client: Callable[[Any], Any],
     in_process: Callable[[], Any],
+    most_bytes: int = 0,
   ):
     super().__init__(tables, checkpoint_ctor=checkpointer)
     self.links: Dict[str, Link] = {}
     self.in_process = in_process
+    self.most_bytes = most_bytes
     self._client = client
 
   @property
@@ -182,6 +186,8 @@ class Host:
       links = {key: wraps[key](client, self._gives_up) for key, client in clients.items()}
       for link in links.values():
         closing.callback(link.close)
+      if 'counter' in links:  # Nobody waits for it: the counter may be starting too.
+        links['counter'].begin('note', name, {'doing': STARTING})
       self._object = factory(**links)
       self._closing = closing.pop_all()
     self._endpoint = remote.Endpoint(self._object)
@@ -223,6 +229,7 @@ class Host:
       worker.interrupt()
 
   def _step_until_stop(self, worker: core.Worker) -> None:
+    worker.tally.notes['doing'] = None
     noted: Optional[str] = None
     since = time.monotonic()
     while not self._stop.is_set():

@@ -11,7 +11,7 @@ from tfacme import experiments, loggers
 from tfacme.debugging import profiling
 from tfacme.graph import building, nodes, picture
 from tfacme.graph import plan as plan_lib
-from tfacme.replay import reverb_replay, reverb_tables
+from tfacme.replay import reverb_replay, reverb_tables, sizes
 
 
 def make_program(
@@ -119,4 +119,5 @@ def _replay_node(plan: plan_lib.Plan) -> nodes.ReplayNode:
     checkpointer=functools.partial(reverb_tables.checkpointer, server_path) if server_path else None,
     client=functools.partial(reverb_replay.ReverbReplay, codec=parts.codec, described=parts.described),
     in_process=functools.partial(building.replay_in_process, parts),
+    most_bytes=sizes.at_most(parts.described, parts.codec, plan.experiment.budget.steps),
   )

@@ -26,7 +26,7 @@ _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of othe
 
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs a program to its end; see `launching.launch`."""
-  objects = nodes.make_all(program, _guard)
+  objects = _make_all(program, on_status)
   stepped = [node for node in _in_order(program) if hasattr(objects[node.name], 'step')]
   evaluators = [(node.name, objects[node.name]) for node in stepped if node.role == 'evaluator']
   workers = [(node.name, objects[node.name]) for node in stepped]
@@ -47,6 +47,8 @@ def _run_rounds(
 
   def show() -> None:
     on_status(objects['counter'].status())
+
+  objects['counter'].told = show
 
   def save_if_stopped() -> None:
     if stop.signum is not None:
@@ -93,6 +95,24 @@ def _round(
     if isinstance(outcome, core.Blocked):
       blocked.append((name, outcome))
   return left, blocked, did
+
+
+def _make_all(program: lp.Program, on_status: Callable[[Dict[str, Any]], None]) -> Dict[str, Any]:
+  """The objects of all nodes; while one is made, which may take seconds, displays are told."""
+  counters: List[Any] = []
+
+  def make(name: str, build: Callable[[], Any]) -> Any:
+    for counter in counters:
+      counter.note(name, {'doing': nodes.STARTING})
+      on_status(counter.status())
+    made = _guard(name, build)
+    for counter in counters:
+      counter.note(name, {'doing': None})
+    if name == 'counter':
+      counters.append(made)
+    return made
+
+  return nodes.make_all(program, make)
 
 
 def _guard(name: str, make: Callable[[], Any]) -> Any:

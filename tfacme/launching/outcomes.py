@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Optional
 
 
 class NodeFailed(RuntimeError):
@@ -23,22 +24,32 @@ class Interrupted(KeyboardInterrupt):
   Attributes:
     signum: the signal.
     saved: whether a checkpoint was written: it may be that there was no time, or that prefills were still writing.
+    begun: whether all prefills were written, so that actors could act.
+    earlier: whether there is a checkpoint from before; None where nobody looked for one.
   """
 
-  def __init__(self, signum: int, saved: bool = True, begun: bool = True):
-    """Args: begun: whether all prefills were written, so that actors could act."""
-    if not begun:
-      saved, end = False, 'its prefills were still writing, so nothing is saved, and the same command begins them again'
-    elif saved:
-      end = 'a checkpoint is written, and the same command resumes from it'
-    else:
-      end = (
-        'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command resumes from '
-        'the one before'
-      )
-    super().__init__(f'stopped by {signal.Signals(signum).name}; {end}')
+  def __init__(self, signum: int, saved: bool = True, begun: bool = True, earlier: Optional[bool] = None):
+    super().__init__(signum)
     self.signum = signum
-    self.saved = saved
+    self.saved = saved and begun
+    self.begun = begun
+    self.earlier = earlier
+
+  def __str__(self) -> str:
+    return f'stopped by {signal.Signals(self.signum).name}; {self._end()}'
+
+  def _end(self) -> str:
+    if self.saved:
+      return 'a checkpoint is written, and the same command resumes from it'
+    if not self.begun:
+      return 'its prefills were still writing, so nothing is saved, and the same command begins them again'
+    if self.earlier is False:
+      return 'no checkpoint is written yet, and the same command begins again'
+    there = '' if self.earlier else ', if there is one'
+    return (
+      'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command resumes from the '
+      f'one before{there}'
+    )
 
   @property
   def exit_code(self) -> int:

@@ -8,10 +8,13 @@ import re
 import threading
 from typing import Iterator
 
-# Written by C++ code straight to file descriptor 2, whatever the logging level.
+# Written by C++ code straight to file descriptor 2, whatever the logging level; the last is TensorFlow's, whose level
+# is fixed once it is imported, maybe before us.
 _NOISE = re.compile(
-  rb'^(\[reverb/cc/|WARNING: All log messages before absl::InitializeLog|[IW]\d{4} [\d:.]+ +\d+ \S+\.cc:)'
+  rb'^(\[reverb/cc/|WARNING: All log messages before absl::InitializeLog|[IW]\d{4} [\d:.]+ +\d+ \S+\.cc:'
+  rb'|\d{4}-\d\d-\d\d [\d:.]+: [IW] tensorflow/)'
 )
+_REST = b'\t [[{{node '  # how a line of TensorFlow's may go on
 
 
 @contextlib.contextmanager
@@ -33,6 +36,8 @@ def filtered_stderr() -> Iterator[None]:
 
 def _copy(read: int, kept: int) -> None:
   with open(read, 'rb') as lines:
+    dropped = False
     for line in iter(lines.readline, b''):
-      if not _NOISE.match(line):
+      dropped = bool(_NOISE.match(line)) or (dropped and line.startswith(_REST))
+      if not dropped:
         os.write(kept, line)

@@ -134,7 +134,7 @@ class NumpyReplay:
 
   def usage(self) -> Dict[str, streams.Usage]:
     """How much each table is used."""
-    return {t.table.name: streams.Usage(t.size, t.table.max_size, t.inserts, t.samples) for t in self._tables}
+    return {t.table.name: streams.usage(t.table, t.size, t.inserts, t.samples) for t in self._tables}
 
   def save(self, path: str) -> str:
     """Writes all items with their rows, priorities and counts into the folder `path`, and returns their digest.

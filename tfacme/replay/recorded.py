@@ -33,7 +33,7 @@ class Recorded:
   step_spec: core.Step
   relabel: Optional[core.Relabel] = None
 
-  def episodes(self, seed: int) -> Iterator[core.Step]:
+  def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed, with rows of `step_spec`."""
     added = self.relabel.extras if self.relabel else {}
     taken = self.step_spec

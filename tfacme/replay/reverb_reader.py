@@ -90,9 +90,10 @@ class ReverbReader:
   def exhausted(self) -> bool:
     """Whether the server allows no more samples; one that is slow to give them does not count."""
     try:
-      usage = reverb_tables.usage(self._client.server_info(timeout=10)[self._table.name])
+      info = self._client.server_info(timeout=10)[self._table.name]
     except reverb.errors.DeadlineExceededError:
       return False
+    usage = reverb_tables.usage(info, self._table)
     # Asked twice without a batch in between, since the last samples may be on their way while the table has no more.
     allowed = self._table.limiter.can_sample(int(usage.inserted), int(usage.sampled), int(usage.size))
     was, self._dry = self._dry, not allowed

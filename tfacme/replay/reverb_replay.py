@@ -36,7 +36,7 @@ class ReverbReplay:
     self._readers: List[ReverbReader] = []
     self._scales = {table.name: Scale() for table in self._tables}
     unknown = math.nan
-    self._usage = {t.name: streams.Usage(unknown, t.max_size, unknown, unknown) for t in self._tables}
+    self._usage = {t.name: streams.usage(t, unknown, unknown, unknown) for t in self._tables}
 
   def writer(self, role: str = 'actor') -> streams.StreamWriter:
     """A writer for one stream of a role."""
@@ -64,9 +64,8 @@ class ReverbReplay:
   def usage(self) -> Dict[str, streams.Usage]:
     """How much each table is used, by what the server says, or said last if it is busy."""
     with contextlib.suppress(reverb.errors.DeadlineExceededError):
-      self._usage.update(
-        {name: reverb_tables.usage(info) for name, info in self._client.server_info(timeout=10).items()}
-      )
+      info = self._client.server_info(timeout=10)
+      self._usage.update({table.name: reverb_tables.usage(info[table.name], table) for table in self._tables})
     return dict(self._usage)
 
   def _pending(self) -> int:

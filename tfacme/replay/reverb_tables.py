@@ -58,7 +58,7 @@ def signature(table: tables.Table, codec: packing.Codec) -> Dict[str, Any]:
   return tensors
 
 
-def usage(info: Any) -> streams.Usage:
+def usage(info: Any, table: tables.Table) -> streams.Usage:
   """How much a table is used, by what its server says of it."""
   limiter = info.rate_limiter_info  # A server that is restored from a checkpoint keeps its counts.
-  return streams.Usage(info.current_size, info.max_size, limiter.insert_stats.completed, limiter.sample_stats.completed)
+  return streams.usage(table, info.current_size, limiter.insert_stats.completed, limiter.sample_stats.completed)

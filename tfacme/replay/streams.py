@@ -43,6 +43,12 @@ class Usage(NamedTuple):
   max_size: int
   inserted: float  # items
   sampled: float  # items
+  samples_per_insert: float  # as `tables.Limiter.realized` has it
+
+
+def usage(table: Table, size: float, inserted: float, sampled: float) -> Usage:
+  """How much a table is used, from what its replay counts."""
+  return Usage(size, table.max_size, inserted, sampled, table.limiter.realized(inserted, sampled))
 
 
 class Replay(Protocol):

@@ -47,12 +47,20 @@ class Limiter:
   With d = inserts * samples_per_insert - samples, an insert may be made while it leaves d at most `high` (or the table
   smaller than `min_size`), a sample while it leaves d at least `low` and the table holds `min_size` items. A learner's
   batch starts when one sample may be taken, and may overdraw.
+
+  Attributes:
+    samples_per_insert: the ratio.
+    min_size: items before the first sample.
+    low: d at the least, after a sample.
+    high: d at the most, after an insert.
+    prefill: how many items are written beside what it paces; they are left out of account.
   """
 
   samples_per_insert: float
   min_size: int
   low: float
   high: float
+  prefill: int = 0
 
   def __post_init__(self):
     errors.in_range('samples_per_insert', self.samples_per_insert, above=0)
@@ -72,7 +80,7 @@ class Limiter:
     They stand for the first `min_size` ones; what is more does not count.
     """
     room = self.samples_per_insert * max(0, items - self.min_size)
-    return dataclasses.replace(self, low=self.low + room, high=self.high + room)
+    return dataclasses.replace(self, low=self.low + room, high=self.high + room, prefill=items)
 
   @property
   def bounds_samples(self) -> bool:
@@ -83,6 +91,13 @@ class Limiter:
   def bounds_inserts(self) -> bool:
     """Whether it ever makes an actor wait."""
     return self.high < sys.float_info.max
+
+  def realized(self, inserts: float, samples: float) -> float:
+    """Samples for each insert, of those from the one on with which the table holds enough to be sampled.
+
+    That is what `samples_per_insert` paces: the first `min_size` items, or a prefill, count for nothing.
+    """
+    return samples / max(1.0, inserts - max(self.min_size, self.prefill) + 1)
 
   def can_insert(self, inserts: int, samples: int, size: int) -> bool:
     """Whether one more item may be inserted."""

@@ -14,6 +14,7 @@ import rich.progress_bar
 import rich.table
 import rich.text
 
+from tfacme import errors
 from tfacme.workers import playing
 
 _REFRESH_SECONDS = 0.25  # of the live display
@@ -45,6 +46,7 @@ class Display:
        'notes': {'actor-0': {'recent_return': 0.8, 'blocked': None, 'blocked_seconds': 0.0},
                  'learner': {'loss': 0.1, 'replay_size': 900, 'replay_max': 100000,
                              'blocked': 'the rate limiter to allow a sample', 'blocked_seconds': 12.0},
+                 'saver': {'doing': 'saving a checkpoint'},
                  'evaluator': {'evaluation_return': 0.6, 'evaluation_cut': None,
                                'evaluating': {'episodes': 3, 'of': 20, 'steps': 70, 'seconds': 0.1,
                                               'max_steps': 27000}}}}
@@ -72,6 +74,9 @@ class Display:
     self._failed = False
     self._first: Optional[_Sample] = None
     self._samples: Deque[_Sample] = collections.deque()
+    self._still: Optional[_Sample] = None  # the newest before steps were made in this process
+    self._moved: Optional[_Sample] = None  # the first at which all steps so far had been made
+    self._doing = ''  # what nodes do, as it was last shown
     self._stalled: Set[str] = set()
     self._long: Set[str] = set()  # nodes whose long episode has been reported
     self._cut: Dict[str, str] = {}  # what each node last said of episodes that were cut off
@@ -111,14 +116,16 @@ class Display:
     self._remember(status)
     for line in (*self._new_stalls(status), *self._new_long_episodes(status), *self._newly_cut(status)):
       self._print(line)
-    now = self._clock()
+    now, doing = self._clock(), _doing(status)
     if self._live is not None:
-      if now - self._shown_at >= _REFRESH_SECONDS:
-        self._shown_at = now
+      # What a node begins may be all that happens for seconds.
+      if doing != self._doing or now - self._shown_at >= _REFRESH_SECONDS:
+        self._shown_at, self._doing = now, doing
         self._live.update(self._table(), refresh=True)
       return
     part = _LINES * status['steps'] // max(1, status['budget'])
-    if part > self._shown_part or now - self._shown_at >= _LINE_SECONDS:
+    # Many a tenth is where a checkpoint is written: its line comes after that.
+    if (part > self._shown_part and not doing) or now - self._shown_at >= _LINE_SECONDS:
       self._shown_at, self._shown_part = now, part
       self._print(self._line())
 
@@ -138,6 +145,11 @@ class Display:
     counts = (status['steps'], totals.get('actor_steps', 0), totals.get('learner_steps', 0))
     sample = _Sample(self._clock(), status.get('held_seconds', 0.0), *counts)
     self._first = self._first or sample
+    if self._moved is None or sample.steps != self._moved.steps:
+      self._moved = sample
+    if sample.steps == self._first.steps:
+      self._still = sample
+      self._samples.clear()  # Starting is no pace.
     if self._samples and sample.learner_steps < self._samples[-1].learner_steps:
       self._samples.clear()  # A resumed learner has reported where it begins.
     self._samples.append(sample)
@@ -178,12 +190,15 @@ class Display:
     status, totals = self._status, self._status['totals']
     facts = {'steps': f'{status["steps"]:,} of {status["budget"]:,} {_unit(status["unit"])}'}
     acting, learning, remaining = self._rates()
+    spent = status['steps'] >= status['budget']
     if status.get('ended'):
       facts['stops since'] = status['ended']
-    elif status['steps'] >= status['budget']:
-      facts['now'] = 'learns what is left, evaluates and saves'
-    elif remaining is not None:
+    elif remaining is not None and not spent:
       facts['time left'] = _duration(remaining)
+    if doing := _doing(status):
+      facts['now'] = doing
+    elif spent:
+      facts['now'] = 'learning what is left, then evaluating and saving'
     if (recent := _recent_return(status)) is not None:
       facts['return'] = f'{recent:.2f}'
     for name, value in _noted(status, 'evaluation_return'):
@@ -196,7 +211,8 @@ class Display:
     if playing_now:
       facts['evaluating'] = '; '.join(playing_now)
     if len(self._samples) > 1:  # Before there is a second one no rate is known.
-      if status['unit'] == 'actor_steps' and not (playing_now and not acting):  # All may wait for an evaluation.
+      # All may wait for an evaluation, and once the steps are made there is no rate any more.
+      if status['unit'] == 'actor_steps' and not spent and not (playing_now and not acting):
         facts['acting'] = f'{acting:,.0f} steps/s'
       facts['learning'] = f'{totals.get("learner_steps", 0):,} steps, {learning:,.0f}/s'
     for loss in _notes(status, 'loss'):
@@ -237,26 +253,46 @@ class Display:
     return table
 
   def _summary(self) -> str:
-    """The line that is left at the end: what was done in this process, and how fast."""
-    first, last = self._first, self._samples[-1]
+    """The line that is left at the end: how long it took in this process, and how fast it was.
+
+    What came of it is said by the line after it, or here, if the run was stopped.
+    """
+    status, first = self._status, self._first
     assert first is not None
-    seconds = max(1e-9, self._clock() - first.seconds)
-    held = last.held - first.held
-    totals = self._status['totals']
-    parts = [f'{self._status["steps"]:,} {_unit(self._status["unit"])}, {_duration(seconds)}']
-    if self._status['unit'] == 'actor_steps':
-      parts[0] += f' at {(last.steps - first.steps) / max(1e-9, seconds - held):,.0f}/s'
-      if held >= 1:
-        parts[0] += f' without {_duration(held)} of evaluations'
-      learned = totals.get('learner_steps', 0)
-      parts.append(f'{learned:,} learner steps' if learned else 'nothing was learned')
-    evaluations = list(_noted(self._status, 'evaluation_return'))
-    if evaluations:
+    complete = status['steps'] >= status['budget'] or bool(status.get('ended'))
+    took = _duration(max(0.0, self._clock() - first.seconds))
+    so_far = f'{status["steps"]:,} of {status["budget"]:,} {_unit(status["unit"])} in {took}'
+    parts = [f'Took {took}' if complete else so_far]
+    if pace := self._pace():
+      parts.append(pace)
+    learned = status['totals'].get('learner_steps', 0)
+    if status['unit'] == 'actor_steps' and learned:
+      parts.append(f'{learned:,} learner steps')
+    if not complete:
+      evaluations = list(_noted(status, 'evaluation_return'))
       parts += [f'{_evaluation(name)} return {value:.2f}' for name, value in evaluations]
-    elif (recent := _recent_return(self._status)) is not None:
-      parts.append(f'return {recent:.2f}')
-    ended = self._status.get('ended')
-    return ', '.join(parts) + (f'; it stopped since {ended}.' if ended else '.')
+      if not evaluations and (recent := _recent_return(status)) is not None:
+        parts.append(f'return {recent:.2f}')
+    return ', '.join(parts) + '.'
+
+  def _pace(self) -> str:
+    """How fast the steps of this process were made: from the first to the last of them, without evaluations."""
+    begun, ended = self._still, self._moved
+    if begun is None or ended is None or ended.steps <= begun.steps:
+      return ''
+    held = ended.held - begun.held
+    seconds = max(1e-9, ended.seconds - begun.seconds - held)
+    what = 'acting' if self._status['unit'] == 'actor_steps' else 'learning'
+    without = f' without {_duration(held)} of evaluations' if held >= 1 else ''
+    return f'{what} at {(ended.steps - begun.steps) / seconds:,.0f} steps/s{without}'
+
+
+def _doing(status: Mapping[str, Any]) -> str:
+  """What nodes do that takes long: 'starting and compiling (actor-0, learner)'."""
+  nodes: Dict[str, List[str]] = {}
+  for name, what in _noted(status, 'doing'):
+    nodes.setdefault(what, []).append(name)
+  return '; '.join(f'{what} ({errors.listed(names)})' for what, names in nodes.items())
 
 
 def _noted(status: Mapping[str, Any], key: str) -> Iterator[Tuple[str, Any]]:

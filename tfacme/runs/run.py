@@ -21,9 +21,11 @@ import rich.console
 from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds, specs
 from tfacme.datasets import folder
 from tfacme.debugging import profiling, stepping
+from tfacme.environments import mujoco_settings
 from tfacme.graph import building, program
+from tfacme.launching import quiet
 from tfacme.replay import reverb_replay
-from tfacme.runs import display, exporting, naming
+from tfacme.runs import display, exporting, memory, naming, reporting
 from tfacme.workers import counting, environment_loop, export, keeping, learning, playing
 
 _Listener = Callable[[Dict[str, Any]], None]
@@ -149,6 +151,7 @@ class Run:
 
   def environment(self, seed: int = 0) -> Any:
     """A new environment like the one that it was trained in."""
+    mujoco_settings.prepare()
     importing.search_current_folder()
     return specs.make_environment(
       _unpickled(os.path.join(self.workdir, _ENVIRONMENT), 'environment'), seed, 'evaluator'
@@ -199,21 +202,24 @@ def train(
   workdir = os.path.abspath(given)  # An environment may go to another folder.
   description = describe(experiment, launch)
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
-  with stepped, _folder(workdir, description), _locked(workdir):
+  with stepped, _quiet(), _folder(workdir, description), _locked(workdir):
     checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
       if progress:
-        print(_nothing_left(given, steps, checkpoints.manifest(checkpoint).get('ended')), flush=True)
-      return Run(workdir)
+        print('Nothing is left to do: the run is complete', flush=True)
+      return _reported(Run(workdir), given, progress)
     description = {'id': _id(workdir) or secrets.token_hex(8), **description}
     log = loggers.Log.of_run(workdir, description)
     profiled = profiling.Profile(os.path.join(workdir, profiling.FOLDER), launch == 'local_mp') if profile else None
     # Finds what does not fit before anything is written.
     graph = program.make_program(experiment, workdir, checkpoint, log, profiled)
+    size = memory.check(graph, launch, experiment.layout.check_memory)
     _write_description(workdir, description, experiment)
     had_begun = any(loggers.read(path) for path in _logs(workdir))
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
+    if progress:
+      print(*filter(None, [reporting.opening(description, given), size]), sep='\n', flush=True)
     if checkpoint and progress:
       more = '' if steps < experiment.budget.steps else ', its whole budget: it learns from what is left and evaluates'
       print(f'Resuming from step {steps:,} of {given}{more}', flush=True)
@@ -221,9 +227,36 @@ def train(
       print(f'Starting over in {given}, whose run wrote no checkpoint', flush=True)
     out = rich.console.Console(file=sys.stdout).print if progress else lambda shown: None
     shown = _shown(progress, on_status, live=False if debug else None)
-    with profiling.reported(profiled, out), loggers.running(experiment.loggers, log), shown as listen:
+    logged = loggers.running(experiment.loggers, log)
+    with profiling.reported(profiled, out), logged, shown as listen, _interrupted(workdir):
       launching.launch(graph, launch, listen)
-  return Run(workdir)
+  return _reported(Run(workdir), given, progress)
+
+
+def _reported(run: Run, given: str, progress: bool) -> Run:
+  """The run, after a line on its result if progress is shown."""
+  if progress:
+    print(reporting.result(run.workdir, run.description, run.ended, given), flush=True)
+  return run
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+  """Keeps away what TensorFlow notes, if it was imported before tfacme could tell it not to."""
+  with contextlib.ExitStack() as stack:
+    if sys.modules['tfacme']._TENSORFLOW_CAME_FIRST:  # Looked up, since this is a part of it.
+      stack.enter_context(quiet.filtered_stderr())
+    yield
+
+
+@contextlib.contextmanager
+def _interrupted(workdir: str) -> Iterator[None]:
+  """Lets a run that is stopped say whether there is anything that it can go on from."""
+  try:
+    yield
+  except launching.Interrupted as interrupted:
+    interrupted.earlier = checkpoints.latest(os.path.join(workdir, 'checkpoints')) is not None
+    raise
 
 
 @contextlib.contextmanager
@@ -277,6 +310,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'builder': _builder(builder),
     'environment': naming.name(experiment.environment),
     'networks': naming.name(experiment.networks),
+    'network_options': _options(experiment.networks),
     'stack': experiment.stack,
     'seed': experiment.seed,
     'dataset': None if experiment.dataset is None else naming.name(experiment.dataset),
@@ -312,6 +346,20 @@ def _part(part: Any) -> Any:
 
 def _config(builder: core.Builder) -> Dict[str, Any]:
   return core.describe(getattr(builder, 'config', None))
+
+
+def _options(networks: Any) -> Optional[Dict[str, Any]]:
+  """What networks are made with, for those who make such again; None if that can't be told."""
+  if not dataclasses.is_dataclass(networks) or isinstance(networks, type):
+    return None
+  return {field.name: _plain(getattr(networks, field.name)) for field in dataclasses.fields(networks)}
+
+
+def _plain(value: Any) -> Any:
+  """A value as JSON has it; what that has not is called by its name."""
+  if isinstance(value, (list, tuple)):
+    return [_plain(part) for part in value]
+  return value if value is None or isinstance(value, (bool, int, float, str)) else naming.name(value)
 
 
 def _describe_evaluation(evaluation: experiments.Evaluation) -> Dict[str, Any]:
@@ -390,12 +438,6 @@ def _id(workdir: str) -> Optional[str]:
 def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
   manifest = checkpoints.manifest(checkpoint)
   return manifest['complete'] and (manifest['steps'] >= experiment.budget.steps or manifest.get('ended') is not None)
-
-
-def _nothing_left(folder: str, steps: int, ended: Optional[str]) -> str:
-  if ended is None:
-    return f'Nothing is left to do: the run in {folder} has taken its {steps:,} steps'
-  return f'Nothing is left to do: the run in {folder} was stopped after {steps:,} steps, since {ended}'
 
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 from tfacme import checkpoints
 
@@ -80,6 +81,10 @@ class CounterClient(Protocol):
     """
     ...
 
+  def note(self, node: str, notes: Mapping[str, Any]) -> None:
+    """Notes what a display may show of a node at once; it changes nothing of the run."""
+    ...
+
   def end(self, reason: str) -> None:
     """Ends the run before its budget is spent, as if it were."""
     ...
@@ -99,6 +104,7 @@ class Counter:
       phases: the names of the nodes that each of `PHASES` waits for.
     """
     self.held = 0.0
+    self.told: Optional[Callable[[], None]] = None  # is called when something was noted
     self._budget = budget
     self._unit = unit
     self._phases = [frozenset(names) for names in phases]
@@ -152,6 +158,13 @@ class Counter:
         self._claiming.discard(node)
         self._phase = self._find_phase()
       return Report(self._granted.get(node, 0), self._totals, self._phase)
+
+  def note(self, node: str, notes: Mapping[str, Any]) -> None:
+    """See `CounterClient.note`."""
+    with self._lock:
+      self._note(node, notes)
+    if self.told is not None:
+      self.told()
 
   def end(self, reason: str) -> None:
     """See `CounterClient.end`. Who holds a lease makes what steps it has begun, and learns of it when it reports."""
@@ -307,6 +320,13 @@ class Tally:
       self._totals, self.phase = self.counter.news
     else:
       self.report()
+
+  @contextlib.contextmanager
+  def doing(self, what: str) -> Iterator[None]:
+    """Around what takes long, so that a display can say what this node does."""
+    self.counter.note(self.node, {'doing': what})
+    yield
+    self.counter.note(self.node, {'doing': None})
 
   def claim_next(self, unit: str, most: int) -> None:
     """Reports what was counted and claims the next `most` steps, if that costs nothing; else both wait."""

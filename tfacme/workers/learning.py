@@ -271,7 +271,7 @@ class Learner:
     if self._parts.replay is not None:
       for name, usage in self._parts.replay.usage().items():
         row[f'{name}_size'] = usage.size
-        row[f'{name}_samples_per_insert'] = usage.sampled / max(1, usage.inserted)
+        row[f'{name}_samples_per_insert'] = usage.samples_per_insert
         self.tally.notes.update(replay_size=usage.size, replay_max=usage.max_size)
     row['steps_per_second'] = (self._steps - self._started[1]) / max(now - self._started[0], 1e-9)
     row['timestamp'] = now

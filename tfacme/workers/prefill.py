@@ -205,7 +205,7 @@ class Played:
   steps: int
   policy: Callable[[Any, int], Any]
 
-  def episodes(self, seed: int) -> Iterator[core.Step]:
+  def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """Plays; all of it is a function of the seed."""
     policy = self.policy(self.environment_spec.actions, seed)
     environment = specs.make_environment(self.environment, seed, 'prefill')

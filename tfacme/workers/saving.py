@@ -70,7 +70,8 @@ class Saver:
       self._done = True
       return core.Progress.DONE
     if self.tally.total(self._parts.unit) >= self._next:
-      self._save()
+      with self.tally.doing('saving a checkpoint'):
+        self._save()
       self._next = self._after(self.tally.total(self._parts.unit))
       return core.Progress.DID
     if wait:
@@ -106,7 +107,8 @@ class Saver:
     return checkpoint
 
   def _finish(self) -> None:
-    checkpoint = self._save()
-    self._parts.leave()
-    if checkpoint is not None:
-      checkpoints.complete(checkpoint, self._parts.ended())
+    with self.tally.doing('saving the last checkpoint, the policy and the curve'):
+      checkpoint = self._save()
+      self._parts.leave()
+      if checkpoint is not None:
+        checkpoints.complete(checkpoint, self._parts.ended())

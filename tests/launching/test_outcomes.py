@@ -1,0 +1,30 @@
+"""What a run that was stopped says."""
+
+import signal
+
+import pytest
+
+from tfacme.launching import outcomes
+
+NEW = 'no checkpoint is written yet, and the same command begins again'
+LATE = (
+  'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command resumes from the one'
+)
+
+
+@pytest.mark.parametrize(
+  'facts, says',
+  [
+    ({}, 'a checkpoint is written, and the same command resumes from it'),
+    ({'earlier': False}, 'a checkpoint is written, and the same command resumes from it'),
+    ({'saved': False, 'earlier': False}, NEW),
+    ({'saved': False, 'earlier': True}, f'{LATE} before'),
+    ({'saved': False}, f'{LATE} before, if there is one'),
+    ({'begun': False}, 'its prefills were still writing, so nothing is saved, and the same command begins them again'),
+  ],
+)
+def test_it_promises_no_checkpoint_that_is_not_there(facts, says):
+  interrupted = outcomes.Interrupted(signal.SIGINT, **facts)
+  assert str(interrupted) == f'stopped by SIGINT; {says}'
+  assert interrupted.exit_code == 130
+  assert interrupted.saved == (facts.get('saved', True) and facts.get('begun', True))

@@ -1,0 +1,66 @@
+"""The lines of a run: at its start and at its end."""
+
+import pytest
+
+from tfacme import loggers
+from tfacme.runs import reporting
+
+DESCRIPTION = {
+  'agent': 'dqn',
+  'environment': 'bsuite:catch/0',
+  'launch': 'local_mp',
+  'budget': {'actor_steps': 1000},
+  'evaluations': [{'name': 'evaluator'}, {'name': 'hard'}],
+}
+
+
+def _log(tmp_path, name, **row):
+  logger = loggers.CSVLogger(str(tmp_path / 'logs' / f'{name}.csv'))
+  logger.write(row)
+  logger.close()
+
+
+def _evaluated(tmp_path, name='evaluator', cut=0, value=0.25):
+  row = {'episode_return': value, 'episode_return_standard_error': 0.125, 'episodes_cut': cut}
+  _log(tmp_path, name, actor_steps=1000, learner_steps=200, **row)
+
+
+def test_the_first_line_names_what_runs():
+  assert reporting.opening(DESCRIPTION, 'runs/a') == 'dqn on bsuite:catch/0 in runs/a (local_mp)'
+
+
+@pytest.mark.parametrize(
+  'cut, ended, says',
+  [
+    (0, None, 'Evaluation return 0.25 ± 0.12 (standard error) after 1,000 environment steps; '),
+    (2, None, 'Evaluation return 0.25 ± 0.12 (standard error; 2 episodes cut off) after 1,000 environment steps; '),
+    (
+      0,
+      'it is good',
+      'Evaluation return 0.25 ± 0.12 (standard error) after 1,000 environment steps; stopped since it is good; ',
+    ),
+  ],
+)
+def test_the_last_line_is_the_result_and_its_place(cut, ended, says, tmp_path):
+  _log(tmp_path, 'learner', learner_steps=1)
+  _evaluated(tmp_path, cut=cut)
+  said = reporting.result(str(tmp_path), DESCRIPTION, ended, 'runs/a')
+  assert said == f'{says}logs, checkpoints and policy are in runs/a'
+
+
+def test_all_evaluations_are_told(tmp_path):
+  _log(tmp_path, 'learner', learner_steps=1)
+  _evaluated(tmp_path)
+  _evaluated(tmp_path, name='hard', value=-2.0)
+  said = reporting.result(str(tmp_path), {**DESCRIPTION, 'budget': {'learner_steps': 200}}, None, 'a')
+  assert said.startswith(
+    'Evaluation return 0.25 ± 0.12 (standard error), hard -2 ± 0.12 (standard error) after 200 learn'
+  )
+
+
+def test_what_was_not_done_is_told(tmp_path):
+  said = reporting.result(str(tmp_path), DESCRIPTION, None, 'a')
+  assert said.startswith(
+    'No evaluation was made; nothing was learned, since the replay never held as much as the agent'
+  )
+  assert said.endswith('so there is no learner.csv; logs, checkpoints and policy are in a')
