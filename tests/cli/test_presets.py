@@ -18,7 +18,7 @@ from tfacme.runs import run
 def trained(monkeypatch):
   """The experiments of `train`, none of which runs."""
   made = []
-  monkeypatch.setattr(running, 'run', lambda experiment, workdir, launch: made.append(experiment))
+  monkeypatch.setattr(running, 'run', lambda experiment, *_: made.append(experiment))
   return made
 
 
