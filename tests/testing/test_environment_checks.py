@@ -27,7 +27,7 @@ _TWELVE = [
   (broken.Printing, 'warning', 'output', "such as 'a new episode'"),
   (broken.Moving, 'warning', 'folder', 'It changes the current folder'),
   (broken.Starting, 'fault', 'processes', r'still run after close\(\): sleep'),
-  (broken.Raising, 'fault', 'calls', r'step\(\) raised RuntimeError: the simulator is gone \(broken.py:\d+\)'),
+  (broken.Raising, 'fault', 'calls', r'step\(\) raised RuntimeError: the simulator is gone \(.*broken.py, line \d+'),
   (broken.Nothing, 'fault', 'calls', r'At step 100: step\(\) returned None, and has to return a dm_env.TimeStep'),
 ]
 _MORE = [
@@ -35,7 +35,7 @@ _MORE = [
   (broken.NoSeed, 'fault', 'seeds', 'draws from something that the seed does not set'),
   (broken.PrintingBelow, 'warning', 'output', "such as 'a new episode'"),
   (broken.Threading, 'warning', 'threads', 'simulator'),
-  (broken.Leaving, 'fault', 'calls', r'raised SystemExit: 3 \(broken.py'),
+  (broken.Leaving, 'fault', 'calls', r'raised SystemExit: 3 \(.*broken.py, line'),
   (broken.Shared, 'warning', 'observations', 'changes what the environment does next'),
   (broken.Writing, 'warning', 'actions', 'writes into the action'),
   (broken.Stopping, 'warning', 'resets', 'does not begin another one'),

@@ -51,7 +51,7 @@ def test_an_agent_that_learned_nothing(tmp_path):
 @pytest.mark.parametrize(
   'environment, says',
   [
-    (broken.Raising, 'The run failed: .*the simulator is gone'),
+    (broken.Raising, r'The run failed: RuntimeError: the simulator is gone \(.*broken.py, line \d+'),
     (broken.WrongType, 'violates its own observation_spec'),
   ],
 )

@@ -9,7 +9,7 @@ import dm_env
 import numpy as np
 import tree
 
-from tfacme import core, errors, experiments, specs
+from tfacme import core, errors, experiments, mistakes, specs
 from tfacme.testing import findings, probing, surroundings
 from tfacme.workers import random_policy
 
@@ -333,7 +333,7 @@ def _actions(probe: probing.Probe, seed: int) -> _Policy:
     try:
       return _copied(policy(observation))
     except (AttributeError, ValueError, OverflowError) as error:
-      text = f'No action can be drawn at random: an agent chooses {specs.describe(spec)} ({findings.told(error)}).'
+      text = f'No action can be drawn at random: an agent chooses {specs.describe(spec)} ({mistakes.describe(error)}).'
       raise probing.Broken('specs', text) from error
 
   return act

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import traceback
 from typing import Mapping
 
 from typing_extensions import Literal
@@ -43,10 +41,3 @@ def warning(name: str, text: str, **milliseconds: float) -> Finding:
 def fault(name: str, text: str) -> Finding:
   """To be mended."""
   return Finding('fault', name, text)
-
-
-def told(error: BaseException) -> str:
-  """An exception as a phrase, with the file and line that raised it."""
-  message = ' '.join(f'{type(error).__name__}: {error}'.split())[:300].rstrip(': ')
-  frames = traceback.extract_tb(error.__traceback__)
-  return f'{message} ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})' if frames else message

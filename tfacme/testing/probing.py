@@ -10,8 +10,7 @@ import dm_env
 import numpy as np
 import tree
 
-from tfacme import core, errors, specs
-from tfacme.testing import findings
+from tfacme import core, errors, mistakes, specs
 from tfacme.workers import timesteps
 
 
@@ -118,7 +117,7 @@ class Probe:
     except Broken:
       raise
     except (Exception, SystemExit) as error:
-      raise Broken(name, f'{self._where}: {what}() raised {findings.told(error)}.') from error
+      raise Broken(name, f'{self._where}: {what}() raised {mistakes.describe(error)}.') from error
     finally:
       self.seconds.setdefault(what, []).append(time.perf_counter() - begun)
 

@@ -6,7 +6,7 @@ import os
 from typing import List, Mapping
 
 import tfacme
-from tfacme import errors, experiments, launching, loggers
+from tfacme import errors, experiments, launching, loggers, mistakes
 from tfacme.testing import checks, findings, timing
 
 
@@ -27,7 +27,8 @@ def check_training(experiment: experiments.Experiment, folder: checks.Folder) ->
   except errors.UserError as error:
     return [findings.fault('training', str(error))]
   except (launching.NodeFailed, launching.DeadlockError) as error:
-    return [findings.fault('training', f'The run failed: {_last_line(error)}')]
+    why = mistakes.describe(error.__cause__) if error.__cause__ else str(error)
+    return [findings.fault('training', f'The run failed: {why}.')]
   milliseconds = watch.milliseconds()
   found = [_learned(experiment, folder), _exported(experiment, run)]
   return [*found, findings.fine('parts of a step', _told(milliseconds), **milliseconds)] if milliseconds else found
@@ -68,7 +69,3 @@ def _told(milliseconds: Mapping[str, float]) -> str:
   if 'learning' in milliseconds:
     sentences.append(f'A learner step: {listed(["reading", "learning"])}.')
   return ' '.join(sentences)
-
-
-def _last_line(error: BaseException) -> str:
-  return str(error).strip().splitlines()[-1]
