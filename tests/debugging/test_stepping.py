@@ -13,8 +13,9 @@ import pytest
 import tensorflow as tf
 
 import tfacme
+from tests.programs import test_agents
 from tfacme import checkpoints, cli, core, environments, errors, launching, testing
-from tfacme.agents import dqn
+from tfacme.agents import dqn, registry
 from tfacme.debugging import stepping
 from tfacme.tensors import compiling
 
@@ -120,6 +121,27 @@ def test_it_learns_the_same(tmp_path):
     np.testing.assert_allclose(value, stepped[name], rtol=1e-4, atol=1e-5, err_msg=name)
   logs = [testing.logs(run) for run in runs]
   assert logs[0]['actor-0'] == logs[1]['actor-0'] and len(logs[0]['learner']) == len(logs[1]['learner'])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('agent', registry.names())
+def test_every_agent_learns_the_same(agent, tmp_path):
+  experiment = test_agents._experiment(agent, tmp_path)
+  experiment = dataclasses.replace(
+    experiment,
+    budget=tfacme.Budget(**{experiment.budget.unit: 150}),
+    evaluation=tfacme.Evaluation(every=0, episodes=1),
+    logging=tfacme.Logging(learner_every=1),
+  )
+  logs = []
+  for debug in (False, True):
+    run = str(tmp_path / f'debug {debug}')
+    tfacme.train(experiment, run, progress=False, debug=debug)
+    logs.append(testing.logs(run)['learner'])
+  assert len(logs[0]) == len(logs[1]) > 0
+  for compiled, stepped in zip(*logs):
+    for name, value in compiled.items():
+      np.testing.assert_allclose(float(stepped[name]), float(value), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
 def test_a_run_goes_on_with_and_without_it(tmp_path):

@@ -9,8 +9,9 @@ import tensorflow as tf
 from bsuite.environments import catch
 
 import tfacme
-from tfacme import core, environments
+from tfacme import core, environments, loggers
 from tfacme.agents import dqn
+from tfacme.replay import relabelling
 
 
 class Reshaping(snt.Module):
@@ -112,6 +113,27 @@ def _breaking(seed):
   return _Breaking(seed=seed)
 
 
+def _unmade(seed):
+  return _Breaking(rows='ten')  # factory
+
+
+def _rewrite(step):
+  return step._replace(reward=step.reward + step.extras['bonus'])  # relabel
+
+
+@dataclasses.dataclass(frozen=True)
+class _Rewriting(core.BuilderWrapper):
+  def relabel(self, spec):
+    return relabelling.by_row(_rewrite)
+
+
+class _Logger:
+  """Takes no rows."""
+
+  def write(self, name, row):
+    raise OSError(f'no room for {name}')  # logger
+
+
 class _Observer:
   def observe_first(self, *unused):
     pass
@@ -133,8 +155,12 @@ def experiment(how: str) -> tfacme.Experiment:
     builder = dqn.DQNBuilder(config, loss=_NoLoss())
   elif how == 'action':
     builder = dqn.DQNBuilder(config, explore=_Halves())
-  elif how == 'environment':
-    parts['environment'] = _breaking
+  elif how == 'relabel':
+    builder = _Rewriting(builder)
+  elif how in ('environment', 'factory'):
+    parts['environment'] = {'environment': _breaking, 'factory': _unmade}[how]
+  elif how == 'logger':
+    parts['loggers'] = [loggers.EachRow(_Logger().write)]
   elif how == 'observer':
     parts['observers'] = [_Observer]
   else:

@@ -10,6 +10,7 @@ from tfacme import errors, launching
 
 _BEFORE = {  # before anything starts: one sentence
   'reshape': 'The networks can not be made: .*, in __call__: flat = tf.reshape',
+  'factory': 'The environment can not be made: .*, in _unmade: return _Breaking',
   'no output': r'Silent \(.*\) returned None, and has to return its output[.]$',
   'action': r'_Halves \(.*\) gives actions of type float32, and the environment takes a discrete action',
 }
@@ -18,6 +19,8 @@ _WITHIN = {  # in a node
   'none': r'_NoLoss \(.*\) returned None, and has to return a q_learning.Losses[.]$',
   'operation': 'In your own code: .*, in __call__: check = tf.debugging',
   'environment': 'In your own code: .*, in step: timestep.reward.sum',
+  'relabel': 'In your own code: .*, in _rewrite: return step._replace',
+  'logger': 'In your own code: .*, in write: raise OSError',
   'observer': 'In your own code: .*, in metrics: return',
 }
 

@@ -12,7 +12,7 @@ from tests.programs import processes
 from tfacme import checkpoints, environments, launching, testing
 from tfacme.agents import dqn
 from tfacme.graph import nodes
-from tfacme.workers import counting, export
+from tfacme.workers import counting, plotting
 
 
 def _experiment(steps=1500, seed=0, **options):
@@ -97,9 +97,9 @@ def test_a_run_that_is_complete_stays_as_it_is(tmp_path, capsys):
 
 
 def test_what_fails_at_the_very_end_costs_no_learning(tmp_path, monkeypatch):
-  """The checkpoint is there before the policy and the curve are written; the same command then writes just these."""
+  """The checkpoint is there before the curve is drawn; the same command then does just that."""
   with monkeypatch.context() as patch:
-    patch.setattr(export, 'export', lambda *args: 1 / 0)
+    patch.setattr(plotting, 'learning_curve', lambda *args: 1 / 0)
     with pytest.raises(launching.NodeFailed):
       tfacme.train(_experiment(steps=500), workdir=str(tmp_path))
   before = testing.logs(tmp_path)
