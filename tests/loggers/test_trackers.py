@@ -82,6 +82,24 @@ def test_each_node_is_a_run_of_wandb_in_one_group(tmp_path):
   assert picture.read_bytes().startswith(b'GIF')
 
 
+def test_runs_of_wandb_that_begin_at_once(tmp_path):
+  """As the nodes of a run in threads: all share one process that writes, and none is cut short when the last ends."""
+  make = loggers.WandB(mode='offline').prepared(_log(tmp_path))
+  names = [f'actor-{i}' for i in range(4)]
+
+  def work(name):
+    _write(make, _log(tmp_path, name), range(10, 50)).close()
+
+  threads = [threading.Thread(target=work, args=(name,)) for name in names]
+  for thread in threads:
+    thread.start()
+  for thread in threads:
+    thread.join()
+  runs = stores.wandb(str(tmp_path))
+  assert sorted(runs) == [f'one-{name}' for name in names]
+  assert all(run.ended and run.column('episode_return')[-1] == (49, 4.9) for run in runs.values())
+
+
 def test_wandb_without_a_key(tmp_path, monkeypatch):
   for name in ('WANDB_API_KEY', 'WANDB_MODE'):
     monkeypatch.delenv(name, raising=False)

@@ -60,23 +60,9 @@ class WandBLogger:
     import wandb
 
     self._wandb = wandb
-    with self._lock:
+    with self._lock:  # In several threads at once, each would start a process that sends and writes.
+      self._run: Any = _begin(options, log)
       WandBLogger._open += 1
-    self._run: Any = wandb.init(
-      project=options.project,
-      entity=options.entity,
-      mode=options.mode,  # type: ignore[arg-type]
-      id=f'{log.run_id}-{log.name}',
-      group=log.run_id,
-      job_type=re.sub(r'-\d+$', '', log.name),
-      name=f'{log.title}: {log.name}',
-      config={**log.description},
-      dir=log.folder,
-      resume='allow' if options.mode == 'online' else None,  # Offline, each start has a folder, and `sync` joins them.
-      reinit='create_new',  # Several nodes may share a process.
-      # All that it would print or watch of a process, each node would.
-      settings=wandb.Settings(console='off', silent=True, x_disable_stats=True, save_code=False),
-    )
     self._run.define_metric('*', step_metric='step')
     self._background = background.Background('Weights & Biases', log.name, self._write)
 
@@ -110,3 +96,24 @@ class WandBLogger:
     if ending == 'gif':
       return {'step': step, name: self._wandb.Video(io.BytesIO(data), format=ending)}
     return {'step': step, name: self._wandb.Image(images[0])}
+
+
+def _begin(options: WandB, log: base.Log) -> Any:
+  """Begins the run of a node, or goes on with it."""
+  import wandb
+
+  return wandb.init(
+    project=options.project,
+    entity=options.entity,
+    mode=options.mode,  # type: ignore[arg-type]
+    id=f'{log.run_id}-{log.name}',
+    group=log.run_id,
+    job_type=re.sub(r'-\d+$', '', log.name),
+    name=f'{log.title}: {log.name}',
+    config={**log.description},
+    dir=log.folder,
+    resume='allow' if options.mode == 'online' else None,  # Offline, each start has a folder, and `sync` joins them.
+    reinit='create_new',  # Several nodes may share a process.
+    # All that it would print or watch of a process, each node would.
+    settings=wandb.Settings(console='off', silent=True, x_disable_stats=True, save_code=False),
+  )
