@@ -6,7 +6,7 @@ import logging
 import pytest
 
 import tfacme
-from tfacme import environments
+from tfacme import environments, errors
 from tfacme.agents import dqn, impala, ppo, r2d2
 from tfacme.graph import plan
 
@@ -45,3 +45,13 @@ def test_it_is_said_of_all_kinds_of_tables_that_nothing_will_be_learned(agent, c
   (message,) = caplog.messages
   assert message.startswith(f'Nothing will be learned: the learner waits for {items} items in the table ')
   assert message.endswith(f"', and the {enough - 1} steps of the run make at most {items - 1}.")
+
+
+def test_frames_are_not_stacked_twice():
+  experiment = dataclasses.replace(
+    _experiment('dqn', dqn.DQNConfig(), 30), environment=environments.factory('bsuite:catch/0', frame_stack=2), stack=4
+  )
+  with pytest.raises(
+    errors.UserError, match=r'twice, by the environment \(frame_stack 2\) and for the agent \(stack 4\)'
+  ):
+    plan.make_plan(experiment)

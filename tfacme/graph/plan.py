@@ -133,6 +133,7 @@ def make_plan(
   """
   builder = experiment.builder
   spec = specs.read_spec(experiment.environment, seeds.derive(experiment.seed, 'spec'))
+  _check_stack(experiment)
   seen = stacked(experiment, spec)
   builder.check(seen)
   nets = make_networks(experiment, seen)
@@ -184,6 +185,16 @@ def _with_loggers(plan: Plan, log: loggers.Log) -> Plan:
   """The plan with what makes loggers as all nodes share it; last of all, since a tracker may begin a run with it."""
   prepared = loggers.prepared(plan.experiment.loggers, log)
   return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, loggers=prepared))
+
+
+def _check_stack(experiment: experiments.Experiment) -> None:
+  """Raises a `UserError` if frames would be stacked by the environment and once more for the agent."""
+  inner = getattr(getattr(experiment.environment, 'options', None), 'frame_stack', 0)
+  if experiment.stack > 1 and inner > 1:
+    raise errors.UserError(
+      f'Frames are stacked twice, by the environment (frame_stack {inner}) and for the agent (stack {experiment.stack}): '
+      'leave one of the two out.'
+    )
 
 
 def stacked(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> specs.EnvironmentSpec:

@@ -13,6 +13,7 @@ import numpy as np
 from tfacme import errors, experiments, loggers
 
 _UNITS = {'actor_steps': 'environment steps', 'learner_steps': 'learner steps'}
+_RANGE = 3  # Of so few seeds, 95% of the resampled means are all between the lowest and the highest one.
 _COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
 _NO_SETTINGS = ('agent', 'environment', 'seed')  # of a run's identity
 _SPREAD = ('layout', 'launch', 'budget')
@@ -223,7 +224,8 @@ def _draw(axes: Any, line: _Line, curves: Sequence[_Curve], color: str, alone: b
   what = 'evaluations' if curves[0].evaluated else f'mean of {_SMOOTHED_EPISODES} training episodes'
   label = f'{line.label}, {what}'
   if len(curves) > 1:
-    label += f', {len(curves)} {"seeds" if line.seeds == len(curves) else "runs"} (mean, 95% band)'
+    band = '95% band' if len(curves) > _RANGE else 'range'
+    label += f', {len(curves)} {"seeds" if line.seeds == len(curves) else "runs"} (mean, {band})'
     axes.fill_between(steps, *_band(returns), color=color, alpha=0.2, linewidth=0)
   marker = 'o' if len(steps) <= 30 else ''
   axes.plot(steps, returns.mean(axis=0), color=color, linewidth=1.8, marker=marker, markersize=3.5, label=label)
