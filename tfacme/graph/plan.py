@@ -192,8 +192,8 @@ def _check_stack(experiment: experiments.Experiment) -> None:
   inner = getattr(getattr(experiment.environment, 'options', None), 'frame_stack', 0)
   if experiment.stack > 1 and inner > 1:
     raise errors.UserError(
-      f'Frames are stacked twice, by the environment (frame_stack {inner}) and for the agent (stack {experiment.stack}): '
-      'leave one of the two out.'
+      f'Frames are stacked twice, by the environment (frame_stack {inner}) and for the agent (stack '
+      f'{experiment.stack}): leave one of the two out.'
     )
 
 
