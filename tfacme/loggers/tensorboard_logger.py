@@ -1,9 +1,10 @@
-"""Logs as TensorBoard events, written by TensorFlow's own writer."""
+"""Logs as TensorBoard events, written by TensorFlow's own writer of records."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import time
 from typing import Any, Dict
 
@@ -11,8 +12,7 @@ import numpy as np
 
 from tfacme.loggers import base, pictures
 
-_FLUSH_MILLISECONDS = 30_000
-_QUEUE = 1_000  # events that wait for a flush at most
+_FLUSH_SECONDS = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +29,10 @@ class TensorBoard:
 class TensorBoardLogger:
   """Writes the numbers of each row as scalars, against the steps of the run.
 
-  A row is one event, at 20 microseconds; `tf.summary.scalar` takes several times as long for each of its numbers. The
-  first event of a file says that a log starts there: TensorBoard then drops what earlier files, of a run that was
-  stopped, have of later steps.
+  A row is one event, and a file of events is one of records: TensorFlow's writer of those takes a third of the time
+  that its operations for summaries take, which matters where episodes are short. The first events of a file say what it
+  is, and that a log starts there: TensorBoard then drops what earlier files, of a run that was stopped, have of later
+  steps. It is flushed every half a minute, with the row that comes next, and when it is closed.
   """
 
   def __init__(self, folder: str, start: int = 0):
@@ -45,24 +46,17 @@ class TensorBoardLogger:
     import tensorflow as tf
     from tensorboard.compat.proto import event_pb2
 
-    self._ops: Any = tf.raw_ops
-    self._import: Any = tf.raw_ops.ImportEvent
-    self._constant: Any = tf.constant
     self._event: Any = event_pb2.Event  # its fields are made as it is imported, where no type checker sees them
     self._row: Any = None  # the event of a row, in which only the numbers change
     self._cells: Dict[str, Any] = {}  # where they are, by column
     self._open = True
-    with tf.device('CPU:0'):
-      self._writer = tf.raw_ops.SummaryWriter(shared_name=f'{folder} {time.time_ns()}')
-      tf.raw_ops.CreateSummaryFileWriter(
-        writer=self._writer,
-        logdir=folder,
-        max_queue=_QUEUE,
-        flush_millis=_FLUSH_MILLISECONDS,
-        # TensorBoard reads files in the order of their names, which begin with the second.
-        filename_suffix=f'.{time.time_ns()}.v2',
-      )
-    begins = self._event(wall_time=time.time(), step=start + 1 if start else 0)
+    self._flushed = time.time()
+    os.makedirs(folder, exist_ok=True)
+    # TensorBoard reads files in the order of their names.
+    name = f'events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}.v2'
+    self._writer = tf.io.TFRecordWriter(os.path.join(folder, name))
+    self._add(self._event(wall_time=self._flushed, file_version='brain.Event:2'))
+    begins = self._event(wall_time=self._flushed, step=start + 1 if start else 0)
     begins.session_log.status = begins.session_log.START
     self._add(begins)
 
@@ -76,8 +70,11 @@ class TensorBoardLogger:
     for name, number in numbers.items():
       cells[name].simple_value = number
     self._row.step = base.step(row)
-    self._row.wall_time = time.time()
+    self._row.wall_time = now = time.time()
     self._add(self._row)
+    if now - self._flushed >= _FLUSH_SECONDS:
+      self._flushed = now
+      self._writer.flush()
 
   def write_image(self, name: str, images: np.ndarray, step: int) -> None:
     """Writes an episode, uint8 [T, H, W, 3], as a picture that moves."""
@@ -92,9 +89,7 @@ class TensorBoardLogger:
     """Writes out what is pending and closes the file."""
     if self._open:
       self._open = False
-      self._ops.FlushSummaryWriter(writer=self._writer)
-      self._ops.CloseSummaryWriter(writer=self._writer)
+      self._writer.close()
 
   def _add(self, event: Any) -> None:
-    # A tensor first: what an operation makes of bytes by itself takes it twice as long.
-    self._import(writer=self._writer, event=self._constant(event.SerializeToString()))
+    self._writer.write(event.SerializeToString())
