@@ -22,13 +22,26 @@ def commands(text: str) -> List[str]:
   return [line for block in blocks('sh', text) for line in block.splitlines() if line.strip()]
 
 
+def run(command: str, folder: pathlib.Path, given: str = '', **variables: str) -> subprocess.CompletedProcess[str]:
+  """Runs a command in a folder, with the programs of this environment.
+
+  Args:
+    command: as a shell takes it.
+    folder: where.
+    given: to its standard input.
+    **variables: of its environment, beside those of this one.
+  """
+  path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+  environment = {**os.environ, 'PATH': path, **variables}
+  return subprocess.run(
+    command, shell=True, cwd=folder, env=environment, input=given, capture_output=True, text=True, timeout=200
+  )
+
+
 def run_commands(lines: Sequence[str], folder: pathlib.Path) -> None:
   """Runs commands in a folder that has the checkout's programs, and fails with the first that does."""
   for name in ('programs', 'benchmarks'):
     (folder / name).symlink_to(ROOT / name)
-  path = f'{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
   for command in lines:
-    ended = subprocess.run(
-      command, shell=True, cwd=folder, env={**os.environ, 'PATH': path}, capture_output=True, text=True, timeout=200
-    )
+    ended = run(command, folder)
     assert ended.returncode == 0, f'{command}\n{ended.stdout}\n{ended.stderr}'

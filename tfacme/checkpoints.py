@@ -7,6 +7,7 @@ something else has damaged it. Then the one before it is used, and no run starts
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import json
@@ -100,7 +101,7 @@ def _write(folder: str, steps: Callable[[str], int], parts: Mapping[str, Callabl
     os.makedirs(os.path.join(partial, name))
     digests[name] = save(os.path.join(partial, name))
   count = steps(partial)
-  final = os.path.join(folder, f'{count:012d}')
+  final = _path(folder, count)
   content = {'schema': SCHEMA, 'steps': count, 'complete': False, 'digests': digests, 'files': _sync_all(partial)}
   _write_manifest(partial, content)
   if os.path.exists(final):  # Of the same number of steps: a run that was stopped there and resumed.
@@ -210,6 +211,21 @@ def steps(folder: str) -> List[int]:
   return [int(name) for name in _found(folder) if name.isdigit()]
 
 
+def ended(folder: str) -> Optional[str]:
+  """Why the run ended before its budget was spent, by its newest checkpoint; None if it did not, or is not complete.
+
+  The checkpoint's files, which may be many gigabytes, are not looked at.
+  """
+  for count in reversed(steps(folder)):
+    with contextlib.suppress(OSError, ValueError):  # It is damaged; then a run goes back to the one before it.
+      return manifest(_path(folder, count)).get('ended')
+  return None
+
+
+def _path(folder: str, count: int) -> str:
+  return os.path.join(folder, f'{count:012d}')
+
+
 def at(folder: str, count: Optional[int]) -> str:
   """The checkpoint of so many steps, or the newest one.
 
@@ -226,7 +242,7 @@ def at(folder: str, count: Optional[int]) -> str:
     raise errors.UserError(
       f'There is no checkpoint of {count} steps in {folder}, but {there} (--checkpointing.keep says how many are kept).'
     )
-  path = os.path.join(folder, f'{count:012d}')
+  path = _path(folder, count)
   why = damage(path)
   if why is not None:
     raise errors.UserError(f'The checkpoint {path} is damaged: {why}.')

@@ -140,6 +140,7 @@ def _innermost_first(error: BaseException) -> Iterator[_Place]:
 
 
 def is_users(file: str) -> bool:
+  """Whether a file, or what stands for one where code was typed, is the user's own."""
   if file.startswith('<'):
     return file.startswith('<ipython') or file in _TYPED
   if os.path.basename(file).startswith('__autograph_generated_file'):

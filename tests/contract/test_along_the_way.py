@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import tfacme
-from tests.contract import environment, on_policy
+from tests.contract import environment, noisy, offline_recurrent, on_policy
 from tfacme import checkpoints, errors, testing
+from tfacme.runs import run as run_lib
 from tfacme.workers import environment_loop
 
 ENGINES = ['inline', *(pytest.param(name, marks=pytest.mark.slow) for name in ('local_mt', 'local_mp'))]
@@ -54,8 +55,6 @@ def test_a_callback_ends_a_run(launch, tmp_path, capsys):
 
 
 def test_a_run_from_recorded_data_ends_as_well(tmp_path):
-  from tests.contract import offline_recurrent
-
   experiment = dataclasses.replace(
     offline_recurrent.experiment(),
     evaluation=tfacme.Evaluation(every=20, episodes=2),
@@ -141,9 +140,29 @@ def test_a_run_gives_its_networks_and_its_learner(tmp_path):
     run.learner(7)
 
 
-def test_the_learner_of_a_run_reads_its_replay(tmp_path):
-  from tests.contract import noisy
+def test_why_a_run_ended_is_told_without_a_look_at_all_of_its_checkpoint(tmp_path, monkeypatch):
+  run = tfacme.train(_experiment(on_evaluation=_stop_at(0.0)), str(tmp_path), progress=False)
+  monkeypatch.setattr(checkpoints, '_checksum', None)
+  assert run.ended == 'the return is at least 0'
+  pathlib.Path(checkpoints._path(str(tmp_path / 'checkpoints'), 10**6)).mkdir()  # Without a manifest.
+  assert run.ended == 'the return is at least 0'
 
+
+def test_of_a_large_data_set_no_more_is_pickled_than_shows_that_it_is_large(tmp_path, monkeypatch):
+  experiment = dataclasses.replace(
+    offline_recurrent.experiment(), budget=tfacme.Budget(learner_steps=3), evaluation=tfacme.Evaluation(episodes=1)
+  )
+  run = tfacme.train(experiment, str(tmp_path / 'small'), progress=False)
+  assert run.experiment().dataset is not None
+  monkeypatch.setattr(run_lib, '_LARGE', 1000)
+  run = tfacme.train(experiment, str(tmp_path / 'large'), progress=False)
+  assert run.experiment().dataset is None
+  with pytest.raises(errors.UserError, match='give them as `dataset`'):
+    run.learner()
+  assert run.learner(dataset=experiment.dataset).steps == 3
+
+
+def test_the_learner_of_a_run_reads_its_replay(tmp_path):
   experiment = dataclasses.replace(noisy.experiment(), budget=tfacme.Budget(actor_steps=300))
   learner = tfacme.train(experiment, str(tmp_path), progress=False).learner()
   batch = learner.read()

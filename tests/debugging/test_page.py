@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 
@@ -18,19 +15,7 @@ FILES = {block.partition('\n')[0][2:]: block for block in pages.blocks('python',
 def _run(command, folder, given=''):
   for name, block in FILES.items():
     (folder / name).write_text(block)
-  path = f'{os.path.dirname(sys.executable)}{os.pathsep}{os.environ["PATH"]}'
-  environment = {**os.environ, 'PATH': path, 'PYTHONPATH': str(pages.ROOT)}
-  return subprocess.run(
-    command,
-    shell=True,
-    cwd=folder,
-    env=environment,
-    input=given,
-    capture_output=True,
-    text=True,
-    timeout=200,
-    check=False,
-  )
+  return pages.run(command, folder, given, PYTHONPATH=str(pages.ROOT))
 
 
 def _command(what):

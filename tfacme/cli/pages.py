@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Sequence
 
 from tfacme import core, errors, experiments, loggers
 from tfacme.cli import options as options_lib
-from tfacme.cli import parsing, presets, running
+from tfacme.cli import parsing, peeking, presets, running
 
 
 def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   arguments = presets.with_steps(arguments)
   # The defaults of the options are known once the page has made its experiment with the given seed. Other processes
   # begin to import TensorFlow before that.
-  running.warm_up(_peek(arguments, 'launch', 'inline'))
+  running.warm_up(peeking.peek(arguments, 'launch', 'inline'))
   experiment = page(*_given(page, arguments))
   parts = {**_parts(experiment.builder), 'networks': experiment.networks}
   parts['env'] = getattr(experiment.environment, 'options', None)  # of an environment with an id
@@ -113,28 +113,17 @@ def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
 def _given(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -> List[int]:
   """The seed, and the steps if they are given and the page wants to know them (for schedules that end with the run)."""
   given = [_number(arguments, 'seed', '0')]
-  if 'steps' in inspect.signature(page).parameters and _peek(arguments, 'steps', ''):
+  if 'steps' in inspect.signature(page).parameters and peeking.peek(arguments, 'steps', ''):
     given.append(_number(arguments, 'steps', ''))
   return given
 
 
 def _number(arguments: Sequence[str], name: str, default: str) -> int:
-  text = _peek(arguments, name, default)
+  text = peeking.peek(arguments, name, default)
   try:
     return int(text)
   except ValueError:
     raise errors.UserError(f'--{name} takes INT, and {text!r} is not that.') from None
-
-
-def _peek(arguments: Sequence[str], name: str, default: str) -> str:
-  """The value of an option before there is a parser for it; the last one counts."""
-  value = default
-  for argument, following in zip(arguments, [*arguments[1:], default]):
-    if argument == f'--{name}':
-      value = following
-    elif argument.startswith(f'--{name}='):
-      value = argument.partition('=')[2]
-  return value
 
 
 def _workdir(experiment: experiments.Experiment) -> str:

@@ -9,10 +9,11 @@ import os
 from typing import Any, Container, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from tfacme import errors
+from tfacme.cli import peeking
 from tfacme.runs import naming
 
 _LOG = logging.getLogger('tfacme')
-_OPTION = '--from'
+_OPTION = 'from'
 _LEARNER_STEPS = '--learner_steps'
 _STEPS = ('--steps', _LEARNER_STEPS)  # of which one is given
 _INFINITE = {'Infinity': 'inf', '-Infinity': '-inf', 'NaN': 'nan'}  # as a description writes them
@@ -31,8 +32,8 @@ def expand(arguments: Sequence[str], known: Container[str], prog: str) -> List[s
   Raises:
     errors.UserError: if the file can't be read, or sets what is no option here.
   """
-  path = _path(arguments)
-  if path is None:
+  path = peeking.peek(arguments, _OPTION)
+  if not path:
     return list(arguments)
   description = _read(path)
   given = {argument.partition('=')[0] for argument in arguments}
@@ -68,21 +69,11 @@ def compare(path: Optional[str], builder: Any) -> None:
 
 def with_steps(arguments: Sequence[str]) -> List[str]:
   """A page's command line with the steps that its file gives, since the page may ask for them before all else."""
-  path = _path(arguments)
-  steps = None if path is None else _steps(_read(path))
+  path = peeking.peek(arguments, _OPTION)
+  steps = _steps(_read(path)) if path else None
   if steps is None or any(argument.partition('=')[0] == '--steps' for argument in arguments):
     return list(arguments)
   return [*arguments, f'--steps={steps[1]}']
-
-
-def _path(arguments: Sequence[str]) -> Optional[str]:
-  """The file that a command line names."""
-  path = None
-  for argument, following in zip(arguments, [*arguments[1:], '']):
-    name, equals, value = argument.partition('=')
-    if name == _OPTION:
-      path = value if equals else following
-  return path or None
 
 
 def _read(path: str) -> Dict[str, Any]:
@@ -92,11 +83,11 @@ def _read(path: str) -> Dict[str, Any]:
     with open(path, encoding='utf-8') as file:
       description = json.load(file)
   except OSError as error:
-    raise errors.UserError(f'{_OPTION} {path} can not be read: {error.strerror}.') from error
+    raise errors.UserError(f'--{_OPTION} {path} can not be read: {error.strerror}.') from error
   except ValueError as error:
-    raise errors.UserError(f'{_OPTION} {path} is no JSON: {error}.') from error
+    raise errors.UserError(f'--{_OPTION} {path} is no JSON: {error}.') from error
   if not isinstance(description, dict):
-    raise errors.UserError(f"{_OPTION} {path} is to hold parts by their names, such as a run's experiment.json does.")
+    raise errors.UserError(f"--{_OPTION} {path} is to hold parts by their names, such as a run's experiment.json does.")
   return description
 
 

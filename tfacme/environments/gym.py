@@ -67,7 +67,7 @@ def make(name: str, seed: int, kwargs: Mapping[str, Any]) -> dm_env.Environment:
 def known() -> list[tuple[str, str]]:
   """Lists the registered environments, each in its latest version: (id, what it is)."""
   pattern = ('gym:NAME', 'any environment that is registered with Gymnasium; gym:MODULE:NAME imports MODULE first')
-  if not packages.installed('gymnasium'):
+  if not importing.installed('gymnasium'):
     return [pattern]
   import gymnasium
 

@@ -6,8 +6,3 @@ from tfacme import importing
 def require(package: str, environment_id: str) -> None:
   """Raises a `UserError` that says what to install, if the `package` of an environment is missing."""
   importing.require(package, environment_id, 'environments')
-
-
-def installed(package: str) -> bool:
-  """Whether the top-level `package` can be imported; does not import it."""
-  return importing.installed(package)

@@ -225,12 +225,28 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
     experiment: whose learner it is.
     checkpoint: the folder of one to restore it from, with the replay if that was saved by a run in one thread.
   """
-  plan = plan_lib.make_plan(experiment, checkpoint=checkpoint)
-  parts = ReplayParts.of(plan)
-  # It is alone: no limiter has to hold it back for actors.
-  free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in parts.described]
-  replay = None if experiment.offline else replay_in_process(dataclasses.replace(parts, described=free))
-  return build_learner(plan, build_counter(experiment.budget, plan.phases, checkpoint), replay)
+  return Alone(experiment, checkpoint).learner
+
+
+class Alone:
+  """A learner without the other nodes of its run.
+
+  Attributes:
+    learner: see `make_learner`.
+  """
+
+  def __init__(self, experiment: experiments.Experiment, checkpoint: Optional[str] = None):
+    self._plan = plan_lib.make_plan(experiment, checkpoint=checkpoint)
+    parts = ReplayParts.of(self._plan)
+    # No limiter has to hold it back for actors.
+    free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in parts.described]
+    replay = None if experiment.offline else replay_in_process(dataclasses.replace(parts, described=free))
+    counter = build_counter(experiment.budget, self._plan.phases, checkpoint)
+    self.learner = build_learner(self._plan, counter, replay)
+
+  def export(self, path: str, steps: int) -> None:
+    """Writes its evaluation policy into a folder, after so many steps of its run."""
+    Exporting(self._plan, self.learner).write(path, steps)
 
 
 def build_evaluator(
@@ -317,11 +333,6 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
       keep=options.keep,
     )
   )
-
-
-def export_policy(experiment: experiments.Experiment, learner: learning.Learner, steps: int, path: str) -> None:
-  """Writes the evaluation policy of a learner into a folder, after so many steps of its run."""
-  Exporting(plan_lib.make_plan(experiment), learner).write(path, steps)
 
 
 class Exporting:

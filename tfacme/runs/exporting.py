@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import os
 import re
@@ -13,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 import tensorflow as tf
 
-from tfacme import errors
+from tfacme import errors, importing
 from tfacme.workers import signatures
 
 _LOG = logging.getLogger('tfacme')
@@ -65,7 +64,8 @@ def to_onnx(policy: str, path: str) -> None:
   Raises:
     UserError: it does not convert, or acts differently then; or a package is missing.
   """
-  _check_packages()
+  for package in _ONNX_PACKAGES:
+    importing.require(package, 'An export to ONNX', 'serving')
   model = tf.saved_model.load(policy)
   if signatures.SEED in _inputs(model.signatures[signatures.SERVING]):
     raise errors.UserError(
@@ -108,16 +108,6 @@ FORMATS: Mapping[str, Callable[[str, str], None]] = {
   'onnx': to_onnx,
   'tflite': to_tflite,
 }
-
-
-def _check_packages() -> None:
-  for name in _ONNX_PACKAGES:
-    try:
-      importlib.import_module(name)
-    except ImportError as error:
-      raise errors.UserError(
-        f'An export to ONNX needs the package {name}, which is not installed: pip install "tfacme[serving]".'
-      ) from error
 
 
 def _converted(what: str, convert: Callable[..., Any], *args: Any) -> Any:

@@ -97,9 +97,9 @@ class Run:
       return export.LoadedPolicy(os.path.join(self.workdir, 'policy'), seed)
     if not str(checkpoint).isdigit():
       return self._kept(str(checkpoint), seed)
-    learner, experiment = self.learner(int(checkpoint)), self.experiment()
+    alone = self._learner(int(checkpoint))
     with tempfile.TemporaryDirectory() as folder:
-      building.export_policy(experiment, learner, int(checkpoint), folder)
+      alone.export(folder, int(checkpoint))
       return export.LoadedPolicy(folder, seed)
 
   def _kept(self, name: str, seed: int) -> export.LoadedPolicy:
@@ -115,8 +115,7 @@ class Run:
   @property
   def ended(self) -> Optional[str]:
     """Why the run ended before its budget was spent, as `on_evaluation` said; None if it did not."""
-    checkpoint = checkpoints.latest(os.path.join(self.workdir, 'checkpoints'))
-    return checkpoints.manifest(checkpoint).get('ended') if checkpoint else None
+    return checkpoints.ended(os.path.join(self.workdir, 'checkpoints'))
 
   def checkpoints(self) -> Sequence[int]:
     """The steps at which the run has a checkpoint."""
@@ -137,13 +136,16 @@ class Run:
     Raises:
       UserError: there is no such checkpoint.
     """
+    return self._learner(checkpoint, dataset).learner
+
+  def _learner(self, checkpoint: Optional[int], dataset: Any = None) -> building.Alone:
     path = checkpoints.at(os.path.join(self.workdir, 'checkpoints'), checkpoint)
     experiment = self.experiment()
     if dataset is not None:
       experiment = dataclasses.replace(experiment, dataset=dataset)
     elif self.description['dataset'] is not None and experiment.dataset is None:
       raise errors.UserError(f'The recorded data of {self.workdir} are not kept in its folder: give them as `dataset`.')
-    return building.make_learner(experiment, path)
+    return building.Alone(experiment, path)
 
   def networks(self, checkpoint: Optional[int] = None) -> Any:
     """The agent's networks with the variables of a checkpoint; None is the newest one."""
@@ -255,7 +257,7 @@ def _interrupted(workdir: str) -> Iterator[None]:
   try:
     yield
   except launching.Interrupted as interrupted:
-    interrupted.earlier = checkpoints.latest(os.path.join(workdir, 'checkpoints')) is not None
+    interrupted.earlier = bool(checkpoints.steps(os.path.join(workdir, 'checkpoints')))
     raise
 
 
@@ -442,14 +444,41 @@ def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
   _write_pickled(os.path.join(workdir, _ENVIRONMENT), _pickled(experiment.environment, 'What makes the environment'))
-  whole = _pickled(experiment, 'The experiment')
-  if len(whole) > _LARGE:
-    whole = _pickled(dataclasses.replace(experiment, dataset=None), 'The experiment')
-  _write_pickled(os.path.join(workdir, _EXPERIMENT), whole)
+  if experiment.dataset is not None and not _is_small(experiment.dataset):
+    experiment = dataclasses.replace(experiment, dataset=None)
+  _write_pickled(os.path.join(workdir, _EXPERIMENT), _pickled(experiment, 'The experiment'))
   path = os.path.join(workdir, _DESCRIPTION)
   with open(path + '.partial', 'w', encoding='utf-8') as file:
     json.dump(description, file, indent=2)
   os.replace(path + '.partial', path)
+
+
+def _is_small(part: Any) -> bool:
+  """Whether something is little when it is pickled; of what is large, no more is pickled than shows that."""
+  try:
+    cloudpickle.dump(part, _Scales())
+  except _LargeError:
+    return False
+  except Exception:  # What can't be pickled is told of where it is to be kept.
+    return True
+  return True
+
+
+class _LargeError(Exception):
+  """More was written than is small."""
+
+
+class _Scales:
+  """A file that weighs what is written into it, and keeps none of it."""
+
+  def __init__(self):
+    self._bytes = 0
+
+  def write(self, data: Any) -> None:
+    """Weighs it."""
+    self._bytes += memoryview(data).nbytes
+    if self._bytes > _LARGE:
+      raise _LargeError()
 
 
 def _pickled(part: Any, what: str) -> bytes:
