@@ -13,7 +13,7 @@ from tfacme import checkpoints, core, environments, errors, networks
 from tfacme.agents import dqn
 from tfacme.graph import nodes
 from tfacme.graph import plan as plan_lib
-from tfacme.runs import run
+from tfacme.runs import describing
 
 PARTS = {
   'builder': dqn.DQNBuilder(dqn.DQNConfig()),
@@ -170,6 +170,13 @@ def test_evaluations_that_do_not_go_together_are_refused(evaluation, says):
     experiment(evaluation=evaluation)
 
 
+def test_an_episode_is_no_longer_than_the_run_unless_that_is_short_or_the_limit_is_given():
+  acted = [1, 999, 1001, 26_999, 10**7]
+  assert [tfacme.Evaluation().longest(steps) for steps in acted] == [1000, 1000, 1001, 26_999, 27_000]
+  assert [tfacme.Evaluation(max_episode_steps=7).longest(steps) for steps in acted] == [7] * 5
+  assert tfacme.Evaluation().longest(0) == 27_000  # Nothing acts in a run from recorded data.
+
+
 def test_a_policy_that_is_none_is_refused():
   with pytest.raises(errors.UserError, match="no evaluation.policy 'behavior'; did you mean behaviour"):
     tfacme.Evaluation(policy='behavior')
@@ -183,7 +190,7 @@ def test_an_environment_of_an_evaluation_is_of_the_experiments_kind():
 
 def test_evaluations_are_described_by_what_they_are():
   hard = tfacme.Evaluation(name='hard', environment=environments.factory('bsuite:catch/0'))
-  described = run.describe(experiment(evaluation=[tfacme.Evaluation(episodes=3), hard]), 'inline')['evaluations']
+  described = describing.describe(experiment(evaluation=[tfacme.Evaluation(episodes=3), hard]), 'inline')['evaluations']
   assert [(one['name'], one['episodes'], one['environment']) for one in described] == [
     ('evaluator', 3, None),
     ('hard', None, 'bsuite:catch/0'),

@@ -15,7 +15,7 @@ from tests import pages
 from tests.pages import ROOT
 from tfacme import environments, loggers
 from tfacme.agents import dqn
-from tfacme.runs import run
+from tfacme.runs import describing
 
 README = (ROOT / 'README.md').read_text()
 PAGES = ('docs/agents.md', 'docs/environments.md')
@@ -70,7 +70,7 @@ def test_a_curve_was_made_with_the_settings_of_its_page(page, out):
   assert len(results) >= 3
   for result in results:
     recorded = json.loads(result.read_text(), parse_constant=str)
-    described = run.describe(make(seed=recorded['seed']), recorded['launch'])
+    described = describing.describe(make(seed=recorded['seed']), recorded['launch'])
     assert recorded['config'] == {name: described['config'][name] for name in recorded['config']}
     assert (recorded['environment'], recorded['budget']) == (described['environment'], described['budget'])
     evaluation = recorded.get('evaluation') or recorded['evaluations'][0]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 MAX_EPISODE_STEPS = 27_000  # of an episode that is played to look at a policy, unless told otherwise
+_FEWEST_EPISODE_STEPS = 1_000  # as many are played even where a run has taken fewer: those of MuJoCo and of dm_control
 _NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'  # of a node and its log
 _NODES = r'counter|replay|learner|saver|actor(-\d+)?'  # of every run
 # Of what `experiment.json` says, all that makes a run the one that it is, but for the unit of its budget.
@@ -124,8 +125,9 @@ class Evaluation:
       run from recorded data has no acting that they could be a share of: there, None is always 20.
     environments: how many of them are played at once, with one call of the policy for all.
     max_episode_steps: steps after which an episode is cut off, with a warning; the column `episodes_cut` counts those.
-      The default is half an hour of Atari at four frames a step, the longest episode of the usual benchmarks (van
-      Hasselt et al. 2016).
+      None is 27,000, half an hour of Atari at four frames a step, the longest episode of the usual benchmarks (van
+      Hasselt et al. 2016); and before actors have taken as many steps, those that they have taken, or 1,000 if these
+      are more: a policy that has just begun to learn may never end an episode.
     name: of its node and its log, `logs/NAME.csv`.
     environment: makes its environment from a seed; None is the experiment's. It has to have the same observations and
       actions.
@@ -137,7 +139,7 @@ class Evaluation:
   every: Optional[int] = None
   episodes: Optional[int] = None
   environments: int = 5
-  max_episode_steps: int = MAX_EPISODE_STEPS
+  max_episode_steps: Optional[int] = None
   name: str = 'evaluator'
   environment: Any = None
   policy: Literal['evaluation', 'behaviour'] = 'evaluation'
@@ -150,11 +152,18 @@ class Evaluation:
     if self.environment is not None and not _takes_seed(self.environment):
       raise errors.UserError(f'evaluation.environment is {self.environment!r}, and has to be a function of a seed.')
 
-    errors.count('evaluation.max_episode_steps', self.max_episode_steps)
+    if self.max_episode_steps is not None:
+      errors.count('evaluation.max_episode_steps', self.max_episode_steps)
     errors.count('evaluation.every', self.every or 0, low=0)
     errors.count('evaluation.environments', self.environments)
     if self.episodes is not None:
       errors.count('evaluation.episodes', self.episodes)
+
+  def longest(self, acted: int) -> int:
+    """Steps at which an episode is cut off after so many steps of actors, which are 0 in a run from recorded data."""
+    if self.max_episode_steps is not None:
+      return self.max_episode_steps
+    return min(MAX_EPISODE_STEPS, max(_FEWEST_EPISODE_STEPS, acted)) if acted else MAX_EPISODE_STEPS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ import tfacme
 from tfacme import cli, environments, experiments
 from tfacme.agents import registry
 from tfacme.cli import running
-from tfacme.runs import run
+from tfacme.runs import describing
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def _experiment(agent='dqn', config=None, networks=None, **parts):
 
 def _written(tmp_path, experiment):
   path = tmp_path / 'experiment.json'
-  path.write_text(json.dumps(run.describe(experiment, 'local_mp')))
+  path.write_text(json.dumps(describing.describe(experiment, 'local_mp')))
   return str(path)
 
 
@@ -71,7 +71,7 @@ def test_a_run_of_every_agent_can_be_made_again(agent, trained, tmp_path):
     return
   assert cli.main(command) == 0
   (again,) = trained
-  before, now = run.describe(made, 'inline'), run.describe(again, 'inline')
+  before, now = describing.describe(made, 'inline'), describing.describe(again, 'inline')
   for part in ('config', 'network_options', 'stack', 'budget', 'layout', 'evaluations', 'checkpointing', 'logging'):
     assert now[part] == before[part], part
   assert again.environment.id == 'bsuite:catch/1' and again.seed == 0
@@ -145,7 +145,7 @@ def test_pages_take_it_too(trained, tmp_path, monkeypatch):
 
 
 def test_a_choice_that_only_python_can_make_is_compared(trained, tmp_path, caplog):
-  description = run.describe(_experiment(), 'inline')
+  description = describing.describe(_experiment(), 'inline')
   (tmp_path / 'same.json').write_text(json.dumps(description))
   description['builder']['loss'] = 'mine:loss#0a1b'
   (tmp_path / 'other.json').write_text(json.dumps(description))

@@ -10,7 +10,7 @@ import pytest
 import tfacme
 from tests.contract import environment, noisy, offline_recurrent, on_policy
 from tfacme import checkpoints, errors, testing
-from tfacme.runs import run as run_lib
+from tfacme.runs import pickles
 from tfacme.workers import environment_loop
 
 ENGINES = ['inline', *(pytest.param(name, marks=pytest.mark.slow) for name in ('local_mt', 'local_mp'))]
@@ -154,7 +154,7 @@ def test_of_a_large_data_set_no_more_is_pickled_than_shows_that_it_is_large(tmp_
   )
   run = tfacme.train(experiment, str(tmp_path / 'small'), progress=False)
   assert run.experiment().dataset is not None
-  monkeypatch.setattr(run_lib, '_LARGE', 1000)
+  monkeypatch.setattr(pickles, '_LARGE', 1000)
   run = tfacme.train(experiment, str(tmp_path / 'large'), progress=False)
   assert run.experiment().dataset is None
   with pytest.raises(errors.UserError, match='give them as `dataset`'):

@@ -7,9 +7,9 @@ import cloudpickle
 import pytest
 
 from tests.contract import on_policy
-from tfacme import errors, loggers
+from tfacme import errors, experiments, loggers
 from tfacme.loggers import base
-from tfacme.runs import run
+from tfacme.runs import describing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +84,11 @@ def test_a_description_says_which(tmp_path):
     del name, row
 
   makers = [loggers.TensorBoard(), loggers.EachRow(show)]
-  described = run.describe(dataclasses.replace(on_policy.experiment(), loggers=makers), 'inline')
+  described = describing.describe(dataclasses.replace(on_policy.experiment(), loggers=makers), 'inline')
   first, second = described['loggers']
   assert first == 'TensorBoard()' and second.startswith('EachRow(function=') and 'show' in second
-  assert run.describe(on_policy.experiment(), 'inline')['loggers'] == ['TensorBoard()']
-  assert 'loggers' not in run.experiments.identity(described)
+  assert describing.describe(on_policy.experiment(), 'inline')['loggers'] == ['TensorBoard()']
+  assert 'loggers' not in experiments.identity(described)
   assert cloudpickle.loads(cloudpickle.dumps(makers))[0] == loggers.TensorBoard()
 
 

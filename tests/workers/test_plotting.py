@@ -78,6 +78,17 @@ def test_pictures(tmp_path):
   assert Image.open(tmp_path / 'all.png').width > 1.5 * Image.open(tmp_path / 'new' / 'one.png').width
 
 
+def test_a_long_legend_stays_in_the_picture():
+  figure = plotting._figure(1)
+  (axes,) = figure.axes
+  axes.plot([0, 1], [0, 1], label='dqn, ' + ', '.join(f'a_setting_{i} some_value' for i in range(20)))
+  axes.plot([0, 1], [0, 1], label='dqn, loss ' + 100 * 'a.b')
+  plotting._dress(axes, 'title', 'actor_steps')
+  figure.draw_without_rendering()
+  legend, inside = axes.get_legend().get_window_extent(), axes.get_window_extent()
+  assert inside.x0 <= legend.x0 and legend.x1 <= inside.x1
+
+
 def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(tmp_path):
   def make(name, seed, n_step=1, launch='inline'):
     return make_run(tmp_path / name, [(1, 1.0)], seed=seed, launch=launch, config={'n_step': n_step, 'gamma': 1})
@@ -106,6 +117,16 @@ def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(tmp_path)
       ['dqn, n_step 1', 'dqn, n_step 3'],
     ),
     ({'stack': 1}, {'stack': 4}, ['dqn, stack 1', 'dqn, stack 4']),
+    (
+      {'networks': 'Networks(sizes=(64), conv=True)', 'network_options': {'sizes': [64], 'conv': True}},
+      {'networks': 'Networks(sizes=(32), conv=True)', 'network_options': {'sizes': [32], 'conv': True}},
+      ['dqn, sizes [64]', 'dqn, sizes [32]'],
+    ),
+    (
+      {'networks': 'Networks(sizes=(64))', 'network_options': {'sizes': [64]}},
+      {'networks': 'Others(sizes=(64))', 'network_options': {'sizes': [64]}},
+      ['dqn, networks Networks', 'dqn, networks Others'],
+    ),
     ({'start': None}, {'start': 'runs/bc'}, ['dqn, start None', 'dqn, start runs/bc']),
     (
       {'evaluations': [{'name': 'evaluator', 'policy': 'evaluation'}]},

@@ -275,7 +275,7 @@ def build_evaluator(
       every=experiment.every(options.every, 20),
       budget=experiment.budget.steps,
       episodes=episodes,
-      max_episode_steps=options.max_episode_steps,
+      longest=options.longest,
       share=_share(experiment, options),
       observers=experiment.observers,
       camera=drawing.Camera() if options.animation else None,

@@ -201,6 +201,8 @@ class Display:
       facts['now'] = 'learning what is left, then evaluating and saving'
     if (recent := _recent_return(status)) is not None:
       facts['return'] = f'{recent:.2f}'
+    elif totals.get('actor_steps') and not totals.get('actor_episodes'):
+      facts['return'] = 'none, no episode has ended yet'
     for name, value in _noted(status, 'evaluation_return'):
       facts[_evaluation(name)] = f'{value:.2f}'
     playing_now = [

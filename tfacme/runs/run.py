@@ -8,24 +8,21 @@ import fcntl
 import glob
 import json
 import os
-import platform
 import secrets
 import sys
 import tempfile
-from importlib import metadata
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Union
 
-import cloudpickle
 import rich.console
 
-from tfacme import checkpoints, core, errors, experiments, importing, launching, loggers, seeds, specs
+from tfacme import checkpoints, errors, experiments, importing, launching, loggers, seeds, specs
 from tfacme.datasets import folder
 from tfacme.debugging import profiling, stepping
 from tfacme.environments import mujoco_settings
 from tfacme.graph import building, program
 from tfacme.launching import quiet
 from tfacme.replay import reverb_replay
-from tfacme.runs import display, exporting, memory, naming, reporting
+from tfacme.runs import describing, display, exporting, memory, pickles, reporting
 from tfacme.workers import counting, environment_loop, export, keeping, learning, playing
 
 _Listener = Callable[[Dict[str, Any]], None]
@@ -33,8 +30,6 @@ _Listener = Callable[[Dict[str, Any]], None]
 _DESCRIPTION = 'experiment.json'
 _ENVIRONMENT = 'environment.pkl'
 _EXPERIMENT = 'experiment.pkl'
-_LARGE = 1 << 24  # bytes; a data set that is larger when it is pickled is not kept in the run's folder
-_PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
 
 
 class Run:
@@ -80,7 +75,7 @@ class Run:
     environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]
     try:
       spec = specs.environment_spec(environments[0])
-      player = playing.Player('The evaluation', environments, spec, max_episode_steps)
+      player = playing.Player('The evaluation', environments, spec)
       return playing.play_all(player, policy.act, episodes, max_episode_steps)
     finally:
       environment_loop.close_all(environments)
@@ -124,7 +119,7 @@ class Run:
   def experiment(self) -> experiments.Experiment:
     """What was run; without a data set that is too large to be kept in the run's folder."""
     importing.search_current_folder()
-    return _unpickled(os.path.join(self.workdir, _EXPERIMENT), 'experiment')
+    return pickles.read(os.path.join(self.workdir, _EXPERIMENT), 'experiment')
 
   def learner(self, checkpoint: Optional[int] = None, dataset: Any = None) -> learning.Learner:
     """The learner as it was at a checkpoint: `learner.read()` is a batch, `learner.update(batch)` a learning step.
@@ -156,7 +151,7 @@ class Run:
     mujoco_settings.prepare()
     importing.search_current_folder()
     return specs.make_environment(
-      _unpickled(os.path.join(self.workdir, _ENVIRONMENT), 'environment'), seed, 'evaluator'
+      pickles.read(os.path.join(self.workdir, _ENVIRONMENT), 'environment'), seed, 'evaluator'
     )
 
   def export(self, path: str, format: str = 'savedmodel') -> None:  # noqa: A002 (so is it called)
@@ -202,9 +197,10 @@ def train(
   launching.check_debug(debug, launch)
   given = workdir or tempfile.mkdtemp(prefix='tfacme-')
   workdir = os.path.abspath(given)  # An environment may go to another folder.
-  description = describe(experiment, launch)
+  description = describing.describe(experiment, launch)
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
-  with stepped, _quiet(), _folder(workdir, description), _locked(workdir):
+  with stepped, _quiet(), _folder(workdir), _locked(workdir):
+    _check_same(workdir, description)
     checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
@@ -218,7 +214,7 @@ def train(
     graph = program.make_program(experiment, workdir, checkpoint, log, profiled)
     size = memory.check(graph, launch, experiment.layout.check_memory)
     _write_description(workdir, description, experiment)
-    had_begun = any(loggers.read(path) for path in _logs(workdir))
+    had_begun = _has_begun(workdir)
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
     if progress:
       print(*filter(None, [reporting.opening(description, given), size]), sep='\n', flush=True)
@@ -303,79 +299,12 @@ def load_policy(workdir: str, seed: int = 0) -> export.LoadedPolicy:
   return load_run(workdir).policy(seed)
 
 
-def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
-  """An experiment as plain values, with the versions of the packages."""
-  builder = experiment.builder
-  description = {
-    'agent': experiment.agent,
-    'config': _config(builder),
-    'builder': _builder(builder),
-    'environment': naming.name(experiment.environment),
-    'networks': naming.name(experiment.networks),
-    'network_options': _options(experiment.networks),
-    'stack': experiment.stack,
-    'seed': experiment.seed,
-    'dataset': None if experiment.dataset is None else naming.name(experiment.dataset),
-    'loggers': [naming.name(logger) for logger in experiment.loggers],
-    'observers': [naming.name(observer) for observer in experiment.observers],
-    'on_evaluation': None if experiment.on_evaluation is None else naming.name(experiment.on_evaluation),
-    'start': None if experiment.start is None else os.fspath(experiment.start),
-    'budget': {experiment.budget.unit: experiment.budget.steps},
-    'launch': launch,
-    **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'checkpointing', 'logging')},
-    'evaluations': [_describe_evaluation(evaluation) for evaluation in experiment.evaluations],
-    'command': sys.argv,
-    'versions': {
-      'python': platform.python_version(),
-      **{package: metadata.version(package) for package in _PACKAGES},
-    },
-  }
-  # What is infinite is a string there: JSON has no such number, and not every reader takes Python's.
-  return json.loads(json.dumps(description, default=naming.name), parse_constant=str)
-
-
-def _builder(builder: core.Builder) -> Dict[str, Any]:
-  """What a builder is made of beside its config, by the names of its fields."""
-  fields = {field.name: getattr(builder, field.name) for field in dataclasses.fields(builder)}
-  fields.pop('config', None)
-  return {'type': type(builder).__name__, **{name: _part(part) for name, part in fields.items()}}
-
-
-def _part(part: Any) -> Any:
-  """A field of a builder, which may be a builder itself: with its config then, if it has one."""
-  return {'config': _config(part), **_builder(part)} if isinstance(part, core.Builder) else part
-
-
-def _config(builder: core.Builder) -> Dict[str, Any]:
-  return core.describe(getattr(builder, 'config', None))
-
-
-def _options(networks: Any) -> Optional[Dict[str, Any]]:
-  """What networks are made with, for those who make such again; None if that can't be told."""
-  if not dataclasses.is_dataclass(networks) or isinstance(networks, type):
-    return None
-  return {field.name: _plain(getattr(networks, field.name)) for field in dataclasses.fields(networks)}
-
-
-def _plain(value: Any) -> Any:
-  """A value as JSON has it; what that has not is called by its name."""
-  if isinstance(value, (list, tuple)):
-    return [_plain(part) for part in value]
-  return value if value is None or isinstance(value, (bool, int, float, str)) else naming.name(value)
-
-
-def _describe_evaluation(evaluation: experiments.Evaluation) -> Dict[str, Any]:
-  environment = evaluation.environment
-  numbers = core.describe(dataclasses.replace(evaluation, environment=None))
-  return {**numbers, 'environment': None if environment is None else naming.name(environment)}
-
-
 @contextlib.contextmanager
-def _folder(workdir: str, description: Dict[str, Any]) -> Iterator[None]:
-  """Makes the run's folder, if it can be this run's; an error that is found later leaves no empty folder behind."""
+def _folder(workdir: str) -> Iterator[None]:
+  """Makes the run's folder, if it can be one; an error that is found later leaves no empty folder behind."""
   new = not os.path.exists(workdir)
   try:
-    _check_folder(workdir, description)
+    _check_folder(workdir)
     yield
   except errors.UserError:
     if new and os.path.isdir(workdir) and not os.listdir(workdir):
@@ -383,51 +312,30 @@ def _folder(workdir: str, description: Dict[str, Any]) -> Iterator[None]:
     raise
 
 
-def _check_folder(workdir: str, description: Dict[str, Any]) -> None:
+def _check_folder(workdir: str) -> None:
   if os.path.exists(workdir) and not os.path.isdir(workdir):
     raise errors.UserError(f'The work directory {workdir} is a file; give a folder.')
   with errors.writing('The work directory', workdir):
     os.makedirs(workdir, exist_ok=True)
     with tempfile.TemporaryFile(dir=workdir):
       pass
-  if not os.path.exists(os.path.join(workdir, _DESCRIPTION)):
-    if os.path.exists(os.path.join(workdir, folder.INFO)):
-      raise errors.UserError(f'The work directory {workdir} holds a data set; give a folder for the run.')
+  if not os.path.exists(os.path.join(workdir, _DESCRIPTION)) and os.path.exists(os.path.join(workdir, folder.INFO)):
+    raise errors.UserError(f'The work directory {workdir} holds a data set; give a folder for the run.')
+
+
+def _check_same(workdir: str, description: Dict[str, Any]) -> None:
+  """Whether the folder's run, if it has one, is this one; one that left nothing makes room for another."""
+  path = os.path.join(workdir, _DESCRIPTION)
+  if not os.path.exists(path):
     return
-  there = Run(workdir).description
-  before, now = experiments.identity(there), experiments.identity(description)
-  for key in now:
-    difference = _difference(key, before[key], now[key])
-    if difference:
-      name, old, new = difference
-      raise errors.UserError(
-        f'The work directory {workdir} holds another experiment, with {name} {_shorten(repr(old))} where this one has '
-        f'{_shorten(repr(new))}; give another folder.{_why(old, new, there["budget"] != description["budget"])}'
-      )
-
-
-def _why(old: Any, new: Any, extended: bool) -> str:
-  """What may be behind a difference that the user did not ask for: a page may compute where a schedule ends."""
-  if not (extended and _is_line(old) and _is_line(new) and old[:2] == new[:2]):
-    return ''
-  return " (The steps of the run differ too: a schedule that ends at a share of them, such as '100%', stays the same.)"
-
-
-def _is_line(value: Any) -> bool:
-  """Whether a plain value is a schedule with a start, an end and a length."""
-  return isinstance(value, list) and len(value) == 3 and all(isinstance(part, (int, float)) for part in value)
-
-
-def _difference(name: str, old: Any, new: Any) -> Optional[Tuple[str, Any, Any]]:
-  """The innermost name under which two nests of plain values differ, with both values; None if they are the same."""
-  if not (isinstance(old, dict) and isinstance(new, dict)):
-    return None if old == new else (name, old, new)
-  differences = (_difference(f'{name}.{key}', old.get(key), new.get(key)) for key in {**old, **new})
-  return next((difference for difference in differences if difference), None)
-
-
-def _shorten(text: str) -> str:
-  return text if len(text) < 200 else text[:200] + ' ...'
+  difference = describing.what_differs(Run(workdir).description, description)
+  if difference is None:
+    return
+  if not os.path.isdir(os.path.join(workdir, 'checkpoints')) and not _has_begun(workdir):
+    for left in (path, *_logs(workdir)):
+      os.remove(left)
+    return
+  raise errors.UserError(f'The work directory {workdir} holds another experiment, with {difference}')
 
 
 def _id(workdir: str) -> Optional[str]:
@@ -443,70 +351,14 @@ def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
 
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
-  _write_pickled(os.path.join(workdir, _ENVIRONMENT), _pickled(experiment.environment, 'What makes the environment'))
-  if experiment.dataset is not None and not _is_small(experiment.dataset):
+  pickles.write(os.path.join(workdir, _ENVIRONMENT), experiment.environment, 'What makes the environment')
+  if experiment.dataset is not None and not pickles.is_small(experiment.dataset):
     experiment = dataclasses.replace(experiment, dataset=None)
-  _write_pickled(os.path.join(workdir, _EXPERIMENT), _pickled(experiment, 'The experiment'))
+  pickles.write(os.path.join(workdir, _EXPERIMENT), experiment, 'The experiment')
   path = os.path.join(workdir, _DESCRIPTION)
   with open(path + '.partial', 'w', encoding='utf-8') as file:
     json.dump(description, file, indent=2)
   os.replace(path + '.partial', path)
-
-
-def _is_small(part: Any) -> bool:
-  """Whether something is little when it is pickled; of what is large, no more is pickled than shows that."""
-  try:
-    cloudpickle.dump(part, _Scales())
-  except _LargeError:
-    return False
-  except Exception:  # What can't be pickled is told of where it is to be kept.
-    return True
-  return True
-
-
-class _LargeError(Exception):
-  """More was written than is small."""
-
-
-class _Scales:
-  """A file that weighs what is written into it, and keeps none of it."""
-
-  def __init__(self):
-    self._bytes = 0
-
-  def write(self, data: Any) -> None:
-    """Weighs it."""
-    self._bytes += memoryview(data).nbytes
-    if self._bytes > _LARGE:
-      raise _LargeError()
-
-
-def _pickled(part: Any, what: str) -> bytes:
-  try:
-    return cloudpickle.dumps(part)
-  except Exception as error:
-    raise errors.UserError(
-      f'{what} can not be pickled: {error}; keep open files, locks and generators out of it.'
-    ) from error
-
-
-def _write_pickled(path: str, packed: bytes) -> None:
-  with open(path + '.partial', 'wb') as file:
-    file.write(packed)
-  os.replace(path + '.partial', path)
-
-
-def _unpickled(path: str, what: str) -> Any:
-  """What a run has written into a file."""
-  with open(path, 'rb') as file:
-    packed = file.read()
-  try:
-    return cloudpickle.loads(packed)
-  except ModuleNotFoundError as error:
-    raise errors.UserError(
-      f'The {what} of {os.path.dirname(path)} is from the module {error.name!r}, which can not be found; run in its '
-      'folder, or install its package.'
-    ) from error
 
 
 def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
@@ -536,6 +388,11 @@ def _cut_log(path: str, limits: Mapping[str, int], counts: Mapping[str, int]) ->
   for count, limit in limits.items():
     if count in columns:  # What an agent's own node logs may have none; then it stays.
       loggers.keep_until(path, count, limit)
+
+
+def _has_begun(workdir: str) -> bool:
+  """Whether a log has a row."""
+  return any(loggers.read(path) for path in _logs(workdir))
 
 
 def _logs(workdir: str) -> Sequence[str]:

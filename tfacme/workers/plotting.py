@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import textwrap
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -21,6 +22,7 @@ _EVALUATED = ('policy', 'environment')  # of the evaluation that is drawn
 _GRID_POINTS = 200
 _RESAMPLES = 2000
 _SMOOTHED_EPISODES = 20
+_LABEL = 72  # characters of a line of the legend, which fit into the axes
 
 
 class _Curve(NamedTuple):
@@ -157,6 +159,10 @@ def _settings(description: Dict[str, Any]) -> Dict[str, str]:
   for name, value in experiments.identity(description).items():
     if name not in _NO_SETTINGS:
       add(name, value)
+  options = description.get('network_options')
+  if options is not None:  # What of them differs says more than all that the networks are made with.
+    flat['networks'] = flat['networks'].partition('(')[0]
+    add('networks', options)
   for name in _SPREAD:
     add(name, description.get(name))
   for name in _EVALUATED:
@@ -259,7 +265,8 @@ def _dress(axes: Any, title: str, unit: str) -> None:
   axes.set_axisbelow(True)
   for side in ('top', 'right'):
     axes.spines[side].set_visible(False)
-  axes.legend(frameon=False, fontsize=9)
+  handles, labels = axes.get_legend_handles_labels()
+  axes.legend(handles, [textwrap.fill(label, _LABEL) for label in labels], frameon=False, fontsize=9)
 
 
 def _save(figure: Any, out: str) -> None:
