@@ -170,11 +170,11 @@ def test_evaluations_that_do_not_go_together_are_refused(evaluation, says):
     experiment(evaluation=evaluation)
 
 
-def test_an_episode_is_no_longer_than_the_run_unless_that_is_short_or_the_limit_is_given():
-  acted = [1, 999, 1001, 26_999, 10**7]
-  assert [tfacme.Evaluation().longest(steps) for steps in acted] == [1000, 1000, 1001, 26_999, 27_000]
-  assert [tfacme.Evaluation(max_episode_steps=7).longest(steps) for steps in acted] == [7] * 5
-  assert tfacme.Evaluation().longest(0) == 27_000  # Nothing acts in a run from recorded data.
+def test_an_episode_is_at_most_a_twentieth_of_the_run_unless_the_limit_is_given():
+  budgets = [tfacme.Budget(actor_steps=steps) for steps in (1, 20_000, 20_040, 539_980, 10**7)]
+  budgets.append(tfacme.Budget(learner_steps=100))
+  assert [tfacme.Evaluation().longest(budget) for budget in budgets] == [1000, 1000, 1002, 26_999, 27_000, 27_000]
+  assert [tfacme.Evaluation(max_episode_steps=7).longest(budget) for budget in budgets] == [7] * 6
 
 
 def test_a_policy_that_is_none_is_refused():

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 MAX_EPISODE_STEPS = 27_000  # of an episode that is played to look at a policy, unless told otherwise
-_FEWEST_EPISODE_STEPS = 1_000  # as many are played even where a run has taken fewer: those of MuJoCo and of dm_control
+_FEWEST_EPISODE_STEPS = 1_000  # as many are played however short a run is: those of MuJoCo and of dm_control
+_EPISODE_SHARE = 20  # of a run, that an episode of its evaluations is at most
 _NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'  # of a node and its log
 _NODES = r'counter|replay|learner|saver|actor(-\d+)?'  # of every run
 # Of what `experiment.json` says, all that makes a run the one that it is, but for the unit of its budget.
@@ -126,8 +127,8 @@ class Evaluation:
     environments: how many of them are played at once, with one call of the policy for all.
     max_episode_steps: steps after which an episode is cut off, with a warning; the column `episodes_cut` counts those.
       None is 27,000, half an hour of Atari at four frames a step, the longest episode of the usual benchmarks (van
-      Hasselt et al. 2016); and before actors have taken as many steps, those that they have taken, or 1,000 if these
-      are more: a policy that has just begun to learn may never end an episode.
+      Hasselt et al. 2016); but in a run with actors a twentieth of their steps if that is less, and 1,000 at least: a
+      policy that has just begun to learn may never end an episode.
     name: of its node and its log, `logs/NAME.csv`.
     environment: makes its environment from a seed; None is the experiment's. It has to have the same observations and
       actions.
@@ -159,11 +160,12 @@ class Evaluation:
     if self.episodes is not None:
       errors.count('evaluation.episodes', self.episodes)
 
-  def longest(self, acted: int) -> int:
-    """Steps at which an episode is cut off after so many steps of actors, which are 0 in a run from recorded data."""
+  def longest(self, budget: Budget) -> int:
+    """Steps at which an episode is cut off in a run of a budget: the same in all its evaluations."""
     if self.max_episode_steps is not None:
       return self.max_episode_steps
-    return min(MAX_EPISODE_STEPS, max(_FEWEST_EPISODE_STEPS, acted)) if acted else MAX_EPISODE_STEPS
+    share = MAX_EPISODE_STEPS if budget.actor_steps is None else budget.actor_steps // _EPISODE_SHARE
+    return min(MAX_EPISODE_STEPS, max(_FEWEST_EPISODE_STEPS, share))
 
 
 @dataclasses.dataclass(frozen=True)

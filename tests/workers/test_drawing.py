@@ -10,7 +10,7 @@ from tfacme.workers import drawing, playing
 
 
 def _play(player, episodes):
-  *_, result = player.play(lambda observation, first: np.ones(len(first), np.int32), episodes, 100)
+  *_, result = player.play(lambda observation, first: np.ones(len(first), np.int32), episodes)
   return result
 
 
@@ -18,7 +18,7 @@ def test_a_camera_draws_the_first_episode_of_each_evaluation():
   environments = [test_watching.Rendered(test_watching.board) for _ in range(2)]
   camera = drawing.Camera()
   spec = specs.environment_spec(environments[0])
-  player = playing.Player('evaluator', environments, spec, first=[camera])
+  player = playing.Player('evaluator', environments, spec, 100, first=[camera])
   for _ in range(2):
     camera.begin()
     assert _play(player, 4).observed == {}

@@ -80,7 +80,7 @@ def make(
   every=100,
   budget=1000,
   unit='actor_steps',
-  longest=lambda acted: 1000,
+  max_steps=1000,
   makers=(),
   saved=None,
 ):
@@ -102,7 +102,7 @@ def make(
       every=every,
       budget=budget,
       episodes=episodes,
-      longest=longest,
+      max_episode_steps=max_steps,
       share=share,
       observers=makers,
       clock=Clock(),
@@ -210,19 +210,11 @@ def test_long_episodes_wait_until_five_fit_in_the_share():
 
 
 def test_where_no_episode_has_ended_there_is_only_the_last_evaluation():
-  _, rows, come_to = make(Rewarding(10**9), share=0.25, longest=lambda acted: 30)
+  _, rows, come_to = make(Rewarding(10**9), share=0.25, max_steps=30)
   for steps in range(0, 1001, 50):
     come_to(steps)
   assert _at(rows) == [1000]
   assert (rows[0]['episodes_cut'], rows[0]['episode_length']) == (20, 30.0)
-
-
-def test_episodes_may_become_longer_as_the_run_does():
-  _, rows, come_to = make(Rewarding(10**9), episodes=2, every=250, longest=lambda acted: acted // 10)
-  for steps in range(0, 1001, 250):
-    come_to(steps)
-  assert [row['episode_length'] for row in rows] == [25.0, 50.0, 75.0, 100.0]
-  assert [row['episodes_cut'] for row in rows] == [2] * 4
 
 
 def test_many_short_episodes_are_no_more_than_the_last_ones():
@@ -268,7 +260,7 @@ def test_the_time_that_it_plays_in_the_thread_of_others_is_known_to_them():
 
 def test_it_tells_how_far_it_is_and_what_it_cut_off(monkeypatch):
   monkeypatch.setattr(evaluation.playing, '_PIECE_SECONDS', -1.0)
-  evaluator, _, come_to = make(Rewarding(40), episodes=2, every=0, longest=lambda acted: 30)
+  evaluator, _, come_to = make(Rewarding(40), episodes=2, every=0, max_steps=30)
   evaluator.tally.counter.report('actor-0', {'actor_steps': 1000}, finished=True)
   assert evaluator.step(0.0) is core.Progress.PART
   note = evaluator.tally.counter.status()['notes']['evaluator']['evaluating']

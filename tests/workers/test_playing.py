@@ -37,8 +37,8 @@ class Count(dm_env.Environment):
 
 
 def play(environments, episodes, max_steps=100, makers=(), act=None):
-  player = playing.Player('judge', environments, specs.environment_spec(environments[0]), makers)
-  *_, result = player.play(act or (lambda observation, first: first.astype(np.int32)), episodes, max_steps)
+  player = playing.Player('judge', environments, specs.environment_spec(environments[0]), max_steps, makers)
+  *_, result = player.play(act or (lambda observation, first: first.astype(np.int32)), episodes)
   return result
 
 
@@ -103,8 +103,8 @@ class Clock:
 def test_news_come_while_it_plays(monkeypatch):
   monkeypatch.setattr(playing.time, 'monotonic', Clock())
   environments = [Count([3, 30]), Count([20])]
-  player = playing.Player('judge', environments, specs.environment_spec(environments[0]))
-  *news, _ = player.play(lambda observation, first: first.astype(np.int32), 3, 100)
+  player = playing.Player('judge', environments, specs.environment_spec(environments[0]), 100)
+  *news, _ = player.play(lambda observation, first: first.astype(np.int32), 3)
   assert [(n.episodes, n.steps) for n in news[:4]] == [(0, 1), (0, 2), (1, 3), (1, 4)]
   assert [(n.episodes, n.steps) for n in news[18:21]] == [(1, 19), (2, 17), (2, 18)]  # the other one, since its start
   assert news[17].seconds > news[16].seconds > 10
@@ -113,7 +113,7 @@ def test_news_come_while_it_plays(monkeypatch):
 def test_a_long_episode_is_told_once(monkeypatch, caplog):
   monkeypatch.setattr(playing.time, 'monotonic', Clock())
   environments = [Count([3, 30]), Count([20])]
-  player = playing.Player('judge', environments, specs.environment_spec(environments[0]))
+  player = playing.Player('judge', environments, specs.environment_spec(environments[0]), 25)
   result = playing.play_all(player, lambda observation, first: first.astype(np.int32), 3, 25)
   assert result.lengths.tolist() == [3, 25, 20]
   long, cut = [record.getMessage() for record in caplog.records]

@@ -275,7 +275,7 @@ def build_evaluator(
       every=experiment.every(options.every, 20),
       budget=experiment.budget.steps,
       episodes=episodes,
-      longest=options.longest,
+      max_episode_steps=options.longest(experiment.budget),
       share=_share(experiment, options),
       observers=experiment.observers,
       camera=drawing.Camera() if options.animation else None,

@@ -75,7 +75,7 @@ class Run:
     environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]
     try:
       spec = specs.environment_spec(environments[0])
-      player = playing.Player('The evaluation', environments, spec)
+      player = playing.Player('The evaluation', environments, spec, max_episode_steps)
       return playing.play_all(player, policy.act, episodes, max_episode_steps)
     finally:
       environment_loop.close_all(environments)

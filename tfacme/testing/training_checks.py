@@ -47,7 +47,7 @@ def _learned(experiment: experiments.Experiment, folder: str) -> findings.Findin
 
 
 def _exported(experiment: experiments.Experiment, run: tfacme.Run) -> findings.Finding:
-  limit = experiment.evaluations[0].longest(0)
+  limit = experiment.evaluations[0].longest(experiment.budget)
   try:
     result = run.evaluate(1, max_episode_steps=limit)
     checks.check_actions(run)

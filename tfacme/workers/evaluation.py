@@ -41,7 +41,7 @@ class EvaluatorParts:
     every: steps between evaluations; 0 is only the last.
     budget: steps of the run.
     episodes: of each evaluation.
-    longest: the steps at which an episode is cut off, after so many steps of actors.
+    max_episode_steps: at which an episode is cut off.
     share: of the steps of the run, in environment steps, that the evaluations before the last one take at most: they
       have fewer episodes where these are long, and wait until five fit. None is no limit.
     observers: make more columns for the log, the means over the episodes.
@@ -64,7 +64,7 @@ class EvaluatorParts:
   every: int
   budget: int
   episodes: int
-  longest: Callable[[int], int]
+  max_episode_steps: int
   share: Optional[float] = None
   observers: Sequence[Callable[[], Any]] = ()
   camera: Optional[drawing.Camera] = None
@@ -89,12 +89,14 @@ class Evaluator:
     self._done = False
     self._environments = list(parts.environments)
     alone = [] if parts.camera is None else [parts.camera]
-    self._player = playing.Player(parts.name, self._environments, parts.spec, parts.observers, alone)
+    self._player = playing.Player(
+      parts.name, self._environments, parts.spec, parts.max_episode_steps, parts.observers, alone
+    )
     self._playing: Optional[Iterator[Union[playing.Playing, playing.Result]]] = None
     self._is_last = False  # whether what it plays is on the final variables
     self._ends = False  # whether it has ended the run: then only the last one is left to play
     self._started = (0.0, 0, 0)  # seconds, actor steps, steps of the run
-    self._episodes = self._max_steps = 0  # of what it plays
+    self._episodes = 0  # of what it plays
     self.tally.join(['evaluator_episodes', 'evaluator_steps', _BEGUN, _DUE, _LAST_EPISODES, _LAST_STEPS])
     self._next = self._after(self.tally.counts[_DUE])
 
@@ -171,12 +173,12 @@ class Evaluator:
 
     if parts.camera is not None:
       parts.camera.begin()
-    self._max_steps = parts.longest(self._started[1])
-    self._playing = self._player.play(act, self._episodes, self._max_steps)
+    self._playing = self._player.play(act, self._episodes)
 
   def _tell(self, news: playing.Playing) -> None:
     """Reports its progress to displays."""
-    self.tally.notes['evaluating'] = {**news._asdict(), 'of': self._episodes, 'max_steps': self._max_steps}
+    parts = self._parts
+    self.tally.notes['evaluating'] = {**news._asdict(), 'of': self._episodes, 'max_steps': parts.max_episode_steps}
     self.tally.report()
 
   def _log(self, result: playing.Result) -> None:
@@ -204,7 +206,7 @@ class Evaluator:
       loggers.write_image(parts.logger, 'episode', parts.camera.images(), self._started[1] or row['learner_steps'])
     self.tally.notes.update(evaluating=None, evaluation_return=result.mean, evaluation_cut=None)
     if result.episodes_cut:
-      cut = playing.cut_episodes(result.episodes_cut, result.episodes, self._max_steps)
+      cut = playing.cut_episodes(result.episodes_cut, result.episodes, parts.max_episode_steps)
       self.tally.notes['evaluation_cut'] = (
         f'{self.name} after {self._started[1] or row["learner_steps"]:,} steps: {cut}'
       )

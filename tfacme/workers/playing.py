@@ -90,6 +90,7 @@ class Player:
     name: str,
     environments: Sequence[dm_env.Environment],
     spec: specs.EnvironmentSpec,
+    max_steps: int,
     observers: Sequence[Callable[[], Any]] = (),
     first: Sequence[Any] = (),
   ):
@@ -99,21 +100,22 @@ class Player:
       name: who plays, for errors.
       environments: N of them; the caller closes them.
       spec: of the environments.
+      max_steps: at which an episode is cut off.
       observers: make observers (see `tfacme.observers`), one of each for each environment.
       first: observers of the first environment alone.
     """
     self._name = name
     self._environments = environments
+    self._max_steps = max_steps
     self._spec = spec
     slots = len(environments)
     self._observation = tree.map_structure(lambda s: np.zeros((slots, *s.shape), s.dtype), spec.observations)
     self._intake = timesteps.Intake(spec, tree.flatten(self._observation), self._where)
     self._observers = [[make() for make in observers] for _ in range(slots)]
     self._observers[0].extend(first)
-    self._max_steps = 0  # at which an episode is cut off
     self._now: List[_Episode] = []  # of each environment, the episode in progress
 
-  def play(self, act: Act, episodes: int, max_steps: int) -> Iterator[Union[Playing, Result]]:
+  def play(self, act: Act, episodes: int) -> Iterator[Union[Playing, Result]]:
     """Plays, and yields now and then, so that the caller can be interrupted.
 
     How many episodes each environment plays is fixed before: to take the first ones that end would favour short ones.
@@ -121,13 +123,11 @@ class Player:
     Args:
       act: chooses the actions.
       episodes: how many in all.
-      max_steps: at which an episode is cut off.
 
     Yields:
       How far it is, and the result last.
     """
     slots = len(self._environments)
-    self._max_steps = max_steps
     left = [len(range(slot, episodes, slots)) for slot in range(slots)]
     ended: List[List[_Episode]] = [[] for _ in range(slots)]
     self._now = [self._begin(slot) for slot in range(slots)]
@@ -200,7 +200,7 @@ class Player:
 def play_all(player: Player, act: Act, episodes: int, max_steps: int) -> Result:
   """Plays episodes to their end, outside of a run; warns of long ones, and of those that were cut off."""
   limit = Limit(max_steps)
-  for news in player.play(act, episodes, max_steps):
+  for news in player.play(act, episodes):
     if isinstance(news, Result):
       limit.close(news.episodes_cut, news.episodes)
       return news
