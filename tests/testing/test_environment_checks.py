@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import types
 
 import dm_env
 import numpy as np
@@ -15,6 +16,7 @@ from tests import pages
 from tests.testing import broken
 from tfacme import environments, errors, testing
 from tfacme.agents import registry
+from tfacme.testing import environment_checks, probing, surroundings
 
 _TWELVE = [
   (broken.Reusing, 'warning', 'observations', 'gives the same array again'),
@@ -51,8 +53,9 @@ _MORE = [
 
 
 @pytest.fixture(autouse=True)
-def _tidy():
-  """Whatever these environments leave behind is taken away."""
+def _tidy(monkeypatch):
+  """Whatever these environments leave behind is taken away; and is waited for only a moment."""
+  monkeypatch.setattr(surroundings, '_LINGER_SECONDS', 0.2)
   broken.Threading.stop.clear()
   yield
   broken.Threading.stop.set()
@@ -69,7 +72,7 @@ def _wrong(found):
 @pytest.mark.parametrize('make, mark, name, text', [*_TWELVE, *_MORE], ids=lambda value: getattr(value, '__name__', ''))
 def test_a_fault_is_named(make, mark, name, text, capfd):
   folder = os.getcwd()
-  steps = 60 if make is broken.Slow else 1_000
+  steps = 20 if make is broken.Slow else 1_000
   (finding,) = _wrong(testing.check_environment(make, seed=1, steps=steps))
   assert (finding.mark, finding.name) == (mark, name)
   assert re.search(text, finding.text), finding.text
@@ -113,6 +116,40 @@ def test_one_with_a_mask_and_a_nest_of_actions():
       return {'place': super().observation_spec(), 'action_mask': specs.BoundedArray((2,), bool, False, True)}
 
   assert not _wrong(testing.check_environment(Masked))
+
+
+def test_a_slow_one_is_looked_at_for_about_a_minute(monkeypatch):
+  now = [0.0]
+  for module in (environment_checks, probing):
+    monkeypatch.setattr(module, 'time', types.SimpleNamespace(perf_counter=lambda: now[0]))
+
+  class Glacial(broken.Endless):
+    """Takes a second for each call, and its episodes do not end."""
+
+    def step(self, action):
+      now[0] += 1.0
+      return super().step(action)
+
+  lines = []
+  found = {finding.name: finding for finding in testing.check_environment(Glacial, tell=lines.append)}
+  assert now[0] < 75
+  assert found['calls'].text == 'It was played for 10 steps, of 1,000: more take too long here; 1 resets.'
+  assert found['seeds'].mark == found['resets'].mark == found['observations'].mark == 'fine'
+  assert found['time'].milliseconds['step'] == 1000
+  assert [line.split(' by now')[0][-4:] for line in lines] == [' 5 s', '10 s', '20 s', '40 s']
+
+
+def test_an_episode_that_is_cut_off_by_the_last_step_is_no_other_one():
+  class Even(broken.SameSeed):
+    """Whose episodes are all the same, and none of which ends where the comparison does."""
+
+    def reset(self):
+      timestep = super().reset()
+      self._place[:], self._left = 0.5, 7
+      return timestep._replace(observation=self.observe())
+
+  (finding,) = [each for each in testing.check_environment(Even, steps=20) if each.name == 'seeds']
+  assert finding.mark == 'fine' and 'It draws nothing' in finding.text
 
 
 def test_by_its_id_it_is_named_too():

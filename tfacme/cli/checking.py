@@ -67,7 +67,7 @@ def run(arguments: Sequence[str]) -> None:
   errors.count('--steps', options.steps)
   errors.count('--seed', options.seed, low=0)
   factory = environments.factory(options.env, options.environment)
-  found = testing.check_environment(factory, options.seed, _ALONE * options.steps)
+  found = testing.check_environment(factory, options.seed, _ALONE * options.steps, _tell)
   healthy = not _count(found, 'fault')
   if healthy:
     if sys.stderr.isatty():  # What a program reads of this command is its result alone.
@@ -80,6 +80,11 @@ def run(arguments: Sequence[str]) -> None:
     _show(found, '' if healthy else f'; {agent} was not run: mend the environment first')
   if _count(found, 'fault'):
     raise SystemExit(1)
+
+
+def _tell(line: str) -> None:
+  """Says how far a check is: on standard error, since standard output has the result alone."""
+  print(line, file=sys.stderr, flush=True)
 
 
 def _quick_config(agent: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
@@ -38,8 +39,18 @@ class Probe:
     outside: the first number beyond the bounds of its spec within an episode, where a run does not look, as a sentence.
   """
 
-  def __init__(self, make: Callable[..., dm_env.Environment], seed: int):
+  def __init__(
+    self, make: Callable[..., dm_env.Environment], seed: int, called: Callable[[Probe], None] = lambda probe: None
+  ):
+    """Makes the environment.
+
+    Args:
+      make: takes a seed, and a role if it has such a parameter.
+      seed: of the environment.
+      called: is called after each call of the environment.
+    """
     self.steps = 0
+    self._called = called
     self.seconds: Dict[str, List[float]] = {'make': [], 'reset': [], 'step': [], 'close': []}
     self.outside: Optional[str] = None
     with self._calling('made', 'make'):
@@ -120,6 +131,7 @@ class Probe:
       raise Broken(name, f'{self._where}: {what}() raised {mistakes.describe(error)}.') from error
     finally:
       self.seconds.setdefault(what, []).append(time.perf_counter() - begun)
+      self._called(self)
 
   def _check_finite(self) -> None:
     for leaf in self._floats:
@@ -137,6 +149,25 @@ class Probe:
       self.outside = (
         f'{self._where}: the reward is {timestep.reward}, and its spec says {low} to {high}; fix one or the other.'
       )
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+  """What is examined.
+
+  Attributes:
+    make: makes the environment; see `Probe`.
+    seed: of the environment.
+    called: is called after each call of each one that is made.
+  """
+
+  make: Callable[..., dm_env.Environment]
+  seed: int
+  called: Callable[[Probe], None]
+
+  def probe(self, other: int = 0) -> Probe:
+    """A new one, of another seed if that is not 0."""
+    return Probe(self.make, self.seed + other, self.called)
 
 
 @contextlib.contextmanager
