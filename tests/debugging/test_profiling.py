@@ -13,7 +13,7 @@ import rich.console
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 import tfacme
-from tfacme import core, environments
+from tfacme import core, environments, errors
 from tfacme.agents import dqn
 from tfacme.debugging import profiling, traces
 
@@ -80,9 +80,10 @@ def test_the_time_of_a_worker_is_told_by_its_parts(clock, tmp_path):
   worker = _run(profile.make('role', lambda clock: Worker(clock), clock=clock))
   assert worker.closed and worker.source.other == 'other'
   (lane,) = profiling.lanes(str(tmp_path))
-  # Six steps: three are blocked for a second each; three read for one, learn for three and take one more.
+  # Six steps: three are blocked for a second each; three read for one, learn for three and take one more. Time that was
+  # waited for data is no call of what reads them.
   assert (lane.names, lane.seconds, lane.steps, lane.unit) == (['learner'], 18.0, 3, 'learning step')
-  assert lane.parts == {'reading': (3.0, 6), 'learning': (9.0, 3), 'waiting': (3.0, 0), 'rest': (3.0, 0)}
+  assert lane.parts == {'reading': (3, 3, 1), 'learning': (9, 3, 3), 'waiting': (3, 0, 0), 'rest': (3, 0, 0)}
 
 
 class Whole:
@@ -111,8 +112,15 @@ def test_workers_of_one_thread_are_told_together(clock, tmp_path):
     clock.now += 1.0  # between two steps
   (lane,) = profiling.lanes(str(tmp_path))
   assert sorted(lane.names) == ['evaluator', 'learner', 'saver'] and lane.seconds == 18 + 4 + 4 + 2
-  assert lane.parts['evaluation'] == lane.parts['checkpoints'] == (4.0, 2)
-  assert lane.parts['rest'][0] == 3 + 3 + 2  # a blocked worker's too: others run meanwhile
+  assert lane.parts['evaluation'] == lane.parts['checkpoints'] == (4, 2, 2)
+  assert lane.parts['rest'].seconds == 3 + 3 + 2  # a blocked worker's too: others run meanwhile
+
+
+def test_what_a_later_step_takes_does_not_include_what_is_compiled_in_the_first():
+  part = profiling.Part(seconds=9.0, calls=5, first=5.0)
+  assert part.per(5) == 1.0
+  assert part.per(10) == 0.5  # Each call is for two slots.
+  assert profiling.Part(5.0, calls=1, first=5.0).per(1) == profiling.Part(5.0).per(1) == 5.0
 
 
 def test_what_is_no_worker_stays_as_it_is(tmp_path):
@@ -172,8 +180,8 @@ def test_a_run_leaves_a_table_and_a_trace(engine, tmp_path, capsys):
   assert {'evaluation', 'checkpoints', 'rest'} <= parts
   assert len(lanes) == (1 if engine == 'inline' else 4)
   for lane in lanes:
-    assert sum(seconds for seconds, _ in lane.parts.values()) == pytest.approx(lane.seconds)
-    assert all(seconds >= 0 for seconds, _ in lane.parts.values())
+    assert sum(part.seconds for part in lane.parts.values()) == pytest.approx(lane.seconds)
+    assert all(part.seconds >= 0 for part in lane.parts.values())
   (path,) = traces.find(str(tmp_path / 'profile'))
   names = _names(path)
   assert {'learner', 'learning', 'reading batches'} <= names and any('MatMul' in name for name in names)
@@ -195,6 +203,11 @@ def test_each_process_leaves_a_trace(tmp_path):
 def test_a_run_that_is_too_short_says_so(tmp_path, capsys):
   tfacme.train(_experiment(60), str(tmp_path), profile=True)
   assert 'There is no trace: no node has taken 20 steps' in capsys.readouterr().out
+  tfacme.train(_experiment(90), str(tmp_path), profile='times')
+  shown = capsys.readouterr().out
+  assert 'Where the time went' in shown and 'trace' not in shown
+  with pytest.raises(errors.UserError, match="profile is 'time': give True, False or 'times'"):
+    tfacme.train(_experiment(90), str(tmp_path), profile='time')
 
 
 def test_it_is_no_part_of_what_a_run_is(tmp_path):

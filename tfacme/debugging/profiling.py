@@ -14,12 +14,15 @@ import os
 import shutil
 import threading
 import time
-from typing import Any, Callable, ClassVar, Dict, Iterator, List, Optional
+from typing import Any, Callable, ClassVar, Dict, Iterator, List, NamedTuple, Optional, Union
 
 import tensorflow as tf
+from typing_extensions import Literal
 
-from tfacme import core
+from tfacme import core, errors
 from tfacme.debugging import traces
+
+Kind = Union[bool, Literal['times']]
 
 FOLDER = 'profile'  # in a run's folder
 WARM_UP, TRACED = 20, 300  # steps of a node before its trace begins, and in it
@@ -35,10 +38,12 @@ class Profile:
     folder: where each node leaves its times, `NODE.json`, and TensorFlow its trace.
     apart: whether each node has a process of its own, and so a trace of its own, in a folder of its name; else the
       learner's steps say from when to when the whole process is traced.
+    traced: whether there are traces at all, which make everything slower meanwhile.
   """
 
   folder: str
   apart: bool
+  traced: bool = True
 
   def prepare(self) -> None:
     """Makes the folder, without what an earlier run has left there."""
@@ -50,10 +55,26 @@ class Profile:
     made = factory(**links)
     if hasattr(made, 'step'):
       trace = None
-      if self.apart or role == 'learner':
+      if self.traced and (self.apart or role == 'learner'):
         trace = _Trace(os.path.join(self.folder, made.name) if self.apart else self.folder)
       Watch(os.path.join(self.folder, f'{made.name}.json'), made, role, trace)
     return made
+
+
+def of_run(workdir: str, kind: Kind, apart: bool) -> Optional[Profile]:
+  """How a run is profiled in its folder; None if it is not.
+
+  Args:
+    workdir: its folder.
+    kind: True is with a trace, 'times' without.
+    apart: see `Profile`.
+
+  Raises:
+    UserError: it is no such kind.
+  """
+  if kind not in (False, True, 'times'):
+    raise errors.UserError(f"profile is {kind!r}: give True, False or 'times'.")
+  return Profile(os.path.join(workdir, FOLDER), apart, traced=kind is True) if kind else None
 
 
 class Watch:
@@ -72,7 +93,7 @@ class Watch:
       trace: that is made while it works.
     """
     self._path, self._name, self._trace = path, worker.name, trace
-    self._parts: Dict[str, List[float]] = {}  # seconds, and how often
+    self._parts: Dict[str, List[float]] = {}  # seconds, how often, and the seconds of the first time
     self._whole: Optional[str] = None
     self._begun = self._ended = self._waiting = self._tracing = 0.0
     self._lane = ''
@@ -81,12 +102,12 @@ class Watch:
       worker.measured(self)  # type: ignore[attr-defined]
     else:
       self._whole = _WHOLE.get(role, role)
-      self._parts[self._whole] = [0.0, 0]
+      self._parts[self._whole] = [0.0, 0, 0.0]
     worker.step, worker.close = self.step, self.close  # type: ignore[method-assign]
 
   def timed(self, part: str, function: Callable[..., Any]) -> Callable[..., Any]:
     """A function, whose time is that of a part."""
-    spent = self._parts.setdefault(part, [0.0, 0])
+    spent = self._parts.setdefault(part, [0.0, 0, 0.0])
 
     def call(*arguments: Any, **keywords: Any) -> Any:
       begun = time.perf_counter()
@@ -94,8 +115,7 @@ class Watch:
         with self._annotated(part):
           return function(*arguments, **keywords)
       finally:
-        spent[0] += time.perf_counter() - begun
-        spent[1] += 1
+        _spend(spent, time.perf_counter() - begun)
 
     return call
 
@@ -110,7 +130,7 @@ class Watch:
 
   def step(self, wait: float) -> core.Outcome:
     """The worker's step."""
-    begun, before = time.perf_counter(), [spent[0] for spent in self._parts.values()]
+    begun, before = time.perf_counter(), [list(spent) for spent in self._parts.values()]
     if not self._begun:
       self._begun, self._lane = begun, f'{os.getpid()}:{threading.get_ident()}'
     with self._annotated(self._name):
@@ -118,12 +138,11 @@ class Watch:
     self._ended = time.perf_counter()
     if isinstance(outcome, core.Blocked):
       self._waiting += self._ended - begun
-      for spent, seconds in zip(self._parts.values(), before):  # It has waited in one of them.
-        spent[0] = seconds
+      for spent, earlier in zip(self._parts.values(), before):  # It has waited in one of them.
+        spent[:] = earlier
       return outcome
     if self._whole is not None:
-      self._parts[self._whole][0] += self._ended - begun
-      self._parts[self._whole][1] += 1
+      _spend(self._parts[self._whole], self._ended - begun)
     self._advance(outcome is core.Progress.DONE)
     if outcome is core.Progress.DONE:
       self._leave()
@@ -168,6 +187,14 @@ class Watch:
     os.replace(self._path + '.partial', self._path)
 
 
+def _spend(spent: List[float], seconds: float) -> None:
+  """Adds a call to a part's seconds, calls and seconds of the first one."""
+  if not spent[1]:
+    spent[2] = seconds
+  spent[0] += seconds
+  spent[1] += 1
+
+
 class _Stand:
   """Stands for a thing, with other functions in the place of some of its methods."""
 
@@ -206,6 +233,20 @@ class _Trace:
         self.runs = _Trace.made_here = True
 
 
+class Part(NamedTuple):
+  """What the time of a thread was spent on."""
+
+  seconds: float
+  calls: int = 0  # 0 if they are not counted
+  first: float = 0.0  # of `seconds`, those of the first call of each node, in which much is compiled
+
+  def per(self, steps: int) -> float:
+    """Seconds of each of so many steps, without the first call if there are more."""
+    if self.calls < 2:
+      return self.seconds / steps
+    return (self.seconds - self.first) * self.calls / ((self.calls - 1) * steps)
+
+
 @dataclasses.dataclass(frozen=True)
 class Lane:
   """What ran in one thread.
@@ -213,14 +254,14 @@ class Lane:
   Attributes:
     names: of its nodes.
     seconds: from the first step of one of them to the end of the last, without those that the trace took.
-    parts: {part: (seconds, how often)}; what is left of the time is the part 'rest', which is not counted.
+    parts: by their names; what is left of the time is the part 'rest'.
     steps: of environments, or else of the learner; None of what takes neither.
     unit: what these are.
   """
 
   names: List[str]
   seconds: float
-  parts: Dict[str, Any]
+  parts: Dict[str, Part]
   steps: Optional[int]
   unit: str
 
@@ -239,18 +280,17 @@ def lanes(folder: str) -> List[Lane]:
 def _lane(nodes: List[Dict[str, Any]]) -> Lane:
   begun, ended = zip(*(node['seconds'] for node in nodes))
   seconds = max(ended) - min(begun) - sum(node['tracing'] for node in nodes)
-  parts: Dict[str, Any] = {}
+  parts: Dict[str, Part] = {}
   for node in nodes:
-    for part, (spent, calls) in node['parts'].items():
-      before = parts.get(part, (0.0, 0))
-      parts[part] = before[0] + spent, before[1] + calls
+    for part, spent in node['parts'].items():
+      parts[part] = Part(*map(sum, zip(parts.get(part, Part(0.0)), spent)))
   if len(nodes) == 1:  # Else others run while one waits.
-    parts['waiting'] = nodes[0]['waiting'], 0
-  rest = seconds - sum(spent for spent, _ in parts.values())
+    parts['waiting'] = Part(nodes[0]['waiting'])
+  parts['rest'] = Part(seconds - sum(part.seconds for part in parts.values()))
   for part, unit in (('environments', 'environment step'), ('learning', 'learning step')):
     if part in parts:
-      return Lane([node['name'] for node in nodes], seconds, {**parts, 'rest': (rest, 0)}, parts[part][1], unit)
-  return Lane([node['name'] for node in nodes], seconds, {**parts, 'rest': (rest, 0)}, None, '')
+      return Lane([node['name'] for node in nodes], seconds, parts, parts[part].calls, unit)
+  return Lane([node['name'] for node in nodes], seconds, parts, None, '')
 
 
 def table(folder: str) -> Any:
@@ -267,7 +307,7 @@ def table(folder: str) -> Any:
     shown.add_row(
       f'[bold]{name}[/bold]', f'{lane.seconds:.2f}', '', counted, '', _milliseconds(lane.seconds, lane.steps)
     )
-    for part, (seconds, calls) in lane.parts.items():
+    for part, (seconds, calls, _) in lane.parts.items():
       share = f'{100 * seconds / max(lane.seconds, 1e-9):.1f}%'
       called = (f'{calls:,}', _milliseconds(seconds, calls)) if calls else ('', '')
       shown.add_row(f'  {part}', f'{seconds:.2f}', share, *called, _milliseconds(seconds, lane.steps))
@@ -299,5 +339,5 @@ def reported(profile: Optional[Profile], out: Callable[[Any], None]) -> Iterator
     found = traces.find(profile.folder)
     for path in found:
       traces.write_for_browsers(path)
-    if not found:
+    if profile.traced and not found:
       out(f'There is no trace: no node has taken {WARM_UP} steps that something was done in.')

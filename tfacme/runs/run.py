@@ -175,7 +175,7 @@ def train(
   progress: bool = True,
   on_status: Optional[_Listener] = None,
   debug: bool = False,
-  profile: bool = False,
+  profile: profiling.Kind = False,
 ) -> Run:
   """Runs an experiment to its end; resumes from the last checkpoint if the folder has one of the same experiment.
 
@@ -187,7 +187,8 @@ def train(
     on_status: is called periodically with the counter's status; for a display of your own.
     debug: whether all of it runs eagerly, in one thread, so that `breakpoint()` and `print` work in an update, a loss,
       a policy and a network; for the engine `inline`.
-    profile: whether a trace is left in the run's folder, and a table printed of where its time goes.
+    profile: whether a trace is left in the run's folder, and a table printed of where its time goes; 'times' leaves
+      out the trace, which makes a run slower.
 
   Raises:
     UserError: the experiment does not fit together, or the folder belongs to another one.
@@ -197,6 +198,7 @@ def train(
   launching.check_debug(debug, launch)
   given = workdir or tempfile.mkdtemp(prefix='tfacme-')
   workdir = os.path.abspath(given)  # An environment may go to another folder.
+  profiled = profiling.of_run(workdir, profile, apart=launch == 'local_mp')
   description = describing.describe(experiment, launch)
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
   with stepped, _quiet(), _folder(workdir), _locked(workdir):
@@ -209,7 +211,6 @@ def train(
       return _reported(Run(workdir), given, progress)
     description = {'id': _id(workdir) or secrets.token_hex(8), **description}
     log = loggers.Log.of_run(workdir, description)
-    profiled = profiling.Profile(os.path.join(workdir, profiling.FOLDER), launch == 'local_mp') if profile else None
     # Finds what does not fit before anything is written.
     graph = program.make_program(experiment, workdir, checkpoint, log, profiled)
     size = memory.check(graph, launch, experiment.layout.check_memory)

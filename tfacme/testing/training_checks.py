@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import List, Mapping
+from typing import Dict, List, Mapping
 
 import tfacme
 from tfacme import errors, experiments, launching, loggers, mistakes
-from tfacme.testing import checks, findings, timing
+from tfacme.debugging import profiling
+from tfacme.testing import checks, findings
 
 
 def check_training(experiment: experiments.Experiment, folder: checks.Folder) -> List[findings.Finding]:
@@ -20,16 +21,15 @@ def check_training(experiment: experiments.Experiment, folder: checks.Folder) ->
   Returns:
     What was found, a line for each thing that was looked at.
   """
-  folder, watch = os.fspath(folder), timing.Stopwatch(experiment.layout.slots)
+  folder = os.fspath(folder)
   try:
-    with watch.running():
-      run = tfacme.train(watch.timed(experiment), folder, progress=False)
+    run = tfacme.train(experiment, folder, progress=False, profile='times')
   except errors.UserError as error:
     return [findings.fault('training', str(error))]
   except (launching.NodeFailed, launching.DeadlockError) as error:
     why = mistakes.describe(error.__cause__) if error.__cause__ else str(error)
     return [findings.fault('training', f'The run failed: {why}.')]
-  milliseconds = watch.milliseconds()
+  milliseconds = _milliseconds(os.path.join(folder, profiling.FOLDER))
   found = [_learned(experiment, folder), _exported(experiment, run)]
   return [*found, findings.fine('parts of a step', _told(milliseconds), **milliseconds)] if milliseconds else found
 
@@ -58,6 +58,19 @@ def _exported(experiment: experiments.Experiment, run: tfacme.Run) -> findings.F
     'exported policy',
     f'Loaded again, it played an episode of {length:,} steps{cut}, with a return of {result.mean:.4g}.',
   )
+
+
+def _milliseconds(folder: str) -> Dict[str, float]:
+  """Of an environment step its 'environment', 'acting' and 'writing'; of a learner step 'reading' and 'learning'."""
+  (lane,) = profiling.lanes(folder)
+  found: Dict[str, float] = {}
+  for steps, names in (
+    ('environments', {'environment': 'environments', 'acting': 'acting', 'writing': 'writing rows'}),
+    ('learning', {'reading': 'reading batches', 'learning': 'learning'}),
+  ):
+    if steps in lane.parts and lane.parts[steps].calls:
+      found.update({name: 1e3 * lane.parts[part].per(lane.parts[steps].calls) for name, part in names.items()})
+  return found
 
 
 def _told(milliseconds: Mapping[str, float]) -> str:
