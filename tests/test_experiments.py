@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import tfacme
 from tests.contract import planner
-from tfacme import checkpoints, core, environments, errors, networks
+from tfacme import checkpoints, core, environments, errors, networks, observers
 from tfacme.agents import dqn
 from tfacme.graph import nodes
 from tfacme.graph import plan as plan_lib
@@ -175,6 +175,19 @@ def test_an_episode_is_at_most_a_twentieth_of_the_run_unless_the_limit_is_given(
   budgets.append(tfacme.Budget(learner_steps=100))
   assert [tfacme.Evaluation().longest(budget) for budget in budgets] == [1000, 1000, 1002, 26_999, 27_000, 27_000]
   assert [tfacme.Evaluation(max_episode_steps=7).longest(budget) for budget in budgets] == [7] * 6
+
+
+@pytest.mark.parametrize(
+  'made, says',
+  [
+    (observers.ActionNorm, 'observers is <class .*, and has to be a list of makers of observers'),
+    ([observers.ActionNorm()], 'Among the observers is <.*ActionNorm object.*such as observers.ActionNorm or'),
+    ([observers.Info], 'Among the observers is .*Info.*, and each has to make one without an argument'),
+  ],
+)
+def test_observers_are_a_list_of_what_makes_them(made, says):
+  with pytest.raises(errors.UserError, match=says):
+    experiment(observers=made)
 
 
 def test_a_policy_that_is_none_is_refused():

@@ -335,17 +335,12 @@ class Experiment:
     if self.on_evaluation is not None:
       makers = (*makers, ('on_evaluation', self.on_evaluation, 'an Evaluated'))
     for name, make, fix in makers:
-      if not (_takes_seed(make) if name == 'environment' else _takes_one(make)):
+      if not (_takes_seed(make) if name == 'environment' else _takes(make, None)):
         raise errors.UserError(f'{name} is {make!r}, and has to be a function of {fix}.')
-    self._check_loggers()
-
-  def _check_loggers(self) -> None:
-    fix = 'such as loggers.TensorBoard(); a function of the name of a node and a row goes in loggers.EachRow(function)'
-    if not isinstance(self.loggers, collections.abc.Sequence) or isinstance(self.loggers, str):
-      raise errors.UserError(f'loggers is {self.loggers!r}, and has to be a list of makers of loggers, {fix}.')
-    for make in self.loggers:
-      if make in loggers_lib.NAMED.values() or not _takes_one(make):
-        raise errors.UserError(f'Among the loggers is {make!r}, and each has to make one of a loggers.Log, {fix}.')
+    row = 'such as loggers.TensorBoard(); a function of the name of a node and a row goes in loggers.EachRow(function)'
+    _check_makers('loggers', self.loggers, 'one of a loggers.Log', row, None)
+    fix = "such as observers.ActionNorm or functools.partial(observers.Info, 'is_success')"
+    _check_makers('observers', self.observers, 'one without an argument', fix)
 
   @property
   def agent(self) -> str:
@@ -378,17 +373,25 @@ def identity(description: Mapping[str, Any]) -> Dict[str, Any]:
   return {**{name: description.get(name) for name in _SAME}, 'budget.unit': unit}
 
 
+def _check_makers(name: str, makers: Any, what: str, fix: str, *arguments: Any) -> None:
+  if not isinstance(makers, collections.abc.Sequence) or isinstance(makers, str):
+    raise errors.UserError(f'{name} is {makers!r}, and has to be a list of makers of {name}, {fix}.')
+  for make in makers:
+    if make in loggers_lib.NAMED.values() or not _takes(make, *arguments):
+      raise errors.UserError(f'Among the {name} is {make!r}, and each has to make {what}, {fix}.')
+
+
 def _takes_seed(function: Any) -> bool:
   """Whether it can be called with a seed, and with a role if it has a parameter of that name."""
-  return _takes_one(function) or _takes_one(function, role='spec')
+  return _takes(function, None) or _takes(function, None, role='spec')
 
 
-def _takes_one(function: Any, **more: Any) -> bool:
-  """Whether it can be called with one argument."""
+def _takes(function: Any, *arguments: Any, **more: Any) -> bool:
+  """Whether it can be called with so many arguments."""
   if not callable(function):
     return False
   try:
-    inspect.signature(function).bind(None, **more)
+    inspect.signature(function).bind(*arguments, **more)
   except TypeError:
     return False
   except ValueError:  # Some built-in functions have no signature.

@@ -11,6 +11,7 @@ import tfacme
 from tests.contract import environment, on_policy
 from tfacme import errors, observers, testing
 from tfacme.environments import gym_adapter, wrappers
+from tfacme.workers import observing
 
 
 class Telling:
@@ -41,13 +42,32 @@ def test_a_truth_value_is_0_or_1_and_a_column_may_have_a_name():
   assert _episode(observers.Info('is_success', column='success'), [{'is_success': np.True_}]) == {'success': 1.0}
 
 
-def test_what_is_missing_is_said():
-  with pytest.raises(errors.UserError, match=r"no 'success' in a whole episode; it had is_success, steps\."):
-    _episode(observers.Info('success'), [{'is_success': 1, 'steps': 2}])
-  with pytest.raises(errors.UserError, match='Nothing was read for the column x'):
-    _episode(observers.Reading('x', lambda told: None), [{}])
-  with pytest.raises(errors.UserError, match="was to be of 'high', and has to be of numbers"):
-    _episode(observers.Info('score'), [{'score': 'high'}])
+@pytest.mark.parametrize(
+  'observer, infos, says',
+  [
+    (
+      observers.Info('success'),
+      [{'is_success': 1, 'steps': 2}],
+      "the info of the environment had no 'success' in the whole episode; so far it had is_success, steps",
+    ),
+    (
+      observers.Reading('success', lambda told: None),
+      [{}],
+      'the function that reads it gave none in the whole episode',
+    ),
+    (observers.Info('success'), [{'success': 'high'}, {'success': 1}], "'high' was read, which is no number"),
+    (observers.Info('success', 'minimum'), [{'success': 1}, {'success': np.nan}], 'NaN was read'),
+  ],
+)
+def test_an_episode_without_a_number_is_nan_and_the_next_one_may_have_one(observer, infos, says):
+  assert np.isnan(observer.metrics()['success'])  # before the first episode
+  assert np.isnan(_episode(observer, infos)['success'])
+  assert observer.missing() == says
+  if isinstance(observer, observers.Info):
+    assert _episode(observer, [{'success': True}]) == {'success': 1.0}
+
+
+def test_what_can_never_be_read_is_said():
   with pytest.raises(errors.UserError, match='of an environment of Gymnasium, and this is none'):
     observers.Info('score').observe(object(), 0, None)
   with pytest.raises(errors.UserError, match="no way to sum up an episode 'least'"):
@@ -67,7 +87,8 @@ class Counting(gymnasium.Env):
 
   def step(self, action):
     self.steps += 1
-    return np.zeros(2, np.float32), 1.0, self.steps == 3, False, {'taken': self.steps}
+    over = self.steps == 3
+    return np.zeros(2, np.float32), 1.0, over, False, {'taken': self.steps, **({'is_success': True} if over else {})}
 
 
 def _gym(seed):
@@ -103,11 +124,28 @@ def test_actors_and_evaluations_have_the_columns_in_each_slot(launch, tmp_path):
   assert 0 <= float(last['good']) - float(last['episode_return']) <= 1.0
 
 
-def test_the_info_of_gymnasium_comes_through_the_wrappers(tmp_path):
-  taken = functools.partial(observers.Info, 'taken', 'sum')
+def test_the_info_of_gymnasium_comes_through_the_wrappers(tmp_path, caplog):
+  """And what an episode that is cut off has none of does not end the run."""
+  made = [functools.partial(observers.Info, 'taken', 'sum'), functools.partial(observers.Info, 'is_success')]
   experiment = dataclasses.replace(
-    on_policy.experiment(), environment=_gym, observers=(taken,), budget=tfacme.Budget(actor_steps=60)
+    on_policy.experiment(),
+    environment=_gym,
+    observers=made,
+    budget=tfacme.Budget(actor_steps=60),
+    evaluation=[tfacme.Evaluation(), tfacme.Evaluation(name='cut', max_episode_steps=2)],
   )
   tfacme.train(experiment, str(tmp_path), progress=False)
-  for rows in (testing.logs(tmp_path)[name] for name in ('actor-0', 'evaluator')):
-    assert {row['taken'] for row in rows} == {'6.0'}
+  logs = testing.logs(tmp_path)
+  for name in ('actor-0', 'evaluator'):
+    assert {(row['taken'], row['is_success']) for row in logs[name]} == {('6.0', '1.0')}
+  assert {(row['taken'], row['is_success']) for row in logs['cut']} == {('3.0', 'nan')}
+  told = [record.getMessage() for record in caplog.records if 'is_success' in record.getMessage()]
+  assert told == [
+    "cut: the column is_success is NaN in an episode: the info of the environment had no 'is_success' in the whole "
+    'episode; so far it had taken.'
+  ]
+  # Whatever is a column already is refused before a run.
+  columns = {column for name in ('actor-0', 'evaluator') for column in logs[name][0]} - {'taken', 'is_success'}
+  for column in sorted(columns):
+    with pytest.raises(errors.UserError, match=f"column '{column}', which these logs have already"):
+      observing.check([functools.partial(observers.Info, column)])

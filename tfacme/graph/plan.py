@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import acting, counting, export, saved, starting, variables
+from tfacme.workers import acting, counting, export, observing, saved, starting, variables
 from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
@@ -134,6 +134,7 @@ def make_plan(
   builder = experiment.builder
   spec = specs.read_spec(experiment.environment, seeds.derive(experiment.seed, 'spec'))
   _check_stack(experiment)
+  observing.check(experiment.observers)
   seen = stacked(experiment, spec)
   builder.check(seen)
   nets = make_networks(experiment, seen)

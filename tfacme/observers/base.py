@@ -28,5 +28,9 @@ class Observer(Protocol):
     ...
 
   def metrics(self) -> Dict[str, Union[int, float]]:
-    """What was seen in the episode so far; the same columns each time."""
+    """What was seen in the episode so far: the same columns each time, which no log of a run has already.
+
+    A number that there is not is NaN; then a method `missing()` may say why, as a phrase for a warning. It is asked
+    before the first episode too, for the names of the columns.
+    """
     ...

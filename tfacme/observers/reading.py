@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import reprlib
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from typing_extensions import Literal
@@ -21,6 +23,8 @@ _OVER: Mapping[str, Callable[[List[float]], float]] = {
 class Reading:
   """A column of what a function reads from the environment after each step of an episode.
 
+  An episode without any number, or with what is none, is NaN; evaluations leave it out of their mean.
+
   functools.partial(observers.Reading, 'success', lambda environment: environment.is_solved())
   """
 
@@ -36,11 +40,12 @@ class Reading:
       raise errors.unknown('way to sum up an episode', over, _OVER, f'there are {", ".join(_OVER)}.')
     self._column, self._read, self._over = column, read, over
     self._values: List[float] = []
+    self._strange: Any = None  # what was read in the episode, and is no number
 
   def observe_first(self, environment: Any, timestep: Any) -> None:
     """Resets it; what the environment says before the first step is of no step."""
     del environment, timestep
-    self._values = []
+    self._values, self._strange = [], None
 
   def observe(self, environment: Any, action: Any, timestep: Any) -> None:
     """Reads."""
@@ -51,20 +56,21 @@ class Reading:
     try:
       self._values.append(float(value))
     except (TypeError, ValueError):
-      raise errors.UserError(f'The column {self._column} was to be of {value!r}, and has to be of numbers.') from None
+      self._strange = value
 
   def metrics(self) -> Dict[str, float]:
-    """The number of the episode.
+    """The number of the episode so far."""
+    known = self._values and self._strange is None and not any(map(math.isnan, self._values))
+    return {self._column: _OVER[self._over](self._values) if known else math.nan}
 
-    Raises:
-      UserError: there was none in the whole episode.
-    """
-    if not self._values:
-      raise errors.UserError(self._missing())
-    return {self._column: _OVER[self._over](self._values)}
+  def missing(self) -> str:
+    """Why there is no number, as a phrase."""
+    if self._strange is not None:
+      return f'{reprlib.repr(self._strange)} was read, which is no number'
+    return 'NaN was read' if self._values else self._nothing()
 
-  def _missing(self) -> str:
-    return f'Nothing was read for the column {self._column} in an episode; give a function that returns a number.'
+  def _nothing(self) -> str:
+    return 'the function that reads it gave none in the whole episode'
 
 
 class Info(Reading):
@@ -83,7 +89,7 @@ class Info(Reading):
     """
     super().__init__(column or key, self._look, over)
     self._key = key
-    self._seen: Dict[str, None] = {}  # all keys there were, for an error
+    self._seen: Dict[str, None] = {}  # all keys there were, for a warning
 
   def _look(self, environment: Any) -> Any:
     info = getattr(environment, 'info', None)
@@ -95,8 +101,6 @@ class Info(Reading):
     self._seen.update(dict.fromkeys(map(str, info)))
     return info.get(self._key)
 
-  def _missing(self) -> str:
-    return (
-      f'The info of the environment had no {self._key!r} in a whole episode; it had '
-      f'{errors.listed(self._seen, most=10) if self._seen else "nothing"}.'
-    )
+  def _nothing(self) -> str:
+    seen = errors.listed(self._seen, most=10) if self._seen else 'nothing'
+    return f'the info of the environment had no {self._key!r} in the whole episode; so far it had {seen}'

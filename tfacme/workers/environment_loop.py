@@ -16,7 +16,7 @@ from tfacme import core, errors, specs
 from tfacme.loggers import Logger
 from tfacme.replay.packing import Codec
 from tfacme.replay.streams import StreamWriter
-from tfacme.workers import counting, timesteps
+from tfacme.workers import counting, observing, timesteps
 
 _EPISODES = 20  # the newest, over which the return that a display shows is averaged
 
@@ -116,7 +116,8 @@ class EnvironmentLoop:
     self._returns = np.zeros((slots, *parts.spec.rewards.shape))
     self._lengths = [0] * slots
     self._recent: Deque[float] = collections.deque(maxlen=_EPISODES)
-    self._observers = [[make() for make in parts.observers] for _ in range(slots)]
+    self._observed = observing.Observers(self.name, parts.observers, slots)
+    self._observers = self._observed.of
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
     self._done = False
@@ -221,9 +222,8 @@ class EnvironmentLoop:
       **columns,
       'steps_per_second': (self.tally.counts[self._unit] - self._started[1]) / seconds,
       'timestamp': now,
+      **self._observed.columns(slot),
     }
-    for observer in self._observers[slot]:
-      row.update(observer.metrics())
     self._parts.logger.write(row)
 
   def _wait(self, wait: float) -> core.Outcome:

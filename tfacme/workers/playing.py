@@ -13,7 +13,7 @@ import numpy as np
 import tree
 
 from tfacme import core, specs
-from tfacme.workers import timesteps
+from tfacme.workers import observing, timesteps
 
 _LOG = logging.getLogger('tfacme')
 _PIECE_SECONDS = 0.2  # between two stops: environments may take microseconds or seconds
@@ -29,7 +29,7 @@ class Result(NamedTuple):
   lengths: np.ndarray  # [episodes], steps
   cut: np.ndarray  # bool [episodes], whether the limit of steps ended it: then its return is that of its first steps
   parts: np.ndarray  # [episodes, ...], the return of each part of the reward; `returns` itself if it has no parts
-  observed: Mapping[str, float]  # the mean of each column that observers make
+  observed: Mapping[str, float]  # of each column that observers make, the mean over the episodes that have a number
 
   @property
   def mean(self) -> float:
@@ -111,7 +111,8 @@ class Player:
     slots = len(environments)
     self._observation = tree.map_structure(lambda s: np.zeros((slots, *s.shape), s.dtype), spec.observations)
     self._intake = timesteps.Intake(spec, tree.flatten(self._observation), self._where)
-    self._observers = [[make() for make in observers] for _ in range(slots)]
+    self._observed = observing.Observers(name, observers, slots)
+    self._observers = self._observed.of
     self._observers[0].extend(first)
     self._now: List[_Episode] = []  # of each environment, the episode in progress
 
@@ -173,7 +174,7 @@ class Player:
     episode.cut = not timestep.last() and episode.length >= self._max_steps
     over = episode.cut or timestep.last()
     if over:
-      episode.observed = {k: v for observer in self._observers[slot] for k, v in observer.metrics().items()}
+      episode.observed = self._observed.columns(slot)
     return over
 
   def _how_far(self, left: Sequence[int], episodes: int) -> Playing:
@@ -189,7 +190,7 @@ class Player:
       lengths=np.array([episode.length for episode in ended]),
       cut=np.array([episode.cut for episode in ended]),
       parts=parts,
-      observed={k: float(np.mean([episode.observed[k] for episode in ended])) for k in ended[0].observed},
+      observed=observing.means([episode.observed for episode in ended]),
     )
 
   def _where(self, slot: int) -> str:

@@ -1,0 +1,134 @@
+"""Observers at their places: those of each environment of a node, and the columns that they make for its log."""
+
+from __future__ import annotations
+
+import logging
+import math
+import numbers
+import reprlib
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from tfacme import errors, mistakes
+from tfacme.loggers import node_columns
+
+_LOG = logging.getLogger('tfacme')
+_METHODS = ('observe_first', 'observe', 'metrics')
+_RETURN = 'episode_return'  # with what a reward of several parts and an evaluation add to it
+# What else the logs of actors and evaluations have: a run is resumed and plotted by some of it.
+_TAKEN = frozenset(
+  (
+    'actor_steps',
+    'actor_episodes',
+    'learner_steps',
+    'variables_age',
+    'evaluator_episodes',
+    'evaluator_steps',
+    'episode_length',
+    'episodes_cut',
+    'steps_per_second',
+    'timestamp',
+    *node_columns.COLUMNS,
+  )
+)
+
+
+class Observers:
+  """The observers of N environments.
+
+  A column never ends a run, which would lose what came after its last checkpoint. All rows have the columns of the
+  first one; a number that an episode lacks is NaN. A warning, one for each column, says what was amiss.
+
+  Attributes:
+    of: of each environment, the list of its own.
+  """
+
+  def __init__(self, name: str, makers: Sequence[Callable[[], Any]], slots: int):
+    """Makes them.
+
+    Args:
+      name: whose they are, for warnings.
+      makers: see `tfacme.observers`; each is called once for each environment.
+      slots: how many environments there are.
+    """
+    self.of: List[List[Any]] = [[make() for make in makers] for _ in range(slots)]
+    self._name = name
+    self._columns: Optional[Tuple[str, ...]] = None
+    self._told: Set[str] = set()
+
+  def columns(self, slot: int) -> Dict[str, Any]:
+    """Those of an environment's episode, which has ended or was cut off."""
+    made: Dict[str, Any] = {}
+    for observer in self.of[slot]:
+      for column, value in observer.metrics().items():
+        if _is_taken(column) or column in made:
+          self._tell(column, 'is left out: it is in this log already')
+        else:
+          made[column] = self._number(column, value, observer)
+    if self._columns is None:
+      self._columns = tuple(made)
+    for column in made.keys() - set(self._columns):
+      self._tell(column, 'is left out: the first episode had none, and all rows of a log have the same columns')
+    for column in set(self._columns) - made.keys():
+      self._tell(column, 'is NaN in an episode for which its observer made none')
+    return {column: made.get(column, math.nan) for column in self._columns}
+
+  def _number(self, column: str, value: Any, observer: Any) -> Any:
+    try:
+      number = value if isinstance(value, numbers.Real) else float(value)
+    except (TypeError, ValueError):
+      self._tell(column, f'is NaN in an episode for which its observer made {reprlib.repr(value)}')
+      return math.nan
+    if math.isnan(number):
+      missing = getattr(observer, 'missing', None)
+      self._tell(column, f'is NaN in an episode{f": {missing()}" if missing else ""}')
+    return number
+
+  def _tell(self, column: str, what: str) -> None:
+    if column not in self._told:
+      self._told.add(column)
+      _LOG.warning('%s: the column %s %s.', self._name, column, what)
+
+
+def means(episodes: Sequence[Mapping[str, Any]]) -> Dict[str, float]:
+  """The mean of each column over the episodes that have a number there; NaN if none has."""
+  every = {column: [episode[column] for episode in episodes] for column in episodes[0]}
+  there = {column: [value for value in values if not math.isnan(value)] for column, values in every.items()}
+  return {column: float(sum(values) / len(values)) if values else math.nan for column, values in there.items()}
+
+
+def check(makers: Sequence[Callable[[], Any]]) -> None:
+  """Raises a `UserError` unless what is made are observers, and all their columns have names of their own.
+
+  One that says its columns only when it has seen an episode is believed.
+  """
+  found: Set[str] = set()
+  for make in makers:
+    with mistakes.told('An observer can not be made'):
+      observer = make()
+    lacks = [method for method in _METHODS if not callable(getattr(observer, method, None))]
+    if lacks:
+      raise errors.UserError(
+        f'Among the observers is {mistakes.named(make)}, and what it makes is {reprlib.repr(observer)}, without the '
+        f'method {lacks[0]}: see observers.Observer.'
+      )
+    for column in _columns(observer):
+      if _is_taken(column):
+        raise errors.UserError(f'An observer makes the column {column!r}, which these logs have already: rename it.')
+      if column in found:
+        raise errors.UserError(f'Two observers make the column {column!r}: rename it in one of them.')
+      found.add(column)
+
+
+def _columns(observer: Any) -> Sequence[str]:
+  """The columns of an observer that has seen no episode."""
+  try:
+    made = observer.metrics()
+  except Exception:  # It may not expect to be asked before an episode.
+    return ()
+  if not isinstance(made, Mapping):
+    raise mistakes.returned(observer.metrics, made, 'a dict of columns')
+  return tuple(made)
+
+
+def _is_taken(column: str) -> bool:
+  return column in _TAKEN or column.startswith(_RETURN)
