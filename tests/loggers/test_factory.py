@@ -42,15 +42,19 @@ def test_the_csv_file_is_always_there(tmp_path):
   assert name == 'learner' and written == {key: str(value) for key, value in row.items()}
 
 
-def test_makers_learn_of_a_runs_beginning_and_end():
-  events, log = [], loggers.Log('', 'logs', 'one')
-  (made,) = loggers.prepared((Noting(events),), log)
-  made(log)
-  with loggers.running((Noting(events),), log):
+def test_makers_learn_of_a_runs_beginning_and_end(tmp_path):
+  events, log = [], loggers.Log('', str(tmp_path), 'one')
+  logged = loggers.OfRun([Noting(events)], log)
+  with logged.running():
     events.append('runs')
-  with pytest.raises(ZeroDivisionError), loggers.running((Noting(events),), log):
+    sent = cloudpickle.loads(cloudpickle.dumps(logged))  # Other processes get what was prepared.
+    sent.logger('learner').close()
+  with pytest.raises(ZeroDivisionError), loggers.OfRun([Noting(events)], log).running():
     raise ZeroDivisionError
-  assert events == [('prepared', '', 'one'), 'runs', ('ended', 'one', True), ('ended', 'one', False)]
+  assert events == [
+    *(('prepared', '', 'one'), 'runs', ('ended', 'one', True)),
+    *(('prepared', '', 'one'), ('ended', 'one', False)),
+  ]
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_all_nodes_log_into_one_run_of_mlflow(tmp_path, monkeypatch):
   assert run.artifacts == ['evaluator/episode-15.gif']
   maker.ended(_log(tmp_path), finished=False)
   assert stores.mlflow(str(tmp_path / 'stored'), 'mine')[0].status == 'KILLED'
-  again = loggers.prepared([maker], _log(tmp_path, start=20))[0]  # The run goes on there too.
+  again = maker.prepared(_log(tmp_path, start=20))  # The run goes on there too.
   _write(again, _log(tmp_path), (30,)).close()
   maker.ended(_log(tmp_path), finished=True)
   (run,) = stores.mlflow(str(tmp_path / 'stored'), 'mine')

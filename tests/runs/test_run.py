@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+import threading
 
 import cloudpickle
 import pytest
@@ -95,3 +96,49 @@ def test_a_run_that_left_nothing_makes_room_for_another(tmp_path):
   assert loggers.read(str(tmp_path / 'logs' / 'learner.csv'))
   with pytest.raises(errors.UserError, match='holds another experiment, with builder.demonstrations .* give another'):
     tfacme.train(imitation.experiment(mistakes=0.5), str(tmp_path), progress=False)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tracker:
+  """Notes what it is told, and can't be used if its problem is a text."""
+
+  events: list
+  problem: str = ''
+
+  def prepared(self, log):
+    if self.problem:
+      raise errors.UserError(self.problem)
+    self.events.append(('begins', log.run_id))
+    return self
+
+  def ended(self, log, finished):
+    self.events.append(('finished' if finished else 'stopped', log.run_id))
+
+  def __call__(self, log):
+    return loggers.MemoryLogger()
+
+
+def test_a_tracker_begins_a_run_once_all_of_it_is_known_to_fit(tmp_path, monkeypatch):
+  events = []
+
+  def train(*trackers, **changes):
+    experiment = dataclasses.replace(on_policy.experiment(), budget=tfacme.Budget(actor_steps=20), **changes)
+    return tfacme.train(dataclasses.replace(experiment, loggers=trackers), str(tmp_path), progress=False)
+
+  tracker = _Tracker(events)
+  lock = threading.Lock()
+  with pytest.raises(errors.UserError):  # It can't be pickled.
+    train(tracker, on_evaluation=lambda evaluated: lock.locked())
+  with monkeypatch.context() as patch, pytest.raises(errors.UserError, match='too large'):
+    patch.setattr(run.memory, 'check', lambda *unused: _raise(errors.UserError('too large')))
+    train(tracker)
+  assert not events
+  with pytest.raises(errors.UserError, match='no key'):
+    train(tracker, _Tracker(events, 'no key'))
+  made = train(tracker, evaluation=tfacme.Evaluation(episodes=1))
+  identity = made.description['id']  # the same in each try
+  assert events == [(what, identity) for what in ('begins', 'stopped', 'begins', 'finished')]
+
+
+def _raise(error):
+  raise error

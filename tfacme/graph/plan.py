@@ -29,7 +29,7 @@ class Plan:
     source: what the learner consumes, as `resolving.resolve` gives it; None for all others.
     roles: of the agent's own nodes, prepared; none for these and all others.
     folder: of the run, or None if it leaves nothing behind.
-    log: of the run, without the name of a node; None if it leaves nothing behind.
+    logged: makes the loggers of its nodes; None if it leaves nothing behind.
     checkpoint: to resume from, or None. Its folder is deleted soon after all nodes have started.
     start: the steps of the run so far, in the unit of its budget.
     taken: the variables of another run that it begins with; None if it is resumed, and for all but the learner.
@@ -43,7 +43,7 @@ class Plan:
   source: Any
   roles: Sequence[roles_lib.Role]
   folder: Optional[str]
-  log: Optional[loggers.Log]
+  logged: Optional[loggers.OfRun]
   checkpoint: Optional[str]
   start: int
   taken: Optional[starting.Start] = None
@@ -102,9 +102,7 @@ class Plan:
 
   def logger(self, name: str) -> loggers.Logger:
     """The log of a node."""
-    if self.log is None:
-      return loggers.MemoryLogger()
-    return loggers.make_logger(self.experiment.loggers, dataclasses.replace(self.log, name=name))
+    return loggers.MemoryLogger() if self.logged is None else self.logged.logger(name)
 
   def networks(self) -> Any:
     """The agent's networks, with their variables; in every node with the same initial values."""
@@ -121,7 +119,7 @@ def make_plan(
   experiment: experiments.Experiment,
   workdir: Optional[str] = None,
   checkpoint: Optional[str] = None,
-  log: Optional[loggers.Log] = None,
+  logged: Optional[loggers.OfRun] = None,
 ) -> Plan:
   """Computes, once, what all nodes have to agree on, and checks that the parts of the experiment fit each other.
 
@@ -129,7 +127,7 @@ def make_plan(
     experiment: what to run.
     workdir: the folder of the run, or None.
     checkpoint: to resume from, or None.
-    log: of the run, if it has an id already.
+    logged: see `program.make_program`.
   """
   builder = experiment.builder
   spec = specs.read_spec(experiment.environment, seeds.derive(experiment.seed, 'spec'))
@@ -168,24 +166,18 @@ def make_plan(
     _warn_if_too_short(experiment, described, source)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   taken = None if checkpoint else _taken(experiment, nets, spec)
-  log = _log(workdir, log, start)
-  plan = Plan(experiment, spec, acted_spec, step_spec, described, source, roles, workdir, log, checkpoint, start, taken)
+  plan = Plan(
+    experiment, spec, acted_spec, step_spec, described, source, roles, workdir, logged, checkpoint, start, taken
+  )
   _check_names(['counter', 'replay', *(name for names in plan.phases for name in names)])
-  return plan if log is None else _with_loggers(plan, log)
+  return plan if logged is not None or workdir is None else _with_loggers(plan, workdir)
 
 
-def _log(workdir: Optional[str], log: Optional[loggers.Log], start: int) -> Optional[loggers.Log]:
-  """The log of the run, without the name of a node."""
-  if workdir is None:
-    return None
-  log = log or loggers.Log.of_run(workdir)
-  return dataclasses.replace(log, start=start)
-
-
-def _with_loggers(plan: Plan, log: loggers.Log) -> Plan:
-  """The plan with what makes loggers as all nodes share it; last of all, since a tracker may begin a run with it."""
-  prepared = loggers.prepared(plan.experiment.loggers, log)
-  return dataclasses.replace(plan, experiment=dataclasses.replace(plan.experiment, loggers=prepared))
+def _with_loggers(plan: Plan, workdir: str) -> Plan:
+  """The plan with loggers that nobody else prepares; last of all, since a tracker may begin a run with it."""
+  logged = loggers.OfRun(plan.experiment.loggers, loggers.Log.of_run(workdir, start=plan.start))
+  logged.prepare()
+  return dataclasses.replace(plan, logged=logged)
 
 
 def _check_stack(experiment: experiments.Experiment) -> None:

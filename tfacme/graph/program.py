@@ -18,7 +18,7 @@ def make_program(
   experiment: experiments.Experiment,
   workdir: Optional[str] = None,
   checkpoint: Optional[str] = None,
-  log: Optional[loggers.Log] = None,
+  logged: Optional[loggers.OfRun] = None,
   profile: Optional[profiling.Profile] = None,
 ) -> lp.Program:
   """Compiles an experiment into a program graph, which any engine runs.
@@ -27,13 +27,13 @@ def make_program(
     experiment: what to run.
     workdir: where logs, checkpoints and the trained policy go; None leaves nothing behind.
     checkpoint: the folder of a checkpoint to resume from.
-    log: of the run, which says its id to trackers; None makes a new one.
+    logged: makes its loggers, and is prepared by whoever runs it; None makes it here, of a run with a new id.
     profile: how its nodes are profiled; None if they are not.
 
   Raises:
     UserError: if parts of the experiment don't fit each other.
   """
-  plan = plan_lib.make_plan(experiment, workdir, checkpoint, log)
+  plan = plan_lib.make_plan(experiment, workdir, checkpoint, logged)
   acting = plan.for_acting()
   layout = experiment.layout
   program = lp.Program(name=experiment.agent)

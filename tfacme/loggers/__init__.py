@@ -18,10 +18,9 @@ from tfacme.loggers.factory import Maker as Maker
 from tfacme.loggers.factory import chosen as chosen
 from tfacme.loggers.factory import make_logger as make_logger
 from tfacme.loggers.factory import names as names
-from tfacme.loggers.factory import prepared as prepared
-from tfacme.loggers.factory import running as running
 from tfacme.loggers.mlflow_logger import MLflow as MLflow
 from tfacme.loggers.node_columns import COLUMNS as COLUMNS
+from tfacme.loggers.of_run import OfRun as OfRun
 from tfacme.loggers.tensorboard_logger import TensorBoard as TensorBoard
 from tfacme.loggers.tensorboard_logger import TensorBoardLogger as TensorBoardLogger
 from tfacme.loggers.wandb_logger import WandB as WandB

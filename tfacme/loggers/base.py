@@ -32,10 +32,10 @@ class Log:
   start: int = 0
 
   @classmethod
-  def of_run(cls, folder: str, description: Optional[Mapping[str, Any]] = None) -> Log:
+  def of_run(cls, folder: str, description: Optional[Mapping[str, Any]] = None, start: int = 0) -> Log:
     """The log of the run in a folder, without the name of a node; its id is the description's, or a new one."""
     description = description or {}
-    return cls('', os.path.join(folder, 'logs'), description.get('id') or secrets.token_hex(8), description)
+    return cls('', os.path.join(folder, 'logs'), description.get('id') or secrets.token_hex(8), description, start)
 
   @property
   def title(self) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from tfacme.loggers import base, csv_logger, node_columns
 from tfacme.loggers.mlflow_logger import MLflow
@@ -24,29 +23,6 @@ def make_logger(makers: Sequence[Maker], log: base.Log) -> base.Logger:
   """The logger of a node: its CSV file, `FOLDER/NAME.csv`, which the run itself reads again, and what makers make."""
   csv = csv_logger.CSVLogger(os.path.join(log.folder, f'{log.name}.csv'))
   return node_columns.NodeColumns(base.Tee([csv, *(make(log) for make in makers)]))
-
-
-def prepared(makers: Sequence[Maker], log: base.Log) -> Sequence[Maker]:
-  """The makers that all nodes of a run share.
-
-  Args:
-    makers: of the experiment.
-    log: of the run, without the name of a node.
-  """
-  return tuple(make.prepared(log) if hasattr(make, 'prepared') else make for make in makers)  # type: ignore[attr-defined]
-
-
-@contextlib.contextmanager
-def running(makers: Sequence[Maker], log: base.Log) -> Iterator[None]:
-  """Around a run; tells the makers at its end whether it has come to that by itself."""
-  finished = False
-  try:
-    yield
-    finished = True
-  finally:
-    for make in makers:
-      if hasattr(make, 'ended'):
-        make.ended(log, finished)  # type: ignore[attr-defined]
 
 
 def names(makers: Sequence[Maker]) -> Tuple[str, ...]:

@@ -201,7 +201,7 @@ def train(
   profiled = profiling.of_run(workdir, profile, apart=launch == 'local_mp')
   description = describing.describe(experiment, launch)
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
-  with stepped, _quiet(), _folder(workdir), _locked(workdir):
+  with stepped, _quiet(), _folder(workdir), _locked(workdir), contextlib.ExitStack() as begun:
     _check_same(workdir, description)
     checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
@@ -210,11 +210,12 @@ def train(
         print('Nothing is left to do: the run is complete', flush=True)
       return _reported(Run(workdir), given, progress)
     description = {'id': _id(workdir) or secrets.token_hex(8), **description}
-    log = loggers.Log.of_run(workdir, description)
+    logged = loggers.OfRun(experiment.loggers, loggers.Log.of_run(workdir, description, steps))
     # Finds what does not fit before anything is written.
-    graph = program.make_program(experiment, workdir, checkpoint, log, profiled)
+    graph = program.make_program(experiment, workdir, checkpoint, logged, profiled)
     size = memory.check(graph, launch, experiment.layout.check_memory)
     _write_description(workdir, description, experiment)
+    begun.enter_context(logged.running())  # Only now, since trackers may begin a run with it.
     had_begun = _has_begun(workdir)
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
     if progress:
@@ -226,8 +227,7 @@ def train(
       print(f'Starting over in {given}, whose run wrote no checkpoint', flush=True)
     out = rich.console.Console(file=sys.stdout).print if progress else lambda shown: None
     shown = _shown(progress, on_status, live=False if debug else None)
-    logged = loggers.running(experiment.loggers, log)
-    with profiling.reported(profiled, out), logged, shown as listen, _interrupted(workdir):
+    with profiling.reported(profiled, out), shown as listen, _interrupted(workdir):
       launching.launch(graph, launch, listen)
   return _reported(Run(workdir), given, progress)
 

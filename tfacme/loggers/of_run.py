@@ -1,0 +1,54 @@
+"""What makes the loggers of one run, from its beginning to its end."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from typing import Iterator, List, Sequence
+
+from tfacme.loggers import base, factory
+
+
+class OfRun:
+  """The makers of a run's loggers, which all its nodes share.
+
+  They are prepared when the run begins, and not before all of it is known to fit: a tracker may begin a run with that.
+  What is sent to another process after that has them so.
+  """
+
+  def __init__(self, makers: Sequence[factory.Maker], log: base.Log):
+    """Prepares nothing yet.
+
+    Args:
+      makers: of the experiment.
+      log: of the run, without the name of a node.
+    """
+    self._makers = tuple(makers)
+    self._log = log
+    self._prepared: List[factory.Maker] = []
+
+  def logger(self, name: str) -> base.Logger:
+    """The logger of a node."""
+    makers = (*self._prepared, *self._makers[len(self._prepared) :])
+    return factory.make_logger(makers, dataclasses.replace(self._log, name=name))
+
+  def prepare(self) -> None:
+    """Prepares those that ask for it; `running` does so as well."""
+    for make in self._makers[len(self._prepared) :]:
+      self._prepared.append(make.prepared(self._log) if hasattr(make, 'prepared') else make)
+
+  @contextlib.contextmanager
+  def running(self) -> Iterator[None]:
+    """Around a run: prepares the makers, and tells those at its end whether it has come to that by itself.
+
+    If one of them can't be prepared, those before it are told of an end too.
+    """
+    finished = False
+    try:
+      self.prepare()
+      yield
+      finished = True
+    finally:
+      for make in self._makers[: len(self._prepared)]:
+        if hasattr(make, 'ended'):
+          make.ended(self._log, finished)
