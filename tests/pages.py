@@ -7,7 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
-from typing import List, Sequence
+from typing import List, Sequence, Set
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -20,6 +20,24 @@ def blocks(language: str, text: str) -> List[str]:
 def commands(text: str) -> List[str]:
   """The commands of a page, one a line."""
   return [line for block in blocks('sh', text) for line in block.splitlines() if line.strip()]
+
+
+def columns(text: str) -> Set[str]:
+  """What the tables of a page explain: all that is code in the first cell of a row."""
+  return {
+    name for cell in re.findall(r'^\|([^|]*)\|', text, flags=re.MULTILINE) for name in re.findall('`(.+?)`', cell)
+  }
+
+
+def check_columns(workdir: pathlib.Path, agent: str) -> None:
+  """Fails unless a page explains every column of the logs of an agent's run, and that of the agent no other ones."""
+  page = (ROOT / 'tfacme' / 'agents' / agent / 'README.md').read_text()
+  own = columns(page.partition('## What it measures')[2].partition('\n## ')[0])
+  told = own | columns((ROOT / 'docs' / 'runs.md').read_text())
+  logged = {path.stem: path.read_text().partition('\n')[0].split(',') for path in (workdir / 'logs').glob('*.csv')}
+  for log, names in logged.items():
+    assert set(names) <= told, f'{log}: {set(names) - told}'
+  assert own <= set(logged['learner'])
 
 
 def run(command: str, folder: pathlib.Path, given: str = '', **variables: str) -> subprocess.CompletedProcess[str]:

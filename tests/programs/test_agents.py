@@ -3,6 +3,7 @@
 import pytest
 
 import tfacme
+from tests import pages
 from tests.programs import processes
 from tests.programs.test_engines import ENGINES, rows
 from tfacme import datasets, environments, testing
@@ -40,6 +41,7 @@ def test_it_runs(agent, engine, tmp_path):
   about = registry.about(agent)
   assert int(last['learner_steps' if about.recorded else 'actor_steps']) == about.trial.steps
   assert int(last['learner_steps']) > 0
+  pages.check_columns(tmp_path / 'run', agent)
   evaluated = processes.run('evaluate', str(tmp_path / 'run'), '--episodes', '2')
   assert evaluated.code == 0, evaluated.err
 

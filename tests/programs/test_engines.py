@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tests import pages
 from tests.programs import processes
 from tfacme import errors
 
@@ -38,6 +39,7 @@ def test_dqn_learns_catch(engine, tmp_path):
 
 
 def _check_what_is_left(run):
+  pages.check_columns(run, 'dqn')
   for name in ('experiment.json', 'learning_curve.png', 'policy/saved_model.pb'):
     assert (run / name).exists()
   assert json.loads((run / 'experiment.json').read_text())['seed'] == 0
