@@ -1,19 +1,80 @@
-"""tfacme as others have it: installed from a wheel into an environment of its own, used from another folder."""
+"""tfacme as others have it: installed from a wheel, with what that says it needs and nothing else, in another folder.
 
+Packages come from the environment of the tests, so that nothing is downloaded; that a package index has them, and that
+their versions go together, is not looked at.
+"""
+
+import ast
+import importlib.metadata
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import sysconfig
 import zipfile
+from collections import defaultdict
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from setuptools.config import pyprojecttoml
 
 from tests.pages import ROOT
 
+_FOR_USERS = ('environments', 'trackers', 'serving', 'ray')  # extras; the others are for this checkout
 _BUILD = 'import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))'
+
+
+def _wanted(requirements, extra=''):
+  """(name, its extras) of those of some requirements that count here."""
+  for requirement in map(Requirement, requirements):
+    if requirement.marker is None or requirement.marker.evaluate({'extra': extra}):
+      yield canonicalize_name(requirement.name), requirement.extras
+
+
+def _closed(requirements):
+  """All distributions that some requirements lead to, as far as they are installed here."""
+  found, waiting = {}, list(_wanted(requirements))
+  while waiting:
+    name, extras = waiting.pop()
+    for extra in ['', *extras]:
+      if (name, extra) in found:
+        continue
+      try:
+        found[name, extra] = importlib.metadata.distribution(name)
+      except importlib.metadata.PackageNotFoundError:  # A part of another one here, or for another system.
+        continue
+      waiting += _wanted(found[name, extra].requires or (), extra)
+  return {name: distribution for (name, _), distribution in found.items()}
+
+
+def _places(distribution):
+  """What a distribution has right in the folder of all packages."""
+  return {path.parts[0] for path in distribution.files or () if path.parts[0] not in ('..', '__pycache__')}
+
+
+def test_what_it_imports_is_what_it_says_it_needs():
+  imported = defaultdict(set)
+  for path in (ROOT / 'tfacme').rglob('*.py'):
+    for node in ast.walk(ast.parse(path.read_text())):
+      names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+      if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        names.append(node.module)
+      for name in names:
+        imported[name.partition('.')[0]].add(str(path.relative_to(ROOT)))
+  project = pyprojecttoml.read_configuration(ROOT / 'pyproject.toml', expand=False)['project']
+  extras = [each for extra in _FOR_USERS for each in project['optional-dependencies'][extra]]
+  told = dict(_wanted([*project['dependencies'], *extras]))
+  for name, its in list(told.items()):  # What is told with extras brings what these need.
+    for extra in its:
+      told.update(_wanted(importlib.metadata.requires(name) or (), extra))
+  owners = defaultdict(set)
+  for distribution in importlib.metadata.distributions():
+    for place in _places(distribution):
+      owners[place.partition('.')[0]].add(canonicalize_name(distribution.metadata['Name']))
+  for name in imported.keys() - sys.stdlib_module_names - {'tfacme'}:
+    assert owners[name] & told.keys(), f'{name} of {owners[name]} is imported in {imported[name]}, and nothing says so'
 
 
 @pytest.fixture(scope='module')
@@ -46,7 +107,7 @@ def test_it_holds_all_that_is_imported_and_says_that_it_has_types(wheel):
 def run(wheel, tmp_path_factory):
   """Runs the commands of an environment into which the wheel is installed, in a folder that has nothing to do with it.
 
-  What tfacme needs is that of this environment, which is seen by its path; what was made editable here is not.
+  It has the packages that the wheel asks for, and those that they ask for: links to those of this environment.
   """
   place, folder = tmp_path_factory.mktemp('environment'), tmp_path_factory.mktemp('elsewhere')
   subprocess.run([sys.executable, '-m', 'venv', str(place)], check=True, timeout=200)
@@ -67,7 +128,14 @@ def run(wheel, tmp_path_factory):
     return done.stdout
 
   run_there('python', '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index', str(wheel))
-  (packages / 'theirs.pth').write_text(sysconfig.get_path('purelib') + '\n')
+  with zipfile.ZipFile(wheel) as archive:
+    (metadata,) = [name for name in archive.namelist() if name.endswith('.dist-info/METADATA')]
+    told = importlib.metadata.PathDistribution(zipfile.Path(archive, f'{os.path.dirname(metadata)}/')).requires
+  for distribution in _closed(told).values():
+    for name in _places(distribution):
+      link = packages / name
+      if not (link.exists() or link.is_symlink()):
+        link.symlink_to(distribution.locate_file(name))
   where = run_there('python', '-c', 'import tfacme; print(tfacme.__file__)')
   assert pathlib.Path(where.strip()).is_relative_to(packages)
   return run_there
@@ -76,9 +144,9 @@ def run(wheel, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize('engine', ['inline', 'local_mp'])
 def test_it_trains_evaluates_and_exports(engine, run):
-  train = f'train dqn --env bsuite:catch/0 --steps 300 --launch {engine} --workdir run-{engine}'
+  train = f'train dqn --env tfacme.testing:TwoStates --steps 300 --launch {engine} --workdir run-{engine}'
   out = run('tfacme', *train.split(), '--evaluation.episodes', '3', '--config.min-replay-size', '100')
-  assert f'dqn on bsuite:catch/0 in run-{engine} ({engine})' in out
+  assert f'dqn on tfacme.testing:TwoStates in run-{engine} ({engine})' in out
   assert json.loads(run('tfacme', 'evaluate', f'run-{engine}', '--episodes', '2', '--json'))['episodes'] == 2
   run('tfacme', 'export', f'run-{engine}', '--out', f'exported-{engine}')
   loads = f'import tensorflow as tf; print(tf.saved_model.load("exported-{engine}").initial_state(1) is not None)'
