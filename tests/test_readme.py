@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from setuptools.config import pyprojecttoml
 
 import tfacme
 from tests import pages
@@ -45,6 +46,17 @@ def test_its_links_lead_somewhere():
   for page in [*(ROOT / document for document in DOCUMENTS), *(ROOT / 'tfacme' / 'agents').glob('*/README.md')]:
     for link in re.findall(r'\]\((?!http)([^)#]+)\)', page.read_text()):
       assert (page.parent / link).exists(), f'{page}: {link}'
+
+
+def test_the_rooms_are_those_of_the_rule_for_imports():
+  layers = pyprojecttoml.load_file(ROOT / 'pyproject.toml')['tool']['importlinter']['contracts'][0]['layers']
+  rule = {name.strip(): number for number, layer in enumerate(layers) for name in layer.split(':')}
+  (block,) = re.findall(r'holds that\):\n\n((?:    .*\n)+)', (ROOT / 'docs' / 'design.md').read_text())
+  lines = [re.split('  +', line.strip())[0].split(', ') for line in block.splitlines()]
+  told = [f'tfacme.{name.removesuffix(".py")}' for line in lines for name in line]
+  here = {path.stem for path in (ROOT / 'tfacme').iterdir() if path.suffix == '.py' or (path / '__init__.py').exists()}
+  assert set(told) == set(rule) == {f'tfacme.{name}' for name in here - {'__init__', '__main__'}}
+  assert [rule[name] for name in told] == sorted(rule[name] for name in told)
 
 
 @pytest.mark.parametrize('document', DOCUMENTS)

@@ -10,23 +10,13 @@ runs in one thread, in one process, in many processes, or on many hosts.
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import TYPE_CHECKING
 
 import lazy_loader
 
-__version__ = '0.1.0'
+from tfacme import startup as startup
 
-# Where it was imported before us, TensorFlow has fixed its level, and JAX, which it imports, has set a lower one for
-# processes to come.
-_TENSORFLOW_CAME_FIRST = 'tensorflow' in sys.modules
-if _TENSORFLOW_CAME_FIRST and os.environ.get('TF_CPP_MIN_LOG_LEVEL') == '1':
-  del os.environ['TF_CPP_MIN_LOG_LEVEL']
-# TensorFlow reads this when it is imported; without it every process begins with notes on what it is compiled for.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-# The package sets it by itself, but too late if a library imports a part of it first: threads then make graph tensors.
-os.environ.setdefault('TF2_BEHAVIOR', '1')
+__version__ = '0.1.0'
 
 # TensorFlow takes seconds to import, so what needs it is imported when it is used.
 __getattr__, __dir__, __all__ = lazy_loader.attach(

@@ -8,6 +8,8 @@ import re
 import threading
 from typing import Iterator
 
+from tfacme import startup
+
 # Written by C++ code straight to file descriptor 2, whatever the logging level; the last is TensorFlow's, whose level
 # is fixed once it is imported, maybe before us.
 _NOISE = re.compile(
@@ -15,6 +17,11 @@ _NOISE = re.compile(
   rb'|\d{4}-\d\d-\d\d [\d:.]+: [IW] tensorflow/)'
 )
 _REST = b'\t [[{{node '  # how a line of TensorFlow's may go on
+
+
+def within_a_run() -> contextlib.AbstractContextManager[None]:
+  """Keeps away what TensorFlow notes, if it was imported before tfacme could tell it not to."""
+  return filtered_stderr() if startup.TENSORFLOW_CAME_FIRST else contextlib.nullcontext()
 
 
 @contextlib.contextmanager

@@ -201,7 +201,7 @@ def train(
   profiled = profiling.of_run(workdir, profile, apart=launch == 'local_mp')
   description = describing.describe(experiment, launch)
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
-  with stepped, _quiet(), _folder(workdir), _locked(workdir), contextlib.ExitStack() as begun:
+  with stepped, quiet.within_a_run(), _folder(workdir), _locked(workdir), contextlib.ExitStack() as begun:
     _check_same(workdir, description)
     checkpoint = checkpoints.latest(os.path.join(workdir, 'checkpoints'))
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
@@ -237,15 +237,6 @@ def _reported(run: Run, given: str, progress: bool) -> Run:
   if progress:
     print(reporting.result(run.workdir, run.description, run.ended, given), flush=True)
   return run
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-  """Keeps away what TensorFlow notes, if it was imported before tfacme could tell it not to."""
-  with contextlib.ExitStack() as stack:
-    if sys.modules['tfacme']._TENSORFLOW_CAME_FIRST:  # Looked up, since this is a part of it.
-      stack.enter_context(quiet.filtered_stderr())
-    yield
 
 
 @contextlib.contextmanager

@@ -1,0 +1,14 @@
+"""What has to be so before TensorFlow is imported; `tfacme` imports this first of all."""
+
+import os
+import sys
+
+# Where it was imported before us, TensorFlow has fixed its level, and JAX, which it imports, has set a lower one for
+# processes to come.
+TENSORFLOW_CAME_FIRST = 'tensorflow' in sys.modules
+if TENSORFLOW_CAME_FIRST and os.environ.get('TF_CPP_MIN_LOG_LEVEL') == '1':
+  del os.environ['TF_CPP_MIN_LOG_LEVEL']
+# TensorFlow reads this when it is imported; without it every process begins with notes on what it is compiled for.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+# The package sets it by itself, but too late if a library imports a part of it first: threads then make graph tensors.
+os.environ.setdefault('TF2_BEHAVIOR', '1')
