@@ -213,7 +213,8 @@ class Checkpointing:
     best: whether the policy of the evaluation with the highest mean return is kept, in `policy-best`. What is chosen so
       looks better than it is: a score is that of the final policy.
     stop_seconds: how long one may take when a run of several threads or processes is stopped (Ctrl-C, SIGTERM); a large
-      replay on a slow disk needs more, if the system that stops the run allows it.
+      replay on a slow disk needs more, if the system that stops the run allows it. What trackers have not been told by
+      then has as long again.
   """
 
   every: Optional[int] = None

@@ -93,3 +93,42 @@ def test_a_run_that_is_stopped_has_so_long_to_save(seconds, in_time):
   assert caught.value.saved == in_time
   assert caught.value.exit_code == 143
   assert saved or not in_time
+
+
+class _Ending(_Task):
+  """Stands for a node: for how long it works and for how long it runs, once it is to stop."""
+
+  def __init__(self, name, works, runs):
+    super().__init__(name)
+    self._works, self._runs = works, runs
+    self.killed, self._stopped = False, None
+
+  def stop(self):
+    self._stopped = time.monotonic()
+
+  def kill(self):
+    self.killed = True
+
+  def running(self):
+    return not self.killed and self._since() < self._runs
+
+  def working(self):
+    return not self.killed and self._since() < self._works
+
+  def _since(self):
+    return 0.0 if self._stopped is None else time.monotonic() - self._stopped
+
+
+def test_what_logs_have_left_is_waited_for_when_the_work_has_ended(monkeypatch, caplog):
+  monkeypatch.setattr(local, '_STOP_SECONDS', 0.2)
+  tasks = [
+    _Ending('replay', 9.0, 9.0),
+    _Ending('learner', 0.1, 0.4),
+    _Ending('actor-0', 0.0, 9.0),
+    _Ending('saver', 0, 0),
+  ]
+  local._stop_all(tasks, log_seconds=0.6)
+  assert [task.killed for task in tasks] == [True, False, True, False]
+  assert caplog.messages == [
+    'The trackers did not take the last rows of actor-0 in time; the CSV files have all of them.'
+  ]

@@ -45,11 +45,11 @@ def test_the_csv_file_is_always_there(tmp_path):
 def test_makers_learn_of_a_runs_beginning_and_end(tmp_path):
   events, log = [], loggers.Log('', str(tmp_path), 'one')
   logged = loggers.OfRun([Noting(events)], log)
-  with logged.running():
+  with logged.running(1.0):
     events.append('runs')
     sent = cloudpickle.loads(cloudpickle.dumps(logged))  # Other processes get what was prepared.
     sent.logger('learner').close()
-  with pytest.raises(ZeroDivisionError), loggers.OfRun([Noting(events)], log).running():
+  with pytest.raises(ZeroDivisionError), loggers.OfRun([Noting(events)], log).running(1.0):
     raise ZeroDivisionError
   assert events == [
     *(('prepared', '', 'one'), 'runs', ('ended', 'one', True)),

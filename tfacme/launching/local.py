@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import logging
 import multiprocessing
 import os
 import signal
@@ -21,15 +22,18 @@ import launchpad as lp
 import tensorflow as tf
 from absl import flags
 
-from tfacme import errors, mistakes
+from tfacme import errors, loggers, mistakes
 from tfacme.graph import nodes, remote
 from tfacme.launching import forking, quiet
 from tfacme.launching.outcomes import Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 from tfacme.workers import counting
 
+_LOG = logging.getLogger('tfacme')
 _POLL_SECONDS = 0.1
-_STOP_SECONDS = 2.0  # that all other nodes have to stop
+_STOP_SECONDS = (
+  2.0  # that all other nodes have to stop; what their logs still write in the background has time of its own
+)
 _BLAME_SECONDS = 1.0  # in which a node that others have lost is found to have failed
 _STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
 
@@ -49,6 +53,10 @@ class Task(Protocol):
 
   def running(self) -> bool:
     """Whether it has not ended yet."""
+    ...
+
+  def working(self) -> bool:
+    """Whether its work has not ended yet; it may run on for what its logs still write in the background."""
     ...
 
   def stop(self) -> None:
@@ -117,7 +125,7 @@ def run_processes(program: lp.Program, on_status: Callable[[Dict[str, Any]], Non
       for node in nodes.of_program(program):
         tasks.append(_ProcessTask(node))
     except Exception:
-      _stop_all(tasks)
+      _stop_all(tasks, log_seconds=0.0)
       raise
     with quiet.filtered_stderr():
       _supervise(tasks, _ending(program), counter, on_status, stop)
@@ -148,12 +156,13 @@ def _supervise(
   (saver,) = [task for task in tasks if task.name == ending.name]
   client = remote.Remote(counter, 'counter', lambda: True)
   pending: Any = None
+  log_seconds = ending.save_seconds
   try:
     while saver.running():
       raise_failure(tasks)
       if stop.signum is not None:
         saver.stop()
-        _wait([saver], ending.save_seconds)
+        _wait([saver.running], ending.save_seconds)
         saved = not saver.running() and saver.failure is None
         if saver.failure is not None and saver.failure.mistake:
           raise_failure([saver])
@@ -168,8 +177,9 @@ def _supervise(
     if stop.signum is not None:
       raise Interrupted(stop.signum)
     _tell(client, client.begin('status'), on_status, wait=True)
+    log_seconds = loggers.CLOSE_SECONDS + _STOP_SECONDS  # A node gives up after the first part of it, and says so.
   finally:
-    _stop_all(tasks)
+    _stop_all(tasks, log_seconds)
     client.close()
 
 
@@ -211,19 +221,28 @@ def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, An
   return None
 
 
-def _stop_all(tasks: Sequence[Task]) -> None:
+def _stop_all(tasks: Sequence[Task], log_seconds: float) -> None:
+  """Stops what still runs; what is then left for logs to write has so many seconds more."""
   for task in tasks:
     if task.running():
       task.stop()
-  _wait(tasks, _STOP_SECONDS)
+  _wait([task.working for task in tasks], _STOP_SECONDS)
   for task in tasks:
-    if task.running():
+    if task.working():
       task.kill()
+  _wait([task.running for task in tasks if not task.working()], log_seconds)
+  late = [task for task in tasks if task.running() and not task.working()]
+  for task in late:
+    task.kill()
+  if late:
+    names = ', '.join(task.name for task in late)
+    _LOG.warning('The trackers did not take the last rows of %s in time; the CSV files have all of them.', names)
 
 
-def _wait(tasks: Sequence[Task], seconds: float) -> None:
+def _wait(conditions: Sequence[Callable[[], bool]], seconds: float) -> None:
+  """Waits until none of the conditions holds, at most so long."""
   deadline = time.monotonic() + seconds
-  while any(task.running() for task in tasks) and time.monotonic() < deadline:
+  while any(holds() for holds in conditions) and time.monotonic() < deadline:
     time.sleep(0.02)
 
 
@@ -239,6 +258,9 @@ class _ThreadTask:
     self._thread.start()
 
   def running(self) -> bool:
+    return self._thread.is_alive()
+
+  def working(self) -> bool:
     return self._thread.is_alive()
 
   def stop(self) -> None:
@@ -275,13 +297,15 @@ class _ProcessTask:
 
   @property
   def failure(self) -> Optional[Failure]:
-    if not self._read_end and not self._process.is_alive():
-      self._failure = self._read()
-      self._read_end = True
+    self._look()
     return self._failure
 
   def running(self) -> bool:
     return self._process.is_alive()
+
+  def working(self) -> bool:
+    self._look()
+    return not self._read_end
 
   def stop(self) -> None:
     try:
@@ -293,13 +317,19 @@ class _ProcessTask:
     self._process.kill()
     self._process.join()
 
+  def _look(self) -> None:
+    """Whether it has ended its work, as it says before it ends, or has ended without a word."""
+    if not self._read_end and (self._pipe.poll() or not self._process.is_alive()):
+      self._failure = self._read()
+      self._read_end = True
+
   def _read(self) -> Optional[Failure]:
     """What its last message says: how it failed, or None if it has done its work."""
     try:
       if self._pipe.poll():
         return self._pipe.recv()
     except (EOFError, OSError):
-      pass
+      self._process.join()
     code = self._process.exitcode
     assert code is not None
     return Failure(
@@ -334,6 +364,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
     except BaseException as error:
       pipe.send(_failure(error))
       code = 1
+    loggers.wait()  # Its work has ended, which the message says.
   os._exit(code)  # Without the libraries' own tear-down, which may hang.
 
 

@@ -3,6 +3,8 @@
 What takes rows (`write`, `close`) or reads them belongs here; what a row contains is up to its worker.
 """
 
+from tfacme.loggers.background import CLOSE_SECONDS as CLOSE_SECONDS
+from tfacme.loggers.background import wait as wait
 from tfacme.loggers.base import Log as Log
 from tfacme.loggers.base import Logger as Logger
 from tfacme.loggers.base import MemoryLogger as MemoryLogger

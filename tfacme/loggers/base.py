@@ -55,7 +55,7 @@ class Logger(Protocol):
     ...
 
   def close(self) -> None:
-    """Writes out what is pending; no row may follow. May be called twice."""
+    """No row may follow: what is pending is written out, or soon will be (see `wait`). May be called twice."""
     ...
 
 

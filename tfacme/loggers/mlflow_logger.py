@@ -21,6 +21,8 @@ _TAG = f'{_NAMESPACE}.run_id'
 _METRICS = 1_000  # in one request, at most
 _PARAMETERS = 100
 _VALUE_LENGTH = 500  # of a parameter's value, as older servers take it
+_BEGIN_SECONDS = 30.0  # for an answer before the run starts; the library itself goes on trying for minutes
+_END_SECONDS = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,20 +46,14 @@ class MLflow:
     """Finds the run there, or makes it, so that all processes log into one."""
     uri = self._uri()
     try:
-      client = _client(uri)
-      found = self._find(client, log) or self._create(client, log)
-      client.update_run(found, status='RUNNING')
+      return MLflowRun(uri, background.within(_BEGIN_SECONDS, lambda: self._begin(uri, log)))
     except Exception as error:
       raise errors.UserError(f'MLflow at {uri} can not be used: {error}') from error
-    return MLflowRun(uri, found)
 
   def ended(self, log: base.Log, finished: bool) -> None:
     """Says there that the run has come to its end, or was stopped."""
     try:
-      client = _client(self._uri())
-      found = self._find(client, log)
-      if found is not None:
-        client.set_terminated(found, 'FINISHED' if finished else 'KILLED')
+      background.within(_END_SECONDS, lambda: self._end(log, 'FINISHED' if finished else 'KILLED'))
     except Exception as error:  # pylint: disable=broad-exception-caught  # The run itself has come to its end.
       _LOG.warning('MLflow was not told of the end of the run (%s).', error)
 
@@ -72,6 +68,19 @@ class MLflow:
     path = uri[len('file:') :] if uri.startswith('file:') else uri
     is_place = '://' in uri or path.startswith('/') or uri == 'databricks'
     return uri if is_place else os.path.abspath(path)
+
+  def _begin(self, uri: str, log: base.Log) -> str:
+    """Finds the run or makes it, and returns its id there."""
+    client = _client(uri)
+    found = self._find(client, log) or self._create(client, log)
+    client.update_run(found, status='RUNNING')
+    return found
+
+  def _end(self, log: base.Log, status: str) -> None:
+    client = _client(self._uri())
+    found = self._find(client, log)
+    if found is not None:
+      client.set_terminated(found, status)
 
   def _find(self, client: Any, log: base.Log) -> Optional[str]:
     experiment = client.get_experiment_by_name(self.experiment)
@@ -116,10 +125,9 @@ class MLflowLogger:
   def __init__(self, uri: str, run: str, name: str):
     from mlflow import entities
 
-    self._client = _client(uri)
-    self._run, self._name = run, name
+    self._name = name
     self._metric = entities.Metric
-    self._background = background.Background(f'MLflow at {uri}', name, self._write)
+    self._background = background.Background(f'MLflow at {uri}', name, _Sink(uri, run, name))
 
   def write(self, row: base.Row) -> None:
     """Writes one row, against its step."""
@@ -131,13 +139,30 @@ class MLflowLogger:
     self._background.put((name, images, step))
 
   def close(self) -> None:
-    """Writes what is pending."""
+    """See `loggers.Logger`."""
     self._background.close()
 
   def _key(self, column: str) -> str:
     return _key(f'{self._name}/{column}')
 
-  def _write(self, items: Sequence[Union[List[Any], Tuple[str, np.ndarray, int]]]) -> None:
+
+class _Sink:
+  """A run of MLflow as what the background of a node writes to."""
+
+  def __init__(self, uri: str, run: str, name: str):
+    self._uri, self._run, self._name = uri, run, name
+    self._client: Any = None
+
+  def begin(self) -> None:
+    self._client = _client(self._uri)
+
+  def end(self) -> None:
+    """The run has more nodes."""
+
+  def abandon(self) -> None:
+    """A request that waits does so in this process, and ends with it."""
+
+  def write(self, items: Sequence[Union[List[Any], Tuple[str, np.ndarray, int]]]) -> None:
     """Writes rows, as lists of metrics, and pictures."""
     metrics = [metric for item in items if isinstance(item, list) for metric in item]
     for first in range(0, len(metrics), _METRICS):

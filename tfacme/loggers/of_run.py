@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from typing import Iterator, List, Sequence
 
-from tfacme.loggers import base, factory
+from tfacme.loggers import background, base, factory
 
 
 class OfRun:
@@ -38,10 +38,14 @@ class OfRun:
       self._prepared.append(make.prepared(self._log) if hasattr(make, 'prepared') else make)
 
   @contextlib.contextmanager
-  def running(self) -> Iterator[None]:
+  def running(self, stop_seconds: float) -> Iterator[None]:
     """Around a run: prepares the makers, and tells those at its end whether it has come to that by itself.
 
-    If one of them can't be prepared, those before it are told of an end too.
+    Before that, it waits for what nodes of this process have left to write in the background. If one of the makers
+    can't be prepared, those before it are told of an end too.
+
+    Args:
+      stop_seconds: for which it waits if the run has not come to its end.
     """
     finished = False
     try:
@@ -49,6 +53,7 @@ class OfRun:
       yield
       finished = True
     finally:
+      background.wait(background.CLOSE_SECONDS if finished else stop_seconds)
       for make in self._makers[: len(self._prepared)]:
         if hasattr(make, 'ended'):
           make.ended(self._log, finished)

@@ -10,6 +10,7 @@ import threading
 from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
+import psutil
 
 from tfacme import errors, importing
 from tfacme.loggers import background, base, pictures
@@ -53,18 +54,8 @@ class WandB:
 class WandBLogger:
   """Writes the rows of a node to a run of Weights & Biases, in the background."""
 
-  _open = 0  # loggers in this process
-  _lock = threading.Lock()
-
   def __init__(self, options: WandB, log: base.Log):
-    import wandb
-
-    self._wandb = wandb
-    with self._lock:  # In several threads at once, each would start a process that sends and writes.
-      self._run: Any = _begin(options, log)
-      WandBLogger._open += 1
-    self._run.define_metric('*', step_metric='step')
-    self._background = background.Background('Weights & Biases', log.name, self._write)
+    self._background = background.Background('Weights & Biases', log.name, _Sink(options, log))
 
   def write(self, row: base.Row) -> None:
     """Writes one row, against its step."""
@@ -75,21 +66,65 @@ class WandBLogger:
     self._background.put((name, images, step))
 
   def close(self) -> None:
-    """Sends what is pending."""
-    if self._run is None:
-      return
+    """See `loggers.Logger`."""
     self._background.close()
-    self._run.finish()
-    self._run = None
-    with self._lock:
-      WandBLogger._open -= 1
-      if not WandBLogger._open and self._wandb.run is None:  # None of the user's own either.
-        self._wandb.teardown()  # Waits for the process that sends and writes, which ends with this one.
 
-  def _write(self, items: Sequence[Any]) -> None:
-    """Writes rows, and pictures."""
+
+class _Sink:
+  """A run of Weights & Biases as what the background of a node writes to.
+
+  All runs of a process share one process that sends and writes, which is started with the first and ended with the
+  last: at the end of this process, the library itself would wait for it without a limit.
+  """
+
+  _open = 0  # in this process
+  _counting = threading.Lock()
+  _starting = threading.Lock()  # or ending what sends; may be held for long
+
+  def __init__(self, options: WandB, log: base.Log):
+    import wandb
+
+    self._wandb = wandb
+    self._options, self._log = options, log
+    self._run: Any = None
+    with self._counting:
+      _Sink._open += 1
+
+  def begin(self) -> None:
+    try:
+      with self._starting:  # In several threads at once, each would start a process of its own.
+        if self._options.mode != 'disabled':
+          self._wandb.setup()
+      self._run = _begin(self._options, self._log)
+      self._run.define_metric('*', step_metric='step')
+    except BaseException:
+      self._leave()
+      raise
+
+  def write(self, items: Sequence[Any]) -> None:
     for item in items:
       self._run.log(item if isinstance(item, dict) else self._picture(*item))
+
+  def end(self) -> None:
+    try:
+      self._run.finish()
+    finally:
+      self._leave()
+
+  def abandon(self) -> None:
+    """What the process has not sent is in the folder of the logs, from where `wandb sync` sends it."""
+    if self._wandb.run is None:  # None of the user's own either.
+      for process in psutil.Process().children():
+        if 'wandb' in process.name():
+          process.kill()
+
+  def _leave(self) -> None:
+    with self._starting:
+      with self._counting:
+        _Sink._open -= 1
+        is_last = not _Sink._open
+      if is_last and self._wandb.run is None:
+        self._wandb.teardown()  # Waits for the process, which ends with this one.
 
   def _picture(self, name: str, images: np.ndarray, step: int) -> Dict[str, Any]:
     ending, data = pictures.encoded(images)

@@ -215,7 +215,7 @@ def train(
     graph = program.make_program(experiment, workdir, checkpoint, logged, profiled)
     size = memory.check(graph, launch, experiment.layout.check_memory)
     _write_description(workdir, description, experiment)
-    begun.enter_context(logged.running())  # Only now, since trackers may begin a run with it.
+    begun.enter_context(logged.running(experiment.checkpointing.stop_seconds))  # Now: a tracker begins a run with it.
     had_begun = _has_begun(workdir)
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
     if progress:
