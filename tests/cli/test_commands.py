@@ -46,7 +46,8 @@ class Run:
       'maximum': 1.0,
       'episodes': episodes,
     }
-    return types.SimpleNamespace(**values, episodes_cut=1 if max_episode_steps == 9 else 0)
+    observed = {'is_success': 0.25, 'crashed': float('nan')} if seed == 3 else {}
+    return types.SimpleNamespace(**values, episodes_cut=1 if max_episode_steps == 9 else 0, observed=observed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +158,7 @@ def test_processes_get_ready_first(calls, tmp_path):
     ('train dqn --env bsuite:catch/0 --frame-stack 2', r'did you mean --env.frame_stack\?'),
     ('train dqn --env bsuite:catch/0 --seed -1', 'seed is -1, and has to be at least 0'),
     ('train dqn --env bsuite:catch/0 --dataset nowhere', 'no folder nowhere to read a data set from'),
+    ('record --random --env bsuite:catch/0 --out there --checkpoint best', 'needs --checkpoint with --run'),
     ('record --run {run} --env.frame-stack 2 --out there', 'needs --env with --random, and not with --run'),
     ('evaluate', 'needs RUN'),
     ('evaluate {run} --episodes 0', '--episodes is 0'),
@@ -273,11 +275,15 @@ def test_evaluate(calls, finished, capsys):
     'maximum': 1.0,
     'episodes': 5,
     'episodes_cut': 0,
+    'columns': {},
   }
   assert cli.main(['evaluate', finished]) == 0
   assert capsys.readouterr().out == 'return 0.5 ± 0.1 (mean and standard error of 20 episodes), from -1 to 1\n'
   assert cli.main(['evaluate', finished, '--seed', '3']) == 0
-  assert capsys.readouterr().out.startswith('return 3.5 ')
+  first, *columns = capsys.readouterr().out.splitlines()
+  assert first.startswith('return 3.5 ') and columns == ['is_success 0.25', 'crashed nan']
+  assert cli.main(['evaluate', finished, '--seed', '3', '--json']) == 0
+  assert json.loads(capsys.readouterr().out)['columns'] == {'is_success': 0.25, 'crashed': None}
   assert cli.main(['evaluate', finished, '--max-episode-steps', '9']) == 0
   assert '(mean and standard error of 20 episodes, 1 of them cut off), from' in capsys.readouterr().out
 
@@ -304,8 +310,8 @@ def test_watch_and_export(calls, finished, tmp_path, monkeypatch):
   assert cli.main(['watch', finished, '--out', str(tmp_path / 'a.gif')]) == 0
   assert (tmp_path / 'a.gif').read_bytes().startswith(b'GIF89a')
   assert cli.main(['export', finished, '--out', 'somewhere']) == 0
-  assert cli.main(['export', finished, '--format', 'onnx']) == 0
-  assert calls == [(finished, 'somewhere', 'savedmodel'), (finished, 'policy.onnx', 'onnx')]
+  assert cli.main(['export', finished, '--format', 'onnx', '--checkpoint', 'best']) == 0
+  assert calls == [(finished, 'somewhere', None, None), (finished, 'policy.onnx', 'onnx', 'best')]
 
 
 def test_graph(calls, tmp_path, monkeypatch):

@@ -3,15 +3,16 @@
 import dataclasses
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
 
 import tfacme
-from tests.contract import environment, noisy, offline_recurrent, on_policy
+from tests.contract import environment, imitation, noisy, offline_recurrent, on_policy
 from tfacme import checkpoints, errors, testing
 from tfacme.runs import pickles
-from tfacme.workers import environment_loop
+from tfacme.workers import environment_loop, export
 
 ENGINES = ['inline', *(pytest.param(name, marks=pytest.mark.slow) for name in ('local_mt', 'local_mp'))]
 
@@ -89,6 +90,10 @@ def test_the_best_policy_is_the_one_of_the_best_evaluation(launch, tmp_path):
     float(best['episode_return']),
   ]
   assert run.evaluate(20, checkpoint='best').mean >= environment.BEST - 0.5
+  for checkpoint in ('best', run.checkpoints()[-1]):
+    run.export(str(tmp_path / 'exported'), checkpoint=checkpoint)
+    exported = export.LoadedPolicy(str(tmp_path / 'exported'))
+    np.testing.assert_array_equal(_logits(exported), _logits(run.policy(checkpoint=checkpoint)))
   with pytest.raises(errors.UserError, match="no policy 'bset'; did you mean best"):
     run.policy(checkpoint='bset')
 
@@ -160,6 +165,21 @@ def test_of_a_large_data_set_no_more_is_pickled_than_shows_that_it_is_large(tmp_
   with pytest.raises(errors.UserError, match='give them as `dataset`'):
     run.learner()
   assert run.learner(dataset=experiment.dataset).steps == 3
+
+
+def test_nor_of_large_data_in_a_builder(tmp_path, monkeypatch):
+  experiment = dataclasses.replace(
+    imitation.experiment(), budget=tfacme.Budget(actor_steps=20), evaluation=tfacme.Evaluation(episodes=1)
+  )
+  pickles.write(str(tmp_path / 'small'), experiment)
+  assert pickles.read(str(tmp_path / 'small')).builder.demonstrations is not None
+  monkeypatch.setattr(pickles, '_LARGE', 2000)
+  run = tfacme.train(experiment, str(tmp_path), progress=False)
+  assert run.experiment().builder.demonstrations is None
+  with pytest.raises(errors.UserError, match='too much data to be kept in its folder: tfacme.make_learner') as told:
+    run.learner()
+  (checkpoint,) = re.findall("'(.*)'", str(told.value))
+  assert checkpoint in map(str, (tmp_path / 'checkpoints').iterdir())
 
 
 def test_the_learner_of_a_run_reads_its_replay(tmp_path):

@@ -134,7 +134,8 @@ def test_the_info_of_gymnasium_comes_through_the_wrappers(tmp_path, caplog):
     budget=tfacme.Budget(actor_steps=60),
     evaluation=[tfacme.Evaluation(), tfacme.Evaluation(name='cut', max_episode_steps=2)],
   )
-  tfacme.train(experiment, str(tmp_path), progress=False)
+  run = tfacme.train(experiment, str(tmp_path), progress=False)
+  assert run.evaluate(2).observed == {'taken': 6.0, 'is_success': 1.0}
   logs = testing.logs(tmp_path)
   for name in ('actor-0', 'evaluator'):
     assert {(row['taken'], row['is_success']) for row in logs[name]} == {('6.0', '1.0')}

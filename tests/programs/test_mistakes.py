@@ -105,7 +105,7 @@ def test_an_environment_that_can_not_be_pickled_is_refused(tmp_path):
       return environments.factory('bsuite:catch/0')(seed)
 
   experiment = dataclasses.replace(_experiment(dqn.DQNBuilder()), environment=environment)
-  with pytest.raises(errors.UserError, match='What makes the environment can not be pickled: .*lock'):
+  with pytest.raises(errors.UserError, match='The environment of the experiment can not be pickled: .*lock'):
     tfacme.train(experiment, workdir=str(tmp_path / 'run'), progress=False)
   assert not os.path.exists(tmp_path / 'run')
 

@@ -191,7 +191,28 @@ def test_what_acts_differently_is_refused(tmp_path, written, monkeypatch):
 def test_what_is_missing_is_said(kind, say, tmp_path, written, monkeypatch):
   monkeypatch.setitem(sys.modules, 'tf2onnx', None)
   with pytest.raises(errors.UserError, match=say):
-    exporting.export(written('dqn')[0], str(tmp_path / 'policy'), kind)
+    exporting.export(written('dqn')[0], str(tmp_path / 'policy'), exporting.format_of('policy', kind))
+
+
+@pytest.mark.parametrize(
+  'path, named, chosen',
+  [
+    ('policy', None, 'savedmodel'),
+    ('v1.2', None, 'savedmodel'),
+    ('policy.onnx', None, 'onnx'),
+    ('a.onnx/policy.TFLITE', None, 'tflite'),
+    ('policy.onnx', 'onnx', 'onnx'),
+    ('policy', 'tflite', 'tflite'),
+  ],
+)
+def test_the_ending_says_the_format(path, named, chosen):
+  assert exporting.format_of(path, named) == chosen
+
+
+def test_an_ending_does_not_say_another_format_than_is_named():
+  for named in ('savedmodel', 'tflite'):
+    with pytest.raises(errors.UserError, match=f'policy.onnx ends in .onnx, and the format is to be {named}'):
+      exporting.format_of('policy.onnx', named)
 
 
 def test_a_file_that_can_not_be_written_is_said(tmp_path, written):

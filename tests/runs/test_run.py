@@ -39,7 +39,8 @@ def test_an_agent_without_a_config_is_run_also_within_another_one(tmp_path):
 def _run(folder, environment=None):
   (folder / 'experiment.json').write_text('{"agent": "dqn", "environment": "mine"}')
   if environment is not None:
-    (folder / 'environment.pkl').write_bytes(cloudpickle.dumps(environment))
+    experiment = dataclasses.replace(on_policy.experiment(), environment=environment)
+    (folder / 'experiment.pkl').write_bytes(cloudpickle.dumps(experiment))
   return run.Run(str(folder))
 
 

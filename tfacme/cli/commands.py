@@ -5,24 +5,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import importlib.metadata
-import json as json_lib
 import os
 import signal
 import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import tyro
-from typing_extensions import Annotated, Literal
+from typing_extensions import Annotated
 
 from tfacme import datasets, environments, errors, experiments, loggers, seeds
 from tfacme.agents import registry
-from tfacme.cli import checking, listing, parsing, presets, results, running
+from tfacme.cli import checking, listing, parsing, policies, presets, results, running
 from tfacme.cli import options as options_lib
 
 # What a public function needs TensorFlow for is imported by the command that calls it: the others answer at once.
-
-
-_Run = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar='RUN')]]
 
 
 class _Command(NamedTuple):
@@ -109,47 +105,6 @@ def _train(arguments: Sequence[str]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _EvaluateOptions:
-  """Evaluates the policy of a run: episodes on its last variables, without exploration.
-
-  Attributes:
-    run: the run's folder.
-    episodes: how many episodes.
-    max_episode_steps: steps after which an episode is cut off, with a warning.
-    seed: of the environments and of the policy.
-    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
-      None is the newest.
-    json: print one JSON object with mean, standard_error, minimum, maximum, episodes and episodes_cut.
-  """
-
-  run: _Run
-  episodes: int = 20
-  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
-  seed: int = 0
-  checkpoint: Optional[str] = None
-  json: bool = False
-
-
-def _evaluate(arguments: Sequence[str]) -> None:
-  options = parsing.parse(_EvaluateOptions, arguments, 'tfacme evaluate')
-  errors.count('--episodes', options.episodes)
-  errors.count('--max-episode-steps', options.max_episode_steps)
-  errors.count('--seed', options.seed, low=0)
-  result = _load_run(options.run).evaluate(
-    options.episodes, options.seed, options.max_episode_steps, options.checkpoint
-  )
-  values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
-  if options.json:
-    print(json_lib.dumps({**values, 'episodes': int(result.episodes), 'episodes_cut': int(result.episodes_cut)}))
-    return
-  cut = f', {result.episodes_cut} of them cut off' if result.episodes_cut else ''
-  print(
-    f'return {values["mean"]:.4g} ± {values["standard_error"]:.2g} (mean and standard error of {result.episodes} '
-    f'episodes{cut}), from {values["minimum"]:.4g} to {values["maximum"]:.4g}'
-  )
-
-
-@dataclasses.dataclass(frozen=True)
 class _PlotOptions:
   """Draws the return against the environment steps; several seeds of one experiment as their mean with a 95% band.
 
@@ -173,51 +128,6 @@ def _plot(arguments: Sequence[str]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _WatchOptions:
-  """Writes episodes of a run's policy as an animated GIF.
-
-  Attributes:
-    run: the run's folder.
-    out: the animation's file.
-    episodes: how many episodes.
-    max_frames: images in all; later ones are left out.
-    max_episode_steps: steps after which an episode is cut off, with a warning.
-    seed: of the environment.
-    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
-      None is the newest.
-  """
-
-  run: _Run
-  out: str = 'episode.gif'
-  episodes: int = 1
-  max_frames: int = 1000
-  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
-  seed: int = 0
-  checkpoint: Optional[str] = None
-
-
-def _watch(arguments: Sequence[str]) -> None:
-  options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
-  errors.count('--seed', options.seed, low=0)
-  from tfacme.runs import watching
-
-  run = _load_run(options.run)
-  policy = run.policy(checkpoint=options.checkpoint)
-  out = os.path.abspath(options.out)  # An environment may go to another folder.
-  with contextlib.closing(run.environment(options.seed)) as environment:
-    returns = watching.watch(
-      policy,
-      environment,
-      out,
-      options.episodes,
-      options.max_frames,
-      options.max_episode_steps,
-    )
-  shown = ', '.join(f'{value:g}' for value in returns)
-  print(f'{"An episode" if len(returns) == 1 else "Episodes"} with return {shown}: {options.out}')
-
-
-@dataclasses.dataclass(frozen=True)
 class _RecordOptions:
   """Records episodes as an RLDS data set, which `tfacme train AGENT --dataset` and plain tfds read.
 
@@ -225,6 +135,7 @@ class _RecordOptions:
     out: the folder of the data set; episodes are added to those that it has.
     episodes: how many episodes.
     run: the folder of the run whose policy acts, in its environment.
+    checkpoint: whose policy of the run, as `tfacme evaluate` has it.
     random: whether actions are taken at random instead, in the environment of `env`.
     env: the environment's id.
     environment: what it is made with, beside its id.
@@ -235,6 +146,7 @@ class _RecordOptions:
   out: str
   episodes: int = 50
   run: Optional[str] = None
+  checkpoint: Optional[str] = None
   random: bool = False
   env: Optional[str] = None
   environment: options_lib.Environment = environments.Options()
@@ -248,17 +160,18 @@ def _record(arguments: Sequence[str]) -> None:
     raise errors.UserError('tfacme record needs either --run RUN, or --random --env ID.')
   if options.random != (options.env is not None) or (options.run and options.environment.changed):
     raise errors.UserError('tfacme record needs --env with --random, and not with --run, which has its environment.')
+  if options.random and options.checkpoint is not None:
+    raise errors.UserError('tfacme record needs --checkpoint with --run, and not with --random.')
   errors.count('--episodes', options.episodes)
   errors.count('--seed', options.seed, low=0)
-  made = (
-    environments.factory(options.env, options.environment) if options.env else _load_run(options.run or '').environment
-  )
+  run = None if options.run is None else policies.load_run(options.run)
+  made = environments.factory(options.env, options.environment) if run is None else run.environment
   import tfacme
 
   there = datasets.count(options.out)
   # Episodes that are added must not be those that are there once more.
   seed = seeds.derive(options.seed, 'record', there) if there else options.seed
-  policy = tfacme.load_policy(options.run, seed) if options.run else None
+  policy = None if run is None else run.policy(seed, options.checkpoint)
   out = os.path.abspath(options.out)  # An environment may go to another folder.
   with contextlib.closing(made(seed)) as environment:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # The episodes so far are kept.
@@ -320,30 +233,6 @@ def _graph(arguments: Sequence[str]) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class _ExportOptions:
-  """Writes the policy of a run for those who have no tfacme: docs/serving.md tells how it is served.
-
-  Attributes:
-    run: the run's folder.
-    out: the folder of the SavedModel, or the file of what it is converted to; None is policy, policy.onnx or
-      policy.tflite.
-    format: what it is written as; a policy that is converted is checked on random observations. ONNX needs the packages
-      of tfacme[serving].
-  """
-
-  run: _Run
-  out: Optional[str] = None
-  format: Literal['savedmodel', 'onnx', 'tflite'] = 'savedmodel'
-
-
-def _export(arguments: Sequence[str]) -> None:
-  options = parsing.parse(_ExportOptions, arguments, 'tfacme export')
-  out = options.out or ('policy' if options.format == 'savedmodel' else f'policy.{options.format}')
-  _load_run(options.run).export(out, options.format)
-  print(f'The policy is in {out}')
-
-
-@dataclasses.dataclass(frozen=True)
 class _AgentsOptions:
   """Lists the agents."""
 
@@ -363,25 +252,14 @@ def _envs(arguments: Sequence[str]) -> None:
   print('\n'.join(listing.columns(environments.known())))
 
 
-def _load_run(path: str) -> Any:
-  # Looked at before TensorFlow is imported, so that a wrong path is told at once.
-  if not os.path.isfile(os.path.join(path, 'experiment.json')):
-    raise errors.UserError(f'There is no run in {path}: it has no experiment.json; give a folder of tfacme train.')
-  if sys.stderr.isatty():  # What a program reads of this command is its result alone.
-    running.announce(sys.stderr)
-  import tfacme
-
-  return tfacme.load_run(path)
-
-
 _COMMANDS: Dict[str, _Command] = {
   'train': _Command(_train, 'train AGENT --env ID', 'train an agent in an environment'),
-  'evaluate': _Command(_evaluate, 'evaluate RUN', 'evaluate the policy of a run'),
+  'evaluate': _Command(policies.evaluate, 'evaluate RUN', 'evaluate the policy of a run'),
   'plot': _Command(_plot, 'plot RUN [RUN ...]', 'draw learning curves'),
-  'watch': _Command(_watch, 'watch RUN', 'an episode of the policy as an animation'),
+  'watch': _Command(policies.watch, 'watch RUN', 'an episode of the policy as an animation'),
   'record': _Command(_record, 'record --out DIR', 'record episodes of a run, or at random, as a data set'),
   'graph': _Command(_graph, 'graph AGENT', 'draw the program graph of an agent'),
-  'export': _Command(_export, 'export RUN', 'the policy of a run as a SavedModel, ONNX or TFLite'),
+  'export': _Command(policies.export, 'export RUN', 'the policy of a run as a SavedModel, ONNX or TFLite'),
   'check': _Command(checking.run, 'check AGENT --env ID', 'look for faults in an environment, and try an agent in it'),
   'agents': _Command(_agents, 'agents', 'list the agents'),
   'envs': _Command(_envs, 'envs', 'list the environments'),

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import shutil
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,7 @@ _LOG = logging.getLogger('tfacme')
 _Arrays = Mapping[str, Any]
 _Call = Callable[[str, _Arrays], _Arrays]  # From the name of a signature and its inputs to its outputs.
 
+_SAVED_MODEL = 'savedmodel'
 _ONNX_PACKAGES = ('onnx', 'onnxruntime', 'tf2onnx')
 _BATCHES = (1, 7)  # observations at a time in the calls of a check
 _CALLS = 4  # of each, one after the other, so that what a policy remembers counts
@@ -27,19 +28,34 @@ _TOLERANCE = 1e-3  # of the largest number
 _CLOSE_CHOICES = 0.05  # the share of choices that rounding may decide
 
 
+def format_of(path: str, format: Optional[str] = None) -> str:  # noqa: A002 (so is it called)
+  """The format of what is to be written to a path: the one that is named, or what the path's ending says.
+
+  Raises:
+    UserError: there is no such format, or the path's ending says another one.
+  """
+  ending = os.path.splitext(path)[1].lower().removeprefix('.')
+  said = ending if ending in FORMATS else None
+  if format is None:
+    return said or _SAVED_MODEL
+  if format not in FORMATS:
+    raise errors.unknown('format', format, FORMATS, f'there are {", ".join(FORMATS)}.')
+  if said not in (None, format):
+    raise errors.UserError(f'{path} ends in .{ending}, and the format is to be {format}: leave out one of the two.')
+  return format
+
+
 def export(policy: str, path: str, format: str) -> None:  # noqa: A002 (so is it called)
-  """Writes a policy in one of the `FORMATS`.
+  """Writes a policy.
 
   Args:
     policy: the folder of its SavedModel.
     path: a folder for a SavedModel, a file for all else.
-    format: its name.
+    format: one of the `FORMATS`.
 
   Raises:
-    UserError: there is no such format, the policy does not convert to it, or the path can't be written.
+    UserError: the policy does not convert to that format, or the path can't be written.
   """
-  if format not in FORMATS:
-    raise errors.unknown('format', format, FORMATS, f'there are {", ".join(FORMATS)}.')
   FORMATS[format](policy, path)
 
 
@@ -104,7 +120,7 @@ def to_tflite(policy: str, path: str) -> None:
 
 
 FORMATS: Mapping[str, Callable[[str, str], None]] = {
-  'savedmodel': to_saved_model,
+  _SAVED_MODEL: to_saved_model,
   'onnx': to_onnx,
   'tflite': to_tflite,
 }

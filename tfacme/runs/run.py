@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import functools
 import glob
 import json
 import os
@@ -28,7 +29,6 @@ from tfacme.workers import counting, environment_loop, export, keeping, learning
 _Listener = Callable[[Dict[str, Any]], None]
 
 _DESCRIPTION = 'experiment.json'
-_ENVIRONMENT = 'environment.pkl'
 _EXPERIMENT = 'experiment.pkl'
 
 
@@ -75,7 +75,8 @@ class Run:
     environments = [self.environment(seeds.derive(seed, 'evaluate', i)) for i in range(slots)]
     try:
       spec = specs.environment_spec(environments[0])
-      player = playing.Player('The evaluation', environments, spec, max_episode_steps)
+      observers = self.experiment().observers
+      player = playing.Player('The evaluation', environments, spec, max_episode_steps, observers)
       return playing.play_all(player, policy.act, episodes, max_episode_steps)
     finally:
       environment_loop.close_all(environments)
@@ -88,24 +89,20 @@ class Run:
       checkpoint: the steps of a checkpoint, whose policy it is; or 'best' or another name under which the run has kept
         one. None is that of the newest checkpoint, in the end the final one.
     """
-    if checkpoint is None:
-      return export.LoadedPolicy(os.path.join(self.workdir, 'policy'), seed)
-    if not str(checkpoint).isdigit():
-      return self._kept(str(checkpoint), seed)
-    alone = self._learner(int(checkpoint))
-    with tempfile.TemporaryDirectory() as folder:
-      alone.export(folder, int(checkpoint))
+    with self._exported(checkpoint) as folder:
       return export.LoadedPolicy(folder, seed)
 
-  def _kept(self, name: str, seed: int) -> export.LoadedPolicy:
-    path = keeping.kept(self.workdir, name)
-    if not os.path.isdir(path):
-      prefix = os.path.join(glob.escape(self.workdir), 'policy-')
-      there = [os.path.basename(place).removeprefix('policy-') for place in glob.glob(f'{prefix}*')]
-      raise errors.unknown(
-        'policy', name, there, f'{self.workdir} has kept {errors.listed(there)}; a checkpoint is named by its steps.'
-      )
-    return export.LoadedPolicy(path, seed)
+  @contextlib.contextmanager
+  def _exported(self, checkpoint: Union[int, str, None]) -> Iterator[str]:
+    """The folder of a policy's SavedModel, for a while."""
+    if checkpoint is None:
+      yield os.path.join(self.workdir, 'policy')
+    elif not str(checkpoint).isdigit():
+      yield keeping.find(self.workdir, str(checkpoint))
+    else:
+      with tempfile.TemporaryDirectory() as folder:
+        self._learner(int(checkpoint)).export(folder, int(checkpoint))
+        yield folder
 
   @property
   def ended(self) -> Optional[str]:
@@ -117,9 +114,14 @@ class Run:
     return checkpoints.steps(os.path.join(self.workdir, 'checkpoints'))
 
   def experiment(self) -> experiments.Experiment:
-    """What was run; without a data set that is too large to be kept in the run's folder."""
+    """What was run; without recorded data that are too large to be kept in the run's folder."""
+    return self._experiment
+
+  @functools.cached_property
+  def _experiment(self) -> experiments.Experiment:
+    mujoco_settings.prepare()
     importing.search_current_folder()
-    return pickles.read(os.path.join(self.workdir, _EXPERIMENT), 'experiment')
+    return pickles.read(os.path.join(self.workdir, _EXPERIMENT))
 
   def learner(self, checkpoint: Optional[int] = None, dataset: Any = None) -> learning.Learner:
     """The learner as it was at a checkpoint: `learner.read()` is a batch, `learner.update(batch)` a learning step.
@@ -140,6 +142,11 @@ class Run:
       experiment = dataclasses.replace(experiment, dataset=dataset)
     elif self.description['dataset'] is not None and experiment.dataset is None:
       raise errors.UserError(f'The recorded data of {self.workdir} are not kept in its folder: give them as `dataset`.')
+    if describing.describe(experiment, '')['builder'] != self.description['builder']:
+      raise errors.UserError(
+        f'The builder of {self.workdir} has too much data to be kept in its folder: tfacme.make_learner(experiment, '
+        f'{path!r}) makes the learner of the whole experiment.'
+      )
     return building.Alone(experiment, path)
 
   def networks(self, checkpoint: Optional[int] = None) -> Any:
@@ -148,24 +155,30 @@ class Run:
 
   def environment(self, seed: int = 0) -> Any:
     """A new environment like the one that it was trained in."""
-    mujoco_settings.prepare()
-    importing.search_current_folder()
-    return specs.make_environment(
-      pickles.read(os.path.join(self.workdir, _ENVIRONMENT), 'environment'), seed, 'evaluator'
-    )
+    return specs.make_environment(self.experiment().environment, seed, 'evaluator')
 
-  def export(self, path: str, format: str = 'savedmodel') -> None:  # noqa: A002 (so is it called)
+  def export(
+    self,
+    path: str,
+    format: Optional[str] = None,  # noqa: A002 (so is it called)
+    checkpoint: Union[int, str, None] = None,
+  ) -> None:
     """Writes the trained policy for those who have no tfacme; docs/serving.md tells how it is served.
 
     Args:
       path: a folder for a SavedModel, a file for all else.
-      format: 'savedmodel', 'onnx' or 'tflite'; what it is converted to is checked on random observations.
+      format: 'savedmodel', 'onnx' or 'tflite'; what it is converted to is checked on random observations. None is what
+        the path's ending says (.onnx, .tflite), else 'savedmodel'.
+      checkpoint: see `policy`.
 
     Raises:
       UserError: it does not convert to that format, and why; or the path can't be written.
     """
-    self.policy()  # Says so if there is none.
-    exporting.export(os.path.join(self.workdir, 'policy'), path, format)
+    chosen = exporting.format_of(path, format)
+    with self._exported(checkpoint) as policy:
+      if checkpoint is None:
+        self.policy()  # Says so if there is none.
+      exporting.export(policy, path, chosen)
 
 
 def train(
@@ -343,10 +356,7 @@ def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
 
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
-  pickles.write(os.path.join(workdir, _ENVIRONMENT), experiment.environment, 'What makes the environment')
-  if experiment.dataset is not None and not pickles.is_small(experiment.dataset):
-    experiment = dataclasses.replace(experiment, dataset=None)
-  pickles.write(os.path.join(workdir, _EXPERIMENT), experiment, 'The experiment')
+  pickles.write(os.path.join(workdir, _EXPERIMENT), experiment)
   path = os.path.join(workdir, _DESCRIPTION)
   with open(path + '.partial', 'w', encoding='utf-8') as file:
     json.dump(description, file, indent=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from typing import Any, Callable, Mapping, Optional
@@ -50,6 +51,22 @@ def kept(folder: str, name: str) -> str:
   if not name or not all(letter.isalnum() or letter in '_.-' for letter in name):
     raise errors.UserError(f'A policy was to be kept as {name!r}: make a name of letters, digits and _.-.')
   return os.path.join(folder, f'policy-{name}')
+
+
+def find(folder: str, name: str) -> str:
+  """Where the policy that a run has kept under a name is.
+
+  Raises:
+    UserError: there is none.
+  """
+  path = kept(folder, name)
+  if not os.path.isdir(path):
+    places = glob.glob(os.path.join(glob.escape(folder), 'policy-*'))
+    there = [os.path.basename(place).removeprefix('policy-') for place in places]
+    raise errors.unknown(
+      'policy', name, there, f'{folder} has kept {errors.listed(there)}; a checkpoint is named by its steps.'
+    )
+  return path
 
 
 def evaluated(path: str) -> Optional[Mapping[str, Any]]:

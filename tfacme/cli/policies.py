@@ -1,0 +1,151 @@
+"""The commands that take the policy of a run: `evaluate`, `watch` and `export`."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json as json_lib
+import math
+import os
+import sys
+from typing import Any, Optional, Sequence
+
+import tyro
+from typing_extensions import Annotated, Literal
+
+from tfacme import errors, experiments
+from tfacme.cli import parsing, running
+
+_Run = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar='RUN')]]
+
+
+@dataclasses.dataclass(frozen=True)
+class _EvaluateOptions:
+  """Evaluates the policy of a run: episodes on its last variables, without exploration.
+
+  Attributes:
+    run: the run's folder.
+    episodes: how many episodes.
+    max_episode_steps: steps after which an episode is cut off, with a warning.
+    seed: of the environments and of the policy.
+    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
+      None is the newest.
+    json: print one JSON object with mean, standard_error, minimum, maximum, episodes, episodes_cut and columns: the
+      means of those that the experiment's observers make.
+  """
+
+  run: _Run
+  episodes: int = 20
+  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
+  seed: int = 0
+  checkpoint: Optional[str] = None
+  json: bool = False
+
+
+def evaluate(arguments: Sequence[str]) -> None:
+  """Runs the command."""
+  options = parsing.parse(_EvaluateOptions, arguments, 'tfacme evaluate')
+  errors.count('--episodes', options.episodes)
+  errors.count('--max-episode-steps', options.max_episode_steps)
+  errors.count('--seed', options.seed, low=0)
+  result = load_run(options.run).evaluate(options.episodes, options.seed, options.max_episode_steps, options.checkpoint)
+  values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
+  if options.json:
+    # JSON has no NaN.
+    columns = {name: None if math.isnan(value) else value for name, value in result.observed.items()}
+    counts = {'episodes': int(result.episodes), 'episodes_cut': int(result.episodes_cut)}
+    print(json_lib.dumps({**values, **counts, 'columns': columns}))
+    return
+  cut = f', {result.episodes_cut} of them cut off' if result.episodes_cut else ''
+  print(
+    f'return {values["mean"]:.4g} ± {values["standard_error"]:.2g} (mean and standard error of {result.episodes} '
+    f'episodes{cut}), from {values["minimum"]:.4g} to {values["maximum"]:.4g}'
+  )
+  for name, value in result.observed.items():
+    print(f'{name} {value:.4g}')
+
+
+@dataclasses.dataclass(frozen=True)
+class _WatchOptions:
+  """Writes episodes of a run's policy as an animated GIF.
+
+  Attributes:
+    run: the run's folder.
+    out: the animation's file.
+    episodes: how many episodes.
+    max_frames: images in all; later ones are left out.
+    max_episode_steps: steps after which an episode is cut off, with a warning.
+    seed: of the environment.
+    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
+      None is the newest.
+  """
+
+  run: _Run
+  out: str = 'episode.gif'
+  episodes: int = 1
+  max_frames: int = 1000
+  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
+  seed: int = 0
+  checkpoint: Optional[str] = None
+
+
+def watch(arguments: Sequence[str]) -> None:
+  """Runs the command."""
+  options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
+  errors.count('--seed', options.seed, low=0)
+  from tfacme.runs import watching
+
+  run = load_run(options.run)
+  policy = run.policy(checkpoint=options.checkpoint)
+  out = os.path.abspath(options.out)  # An environment may go to another folder.
+  with contextlib.closing(run.environment(options.seed)) as environment:
+    returns = watching.watch(
+      policy,
+      environment,
+      out,
+      options.episodes,
+      options.max_frames,
+      options.max_episode_steps,
+    )
+  shown = ', '.join(f'{value:g}' for value in returns)
+  print(f'{"An episode" if len(returns) == 1 else "Episodes"} with return {shown}: {options.out}')
+
+
+@dataclasses.dataclass(frozen=True)
+class _ExportOptions:
+  """Writes the policy of a run for those who have no tfacme: docs/serving.md tells how it is served.
+
+  Attributes:
+    run: the run's folder.
+    out: the folder of the SavedModel, or the file of what it is converted to; None is policy, policy.onnx or
+      policy.tflite.
+    format: what it is written as; None is what the ending of the file says, and a SavedModel if that says nothing. A
+      policy that is converted is checked on random observations. ONNX needs the packages of tfacme[serving].
+    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
+      None is the newest.
+  """
+
+  run: _Run
+  out: Optional[str] = None
+  format: Optional[Literal['savedmodel', 'onnx', 'tflite']] = None
+  checkpoint: Optional[str] = None
+
+
+def export(arguments: Sequence[str]) -> None:
+  """Runs the command."""
+  options = parsing.parse(_ExportOptions, arguments, 'tfacme export')
+  out = options.out or ('policy' if options.format in (None, 'savedmodel') else f'policy.{options.format}')
+  load_run(options.run).export(out, options.format, options.checkpoint)
+  print(f'The policy is in {out}')
+
+
+def load_run(path: str) -> Any:
+  """The run in a folder, after a line before some silent seconds."""
+  # Looked at before TensorFlow is imported, so that a wrong path is told at once.
+  if not os.path.isfile(os.path.join(path, 'experiment.json')):
+    raise errors.UserError(f'There is no run in {path}: it has no experiment.json; give a folder of tfacme train.')
+  if sys.stderr.isatty():  # What a program reads of this command is its result alone.
+    running.announce(sys.stderr)
+  import tfacme
+
+  return tfacme.load_run(path)
