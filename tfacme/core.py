@@ -12,20 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import (
-  TYPE_CHECKING,
-  Any,
-  Callable,
-  ClassVar,
-  Dict,
-  Mapping,
-  NamedTuple,
-  Optional,
-  Protocol,
-  Sequence,
-  Tuple,
-  Union,
-)
+from typing import TYPE_CHECKING, Any, Callable, ClassVar, Mapping, NamedTuple, Optional, Protocol, Sequence, Union
 
 import numpy as np
 from dm_env import specs as dm_specs
@@ -161,7 +148,7 @@ class Policy(Protocol):
     """The state at the start of an episode, [B, ...]; `()` for a policy without memory."""
     ...
 
-  def __call__(self, observation: Nest, state: Nest, context: Context) -> Tuple[Nest, Nest, Nest]:
+  def __call__(self, observation: Nest, state: Nest, context: Context) -> tuple[Nest, Nest, Nest]:
     """From observations [B, ...] to (actions [B, ...], next state, extras that are stored in the row)."""
     ...
 
@@ -179,7 +166,7 @@ class Update(Protocol):
 class VariableSource(Protocol):
   """Serves variables, all of one version."""
 
-  def get(self, names: Sequence[str], newer_than: int) -> Optional[Tuple[int, Sequence[Mapping[str, Any]]]]:
+  def get(self, names: Sequence[str], newer_than: int) -> Optional[tuple[int, Sequence[Mapping[str, Any]]]]:
     """(version, {variable: value} of each name in order) if the version is newer than `newer_than`, or None."""
     ...
 
@@ -233,7 +220,7 @@ class Worker(Protocol):
 class Actor(Protocol):
   """Chooses the actions of N slots by one call. `acting.PolicyActor` is the one that almost all agents use."""
 
-  def act(self, observation: Nest, first: np.ndarray, steps: int) -> Tuple[Nest, Nest]:
+  def act(self, observation: Nest, first: np.ndarray, steps: int) -> tuple[Nest, Nest]:
     """Actions and extras [N, ...] for observations [N, ...]; `first`, bool [N], says where an episode begins."""
     ...
 
@@ -397,7 +384,7 @@ class BuilderWrapper(Builder):
     return dataclasses.replace(self, agent=self.agent.for_acting())
 
 
-def describe(config: Any) -> Dict[str, Any]:
+def describe(config: Any) -> dict[str, Any]:
   """A dataclass as plain values, for a run's `experiment.json`; None has none."""
   if config is None:
     return {}

@@ -145,18 +145,7 @@ def make_plan(
   acted_spec = core.step_spec(spec, _extras(experiment, nets, seen) if described else ())
   step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
   fit = _Fitter(experiment, spec)
-  given = resolving.Given(
-    described,
-    step_spec,
-    experiment.dataset,
-    experiment.offline,
-    fit,
-    relabel,
-    experiment.environment,
-    spec,
-    experiment.seed,
-    _saved_counts(checkpoint),
-  )
+  given = _given(experiment, spec, described, step_spec, relabel, fit, checkpoint)
   source = resolving.resolve(sources.with_stack(builder.source(seen), experiment.stack), given)
   roles = [role.prepared(given) for role in roles]
   fit.check_read()
@@ -178,6 +167,30 @@ def _with_loggers(plan: Plan, workdir: str) -> Plan:
   logged = loggers.OfRun(plan.experiment.loggers, loggers.Log.of_run(workdir, start=plan.start))
   logged.prepare()
   return dataclasses.replace(plan, logged=logged)
+
+
+def _given(
+  experiment: experiments.Experiment,
+  spec: specs.EnvironmentSpec,
+  described: Sequence[tables.Table],
+  step_spec: core.Step,
+  relabel: Optional[core.Relabel],
+  fit: _Fitter,
+  checkpoint: Optional[str],
+) -> resolving.Given:
+  """What the run gives its source and its nodes of the agent's own."""
+  return resolving.Given(
+    described=described,
+    step_spec=step_spec,
+    dataset=experiment.dataset,
+    offline=experiment.offline,
+    fit=fit,
+    relabel=relabel,
+    environment=experiment.environment,
+    spec=spec,
+    seed=experiment.seed,
+    counts=_saved_counts(checkpoint),
+  )
 
 
 def _check_stack(experiment: experiments.Experiment) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Union
 
 import launchpad as lp
 
@@ -58,12 +58,7 @@ def make_program(
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
     build = functools.partial(building.build_evaluator, acting, evaluation)
     _add(program, node('evaluator', evaluation.name, build, links))
-  links = {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}
-  if 'replay' in links:
-    links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
-  seconds = experiment.checkpointing.stop_seconds
-  build = functools.partial(building.build_saver, acting)
-  _add(program, node('saver', None, build, links, ends=True, save_seconds=seconds))
+  _add_saver(program, acting, {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}, node)
   return program
 
 
@@ -93,6 +88,16 @@ def _add_roles(
     for index in range(role.count):
       build = functools.partial(building.build_role, plan.for_acting(), role, index, saved)
       _add(program, node(role.name, None if role.count == 1 else index, build, used))
+
+
+def _add_saver(
+  program: lp.Program, acting: plan_lib.Plan, links: Dict[str, nodes.Link], node: Callable[..., nodes.TaskNode]
+) -> None:
+  if 'replay' in links:
+    links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
+  seconds = acting.experiment.checkpointing.stop_seconds
+  build = functools.partial(building.build_saver, acting)
+  _add(program, node('saver', None, build, links, ends=True, save_seconds=seconds))
 
 
 def graph(program: lp.Program) -> picture.Graph:

@@ -30,6 +30,28 @@ class _Frame(NamedTuple):
   last: bool
 
 
+class _Film:
+  """The pictures of an animation: as many as it may have, and how many are left out."""
+
+  def __init__(self, most: int):
+    self._most, self._missed = most, 0
+    self.frames: List[_Frame] = []
+
+  def add(self, draw: drawing.Draw, observation: Any, caption: str, last: bool) -> None:
+    """Adds a picture, which is drawn if there is room for it."""
+    if len(self.frames) < self._most:
+      self.frames.append(_Frame(np.array(draw(observation)), caption, last))
+    else:
+      self._missed += 1
+
+  def close(self) -> None:
+    """Warns of pictures that are left out."""
+    if self._missed:
+      _LOG.warning(
+        'The animation ends after %d pictures, and %d are left out; max_frames gives more.', self._most, self._missed
+      )
+
+
 def watch(
   policy: Callable[[Any], Any],
   environment: dm_env.Environment,
@@ -62,9 +84,8 @@ def watch(
   if not os.fspath(out).endswith('.gif'):
     raise errors.UserError(f'The animation is to be {out}, and is a GIF: give a name that ends in .gif.')
   out = os.path.abspath(out)  # An environment may go to another folder.
-  frames: List[_Frame] = []
   draw: Optional[drawing.Draw] = None
-  returns, missed, limit = [], 0, playing.Limit(max_episode_steps)
+  film, returns, limit = _Film(max_frames), [], playing.Limit(max_episode_steps)
   spec = specs.environment_spec(environment)
   for _ in range(episodes):
     total = 0.0
@@ -72,18 +93,11 @@ def watch(
       draw = draw or drawing.drawer(environment, moment.observation)
       if step:
         total = round(total + float(np.sum(moment.reward)), 6)
-      if len(frames) < max_frames:
-        caption = f'step {step}   return {total:g}'
-        frames.append(_Frame(np.array(draw(moment.observation)), caption, moment.over))
-      else:
-        missed += 1
+      film.add(draw, moment.observation, f'step {step}   return {total:g}', moment.over)
     returns.append(total)
   limit.close(limit.cut, episodes)
-  if missed:
-    _LOG.warning(
-      'The animation ends after %d pictures, and %d are left out; max_frames gives more.', max_frames, missed
-    )
-  _write(frames, out)
+  film.close()
+  _write(film.frames, out)
   return returns
 
 
