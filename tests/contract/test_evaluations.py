@@ -12,7 +12,7 @@ from dm_env import specs as dm_specs
 
 import tfacme
 from tests.contract import environment, on_policy
-from tfacme import checkpoints, datasets, launching, observers, testing
+from tfacme import checkpoints, datasets, errors, launching, observers, testing
 from tfacme.agents import bc
 from tfacme.graph import nodes, picture
 from tfacme.graph import program as graph_program
@@ -165,6 +165,15 @@ def test_a_run_that_was_stopped_in_evaluations_has_them_all(tmp_path, monkeypatc
     ('400', '8'),
     ('600', '12'),
   ]
+
+
+def test_what_can_not_be_drawn_is_told_before_anything_starts(tmp_path):
+  """Where nothing is logged, nothing has to be drawn: a learner alone needs no display."""
+  experiment = _experiment(tfacme.Evaluation(name='drawn', animation=True))
+  with pytest.raises(errors.UserError, match='There is nothing to watch: the environment draws no picture'):
+    tfacme.make_program(experiment, str(tmp_path))
+  tfacme.make_program(experiment)
+  tfacme.make_program(dataclasses.replace(experiment, layout=tfacme.Layout(evaluators=0)), str(tmp_path))
 
 
 def test_the_picture_has_them_all():

@@ -57,10 +57,12 @@ def test_an_episode_moves(tmp_path):
   images[1], images[2, 0] = 255, 255
   logger = loggers.TensorBoard()(_log(tmp_path))
   logger.write_image('episode', images, 50)
+  logger.write({'actor_steps': 55, 'episode_return': 1.0})
   logger.write_image('still', images[:1], 60)
+  # While the log is open: neither an evaluation's picture nor its row is shown one evaluation late.
+  assert sorted(stores.tensorboard(str(tmp_path / 'actor-0'))) == ['actor_steps', 'episode', 'episode_return', 'still']
   logger.close()
   found = stores.tensorboard(str(tmp_path / 'actor-0'))
-  assert sorted(found) == ['episode', 'still']
   ((step, data),) = found['episode']
   assert step == 50
   with Image.open(io.BytesIO(data)) as animation:

@@ -52,3 +52,21 @@ def test_what_can_not_be_drawn_is_told_at_once():
     drawing.check(make, 5)
   assert made == [5, 'closed']
   assert issubclass(Numbers, dm_env.Environment)
+
+
+def test_a_render_that_fails_is_one_sentence_with_its_place():
+  class Failing(test_watching.Rendered):
+    frames = 1
+
+    def render(self):
+      self.frames -= 1
+      if self.frames < 0:
+        raise ZeroDivisionError('no canvas')
+      return super().render()
+
+  environment = Failing(test_watching.board)
+  says = r'can not be drawn: its render\(\) failed with ZeroDivisionError: no canvas \(.*test_drawing.py, line .*'
+  draw = drawing.drawer(environment, None)
+  for fails in (lambda: draw(None), lambda: drawing.drawer(environment, None)):
+    with pytest.raises(errors.UserError, match=says):
+      fails()

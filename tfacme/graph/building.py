@@ -257,8 +257,6 @@ def build_evaluator(
   make = options.environment or experiment.environment
   episodes = options.episodes or evaluation.EPISODES
   numbers = range(min(episodes, options.environments))
-  if options.animation:
-    drawing.check(make, plan.fresh_seed('animation'))
   fresh = (plan.fresh_seed('evaluation', number) for number in numbers)
   environments = [specs.make_environment(make, seed, 'evaluator') for seed in fresh]
   parts = _actor_parts(plan, learner, environments, 0, options)

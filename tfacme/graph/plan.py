@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import acting, counting, export, observing, saved, starting, variables
+from tfacme.workers import acting, counting, drawing, export, observing, saved, starting, variables
 from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
@@ -136,7 +136,7 @@ def make_plan(
   seen = stacked(experiment, spec)
   builder.check(seen)
   nets = make_networks(experiment, seen)
-  _check_evaluations(experiment, spec)
+  _check_evaluations(experiment, spec, logs=workdir is not None)
   export.check(make_policy(experiment, nets, spec, evaluation=True), spec)
   described = tuple(tables.with_stack(table, experiment.stack) for table in builder.tables(seen))
   roles = [role for role in builder.workers(seen) if not (experiment.offline and 'replay' in role.uses)]
@@ -341,9 +341,11 @@ def make_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpe
   return made
 
 
-def _check_evaluations(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> None:
-  """Raises a `UserError` if an evaluation has an environment in which the policy can't act."""
+def _check_evaluations(experiment: experiments.Experiment, spec: specs.EnvironmentSpec, logs: bool) -> None:
+  """Raises a `UserError` if an evaluation has an environment in which the policy can't act, or which can't be drawn."""
   for evaluation in experiment.evaluations:
+    if evaluation.animation and logs and experiment.layout.evaluators:
+      drawing.check(evaluation.environment or experiment.environment, seeds.derive(experiment.seed, 'animation'))
     if evaluation.environment is None:
       continue
     own = specs.read_spec(evaluation.environment, seeds.derive(experiment.seed, 'spec'))

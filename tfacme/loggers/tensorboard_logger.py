@@ -32,7 +32,7 @@ class TensorBoardLogger:
   A row is one event, and a file of events is one of records: TensorFlow's writer of those takes a third of the time
   that its operations for summaries take, which matters where episodes are short. The first events of a file say what it
   is, and that a log starts there: TensorBoard then drops what earlier files, of a run that was stopped, have of later
-  steps. It is flushed every half a minute, with the row that comes next, and when it is closed.
+  steps. It is flushed every half a minute, with the row that comes next, after each picture, and when it is closed.
   """
 
   def __init__(self, folder: str, start: int = 0):
@@ -73,8 +73,7 @@ class TensorBoardLogger:
     self._row.wall_time = now = time.time()
     self._add(self._row)
     if now - self._flushed >= _FLUSH_SECONDS:
-      self._flushed = now
-      self._writer.flush()
+      self._flush(now)
 
   def write_image(self, name: str, images: np.ndarray, step: int) -> None:
     """Writes an episode, uint8 [T, H, W, 3], as a picture that moves."""
@@ -84,12 +83,17 @@ class TensorBoardLogger:
     image.height, image.width, image.colorspace = height, width, 3
     image.encoded_image_string = pictures.encoded(images)[1]
     self._add(event)
+    self._flush(event.wall_time)  # The row that comes next may be an evaluation later.
 
   def close(self) -> None:
     """Writes out what is pending and closes the file."""
     if self._open:
       self._open = False
       self._writer.close()
+
+  def _flush(self, now: float) -> None:
+    self._flushed = now
+    self._writer.flush()
 
   def _add(self, event: Any) -> None:
     self._writer.write(event.SerializeToString())

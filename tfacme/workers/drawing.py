@@ -9,7 +9,7 @@ import dm_env
 import numpy as np
 import tree
 
-from tfacme import errors, specs
+from tfacme import errors, mistakes, specs
 
 _SHORTEST_SIDE = 240  # pixels: smaller pictures are enlarged by a whole number
 _BOARD_COLORS = ((24, 28, 44), (250, 196, 84))  # of the lowest and the highest value of a board
@@ -22,16 +22,18 @@ def drawer(environment: dm_env.Environment, observation: Any) -> Draw:
   """What makes a picture of a time step from its observation: chosen once, at the first.
 
   Raises:
-    UserError: if there is nothing to draw.
+    UserError: if there is nothing to draw, or the environment fails to draw itself.
   """
   render = getattr(environment, 'render', None)
   reason = ''
   if callable(render):
     try:
       if _is_picture(render()):
-        return lambda _: np.asarray(render())
-    except errors.UserError as error:
+        return lambda _: _rendered(render)
+    except errors.UserError as error:  # It knows that it draws nothing.
       reason = str(error)
+    except Exception as error:
+      raise _failed(error) from error
   for index, leaf in enumerate(tree.flatten(observation)):
     if _as_picture(leaf) is not None:
       return functools.partial(_part_as_picture, index)
@@ -40,6 +42,20 @@ def drawer(environment: dm_env.Environment, observation: Any) -> Draw:
     f'There is nothing to watch: the environment draws no picture ({reason.rstrip(".") or "it has no render()"}), and '
     f'its observation, of shape {shapes}, is neither an image nor a board.'
   )
+
+
+def _rendered(render: Callable[[], Any]) -> np.ndarray:
+  """What an environment draws."""
+  try:
+    return np.asarray(render())
+  except errors.UserError:
+    raise
+  except Exception as error:
+    raise _failed(error) from error
+
+
+def _failed(error: Exception) -> errors.UserError:
+  return errors.UserError(f'The environment can not be drawn: its render() failed with {mistakes.describe(error)}.')
 
 
 def check(make: Callable[..., dm_env.Environment], seed: int) -> None:
