@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-import inspect
 import os
 import re
 import reprlib
@@ -17,14 +16,11 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequen
 
 from typing_extensions import Literal
 
-from tfacme import core, errors
+from tfacme import core, errors, mistakes, specs
 from tfacme import loggers as loggers_lib
 
 if TYPE_CHECKING:
   import dm_env
-
-  from tfacme import specs
-
 
 MAX_EPISODE_STEPS = 27_000  # of an episode that is played to look at a policy, unless told otherwise
 _FEWEST_EPISODE_STEPS = 1_000  # as many are played however short a run is: those of MuJoCo and of dm_control
@@ -150,7 +146,7 @@ class Evaluation:
     check_node_name('evaluation.name', self.name)
     if self.policy not in ('evaluation', 'behaviour'):
       raise errors.unknown('evaluation.policy', self.policy, ['evaluation', 'behaviour'], 'evaluation or behaviour.')
-    if self.environment is not None and not _takes_seed(self.environment):
+    if self.environment is not None and not specs.takes_seed(self.environment):
       raise errors.UserError(f'evaluation.environment is {self.environment!r}, and has to be a function of a seed.')
 
     if self.max_episode_steps is not None:
@@ -336,7 +332,7 @@ class Experiment:
     if self.on_evaluation is not None:
       makers = (*makers, ('on_evaluation', self.on_evaluation, 'an Evaluated'))
     for name, make, fix in makers:
-      if not (_takes_seed(make) if name == 'environment' else _takes(make, None)):
+      if not (specs.takes_seed(make) if name == 'environment' else mistakes.takes(make, None)):
         raise errors.UserError(f'{name} is {make!r}, and has to be a function of {fix}.')
     row = 'such as loggers.TensorBoard(); a function of the name of a node and a row goes in loggers.EachRow(function)'
     _check_makers('loggers', self.loggers, 'one of a loggers.Log', row, None)
@@ -378,23 +374,5 @@ def _check_makers(name: str, makers: Any, what: str, fix: str, *arguments: Any) 
   if not isinstance(makers, collections.abc.Sequence) or isinstance(makers, str):
     raise errors.UserError(f'{name} is {makers!r}, and has to be a list of makers of {name}, {fix}.')
   for make in makers:
-    if make in loggers_lib.NAMED.values() or not _takes(make, *arguments):
+    if make in loggers_lib.NAMED.values() or not mistakes.takes(make, *arguments):
       raise errors.UserError(f'Among the {name} is {make!r}, and each has to make {what}, {fix}.')
-
-
-def _takes_seed(function: Any) -> bool:
-  """Whether it can be called with a seed, and with a role if it has a parameter of that name."""
-  return _takes(function, None) or _takes(function, None, role='spec')
-
-
-def _takes(function: Any, *arguments: Any, **more: Any) -> bool:
-  """Whether it can be called with so many arguments."""
-  if not callable(function):
-    return False
-  try:
-    inspect.signature(function).bind(*arguments, **more)
-  except TypeError:
-    return False
-  except ValueError:  # Some built-in functions have no signature.
-    pass
-  return True

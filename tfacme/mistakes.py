@@ -73,6 +73,19 @@ def defined(thing: Any) -> Optional[str]:
   return (_of_function(kind.__call__) if kind is not thing and callable(thing) else None) or _of_class(kind)
 
 
+def takes(function: Any, *arguments: Any, **more: Any) -> bool:
+  """Whether something can be called with so many arguments."""
+  if not callable(function):
+    return False
+  try:
+    inspect.signature(function).bind(*arguments, **more)
+  except TypeError:
+    return False
+  except ValueError:  # Some built-in functions have no signature.
+    pass
+  return True
+
+
 def returned(function: Any, value: Any, wanted: str) -> errors.UserError:
   """The error for a function, or what is called as one, that returned something else than was wanted."""
   found = 'None' if value is None else f'a {type(value).__name__}'

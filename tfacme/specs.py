@@ -92,6 +92,11 @@ def _called(make: Any) -> str:
   return getattr(make, 'id', None) or getattr(make, '__qualname__', None) or type(make).__qualname__
 
 
+def takes_seed(make: Any) -> bool:
+  """Whether something can be called with a seed, and with a role if it has a parameter of that name."""
+  return mistakes.takes(make, None) or mistakes.takes(make, None, role='spec')
+
+
 def takes_role(make: Callable[..., Any]) -> bool:
   """Whether what makes an environment wants to be told what it is for."""
   try:
