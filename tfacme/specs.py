@@ -295,10 +295,21 @@ def check_action_type(by: Any, dtype: Any, spec: dm_specs.Array, path: str = '')
   )
 
 
-def check_action_types(by: Any, actions: Any, action_spec: Any) -> None:
-  """The same for a nest of arrays."""
-  for (path, spec), leaf in zip(paths(action_spec).items(), tree.flatten(actions)):
-    check_action_type(by, np.asarray(leaf).dtype, spec, path)
+class ActionTypes:
+  """Checks the types of actions in each call: a policy that draws whole numbers at first may give others later."""
+
+  def __init__(self, by: Any, action_spec: Any):
+    """`by` as for `check_action_type`; the spec is a nest."""
+    self._by, self._specs = by, paths(action_spec)
+    self._checked: Sequence[np.dtype] = ()  # the types in the last call
+
+  def check(self, leaves: Sequence[Any]) -> None:
+    """Raises a `UserError` as `check_action_type` does, for the leaves of actions in the order of the spec's."""
+    types = [np.asarray(leaf).dtype for leaf in leaves]
+    if types != self._checked:
+      for (path, spec), dtype in zip(self._specs.items(), types):
+        check_action_type(self._by, dtype, spec, path)
+      self._checked = types
 
 
 def _kind(dtype: Any) -> str:

@@ -6,6 +6,7 @@ import pytest
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
+from tfacme.debugging import profiling
 from tfacme.replay import numpy_replay, tables
 from tfacme.replay.items import Items
 from tfacme.replay.packing import Codec
@@ -145,3 +146,62 @@ def test_extras_that_the_builder_did_not_announce_are_a_mistake(extras):
 
   with pytest.raises(errors.UserError, match=r"The actor adds \['(plan|0)'\] to a row, and its rows have nothing"):
     run(make_loop([Line()], actor=Planning())[0])
+
+
+class Warming(Ones):
+  """Takes whole numbers for some steps, and real ones then."""
+
+  def __init__(self, actions):
+    self._actions = list(actions)
+
+  def act(self, observation, first, steps):
+    return self._actions.pop(0), ()
+
+
+def test_the_types_of_actions_are_looked_at_in_each_step():
+  whole = [np.ones(1, kind) for kind in (np.int32, np.int64, np.int32, np.uint8)]
+  loop, _ = make_loop([Line()], actor=Warming([*whole, np.full(1, 1.4, np.float32)]))
+  with pytest.raises(errors.UserError, match='The actor gives actions of type float32'):
+    run(loop)
+  assert loop.tally.counts['actor_steps'] == len(whole)
+
+
+class Nested(Line):
+  """Whose action is a dict."""
+
+  def action_spec(self):
+    return {'a': dm_specs.DiscreteArray(2), 'b': dm_specs.Array((), np.float32)}
+
+
+def test_so_are_those_of_a_nest():
+  actions = [{'a': np.ones(1, np.int32), 'b': np.ones(1, kind)} for kind in (np.float32, np.int32, np.float64)]
+  loop, _ = make_loop([Nested()], actor=Warming([*actions, {'a': np.full(1, 0.5), 'b': np.ones(1)}]))
+  with pytest.raises(errors.UserError, match='The actor gives actions a of type float64'):
+    run(loop)
+  assert loop.tally.counts['actor_steps'] == len(actions)
+
+
+class Seeing:
+  """Notes the environments that it is given, and leaves a mark on them."""
+
+  seen = []
+
+  def observe_first(self, environment, timestep):
+    environment.mark = 7
+
+  def observe(self, environment, action, timestep):
+    self.seen.append(environment)
+
+  def metrics(self):
+    return {}
+
+
+def test_observers_have_the_environment_itself_also_where_its_time_is_measured(tmp_path):
+  environments = [Line(), Line()]
+  loop, _ = make_loop(environments, budget=12, observers=[Seeing])
+  profiling.Watch(str(tmp_path / 'actor-0.json'), loop, 'actor')
+  run(loop)
+  assert {id(environment) for environment in Seeing.seen} == set(map(id, environments))
+  assert [environment.mark for environment in environments] == [7, 7]
+  (lane,) = profiling.lanes(str(tmp_path))
+  assert (lane.parts['environments'][1], lane.parts['resets'][1]) == (12, 4)

@@ -90,6 +90,13 @@ def test_what_an_environment_gives_is_held_against_its_spec():
     play([Count([5]), Count([5], rewards=1.0)], 2)
 
 
+def test_the_types_of_actions_are_looked_at_in_each_call():
+  actions = [np.zeros(1, np.int64), np.zeros(1, np.int32), np.full(1, 1.4)]
+  with pytest.raises(errors.UserError, match='The policy of judge gives actions of type float64'):
+    play([Count([9])], 1, act=lambda observation, first: actions.pop(0))
+  assert not actions
+
+
 class Clock:
   """Goes on by a second at each look."""
 

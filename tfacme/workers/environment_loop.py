@@ -65,19 +65,22 @@ class Rows:
     self._action = steps.action if isinstance(steps.action, np.ndarray) else None
     self._extras = tree.flatten(steps.extras)
     self._floats = [leaf for leaf in self.observation if leaf.dtype.kind == 'f']
-    self._spec = codec.step_spec.action
-    self._unchecked = True  # until what an actor gives has been looked at once
+    self._types = specs.ActionTypes('The actor', codec.step_spec.action)
+    self._type: Optional[np.dtype] = None  # of the last actions, if they are a single array
+    self._unchecked = True  # until what an actor adds has been looked at once
 
   def act(self, actions: core.Nest, extras: core.Nest) -> None:
     """Writes a_t and what the actor adds, of all slots."""
     if self._unchecked:
       _check_extras(self.steps.extras, extras)
-      specs.check_action_types('The actor', actions, self._spec)
       self._unchecked = False
-    if self._action is not None and actions.__class__ is np.ndarray and actions.shape == self._action.shape:
+    if actions.__class__ is np.ndarray and actions.dtype is self._type and actions.shape == self._action.shape:
       self._action[...] = actions
     else:
-      _put('actions', self._actions, tree.flatten(actions))
+      leaves = tree.flatten(actions)
+      self._types.check(leaves)
+      _put('actions', self._actions, leaves)
+      self._type = actions.dtype if self._action is not None else None
     if self._extras:
       _put('extras', self._extras, tree.flatten(extras))
 
@@ -118,6 +121,8 @@ class EnvironmentLoop:
     self._recent: Deque[float] = collections.deque(maxlen=_EPISODES)
     self._observed = observing.Observers(self.name, parts.observers, slots)
     self._observers = self._observed.of
+    self._reset_of = [environment.reset for environment in self._environments]
+    self._step_of = [environment.step for environment in self._environments]
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
     self._done = False
@@ -160,16 +165,16 @@ class EnvironmentLoop:
 
   def measured(self, watch: Any) -> None:
     """Has its parts timed, by a `debugging.profiling.Watch`."""
-    self._environments = [
-      watch.around(environment, step='environments', reset='resets') for environment in self._environments
-    ]
+    # The environments stay what they are: observers and actors hold them too.
+    self._reset_of = [watch.timed('resets', reset) for reset in self._reset_of]
+    self._step_of = [watch.timed('environments', step) for step in self._step_of]
     if hasattr(self._actor, 'measured'):
       self._actor.measured(watch)  # type: ignore[attr-defined]
     self._actor = watch.around(self._actor, act='acting', update='variables')
     self._writers = [watch.around(writer, append='writing rows', flush='writing rows') for writer in self._writers]
 
   def _begin(self, slot: int) -> None:
-    timestep = self._environments[slot].reset()
+    timestep = self._reset_of[slot]()
     self._over[slot] = False
     self._rows.steps.last[slot] = False
     self._rows.steps.first[slot] = True
@@ -182,7 +187,7 @@ class EnvironmentLoop:
     rows = self._rows
     steps = rows.steps
     action = self._take(steps.action, slot)
-    timestep = self._environments[slot].step(action)
+    timestep = self._step_of[slot](action)
     reward = timestep.reward
     self._intake.check_reward(slot, timestep)
     steps.reward[slot] = reward

@@ -133,13 +133,11 @@ class Player:
     ended: List[List[_Episode]] = [[] for _ in range(slots)]
     self._now = [self._begin(slot) for slot in range(slots)]
     first = np.ones(slots, np.bool_)
-    checked = False  # whether the actions are of the environment's types
+    types = specs.ActionTypes(f'The policy of {self._name}', self._spec.actions)
     until = time.monotonic() + _PIECE_SECONDS
     while any(left):
       actions = act(self._observation, first.copy())
-      if not checked:
-        specs.check_action_types(f'The policy of {self._name}', actions, self._spec.actions)
-        checked = True
+      types.check(tree.flatten(actions))
       first[:] = False
       for slot in filter(left.__getitem__, range(slots)):
         if self._step(slot, tree.map_structure(lambda leaf, i=slot: leaf[i].copy(), actions)):
