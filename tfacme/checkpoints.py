@@ -20,7 +20,7 @@ import numpy as np
 
 from tfacme import errors
 
-SCHEMA = 3  # Of the folder; a checkpoint of another schema is refused.
+SCHEMA = 4  # Of the folder and of the logs that a run goes on with; a checkpoint of another schema is refused.
 _LOG = logging.getLogger('tfacme')
 _MANIFEST = 'manifest.json'
 _KEYS = {'schema', 'steps', 'complete', 'digests', 'files'}  # of a manifest
@@ -178,8 +178,12 @@ def _found(folder: str) -> List[str]:
   return sorted(found, key=lambda name: (int(name.removesuffix(_OLD)), not name.endswith(_OLD)))
 
 
-def latest(folder: str) -> Optional[str]:
+def latest(folder: str, part: Optional[str] = None) -> Optional[str]:
   """The newest whole checkpoint, or None if none was ever written; says so if a newer one is damaged.
+
+  Args:
+    folder: of all checkpoints of the run.
+    part: if only one part of it is wanted, the others, which may be many gigabytes, are not looked at.
 
   Raises:
     UserError: there is none that is whole although there were some, or it is of another version of tfacme.
@@ -187,7 +191,7 @@ def latest(folder: str) -> Optional[str]:
   damaged = []
   for name in reversed(_found(folder)):
     path = os.path.join(folder, name)
-    why = damage(path)
+    why = damage(path, part)
     if why is None:
       if damaged:
         _LOG.warning('Going back to the checkpoint %s, since %s.', path, ' and '.join(damaged))
@@ -226,14 +230,19 @@ def _path(folder: str, count: int) -> str:
   return os.path.join(folder, f'{count:012d}')
 
 
-def at(folder: str, count: Optional[int]) -> str:
+def at(folder: str, count: Optional[int], part: Optional[str] = None) -> str:
   """The checkpoint of so many steps, or the newest one.
+
+  Args:
+    folder: of all checkpoints of the run.
+    count: the steps; None is the newest one.
+    part: see `latest`.
 
   Raises:
     UserError: there is none, or it is damaged.
   """
   if count is None:
-    path = latest(folder)
+    path = latest(folder, part)
     if path is None:
       raise errors.UserError(f'There is no checkpoint in {folder} yet.')
     return path
@@ -243,14 +252,14 @@ def at(folder: str, count: Optional[int]) -> str:
       f'There is no checkpoint of {count} steps in {folder}, but {there} (--checkpointing.keep says how many are kept).'
     )
   path = _path(folder, count)
-  why = damage(path)
+  why = damage(path, part)
   if why is not None:
     raise errors.UserError(f'The checkpoint {path} is damaged: {why}.')
   return path
 
 
-def damage(path: str) -> Optional[str]:
-  """What is wrong with a checkpoint, as a phrase; None if it is whole.
+def damage(path: str, part: Optional[str] = None) -> Optional[str]:
+  """What is wrong with a checkpoint, or with one part of it, as a phrase; None if it is whole.
 
   Raises:
     UserError: it was written by another version of tfacme, or can't be read.
@@ -263,7 +272,8 @@ def damage(path: str) -> Optional[str]:
       )
     if not isinstance(content, dict) or not _KEYS <= set(content):
       return f'{_MANIFEST} is not whole'
-    found = (_damage(path, name, *expected) for name, expected in content['files'].items())
+    wanted = [name for name in content['files'] if part is None or name.startswith(f'{part}{os.sep}')]
+    found = (_damage(path, name, *content['files'][name]) for name in wanted)
     return next(filter(None, found), None)
   except FileNotFoundError:
     return f'{_MANIFEST} is missing'
@@ -307,12 +317,18 @@ def set_aside(folder: str, checkpoint: str) -> None:
 
 
 def restore(path: Optional[str], name: str, load: Callable[[str], Optional[str]]) -> None:
-  """Restores one part from a checkpoint, and checks that it is what was saved; None is no checkpoint."""
+  """Restores one part from a checkpoint, and checks that it is what was saved; None is no checkpoint.
+
+  Args:
+    path: of the checkpoint.
+    name: of the part.
+    load: restores it from a folder and returns a digest of it; None if that can't be told yet.
+  """
   if path is None or name not in manifest(path)['digests']:
     return
   part, saved = os.path.join(path, name), manifest(path)['digests'][name]
   if not os.path.isdir(part):
     raise errors.CorruptCheckpointError(f'The {name} is missing from the checkpoint {path}.')
   found = load(part)
-  if saved is not None and found != saved:
+  if None not in (saved, found) and found != saved:
     raise errors.CorruptCheckpointError(f'The {name} restored from {path} is not what was saved there.')

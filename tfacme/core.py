@@ -156,7 +156,7 @@ class Policy(Protocol):
 class Update(Protocol):
   """One learning step (a `tf.Module`), with all its state trackable: networks, targets, optimizers, counts."""
 
-  published: Mapping[str, Any]  # name -> a module, or a nest of them, that others may pull; 'policy' at the least
+  published: Mapping[str, Any]  # name -> a module of it, or a nest, that others may pull; 'policy' at the least
 
   def __call__(self, batch: Any) -> UpdateOutput:
     """Learns from a `Batch`, or from {name: Batch} if the source is `Together`."""

@@ -169,7 +169,8 @@ class Stop:
   """What `Experiment.on_evaluation` returns to end the run before its budget is spent.
 
   The run comes to the same end as it would with its budget: the learner learns from what is left, the last evaluations
-  are played on the final variables, and the policy is exported.
+  are played on the final variables, and the policy is exported; also if it is stopped meanwhile and resumed. With a
+  larger budget it goes on.
 
   Attributes:
     reason: as a phrase, which the run's last line and the checkpoint say: 'the return is over 195'.
@@ -209,8 +210,8 @@ class Checkpointing:
     best: whether the policy of the evaluation with the highest mean return is kept, in `policy-best`. What is chosen so
       looks better than it is: a score is that of the final policy.
     stop_seconds: how long one may take when a run of several threads or processes is stopped (Ctrl-C, SIGTERM); a large
-      replay on a slow disk needs more, if the system that stops the run allows it. What trackers have not been told by
-      then has as long again.
+      replay on a slow disk needs more, if the system that stops the run allows it. Its policy has as long again, and so
+      has what trackers have not been told by then.
   """
 
   every: Optional[int] = None

@@ -2,16 +2,21 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
+import shutil
+import signal
 
 import numpy as np
 import pytest
 
 import tfacme
 from tests.contract import environment, imitation, noisy, offline_recurrent, on_policy
-from tfacme import checkpoints, errors, testing
+from tfacme import checkpoints, errors, launching, loggers, testing
+from tfacme.replay import numpy_replay
 from tfacme.runs import pickles
+from tfacme.tensors import naming
 from tfacme.workers import environment_loop, export
 
 ENGINES = ['inline', *(pytest.param(name, marks=pytest.mark.slow) for name in ('local_mt', 'local_mp'))]
@@ -53,6 +58,42 @@ def test_a_callback_ends_a_run(launch, tmp_path, capsys):
   tfacme.train(experiment, str(tmp_path), launch)
   assert 'Nothing is left to do' in capsys.readouterr().out
   assert len(testing.logs(tmp_path)['evaluator']) == len(rows)
+
+
+def test_a_run_that_was_ended_stays_so_where_it_is_stopped_meanwhile_and_goes_on_with_a_larger_budget(tmp_path, capsys):
+  def stop(evaluated):
+    signal.raise_signal(signal.SIGINT)
+    return tfacme.Stop('it is enough')
+
+  train = lambda **parts: tfacme.train(_experiment(**parts), str(tmp_path))
+  with pytest.raises(launching.Interrupted):
+    train(on_evaluation=stop)
+  (steps,) = tfacme.load_run(str(tmp_path)).checkpoints()
+  assert steps < 2000
+  assert train().ended == 'it is enough'
+  assert f'Resuming from step {steps:,} of {tmp_path}, where it ended since it is enough' in capsys.readouterr().out
+  rows = testing.logs(tmp_path)['evaluator']
+  assert len(rows) == 2 and max(int(row['actor_steps']) for row in rows) == steps
+  assert train().ended == 'it is enough'
+  assert 'the run is complete since it is enough; with a larger budget it goes on' in capsys.readouterr().out
+  assert train(budget=tfacme.Budget(actor_steps=2100)).ended is None
+  assert f'Resuming from step {steps:,} of {tmp_path}\n' in capsys.readouterr().out
+  assert int(testing.logs(tmp_path)['evaluator'][-1]['actor_steps']) == 2100
+
+
+def test_policies_of_evaluations_that_a_run_goes_back_before_are_forgotten(tmp_path):
+  keep = lambda evaluated: evaluated.keep(f'at{evaluated.steps}')
+  parts = {'budget': tfacme.Budget(actor_steps=400), 'checkpointing': tfacme.Checkpointing(every=200)}
+  tfacme.train(_experiment(on_evaluation=keep, **parts), str(tmp_path), progress=False)
+  kept = lambda: sorted(path.name for path in tmp_path.glob('policy-at*'))
+  assert kept() == ['policy-at200', 'policy-at400']
+  shutil.rmtree(max((tmp_path / 'checkpoints').iterdir()))
+  tfacme.train(_experiment(**parts), str(tmp_path), progress=False)
+  assert kept() == ['policy-at200']
+  best = json.loads((tmp_path / 'policy-best' / 'evaluation.json').read_text())
+  assert best['timestamp'] in [
+    float(row['timestamp']) for row in loggers.read(str(tmp_path / 'logs' / 'evaluator.csv'))
+  ]
 
 
 def test_a_run_from_recorded_data_ends_as_well(tmp_path):
@@ -133,8 +174,35 @@ def test_there_is_a_policy_from_the_first_checkpoint_on(tmp_path, monkeypatch):
     np.testing.assert_array_equal(newest, restored)
 
 
-def test_a_run_gives_its_networks_and_its_learner(tmp_path):
+_NODE = 'steps_per_second timestamp seconds memory_mb cpu_percent'
+_SCHEMA_4 = {
+  'actor-0': f'actor_steps actor_episodes learner_steps variables_age episode_return episode_length {_NODE}',
+  'learner': f'learner_steps actor_steps sample_age queue_size queue_samples_per_insert {_NODE}',
+  'evaluator': (
+    'actor_steps actor_episodes learner_steps evaluator_episodes evaluator_steps episode_return episode_length '
+    'episode_return_standard_error episode_return_minimum episode_return_maximum episodes_cut '
+    f'{_NODE}'
+  ),
+  'counter.json': 'budget counts ended',
+  'learner.json': 'source steps variables',
+}
+
+
+def _expect_what_the_next_version_goes_on_with(run: pathlib.Path) -> None:
+  """That a checkpoint and the logs beside it have the form of the schema that the checkpoint names."""
+  found = {path.stem: list(loggers.read(str(path))[0]) for path in (run / 'logs').glob('*.csv')}
+  for path in pathlib.Path(checkpoints.latest(str(run / 'checkpoints'))).glob('*/*.json'):
+    found[path.name] = sorted(json.loads(path.read_text()))
+  metrics = ['loss', 'entropy', 'gradient_norm', 'learning_rate', 'kl', 'clipped']
+  found['learner'] = [name for name in found['learner'] if name not in metrics]
+  assert {name: ' '.join(columns) for name, columns in found.items()} == _SCHEMA_4 and checkpoints.SCHEMA == 4, (
+    'Raise checkpoints.SCHEMA: no earlier run can go on with this version.'
+  )
+
+
+def test_a_run_gives_its_networks_and_its_learner(tmp_path, monkeypatch):
   run = tfacme.train(_experiment(budget=tfacme.Budget(actor_steps=400)), str(tmp_path), progress=False)
+  _expect_what_the_next_version_goes_on_with(tmp_path)
   learner = run.learner()
   assert learner.steps == int(testing.logs(tmp_path)['evaluator'][-1]['learner_steps'])
   actions = np.argmax(run.networks()(np.eye(3, dtype=np.float32))[:, :2], axis=1)
@@ -143,6 +211,12 @@ def test_a_run_gives_its_networks_and_its_learner(tmp_path):
   assert run.learner(before).steps <= learner.steps
   with pytest.raises(errors.UserError, match='no checkpoint of 7 steps'):
     run.learner(7)
+  read, checksum = [], checkpoints._checksum
+  monkeypatch.setattr(checkpoints, '_checksum', lambda path: read.append(path) or checksum(path))
+  np.testing.assert_array_equal(_logits(run.policy()), _logits(run.policy(checkpoint=400)))
+  for mine, learned in zip(run.networks(400).variables, learner.networks.variables, strict=True):
+    np.testing.assert_array_equal(mine.numpy(), learned.numpy())
+  assert read and {os.path.basename(os.path.dirname(path)) for path in read} == {'learner'}  # No replay.
 
 
 def test_why_a_run_ended_is_told_without_a_look_at_all_of_its_checkpoint(tmp_path, monkeypatch):
@@ -165,6 +239,7 @@ def test_of_a_large_data_set_no_more_is_pickled_than_shows_that_it_is_large(tmp_
   with pytest.raises(errors.UserError, match='give them as `dataset`'):
     run.learner()
   assert run.learner(dataset=experiment.dataset).steps == 3
+  assert naming.places(run.networks()) and run.policy(checkpoint=3) is not None  # They need no data.
 
 
 def test_nor_of_large_data_in_a_builder(tmp_path, monkeypatch):
@@ -182,14 +257,23 @@ def test_nor_of_large_data_in_a_builder(tmp_path, monkeypatch):
   assert checkpoint in map(str, (tmp_path / 'checkpoints').iterdir())
 
 
-def test_the_learner_of_a_run_reads_its_replay(tmp_path):
+def test_the_learner_of_a_run_reads_its_replay(tmp_path, monkeypatch, caplog):
   experiment = dataclasses.replace(noisy.experiment(), budget=tfacme.Budget(actor_steps=300))
-  learner = tfacme.train(experiment, str(tmp_path), progress=False).learner()
+  run = tfacme.train(experiment, str(tmp_path), progress=False)
+  learner = run.learner()
   batch = learner.read()
   assert batch.steps.reward.shape[0] > 0
   before = learner.steps
   learner.update(batch)
   assert learner.steps == before + 1
+  monkeypatch.setattr(numpy_replay, 'can_restore', lambda path: False)  # As of a run with a server of Reverb.
+  caplog.clear()
+  with pytest.raises(
+    errors.UserError, match='^There is no batch to read: .* has the replay of a run in one thread alone'
+  ):
+    run.learner().read()
+  (said,) = [record.getMessage() for record in caplog.records]
+  assert said.endswith('is of several threads or processes, so the learner has no batches of it.')
 
 
 def test_an_environment_is_told_what_it_is_for(tmp_path):

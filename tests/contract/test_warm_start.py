@@ -41,7 +41,7 @@ def _learner(run):
 def _values(run):
   """{place in the update: value} of the network that acts."""
   learner = saved.Saved(_learner(run))
-  return {name: learner.value(learner.networks[name]) for name in learner.policy}
+  return learner.values('policy')
 
 
 @pytest.mark.parametrize('engine', ENGINES)
@@ -151,7 +151,7 @@ def test_what_was_saved_and_is_missing_is_told_from_what_comes_with_the_first_st
         setattr(self, name, tf.Variable(0.0))
 
   tf.train.Checkpoint(update=Update('a', 'b')).write(str(tmp_path / saved.VARIABLES))
-  (tmp_path / saved.STATE).write_text('{"variables": {"networks": {}, "policy": []}}')
+  (tmp_path / saved.STATE).write_text('{"variables": {"networks": {}, "published": {}}}')
   learner = saved.Saved(str(tmp_path))
   learner.check(Update('a', 'b'), whole=True)
   learner.check(Update('a'), whole=False)
@@ -175,6 +175,6 @@ def test_every_agent_can_be_started_from_itself(tmp_path):
   tfacme.train(experiment, first, progress=False)
   tfacme.train(dataclasses.replace(experiment, start=first, seed=1), second, progress=False)
   one, two = saved.Saved(_learner(first)), saved.Saved(_learner(second))
-  assert len(one.networks) > len(one.policy) > 0
+  assert len(one.networks) > len(one.published['policy']) > 0
   for name, place in one.networks.items():
     assert (one.value(place) == two.value(two.networks[name])).all()

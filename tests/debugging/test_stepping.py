@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -111,14 +112,18 @@ def _variables(run):
   return {name: reader.get_tensor(name) for name, _ in tf.train.list_variables(path) if 'VARIABLE' in name}
 
 
-def test_it_learns_the_same(tmp_path):
-  runs = [str(tmp_path / name) for name in ('compiled', 'stepped')]
-  for run, debug in zip(runs, (False, True)):
-    tfacme.train(_experiment(), run, progress=False, debug=debug)
+def _expect_same_variables(*runs):
   compiled, stepped = map(_variables, runs)
   assert compiled.keys() == stepped.keys() and len(compiled) > 4
   for name, value in compiled.items():
     np.testing.assert_allclose(value, stepped[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_it_learns_the_same(tmp_path):
+  runs = [str(tmp_path / name) for name in ('compiled', 'stepped')]
+  for run, debug in zip(runs, (False, True)):
+    tfacme.train(_experiment(), run, progress=False, debug=debug)
+  _expect_same_variables(*runs)
   logs = [testing.logs(run) for run in runs]
   assert logs[0]['actor-0'] == logs[1]['actor-0'] and len(logs[0]['learner']) == len(logs[1]['learner'])
 
@@ -145,9 +150,15 @@ def test_every_agent_learns_the_same(agent, tmp_path):
 
 
 def test_a_run_goes_on_with_and_without_it(tmp_path):
-  for steps, debug in ((150, False), (200, True), (250, False)):
-    tfacme.train(_experiment(steps), str(tmp_path), progress=False, debug=debug)
-  assert checkpoints.manifest(checkpoints.latest(str(tmp_path / 'checkpoints')))['steps'] == 250
+  """And what its first step makes goes on where it was: that of an optimizer."""
+  runs = [str(tmp_path / name) for name in ('compiled', 'stepped')]
+  tfacme.train(_experiment(150), runs[0], progress=False)
+  shutil.copytree(*runs)
+  for run, debug in zip(runs, (False, True)):
+    tfacme.train(_experiment(200), run, progress=False, debug=debug)
+  _expect_same_variables(*runs)
+  tfacme.train(_experiment(250), runs[1], progress=False)
+  assert checkpoints.manifest(checkpoints.latest(os.path.join(runs[1], 'checkpoints')))['steps'] == 250
 
 
 class _Asking(tf.Module):
@@ -164,7 +175,7 @@ class _Asking(tf.Module):
     return output
 
 
-def test_python_sees_values(tmp_path):
+def test_python_sees_values_also_in_a_run_that_is_resumed(tmp_path):
   seen = []
 
   @dataclasses.dataclass(frozen=True)
@@ -172,9 +183,13 @@ def test_python_sees_values(tmp_path):
     def update(self, networks, spec):
       return _Asking(self.agent.update(networks, spec), seen)
 
-  run = tfacme.train(_experiment(builder=Builder(_experiment().builder)), str(tmp_path), progress=False, debug=True)
-  losses = [float(row['loss']) for row in testing.logs(run.workdir)['learner']]
-  np.testing.assert_allclose(seen[: len(losses)], losses, rtol=1e-6)
+  for steps in (80, 100):
+    experiment = _experiment(steps, Builder(_experiment().builder))
+    run = tfacme.train(experiment, str(tmp_path), progress=False, debug=True)
+    log = testing.logs(run.workdir)
+    losses = [float(row['loss']) for row in log['learner']]
+    np.testing.assert_allclose(seen[: len(losses)], losses, rtol=1e-6)
+    assert len(seen) == int(log['evaluator'][-1]['learner_steps']) > 0  # Each step was seen once, and nothing else.
 
 
 def test_breakpoints_are_passed_over_where_nothing_has_a_value(monkeypatch):

@@ -53,18 +53,21 @@ def test_a_mistake_stays_one_and_no_failure_is_none():
 
 
 class _Counter:
+  def __init__(self):
+    self._notes = {}
+
   def status(self):
-    return {'phase': 1}
+    return {'phase': 1, 'notes': {'saver': dict(self._notes)}}
 
   def note(self, node, notes):
-    pass
+    self._notes.update(notes)
 
 
 class _Saver:
-  """A worker that needs a second to save."""
+  """A worker that needs half a second to save, and some more for what comes after the checkpoint."""
 
-  def __init__(self, counter, saved):
-    self._saved = saved
+  def __init__(self, counter, saved, more):
+    self._counter, self._saved, self._more = counter, saved, more
     self.tally = types.SimpleNamespace(notes={})
 
   def step(self, wait):
@@ -72,25 +75,30 @@ class _Saver:
     return core.Blocked('the next checkpoint', idle=True)
 
   def interrupt(self):
-    time.sleep(1.0)
+    time.sleep(0.5)
     self._saved.append(True)
+    self._counter.note('saver', {'saved': True})
+    time.sleep(self._more)
 
   def close(self):
     pass
 
 
-@pytest.mark.parametrize('seconds, in_time', [(0.2, False), (5.0, True)])
-def test_a_run_that_is_stopped_has_so_long_to_save(seconds, in_time):
+@pytest.mark.parametrize(
+  'seconds, more, in_time, all_in_time',
+  [(0.1, 0.0, False, False), (5.0, 0.0, True, True), (1.0, 0.8, True, True), (0.8, 9.0, True, False)],
+)
+def test_a_run_that_is_stopped_has_so_long_to_save_and_as_long_for_its_policy(seconds, more, in_time, all_in_time):
   saved = []
   program = lp.Program('stopped')
   counter = nodes.TaskNode('counter', None, _Counter, {})
   program.add_node(counter, label='counter')
   links = {'counter': nodes.Link(counter, 'counts')}
-  make = lambda counter: _Saver(counter, saved)
+  make = lambda counter: _Saver(counter, saved, more)
   program.add_node(nodes.TaskNode('saver', None, make, links, ends=True, save_seconds=seconds), label='saver')
   with pytest.raises(outcomes.Interrupted) as caught:
     local.run_threads(program, lambda status: None, types.SimpleNamespace(signum=signal.SIGTERM))
-  assert caught.value.saved == in_time
+  assert (caught.value.saved, caught.value.exported) == (in_time, all_in_time)
   assert caught.value.exit_code == 143
   assert saved or not in_time
 

@@ -12,11 +12,19 @@ LATE = (
 )
 
 
+NO_POLICY = (
+  'there was no time (--checkpointing.stop-seconds) to write its policy too, which '
+  '`tfacme evaluate RUN --checkpoint STEPS` takes from it'
+)
+
+
 @pytest.mark.parametrize(
   'facts, says',
   [
     ({}, 'a checkpoint is written, and the same command resumes from it'),
     ({'earlier': False}, 'a checkpoint is written, and the same command resumes from it'),
+    ({'exported': False}, f'a checkpoint is written, and the same command resumes from it; {NO_POLICY}'),
+    ({'saved': False, 'exported': False, 'earlier': False}, NEW),
     ({'saved': False, 'earlier': False}, NEW),
     ({'saved': False, 'earlier': True}, f'{LATE} before'),
     ({'saved': False}, f'{LATE} before, if there is one'),

@@ -4,9 +4,14 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
+import tfacme
 from tests.programs import broken, nan_learner, processes, raising_learner
+from tfacme import checkpoints, cli
+from tfacme.workers import saved
 
 # Inline is the quickest to start; the other engines are the slow tier's.
 ENGINES = [
@@ -164,8 +169,27 @@ def test_a_signal_saves_and_stops(signum, code, engine, tmp_path):
   assert ended.code == code
   assert 'Traceback' not in ended.err
   assert not ended.left
-  saved = [name for name in os.listdir(tmp_path / 'checkpoints') if name.isdigit()]
-  assert saved and int(saved[0]) > 0
+  run = tfacme.load_run(str(tmp_path))
+  assert run.checkpoints() and run.checkpoints()[-1] > 0
+  _check_policy(tmp_path)
+  if signum == signal.SIGINT:
+    for arguments in (
+      ['evaluate'],
+      ['watch', '--out', str(tmp_path / 'episode.gif')],
+      ['export', '--out', str(tmp_path / 'out')],
+    ):
+      assert cli.main([arguments[0], str(tmp_path), *arguments[1:]]) == 0
+    assert (tmp_path / 'episode.gif').exists() and (tmp_path / 'out' / 'saved_model.pb').exists()
+
+
+def _check_policy(run):
+  """That the policy is the checkpoint's, to the bit; while that is saved, a learner of its own thread learns on."""
+  path = checkpoints.latest(str(run / 'checkpoints'))
+  exported = tf.train.load_checkpoint(str(run / 'policy' / 'variables' / 'variables'))
+  values = {exported.get_tensor(name).tobytes() for name in exported.get_variable_to_shape_map() if 'VARIABLE' in name}
+  learned = saved.Saved(os.path.join(path, 'learner')).values('policy')
+  assert len(learned) > 1 and all(value.tobytes() in values for value in learned.values())
+  assert np.int64(checkpoints.manifest(path)['steps']).tobytes() in values
 
 
 @pytest.mark.parametrize('engine', ENGINES)
@@ -186,8 +210,10 @@ def test_ctrl_c_before_the_first_step_promises_no_checkpoint_that_is_not_there(t
   command.wait_until(lambda: command.runs('saver'), 'its nodes have not begun')
   os.killpg(command.process.pid, signal.SIGINT)
   ended = command.wait(20)
-  saved = any(tmp_path.glob('checkpoints/*[0-9]'))
-  says = 'a checkpoint is written, and' if saved else 'no checkpoint is written yet, and the same command begins again'
+  written = any(tmp_path.glob('checkpoints/*[0-9]'))
+  says = (
+    'a checkpoint is written, and' if written else 'no checkpoint is written yet, and the same command begins again'
+  )
   assert (ended.code, ended.left) == (130, []) and says in ended.err
 
 

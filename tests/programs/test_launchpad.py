@@ -1,6 +1,5 @@
 """The graph is a true Launchpad program."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ import tfacme
 from tfacme import environments
 from tfacme.agents import dqn
 from tfacme.graph import nodes, program
+from tfacme.workers import counting
 
 _SCRIPT = """
 import sys
@@ -48,7 +48,7 @@ def test_plain_launchpad_runs_it_to_the_end(tmp_path):
   last = dict(zip(lines[0].split(','), lines[-1].split(',')))
   assert last['actor_steps'] == '1000'
   checkpoint = max(path for path in (run / 'checkpoints').iterdir() if path.name.isdigit())
-  counts = json.loads((checkpoint / 'counter' / 'counter.json').read_text())
+  counts = counting.saved_counts(str(checkpoint / 'counter'))
   assert sum(own.get('actor_steps', 0) for own in counts.values()) == 1000
   assert (run / 'policy' / 'saved_model.pb').exists() and (run / 'learning_curve.png').exists()
 

@@ -1,6 +1,5 @@
 """Every agent that samples from replay learns from recorded data alone: by `--learner-steps`."""
 
-import json
 import os
 import signal
 
@@ -13,6 +12,7 @@ from tests.programs.test_engines import ENGINES
 from tfacme import checkpoints, cli, environments, testing
 from tfacme.loggers import csv_logger
 from tfacme.testing import environments as tasks
+from tfacme.workers import counting
 
 _REACH = f'{tasks.__name__}:{tasks.Reach.__name__}'
 _TASKS = {'dqn': 'bsuite:catch/0', 'sac': _REACH, 'r2d2': 'bsuite:memory_len/3'}
@@ -115,5 +115,4 @@ def test_a_killed_run_is_not_prefilled_again(engine, tmp_path):
 
 
 def _counts(run):
-  with open(os.path.join(checkpoints.latest(str(run / 'checkpoints')), 'counter', 'counter.json')) as file:
-    return json.load(file)
+  return counting.saved_counts(os.path.join(checkpoints.latest(str(run / 'checkpoints')), 'counter'))

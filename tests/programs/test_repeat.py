@@ -1,6 +1,5 @@
 """A run in one thread is a function of its seed, and one that was killed goes on from its last checkpoint."""
 
-import json
 import os
 import signal
 
@@ -73,8 +72,7 @@ def test_a_killed_run_goes_on(engine, tmp_path):
   checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))
   kept = checkpoints.manifest(checkpoint)['steps']
   assert kept == counting.saved_total(os.path.join(checkpoint, 'counter'), 'actor_steps') >= 1000
-  with open(os.path.join(checkpoint, 'counter', 'counter.json')) as file:
-    counts = json.load(file)
+  counts = counting.saved_counts(os.path.join(checkpoint, 'counter'))
   ended = processes.run(*arguments)
   assert (ended.code, ended.left) == (0, [])
   assert f'Resuming from step {kept:,}' in ended.out

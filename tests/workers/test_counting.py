@@ -327,6 +327,16 @@ def test_going_on_takes_the_counts_from_the_counter():
     again.add('no such count')
 
 
+def test_what_fails_is_not_being_done_any_more():
+  counter = _counter()
+  tally = _tally(counter, 'saver')
+  doing = lambda: counter.status()['notes']['saver']['doing']
+  with pytest.raises(OSError), tally.doing('saving'):
+    assert doing() == 'saving'
+    raise OSError('the disk is full')
+  assert doing() is None
+
+
 # --- Save and restore ---
 
 
@@ -368,10 +378,27 @@ def test_what_is_claimed_before_joining_again_is_what_was_saved(tmp_path):
   assert other.status()['steps'] == 9
 
 
+@pytest.mark.parametrize('budget, granted, ended', [(10, 3, 'enough'), (9, 3, 'enough'), (12, 11, None)])
+def test_a_run_that_was_ended_stays_so_unless_it_is_given_more(budget, granted, ended, tmp_path):
+  counter = _counter(10, phases=[['a']])
+  counter.report('a', {STEPS: 3}, claim=counting.Claim(8, 8))
+  counter.end('enough')
+  digest = counter.save(str(tmp_path))
+  other = _counter(budget, phases=[['a']])
+  assert other.restore(str(tmp_path)) == digest
+  other.join('a')
+  assert other.report('a', {STEPS: 3}, claim=counting.Claim(11, 11)).granted == granted
+  assert other.ended() == other.status()['ended'] == counting.ended_within(str(tmp_path), budget) == ended
+  other.save(str(tmp_path))
+  assert counting.ended_within(str(tmp_path), budget) == ended
+
+
 def test_the_digest_shows_a_difference(tmp_path):
   counter = _counter()
   digests = set()
   for counts in ({STEPS: 21}, {STEPS: 22}, {STEPS: 22, 'actor_episodes': 0}):
     counter.report('a', counts)
     digests.add(counter.save(str(tmp_path)))
-  assert len(digests) == 3
+  counter.end('enough')
+  digests.add(counter.save(str(tmp_path)))
+  assert len(digests) == 4

@@ -46,6 +46,16 @@ def test_a_seed_lasts_an_episode_of_a_slot(tmp_path):
   assert not episode.any()
 
 
+def test_a_policy_that_was_killed_while_it_was_replaced_is_found_beside_its_place(tmp_path):
+  _exported(tmp_path)
+  (tmp_path / 'policy').rename(tmp_path / 'policy.old')
+  (tmp_path / 'policy.partial').mkdir()
+  policy = export.LoadedPolicy(str(tmp_path / 'policy'))
+  assert policy(np.zeros(1, np.float32))[0] == 1
+  _exported(tmp_path)
+  assert [path.name for path in tmp_path.iterdir()] == ['policy']
+
+
 def test_an_episode_begins_with_a_reset(tmp_path):
   policy = _exported(tmp_path)
   told = []

@@ -1,7 +1,6 @@
 """A prefill writes its episodes once, whatever the rate limiter says, also in a run that is killed and goes on."""
 
 import dataclasses
-import json
 import os
 
 import cloudpickle
@@ -15,7 +14,7 @@ from tfacme.graph import building, nodes, program
 from tfacme.graph import plan as plan_lib
 from tfacme.loggers import csv_logger
 from tfacme.replay import items, sources, tables
-from tfacme.workers import prefill, roles
+from tfacme.workers import counting, prefill, roles
 
 ITEMS = {'prefill': prefilled.RECORDED * environment.LENGTH, 'random': prefilled.RANDOM}
 
@@ -188,8 +187,7 @@ def test_what_the_replay_has_not_kept_is_written_anew(tmp_path):
 def test_a_run_that_ended_goes_on_with_the_same_counts(engine, tmp_path):
   for steps in (200, 300):
     tfacme.train(_experiment(steps), str(tmp_path), launch=engine, progress=False)
-    with open(os.path.join(checkpoints.latest(str(tmp_path / 'checkpoints')), 'counter', 'counter.json')) as file:
-      counts = json.load(file)
+    counts = counting.saved_counts(os.path.join(checkpoints.latest(str(tmp_path / 'checkpoints')), 'counter'))
     assert counts['prefill'] == COUNTS
     assert counts['actor-0']['actor_steps'] == steps
 

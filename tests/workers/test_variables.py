@@ -12,7 +12,15 @@ import tensorflow as tf
 
 from tfacme import errors
 from tfacme.graph import remote
-from tfacme.workers import variables
+from tfacme.workers import saved, variables
+
+
+def test_what_is_published_has_to_be_a_part_of_the_update():
+  class Update(tf.Module):
+    published = {'policy': tf.Variable(0.0)}
+
+  with pytest.raises(errors.UserError, match="^Update publishes 'policy', and variable of it is where no checkpoint"):
+    saved.layout(Update(), None, variables.published(Update()))
 
 
 class Source:

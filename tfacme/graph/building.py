@@ -6,10 +6,11 @@ import dataclasses
 import functools
 import logging
 import os
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from tfacme import checkpoints, core, experiments, networks, specs
 from tfacme.graph import plan as plan_lib
+from tfacme.graph import trained
 from tfacme.replay import numpy_replay, packing, readers, reverb_replay, reverb_tables, sources, tables
 from tfacme.workers import (
   acting,
@@ -225,28 +226,18 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
     experiment: whose learner it is.
     checkpoint: the folder of one to restore it from, with the replay if that was saved by a run in one thread.
   """
-  return Alone(experiment, checkpoint).learner
-
-
-class Alone:
-  """A learner without the other nodes of its run.
-
-  Attributes:
-    learner: see `make_learner`.
-  """
-
-  def __init__(self, experiment: experiments.Experiment, checkpoint: Optional[str] = None):
-    self._plan = plan_lib.make_plan(experiment, checkpoint=checkpoint)
-    parts = ReplayParts.of(self._plan)
-    # No limiter has to hold it back for actors.
-    free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in parts.described]
-    replay = None if experiment.offline else replay_in_process(dataclasses.replace(parts, described=free))
-    counter = build_counter(experiment.budget, self._plan.phases, checkpoint)
-    self.learner = build_learner(self._plan, counter, replay)
-
-  def export(self, path: str, steps: int) -> None:
-    """Writes its evaluation policy into a folder, after so many steps of its run."""
-    Exporting(self._plan, self.learner).write(path, steps)
+  plan = plan_lib.make_plan(experiment, checkpoint=checkpoint)
+  readable = checkpoint
+  if saved_replay(checkpoint) == 'reverb':
+    _LOG.warning(
+      'The replay in %s is of several threads or processes, so the learner has no batches of it.', checkpoint
+    )
+    readable = None
+  # No limiter has to hold it back for actors.
+  free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in plan.described]
+  parts = dataclasses.replace(ReplayParts.of(plan), described=free, checkpoint=readable)
+  replay = None if experiment.offline else replay_in_process(parts)
+  return build_learner(plan, build_counter(experiment.budget, plan.phases, checkpoint), replay)
 
 
 def build_evaluator(
@@ -322,7 +313,7 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
       folder=plan.path('checkpoints'),
       parts=parts,
       steps=lambda path: counting.saved_total(os.path.join(path, 'counter'), experiment.budget.unit),
-      export=Exporting(plan, learner).export,
+      export=_policy_writer(plan),
       leave=functools.partial(_leave, plan),
       ended=counter.ended,
       unit=experiment.budget.unit,
@@ -333,32 +324,12 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
   )
 
 
-class Exporting:
-  """Writes the learner's policy into the run's folder; what that takes is made when it is first needed."""
-
-  def __init__(self, plan: plan_lib.Plan, learner: Any):
-    self._plan, self._learner = plan, learner
-
-  @functools.cached_property
-  def _made(self) -> Tuple[export.Exporter, variables.VariableClient]:
-    plan = self._plan
-    nets = plan.networks()
-    policy = plan.policy(nets, evaluation=True)
-    acting.create_variables(policy, plan.spec)
-    client = variables.VariableClient(self._learner, policy, nets)
-    return export.Exporter(policy, plan.spec, plan.experiment.budget.steps), client
-
-  def export(self, steps: int) -> None:
-    """Writes the policy with the learner's newest variables, after so many steps of the run, into its folder."""
-    path = self._plan.path('policy')
-    if path is not None:
-      self.write(path, steps)
-
-  def write(self, path: str, steps: int) -> None:
-    """Writes it into any folder."""
-    exporter, client = self._made
-    client.update_and_wait()
-    exporter.write(path, steps)
+def _policy_writer(plan: plan_lib.Plan) -> Callable[[str], None]:
+  """Writes the policy of a checkpoint into the run's folder; made now, since who stops a run does not wait for long."""
+  path = plan.path('policy')
+  if path is None:
+    return lambda checkpoint: None
+  return functools.partial(trained.PolicyWriter(plan.experiment, plan.spec).write, path)
 
 
 def _leave(plan: plan_lib.Plan) -> None:

@@ -106,8 +106,7 @@ class Plan:
 
   def networks(self) -> Any:
     """The agent's networks, with their variables; in every node with the same initial values."""
-    with networks.seeded(self.seed('networks')):
-      return make_networks(self.experiment, self.seen_spec)
+    return seeded_networks(self.experiment, self.spec)
 
   def policy(self, nets: Any, evaluation: bool) -> core.Policy:
     """The agent's policy, which takes what the environment gives."""
@@ -226,6 +225,7 @@ def _check_update(
     update = experiment.builder.update(nets, stacked(experiment, spec))
   for evaluation in [True] if experiment.offline else [True, False]:
     variables.check(update, make_policy(experiment, nets, spec, evaluation), nets)
+  saved.layout(update, nets, variables.published(update, nets))
   if checkpoint:
     saved.Saved(os.path.join(checkpoint, 'learner')).check(update, whole=False)
 
@@ -331,6 +331,12 @@ def _warn_if_too_short(experiment: experiments.Experiment, described: Sequence[t
         experiment.budget.steps,
         most,
       )
+
+
+def seeded_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Any:
+  """The agent's networks with the initial values that they have in a run, made for what the agent sees."""
+  with networks.seeded(seeds.derive(experiment.seed, 'networks')):
+    return make_networks(experiment, stacked(experiment, spec))
 
 
 def make_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Any:

@@ -27,13 +27,11 @@ from tfacme.graph import nodes, remote
 from tfacme.launching import forking, quiet
 from tfacme.launching.outcomes import Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
-from tfacme.workers import counting
+from tfacme.workers import counting, saving
 
 _LOG = logging.getLogger('tfacme')
 _POLL_SECONDS = 0.1
-_STOP_SECONDS = (
-  2.0  # that all other nodes have to stop; what their logs still write in the background has time of its own
-)
+_STOP_SECONDS = 2.0  # that all other nodes have to stop; what their logs write in the background has time of its own
 _BLAME_SECONDS = 1.0  # in which a node that others have lost is found to have failed
 _STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
 
@@ -161,16 +159,7 @@ def _supervise(
     while saver.running():
       raise_failure(tasks)
       if stop.signum is not None:
-        saver.stop()
-        _wait([saver.running], ending.save_seconds)
-        saved = not saver.running() and saver.failure is None
-        if saver.failure is not None and saver.failure.mistake:
-          raise_failure([saver])
-        heard: List[Dict[str, Any]] = []
-        _tell(client, client.begin('status'), heard.append, wait=True)
-        for status in heard:
-          on_status(status)
-        raise Interrupted(stop.signum, saved, all(counting.has_begun(status) for status in heard))
+        raise _interrupted(stop.signum, saver, ending, client, on_status)
       pending = _tell(client, pending, on_status)
       time.sleep(_POLL_SECONDS)
     raise_failure(tasks)
@@ -181,6 +170,29 @@ def _supervise(
   finally:
     _stop_all(tasks, log_seconds)
     client.close()
+
+
+def _interrupted(
+  signum: int,
+  saver: Task,
+  ending: nodes.Node,
+  client: remote.Remote,
+  on_status: Callable[[Dict[str, Any]], None],
+) -> Interrupted:
+  """Has the node that ends the run save; says what has come of it."""
+  saver.stop()
+  _wait([saver.running], ending.save_seconds)
+  heard: List[Dict[str, Any]] = []
+  _tell(client, client.begin('status'), heard.append, wait=True)
+  for status in heard:
+    on_status(status)
+  noted = any(saving.has_saved(status, saver.name) for status in heard)
+  if noted:
+    _wait([saver.running], ending.save_seconds)  # The policy has as long as the checkpoint.
+  if saver.failure is not None and saver.failure.mistake:
+    raise_failure([saver])
+  ended = not saver.running() and saver.failure is None
+  return Interrupted(signum, noted or ended, all(counting.has_begun(status) for status in heard), ended)
 
 
 def raise_failure(tasks: Sequence[Task]) -> None:

@@ -24,21 +24,36 @@ class Interrupted(KeyboardInterrupt):
   Attributes:
     signum: the signal.
     saved: whether a checkpoint was written: it may be that there was no time, or that prefills were still writing.
+    exported: whether the policy of that checkpoint was written too.
     begun: whether all prefills were written, so that actors could act.
     earlier: whether there is a checkpoint from before; None where nobody looked for one.
   """
 
-  def __init__(self, signum: int, saved: bool = True, begun: bool = True, earlier: Optional[bool] = None):
+  def __init__(
+    self,
+    signum: int,
+    saved: bool = True,
+    begun: bool = True,
+    exported: bool = True,
+    earlier: Optional[bool] = None,
+  ):
     super().__init__(signum)
     self.signum = signum
     self.saved = saved and begun
     self.begun = begun
+    self.exported = self.saved and exported
     self.earlier = earlier
 
   def __str__(self) -> str:
     return f'stopped by {signal.Signals(self.signum).name}; {self._end()}'
 
   def _end(self) -> str:
+    if self.saved and not self.exported:
+      return (
+        'a checkpoint is written, and the same command resumes from it; there was no time '
+        '(--checkpointing.stop-seconds) to write its policy too, which `tfacme evaluate RUN --checkpoint STEPS` takes '
+        'from it'
+      )
     if self.saved:
       return 'a checkpoint is written, and the same command resumes from it'
     if not self.begun:

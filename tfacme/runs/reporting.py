@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any, Dict, Mapping, Optional
 
-from tfacme import loggers
+from tfacme import checkpoints, loggers
+from tfacme.workers import counting
 
 
 def opening(description: Mapping[str, Any], folder: str) -> str:
@@ -16,6 +17,29 @@ def opening(description: Mapping[str, Any], folder: str) -> str:
     folder: of the run, as the user calls it.
   """
   return f'{description["agent"]} on {description["environment"]} in {folder} ({description["launch"]})'
+
+
+def complete(ended: Optional[str]) -> str:
+  """That a run is complete; and if it ended before its budget was spent, why, and how it goes on."""
+  more = '' if ended is None else f' since {ended}; with a larger budget it goes on'
+  return f'Nothing is left to do: the run is complete{more}'
+
+
+def resuming(checkpoint: Optional[str], budget: int, folder: str) -> str:
+  """From where a run goes on that had begun.
+
+  Args:
+    checkpoint: from which it resumes, or None.
+    budget: its steps.
+    folder: as the user calls it.
+  """
+  if checkpoint is None:
+    return f'Starting over in {folder}, whose run wrote no checkpoint'
+  steps, counter = checkpoints.manifest(checkpoint)['steps'], os.path.join(checkpoint, 'counter')
+  ended = counting.ended_within(counter, budget)
+  what = 'its whole budget' if steps >= budget else ended and f'where it ended since {ended}'
+  more = f', {what}: it learns from what is left and evaluates' if what else ''
+  return f'Resuming from step {steps:,} of {folder}{more}'
 
 
 def result(workdir: str, description: Mapping[str, Any], ended: Optional[str], folder: str) -> str:

@@ -20,7 +20,7 @@ from tfacme import checkpoints, errors, experiments, importing, launching, logge
 from tfacme.datasets import folder
 from tfacme.debugging import profiling, stepping
 from tfacme.environments import mujoco_settings
-from tfacme.graph import building, program
+from tfacme.graph import building, program, trained
 from tfacme.launching import quiet
 from tfacme.replay import reverb_replay
 from tfacme.runs import describing, display, exporting, memory, pickles, reporting
@@ -96,13 +96,16 @@ class Run:
   def _exported(self, checkpoint: Union[int, str, None]) -> Iterator[str]:
     """The folder of a policy's SavedModel, for a while."""
     if checkpoint is None:
-      yield os.path.join(self.workdir, 'policy')
+      yield export.written(os.path.join(self.workdir, 'policy'))
     elif not str(checkpoint).isdigit():
       yield keeping.find(self.workdir, str(checkpoint))
     else:
       with tempfile.TemporaryDirectory() as folder:
-        self._learner(int(checkpoint)).export(folder, int(checkpoint))
+        trained.write_policy(self.experiment(), folder, self._checkpoint(int(checkpoint), 'learner'))
         yield folder
+
+  def _checkpoint(self, count: Optional[int], part: Optional[str] = None) -> str:
+    return checkpoints.at(os.path.join(self.workdir, 'checkpoints'), count, part)
 
   @property
   def ended(self) -> Optional[str]:
@@ -133,11 +136,7 @@ class Run:
     Raises:
       UserError: there is no such checkpoint.
     """
-    return self._learner(checkpoint, dataset).learner
-
-  def _learner(self, checkpoint: Optional[int], dataset: Any = None) -> building.Alone:
-    path = checkpoints.at(os.path.join(self.workdir, 'checkpoints'), checkpoint)
-    experiment = self.experiment()
+    path, experiment = self._checkpoint(checkpoint), self.experiment()
     if dataset is not None:
       experiment = dataclasses.replace(experiment, dataset=dataset)
     elif self.description['dataset'] is not None and experiment.dataset is None:
@@ -147,11 +146,11 @@ class Run:
         f'The builder of {self.workdir} has too much data to be kept in its folder: tfacme.make_learner(experiment, '
         f'{path!r}) makes the learner of the whole experiment.'
       )
-    return building.Alone(experiment, path)
+    return building.make_learner(experiment, path)
 
   def networks(self, checkpoint: Optional[int] = None) -> Any:
-    """The agent's networks with the variables of a checkpoint; None is the newest one."""
-    return self.learner(checkpoint).networks
+    """The agent's networks with the variables of a checkpoint; None is the newest one. It takes no recorded data."""
+    return trained.networks(self.experiment(), self._checkpoint(checkpoint, 'learner'))
 
   def environment(self, seed: int = 0) -> Any:
     """A new environment like the one that it was trained in."""
@@ -220,7 +219,7 @@ def train(
     steps = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
     if checkpoint and _is_complete(checkpoint, experiment):
       if progress:
-        print('Nothing is left to do: the run is complete', flush=True)
+        print(reporting.complete(checkpoints.manifest(checkpoint)['ended']), flush=True)
       return _reported(Run(workdir), given, progress)
     description = {'id': _id(workdir) or secrets.token_hex(8), **description}
     logged = loggers.OfRun(experiment.loggers, loggers.Log.of_run(workdir, description, steps))
@@ -233,11 +232,8 @@ def train(
     _go_back_to(workdir, checkpoint, experiment.budget.unit)
     if progress:
       print(*filter(None, [reporting.opening(description, given), size]), sep='\n', flush=True)
-    if checkpoint and progress:
-      more = '' if steps < experiment.budget.steps else ', its whole budget: it learns from what is left and evaluates'
-      print(f'Resuming from step {steps:,} of {given}{more}', flush=True)
-    elif had_begun and progress:
-      print(f'Starting over in {given}, whose run wrote no checkpoint', flush=True)
+    if progress and (checkpoint or had_begun):
+      print(reporting.resuming(checkpoint, experiment.budget.steps, given), flush=True)
     out = rich.console.Console(file=sys.stdout).print if progress else lambda shown: None
     shown = _shown(progress, on_status, live=False if debug else None)
     with profiling.reported(profiled, out), shown as listen, _interrupted(workdir):
@@ -351,8 +347,9 @@ def _id(workdir: str) -> Optional[str]:
 
 
 def _is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
-  manifest = checkpoints.manifest(checkpoint)
-  return manifest['complete'] and (manifest['steps'] >= experiment.budget.steps or manifest.get('ended') is not None)
+  manifest, budget = checkpoints.manifest(checkpoint), experiment.budget.steps
+  ended = counting.ended_within(os.path.join(checkpoint, 'counter'), budget)
+  return manifest['complete'] and (manifest['steps'] >= budget or ended is not None)
 
 
 def _write_description(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
@@ -379,6 +376,7 @@ def _go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
     limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
   for path in _logs(workdir):
     _cut_log(path, limits, counts.get(os.path.splitext(os.path.basename(path))[0], {}))
+  keeping.keep_logged(workdir, [row for path in _logs(workdir) for row in loggers.read(path)])
 
 
 def _cut_log(path: str, limits: Mapping[str, int], counts: Mapping[str, int]) -> None:

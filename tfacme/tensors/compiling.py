@@ -48,6 +48,11 @@ def eagerly(seed: int) -> Iterator[None]:
     _eager.reset(token)
 
 
+def runs_eagerly() -> bool:
+  """Whether functions that would be compiled run as the Python that they are: see `eagerly`."""
+  return _eager.get()
+
+
 def attempt(trace: Callable[[], Any]) -> Any:
   """Traces something; within `eagerly`, what fails is traced once more, stopping at breakpoints: see `stops`."""
   try:

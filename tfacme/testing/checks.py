@@ -134,7 +134,7 @@ def check_update(experiment: experiments.Experiment) -> None:
   with tempfile.TemporaryDirectory() as saved:
     digest = learner.save(saved)
     _expect(other.restore(saved) == digest, 'What the update restores is not what it saved.')
-  while isinstance(batch := learner.read(), core.Blocked):
+  while isinstance(batch := learner.try_read(), core.Blocked):
     _step(actors)
   for _ in range(3):  # What is kept outside of its variables shows in a later step at the latest.
     given, again = learner.update(batch), other.update(batch)

@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Opt
 
 from tfacme import checkpoints
 
+_STATE = 'counter.json'  # in the folder of what is saved
 OWN = '_'  # Counts whose names begin so are what a node keeps for itself: they add up to nothing.
 
 
@@ -202,24 +203,29 @@ class Counter:
       }
 
   def save(self, path: str) -> str:
-    """Writes the counts into the folder `path` and returns their digest."""
+    """Writes the counts, and why the run ends, into the folder `path` and returns their digest."""
     with self._lock:
       counts = {node: dict(own) for node, own in self._counts.items()}
-    with open(os.path.join(path, 'counter.json'), 'w', encoding='utf-8') as file:
-      json.dump(counts, file, indent=2)
-    return checkpoints.digest(counts)
+      state = {'counts': counts, 'budget': self._budget, 'ended': self._ended}
+    with open(os.path.join(path, _STATE), 'w', encoding='utf-8') as file:
+      json.dump(state, file, indent=2)
+    return checkpoints.digest(state)
 
   def restore(self, path: str) -> str:
-    """Restores the counts from the folder `path` and returns their digest."""
-    with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
-      self._counts = json.load(file)
+    """Restores the counts from the folder `path` and returns their digest.
+
+    A run that was ended before its budget was spent stays so, unless its budget is larger than it was then.
+    """
+    saved = _read(path)
+    self._counts = saved['counts']
+    self._ended = ended_within(path, self._budget)
     self._granted = {node: own.get(self._unit, 0) for node, own in self._counts.items()}
-    self._left = self._budget - sum(self._granted.values())
+    self._left = 0 if self._ended is not None else self._budget - sum(self._granted.values())
     self._totals = {}
     for own in self._counts.values():
       for name, count in own.items():
         self._totals[name] = self._totals.get(name, 0) + count
-    return checkpoints.digest(self._counts)
+    return checkpoints.digest(saved)
 
   def _grant(self, node: str, needed: int, wanted: int) -> None:
     if self._phase < ACTING or self._ended is not None:
@@ -325,8 +331,10 @@ class Tally:
   def doing(self, what: str) -> Iterator[None]:
     """Around what takes long, so that a display can say what this node does."""
     self.counter.note(self.node, {'doing': what})
-    yield
-    self.counter.note(self.node, {'doing': None})
+    try:
+      yield
+    finally:
+      self.counter.note(self.node, {'doing': None})
 
   def claim_next(self, unit: str, most: int) -> None:
     """Reports what was counted and claims the next `most` steps, if that costs nothing; else both wait."""
@@ -360,7 +368,20 @@ def saved_total(path: str, name: str) -> int:
 
 def saved_counts(path: str) -> Dict[str, Dict[str, int]]:
   """{node: {name: count}}, as a counter saved it in the folder `path`."""
-  with open(os.path.join(path, 'counter.json'), encoding='utf-8') as file:
+  return _read(path)['counts']
+
+
+def ended_within(path: str, budget: int) -> Optional[str]:
+  """Why a run of a budget ends before that is spent, by the counter saved in the folder `path`.
+
+  None if it does not: it was not ended, or by a smaller budget than this one.
+  """
+  saved = _read(path)
+  return saved['ended'] if budget <= saved['budget'] else None
+
+
+def _read(path: str) -> Dict[str, Any]:
+  with open(os.path.join(path, _STATE), encoding='utf-8') as file:
     return json.load(file)
 
 

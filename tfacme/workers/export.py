@@ -15,6 +15,9 @@ from tfacme import core, errors, mistakes, networks, schedules, seeds, specs
 from tfacme.tensors import compiling, states
 from tfacme.workers import acting, signatures
 
+_MODEL = 'saved_model.pb'  # in the folder of a policy
+_OLD = '.old'  # of a folder's name, while another one takes its place
+
 
 class ExportedPolicy(tf.Module):
   """What is saved: `act` and `initial_state`, for any number of observations at a time.
@@ -105,6 +108,10 @@ class Exporter:
     """
     self._policy, self._spec, self._budget = policy, spec, budget
 
+  def trace(self) -> None:
+    """Makes what `write` needs, which takes seconds, now rather than with the first policy that is written."""
+    _ = self._signatures
+
   @functools.cached_property
   def _exported(self) -> ExportedPolicy:
     return ExportedPolicy(self._policy, self._spec, self._budget)
@@ -120,15 +127,21 @@ class Exporter:
       path: a folder, whose earlier policy is there until the new one is whole.
       steps: that it was trained for, in the unit of the budget.
     """
-    partial, old = path + '.partial', path + '.old'
+    partial, old = path + '.partial', path + _OLD
     shutil.rmtree(partial, ignore_errors=True)
     self._exported.steps.assign(steps)
     tf.saved_model.save(self._exported, partial, self._signatures)
-    shutil.rmtree(old, ignore_errors=True)
-    if os.path.exists(path):
+    if os.path.exists(path):  # Else the old one is all that there is.
+      shutil.rmtree(old, ignore_errors=True)
       os.replace(path, old)
     os.replace(partial, path)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def written(path: str) -> str:
+  """Where the policy of a folder is: there, or beside it, where the run was killed while it was replaced."""
+  places = (place for place in (path, path + _OLD) if os.path.exists(os.path.join(place, _MODEL)))
+  return next(places, path)
 
 
 class LoadedPolicy:
@@ -138,12 +151,14 @@ class LoadedPolicy:
   """
 
   def __init__(self, path: str, seed: int = 0):
-    if not os.path.exists(os.path.join(path, 'saved_model.pb')):
+    place = written(path)
+    if not os.path.exists(os.path.join(place, _MODEL)):
       raise errors.UserError(
-        f'There is no trained policy in {path}; a run writes one when it ends, and the same command resumes it.'
+        f'There is no trained policy in {path}; a run writes one after each checkpoint, and `--checkpoint STEPS` takes '
+        'that of a checkpoint that is there.'
       )
     compiling.take_signals_elsewhere()
-    self._model = tf.saved_model.load(path)
+    self._model = tf.saved_model.load(place)
     arguments, _ = self._model.act.concrete_functions[0].structured_input_signature
     self._wanted = tf.nest.flatten(arguments[0])
     self._seed = seed

@@ -5,11 +5,13 @@ from __future__ import annotations
 import glob
 import json
 import os
-from typing import Any, Callable, Mapping, Optional
+import shutil
+from typing import Any, Callable, Mapping, Optional, Sequence
 
 from tfacme import errors
 
 BEST = 'best'
+_COUNTS = ('evaluator_episodes', 'actor_steps', 'learner_steps')  # of an evaluation, in its row
 _ROW = 'evaluation.json'  # in the folder of a policy: the row of the evaluation that played with it
 
 
@@ -67,6 +69,25 @@ def find(folder: str, name: str) -> str:
       'policy', name, there, f'{folder} has kept {errors.listed(there)}; a checkpoint is named by its steps.'
     )
   return path
+
+
+def keep_logged(folder: str, rows: Sequence[Mapping[str, Any]]) -> None:
+  """Removes the kept policies of a run whose evaluations are in none of its logs, as when it goes back in time.
+
+  Args:
+    folder: of the run.
+    rows: of all its logs.
+  """
+  logged = {_counts(row) for row in rows if _COUNTS[0] in row}
+  for path in glob.glob(os.path.join(glob.escape(folder), 'policy-*')):
+    row = evaluated(path)
+    if row is None or _counts(row) not in logged:
+      shutil.rmtree(path, ignore_errors=True)
+
+
+def _counts(row: Mapping[str, Any]) -> Sequence[int]:
+  """What tells one evaluation of a run from the others."""
+  return tuple(int(float(row[name])) for name in _COUNTS)
 
 
 def evaluated(path: str) -> Optional[Mapping[str, Any]]:

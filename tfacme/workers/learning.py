@@ -6,6 +6,8 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
+import tempfile
 import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -87,6 +89,7 @@ class Learner:
     self._reading = _FairLock()  # And saved when nobody is reading.
     self._started = (parts.clock(), 0)
     self._done = False
+    self._copy: Optional[tempfile.TemporaryDirectory] = None  # of what the first step still restores from
     self._broken: Optional[errors.NonFiniteError] = None  # why it can't continue
     self.tally.join(['learner_steps'])
 
@@ -135,7 +138,21 @@ class Learner:
     return core.Progress.DID
 
   def read(self, wait: float = 0.0) -> Any:
-    """The next batch of its source, as `update` takes it; a `core.Blocked` if there is none within `wait` seconds."""
+    """The next batch of its source, as `update` takes it.
+
+    Raises:
+      UserError: there is none within `wait` seconds.
+    """
+    batch = self.try_read(wait)
+    if isinstance(batch, core.Blocked):
+      raise errors.UserError(
+        f'There is no batch to read: the learner waits for {batch.reason}. A checkpoint has the replay of a run in '
+        'one thread alone, if that is saved (--checkpointing.replay); `update` takes a batch of your own too.'
+      )
+    return batch
+
+  def try_read(self, wait: float = 0.0) -> Any:
+    """The same as `read`, but for a `core.Blocked` where there is no batch."""
     with self._reading:
       read = self._source.read(wait, self._steps)
     if isinstance(read, core.Blocked):
@@ -178,12 +195,14 @@ class Learner:
         json.dump(state, file)
       return self._digest()
 
-  def restore(self, path: str) -> str:
-    """Restores what `save` wrote."""
+  def restore(self, path: str) -> Optional[str]:
+    """Restores what `save` wrote; returns None within `compiling.eagerly`, where the first step restores the rest."""
     with self._lock:
-      self._compiled.trace()  # Its first call makes the rest of its variables.
-      saved.Saved(path).check(self._update, whole=True)
-      status = self._checkpoint().read(os.path.join(path, saved.VARIABLES))
+      eager = compiling.runs_eagerly()
+      if not eager:
+        self._compiled.trace()  # Its first call makes the rest of its variables.
+      saved.Saved(path).check(self._update, whole=not eager)
+      status = self._checkpoint().read(os.path.join(self._kept(path) if eager else path, saved.VARIABLES))
       status.assert_existing_objects_matched()
       with open(os.path.join(path, saved.STATE), encoding='utf-8') as file:
         state = json.load(file)
@@ -192,7 +211,15 @@ class Learner:
       self.tally.report()
       self._source.set_state(state['source'])
       self._started = (self._parts.clock(), self._steps)
-      return self._digest()
+      return None if eager else self._digest()
+
+  def _kept(self, path: str) -> str:
+    """A copy of what was saved, which lasts: what the first step makes takes its values from there as it is made.
+
+    An update that looks at values in Python can't be traced before.
+    """
+    self._copy = tempfile.TemporaryDirectory(prefix='tfacme-')
+    return shutil.copytree(path, self._copy.name, dirs_exist_ok=True)
 
   def close(self) -> None:
     """See `core.Worker`."""
@@ -296,7 +323,7 @@ class Learner:
     return dict(zip(self._published[name], self._values[name].read()))
 
   def _layout(self) -> Dict[str, Any]:
-    return saved.layout(self._update, self._parts.networks, list(self._published.get('policy', ())))
+    return saved.layout(self._update, self._parts.networks, self._published)
 
   def _checkpoint(self) -> tf.train.Checkpoint:
     return tf.train.Checkpoint(update=self._update, random=self._parts.random)

@@ -32,17 +32,33 @@ class Kind(NamedTuple):
     return f'{self.dtype.name} {self.shape}'
 
 
-def layout(update: core.Update, networks: Any, policy: Sequence[str]) -> Dict[str, Any]:
-  """Where the variables of the agent's networks are in its update, as plain values.
+def layout(
+  update: core.Update, networks: Any, published: Mapping[str, Mapping[str, tf.Variable]]
+) -> Dict[str, Mapping[str, Any]]:
+  """Where the variables of the agent's networks, and those that it publishes, are in its update, as plain values.
 
   Args:
     update: the algorithm.
     networks: the agent's.
-    policy: the names of the variables that it publishes for policies.
+    published: what `variables.published` gives of the two.
+
+  Raises:
+    UserError: it publishes a variable that is no part of it, which no checkpoint would have.
   """
   inside = {id(variable): place for place, variable in naming.places(update).items()}
-  named = {name: inside.get(id(variable)) for name, variable in naming.places(networks).items()}
-  return {'networks': {name: place for name, place in named.items() if place}, 'policy': list(policy)}
+
+  def places(named: Mapping[str, tf.Variable]) -> Dict[str, str]:
+    return {name: inside[id(variable)] for name, variable in named.items() if id(variable) in inside}
+
+  made = {what: places(named) for what, named in published.items()}
+  for what, named in published.items():
+    lost = [name for name in named if name not in made[what]]
+    if lost:
+      raise errors.UserError(
+        f'{type(update).__name__} publishes {what!r}, and {errors.listed(lost)} of it is where no checkpoint finds it: '
+        'keep what has it in an attribute of the update.'
+      )
+  return {'networks': places(naming.places(networks)), 'published': made}
 
 
 class Saved:
@@ -50,7 +66,7 @@ class Saved:
 
   Attributes:
     networks: names in the agent's networks -> places in its update.
-    policy: which of the names are of what its policy acts by.
+    published: of each name that it publishes, {variable: place in its update}.
   """
 
   def __init__(self, path: str):
@@ -58,7 +74,7 @@ class Saved:
     with open(os.path.join(path, STATE), encoding='utf-8') as file:
       variables = json.load(file)['variables']
     self.networks: Mapping[str, str] = variables['networks']
-    self.policy: Sequence[str] = variables['policy']
+    self.published: Mapping[str, Mapping[str, str]] = variables['published']
 
   @functools.cached_property
   def _reader(self) -> Any:
@@ -77,6 +93,10 @@ class Saved:
   def value(self, place: str) -> np.ndarray:
     """That of the variable in a place in the update."""
     return self._reader.get_tensor(f'{_PREFIX}{place}{_SUFFIX}')
+
+  def values(self, name: str) -> Dict[str, np.ndarray]:
+    """{variable: value} of what the update publishes under a name."""
+    return {variable: self.value(place) for variable, place in self.published[name].items()}
 
   def check(self, update: core.Update, whole: bool) -> None:
     """Raises a `UserError` unless an update has the variables that were saved.

@@ -10,6 +10,7 @@ from typing import Any, Callable, Mapping, Optional
 from tfacme import checkpoints, core
 from tfacme.workers import counting
 
+_SAVED = 'saved'  # what is noted of a saver once it has written the checkpoint of a run that is stopped
 _IDLE = core.Blocked('the next checkpoint', idle=True)
 
 
@@ -23,7 +24,7 @@ class SaverParts:
     folder: of the checkpoints; None if the run leaves nothing behind.
     parts: name -> saves that part into a folder and returns its digest; in the order in which they are saved.
     steps: says of what was saved into a folder how far the run had come, in `unit`.
-    export: writes the policy as it is now, trained for so many steps; called after each checkpoint.
+    export: writes the policy of a checkpoint, whose folder it is given; called after each.
     leave: writes what else the run leaves behind at its end: the curve.
     ended: why the run ended before its budget was spent, or None.
     unit: what `every` counts.
@@ -37,13 +38,18 @@ class SaverParts:
   folder: Optional[str]
   parts: Mapping[str, Callable[[str], Any]]
   steps: Callable[[str], int]
-  export: Callable[[int], None]
+  export: Callable[[str], None]
   leave: Callable[[], None]
   ended: Callable[[], Optional[str]]
   unit: str
   every: int
   budget: int
   keep: int
+
+
+def has_saved(status: Mapping[str, Any], name: str) -> bool:
+  """Whether the saver of a name has written the checkpoint of a run that is stopped, by a counter's status."""
+  return bool(status['notes'].get(name, {}).get(_SAVED))
 
 
 class Saver:
@@ -87,8 +93,13 @@ class Saver:
     if self._done:
       return
     self.tally.report()
-    if self.tally.phase >= counting.ACTING:
-      self._save()
+    if self.tally.phase < counting.ACTING:
+      return
+    checkpoint = self._write()
+    # Whoever stops the run may not wait for the rest, and has to know what there is to go on from.
+    self.tally.counter.note(self.name, {_SAVED: True})
+    if checkpoint is not None:
+      self._parts.export(checkpoint)
 
   def close(self) -> None:
     """See `core.Worker`; it holds nothing open."""
@@ -97,13 +108,17 @@ class Saver:
     due = (steps // self._parts.every + 1) * self._parts.every if self._parts.every else math.inf
     return due if due < self._parts.budget else math.inf  # The one at the end is written anyway.
 
-  def _save(self) -> Optional[str]:
+  def _write(self) -> Optional[str]:
     """Writes a checkpoint and returns its folder, if there is one."""
     if self._parts.folder is None:
       return None
-    checkpoint = checkpoints.write(self._parts.folder, self._parts.steps, self._parts.parts, self._parts.keep)
-    # After it: if the policy can't be written, nothing has to be learned again.
-    self._parts.export(checkpoints.manifest(checkpoint)['steps'])
+    return checkpoints.write(self._parts.folder, self._parts.steps, self._parts.parts, self._parts.keep)
+
+  def _save(self) -> Optional[str]:
+    """Writes a checkpoint and its policy, and returns the folder of the checkpoint, if there is one."""
+    checkpoint = self._write()
+    if checkpoint is not None:  # After it: if the policy can't be written, nothing has to be learned again.
+      self._parts.export(checkpoint)
     return checkpoint
 
   def _finish(self) -> None:

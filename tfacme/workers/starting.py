@@ -47,13 +47,13 @@ def find(run: str, networks: Any, policy: core.Policy) -> Start:
   Raises:
     UserError: there is no checkpoint of a run, or nothing in it matches.
   """
-  checkpoint = checkpoints.latest(os.path.join(run, 'checkpoints'))
+  checkpoint = checkpoints.latest(os.path.join(run, 'checkpoints'), 'learner')
   if checkpoint is None:
     raise errors.UserError(f'There is no checkpoint of a run in {run} to start from; give the folder of a run.')
   other = saved.Saved(os.path.join(checkpoint, 'learner'))
   mine = {name: saved.Kind.of(variable) for name, variable in naming.places(networks).items()}
   names = {
-    **_of_policies(list(naming.named(policy, networks)), other.policy),
+    **_of_policies(list(naming.named(policy, networks)), list(other.published.get('policy', ()))),
     **{name: name for name in other.networks},
   }
   pairs = {name: other.networks[names[name]] for name in mine if names.get(name) in other.networks}

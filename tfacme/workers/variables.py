@@ -76,6 +76,14 @@ def _matched(mine: Mapping[str, Any], theirs: Mapping[str, Any], what: str) -> S
   return list(matched.values())
 
 
+def assign(policy: core.Policy, networks: Any, values: Mapping[str, Any]) -> None:
+  """Gives a policy, within the agent's networks, the values of what an update publishes for it, {variable: value}."""
+  mine = naming.named(policy, networks)
+  order = _matched(mine, values, f'The policy pulls {pulled(policy)!r}')
+  for variable, name in zip(mine.values(), order):
+    variable.assign(values[name])
+
+
 class VariableClient:
   """Keeps a policy's variables up to date with those that an update publishes.
 
