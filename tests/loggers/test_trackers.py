@@ -1,9 +1,11 @@
 """MLflow and Weights & Biases, each with a store on the disk."""
 
+import contextlib
 import dataclasses
 import logging
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
@@ -186,6 +188,34 @@ def test_all_nodes_share_one_deadline(caplog):
   assert time.monotonic() - begun < 5  # and not 20 times half a second
   assert len(caplog.records) == 20
   event.set()
+
+
+@pytest.mark.parametrize('finishes', [True, False])
+def test_what_is_left_is_written_before_makers_are_told_of_the_end(finishes, tmp_path):
+  """Also of a run that is stopped: no resumed run makes the rows before its checkpoint again."""
+  tracker, goes = _Tracker(), threading.Event()
+  tracker.begin = goes.wait
+
+  class Maker:
+    def __call__(self, log):
+      writing = background.Background('The tracker', log.name, tracker)
+      return types.SimpleNamespace(write=lambda row: writing.put(row['loss']), close=writing.close)
+
+    def ended(self, log, finished):
+      tracker.calls.append('finished' if finished else 'stopped')
+
+  logged = loggers.OfRun([Maker()], _log(tmp_path, ''))
+  with contextlib.suppress(KeyboardInterrupt), logged.running(stop_seconds=20.0):
+    logger = logged.logger('learner')
+    for loss in range(3):
+      logger.write({'loss': loss})
+    logger.close()
+    assert not tracker.written
+    threading.Timer(0.1, goes.set).start()
+    if not finishes:
+      raise KeyboardInterrupt
+  assert tracker.written == [0, 1, 2]
+  assert tracker.calls == ['write', 'end', 'finished' if finishes else 'stopped']
 
 
 @pytest.mark.parametrize('what', ['begin', 'write', 'end'])

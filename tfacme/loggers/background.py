@@ -136,7 +136,7 @@ def wait(seconds: float = CLOSE_SECONDS) -> None:
   pending = [one for one in pending if not one.is_over(begun + min(seconds, _SILENT_SECONDS))]
   if pending and seconds > _SILENT_SECONDS:
     whats, names = (', '.join(dict.fromkeys(getattr(one, part) for one in pending)) for part in ('what', 'name'))
-    _LOG.warning('Waiting for %s to take the last rows of %s, at most %d s.', whats, names, seconds)
+    _LOG.warning('Waiting for %s to take the last rows of %s.', whats, names)
     pending = [one for one in pending if not one.is_over(begun + seconds)]
   for one in pending:
     one.abandon()
