@@ -18,7 +18,7 @@ from tests import pages
 from tests.agents import contexts
 from tfacme import checkpoints, testing, updates
 from tfacme.agents import dqn
-from tfacme.runs import run as runs
+from tfacme.runs import describing
 from tfacme.workers import counting
 
 PAGE = (pages.ROOT / 'docs' / 'research.md').read_text()
@@ -94,7 +94,7 @@ def test_its_numbers_are_part_of_the_run(munchausen):
   experiment = tfacme.Experiment(
     munchausen.builder, testing.TwoStates, dqn.mlp_networks(), tfacme.Budget(actor_steps=1)
   )
-  description = runs.describe(experiment, 'inline')['builder']
+  description = describing.describe(experiment, 'inline')['builder']
   assert description['loss'] == 'Munchausen(scale=0.9, temperature=0.03, lowest=-1.0)'
   assert description['explore'] == 'Softmax(temperature=0.03)'
 

@@ -28,7 +28,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'graph.building': ['make_learner'],
     'graph.program': ['make_program'],
     'runs.recording': ['record'],
-    'runs.run': ['Run', 'load_policy', 'load_run', 'train'],
+    'runs.run': ['Run', 'load_policy', 'load_run'],
+    'runs.training': ['train'],
   },
 )
 
@@ -52,4 +53,4 @@ if TYPE_CHECKING:
   from tfacme.runs.run import Run as Run
   from tfacme.runs.run import load_policy as load_policy
   from tfacme.runs.run import load_run as load_run
-  from tfacme.runs.run import train as train
+  from tfacme.runs.training import train as train

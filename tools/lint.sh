@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Lint, format, import directions, duplicates and types: `make lint`. Says all that it finds, and fails if it found anything.
+# Lint, format, import directions, duplicates, lengths and types: `make lint`. Says all that it finds, and fails if it found anything.
 set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,6 +20,9 @@ echo 'duplicates'
 # What stands in two agents is a part that the framework lacks. Their `__init__.py` are alike by design.
 "$BIN/pylint" --disable=all --enable=duplicate-code --score=no --min-similarity-lines=6 --ignore=__init__.py \
   tfacme/agents || failed=1
+
+echo 'limits'
+"$BIN/python" tools/limits.py || failed=1
 
 echo 'reference'
 "$BIN/python" tools/reference.py --check || failed=1

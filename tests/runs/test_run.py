@@ -11,7 +11,7 @@ import pytest
 import tfacme
 from tests.contract import imitation, on_policy
 from tfacme import core, errors, loggers, testing
-from tfacme.runs import describing, run
+from tfacme.runs import describing, run, training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,7 +131,7 @@ def test_a_tracker_begins_a_run_once_all_of_it_is_known_to_fit(tmp_path, monkeyp
   with pytest.raises(errors.UserError):  # It can't be pickled.
     train(tracker, on_evaluation=lambda evaluated: lock.locked())
   with monkeypatch.context() as patch, pytest.raises(errors.UserError, match='too large'):
-    patch.setattr(run.memory, 'check', lambda *unused: _raise(errors.UserError('too large')))
+    patch.setattr(training.memory, 'check', lambda *unused: _raise(errors.UserError('too large')))
     train(tracker)
   assert not events
   with pytest.raises(errors.UserError, match='no key'):

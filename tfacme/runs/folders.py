@@ -1,0 +1,152 @@
+"""A run's folder: made and locked, held against what is to run in it, and taken back to a checkpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import glob
+import json
+import os
+import tempfile
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence
+
+from tfacme import checkpoints, errors, experiments, loggers
+from tfacme.datasets import folder
+from tfacme.replay import reverb_replay
+from tfacme.runs import describing, pickles
+from tfacme.workers import counting, keeping, learning
+
+DESCRIPTION = 'experiment.json'
+EXPERIMENT = 'experiment.pkl'
+
+
+def description_of(workdir: str) -> Dict[str, Any]:
+  """What `experiment.json` says of the run in a folder.
+
+  Raises:
+    UserError: it has none.
+  """
+  path = os.path.join(workdir, DESCRIPTION)
+  if not os.path.exists(path):
+    exported = os.path.exists(os.path.join(workdir, 'saved_model.pb'))
+    hint = '; it is an exported policy, which tf.saved_model.load opens.' if exported else '.'
+    raise errors.UserError(f'{workdir} is not the folder of a run: it has no {DESCRIPTION}{hint}')
+  with open(path, encoding='utf-8') as file:
+    return json.load(file, parse_constant=str)
+
+
+@contextlib.contextmanager
+def made(workdir: str) -> Iterator[None]:
+  """Makes the run's folder, if it can be one; an error that is found later leaves no empty folder behind."""
+  new = not os.path.exists(workdir)
+  try:
+    _check_folder(workdir)
+    yield
+  except errors.UserError:
+    if new and os.path.isdir(workdir) and not os.listdir(workdir):
+      os.rmdir(workdir)
+    raise
+
+
+@contextlib.contextmanager
+def locked(workdir: str) -> Iterator[None]:
+  """Locks the folder against other processes; the system releases the lock when this process ends, however it ends."""
+  handle = os.open(workdir, os.O_RDONLY)
+  try:
+    try:
+      fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise errors.UserError(
+        f'Another process runs in the work directory {workdir}; wait for it, or give another folder.'
+      ) from None
+    yield
+  finally:
+    os.close(handle)
+
+
+def _check_folder(workdir: str) -> None:
+  if os.path.exists(workdir) and not os.path.isdir(workdir):
+    raise errors.UserError(f'The work directory {workdir} is a file; give a folder.')
+  with errors.writing('The work directory', workdir):
+    os.makedirs(workdir, exist_ok=True)
+    with tempfile.TemporaryFile(dir=workdir):
+      pass
+  if not os.path.exists(os.path.join(workdir, DESCRIPTION)) and os.path.exists(os.path.join(workdir, folder.INFO)):
+    raise errors.UserError(f'The work directory {workdir} holds a data set; give a folder for the run.')
+
+
+def check_same(workdir: str, description: Dict[str, Any]) -> None:
+  """Whether the folder's run, if it has one, is this one; one that left nothing makes room for another."""
+  path = os.path.join(workdir, DESCRIPTION)
+  if not os.path.exists(path):
+    return
+  difference = describing.what_differs(description_of(workdir), description)
+  if difference is None:
+    return
+  if not os.path.isdir(os.path.join(workdir, 'checkpoints')) and not has_begun(workdir):
+    for left in (path, *_logs(workdir)):
+      os.remove(left)
+    return
+  raise errors.UserError(f'The work directory {workdir} holds another experiment, with {difference}')
+
+
+def run_id(workdir: str) -> Optional[str]:
+  """The id that the run in a folder has, which it keeps; None if there is none yet."""
+  if not os.path.exists(os.path.join(workdir, DESCRIPTION)):
+    return None
+  return description_of(workdir).get('id')
+
+
+def is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
+  """Whether a checkpoint is the last one of a run with this budget."""
+  manifest, budget = checkpoints.manifest(checkpoint), experiment.budget.steps
+  ended = counting.ended_within(os.path.join(checkpoint, 'counter'), budget)
+  return manifest['complete'] and (manifest['steps'] >= budget or ended is not None)
+
+
+def write(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
+  """Writes what the run is: the experiment itself, and its description last."""
+  pickles.write(os.path.join(workdir, EXPERIMENT), experiment)
+  path = os.path.join(workdir, DESCRIPTION)
+  with open(path + '.partial', 'w', encoding='utf-8') as file:
+    json.dump(description, file, indent=2)
+  os.replace(path + '.partial', path)
+
+
+def go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
+  """Removes from logs, checkpoints and the replay server's folder whatever was written after the checkpoint."""
+  folder = os.path.join(workdir, 'checkpoints')
+  if checkpoint:
+    checkpoints.set_aside(folder, checkpoint)
+  saved = os.path.join(checkpoint, 'replay') if checkpoint else None
+  reverb_replay.prepare_restore(saved, os.path.join(workdir, reverb_replay.SERVER_FOLDER))
+  checkpoints.remove_partial(folder)
+  limits, counts = dict.fromkeys((unit, 'learner_steps'), -1), {}
+  if checkpoint:
+    saved_counter = os.path.join(checkpoint, 'counter')
+    counts = counting.saved_counts(saved_counter)
+    limits[unit] = counting.saved_total(saved_counter, unit)
+    limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
+  for path in _logs(workdir):
+    _cut_log(path, limits, counts.get(os.path.splitext(os.path.basename(path))[0], {}))
+  keeping.keep_logged(workdir, [row for path in _logs(workdir) for row in loggers.read(path)])
+
+
+def _cut_log(path: str, limits: Mapping[str, int], counts: Mapping[str, int]) -> None:
+  """Drops the rows of a log that came after a checkpoint, which has these counts of the run and of the log's node."""
+  columns = next(iter(loggers.read(path)), {})
+  if 'evaluator_episodes' in columns:  # By its own count: an evaluation that began before it may have ended after it.
+    limits = {'evaluator_episodes': counts.get('evaluator_episodes', 0)}
+  # What came after it has higher counts; rows of the learner's log may share the actors' count.
+  for count, limit in limits.items():
+    if count in columns:  # What an agent's own node logs may have none; then it stays.
+      loggers.keep_until(path, count, limit)
+
+
+def has_begun(workdir: str) -> bool:
+  """Whether a log has a row."""
+  return any(loggers.read(path) for path in _logs(workdir))
+
+
+def _logs(workdir: str) -> Sequence[str]:
+  return glob.glob(os.path.join(glob.escape(workdir), 'logs', '*.csv'))
