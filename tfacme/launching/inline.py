@@ -26,13 +26,11 @@ _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of othe
 
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs a program to its end; see `launching.launch`."""
-  objects = _make_all(program, on_status)
-  stepped = [node for node in _in_order(program) if hasattr(objects[node.name], 'step')]
-  evaluators = [(node.name, objects[node.name]) for node in stepped if node.role == 'evaluator']
-  workers = [(node.name, objects[node.name]) for node in stepped]
   with contextlib.ExitStack() as closing:
-    for _, worker in workers:
-      closing.callback(nodes.close, worker)
+    objects = _make_all(program, on_status, closing)
+    stepped = [node for node in _in_order(program) if hasattr(objects[node.name], 'step')]
+    evaluators = [(node.name, objects[node.name]) for node in stepped if node.role == 'evaluator']
+    workers = [(node.name, objects[node.name]) for node in stepped]
     _run_rounds(workers, evaluators, objects, on_status, stop)
 
 
@@ -97,8 +95,13 @@ def _round(
   return left, blocked, did
 
 
-def _make_all(program: lp.Program, on_status: Callable[[Dict[str, Any]], None]) -> Dict[str, Any]:
-  """The objects of all nodes; while one is made, which may take seconds, displays are told."""
+def _make_all(
+  program: lp.Program, on_status: Callable[[Dict[str, Any]], None], closing: contextlib.ExitStack
+) -> Dict[str, Any]:
+  """The objects of all nodes; while one is made, which may take seconds, displays are told.
+
+  Those that are workers are closed with the stack, also if one that comes after them can't be made.
+  """
   counters: List[Any] = []
 
   def make(name: str, build: Callable[[], Any]) -> Any:
@@ -106,6 +109,8 @@ def _make_all(program: lp.Program, on_status: Callable[[Dict[str, Any]], None]) 
       counter.note(name, {'doing': nodes.STARTING})
       on_status(counter.status())
     made = _guard(name, build)
+    if hasattr(made, 'step'):
+      closing.callback(nodes.close, made)
     for counter in counters:
       counter.note(name, {'doing': None})
     if name == 'counter':
