@@ -269,18 +269,18 @@ def build_evaluator(
       observers=experiment.observers,
       camera=drawing.Camera() if options.animation else None,
       on_evaluation=experiment.on_evaluation,
-      keeper=_keeper(plan, parts),
+      keeper=_keeper(plan, options.name, parts),
       keeps_best=experiment.checkpointing.best and options == experiment.evaluations[0],
     )
   )
 
 
-def _keeper(plan: plan_lib.Plan, parts: core.ActorParts) -> Optional[keeping.Keeper]:
+def _keeper(plan: plan_lib.Plan, name: str, parts: core.ActorParts) -> Optional[keeping.Keeper]:
   """Keeps the policy of an evaluation, as it is when it has played."""
   if plan.folder is None or not parts.evaluation:
     return None
   exporter = export.Exporter(parts.policy, plan.spec, plan.experiment.budget.steps)
-  return keeping.Keeper(plan.folder, exporter.write)
+  return keeping.Keeper(plan.folder, name, exporter.save)
 
 
 def _share(experiment: experiments.Experiment, options: experiments.Evaluation) -> Optional[float]:

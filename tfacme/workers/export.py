@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import shutil
@@ -124,18 +125,41 @@ class Exporter:
     """Writes the policy as it is now.
 
     Args:
-      path: a folder, whose earlier policy is there until the new one is whole.
+      path: a folder, whose earlier policy is there, or beside it, until the new one is whole; see `written`.
       steps: that it was trained for, in the unit of the budget.
     """
-    partial, old = path + '.partial', path + _OLD
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = path + '.partial'
+    self.save(partial, steps)
+    put(partial, path)
+
+  def save(self, path: str, steps: int) -> None:
+    """Writes it into a new folder, or in the place of what is left of one."""
+    shutil.rmtree(path, ignore_errors=True)
     self._exported.steps.assign(steps)
-    tf.saved_model.save(self._exported, partial, self._signatures)
+    tf.saved_model.save(self._exported, path, self._signatures)
+
+
+def put(made: str, path: str) -> None:
+  """Puts the folder of a policy in the place of another one; of several that do so at a time, the last one's stays."""
+  old = path + _OLD
+  placed = False
+  while not placed:
     if os.path.exists(path):  # Else the old one is all that there is.
       shutil.rmtree(old, ignore_errors=True)
-      os.replace(path, old)
-    os.replace(partial, path)
-    shutil.rmtree(old, ignore_errors=True)
+      _renamed(path, old)
+    placed = _renamed(made, path)
+  shutil.rmtree(old, ignore_errors=True)
+
+
+def _renamed(path: str, other: str) -> bool:
+  """Renames a folder; whether that could be done, and no other process had put one there or taken it away before."""
+  try:
+    os.rename(path, other)
+  except OSError as error:
+    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+      raise
+    return False
+  return True
 
 
 def written(path: str) -> str:

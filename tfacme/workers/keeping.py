@@ -5,12 +5,16 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import shutil
 from typing import Any, Callable, Mapping, Optional, Sequence
 
 from tfacme import errors
+from tfacme.workers import export
 
 BEST = 'best'
+# A number is a checkpoint, and a dot is in what lies beside a policy while it is replaced.
+_NAME = '[A-Za-z][A-Za-z0-9_-]*'
 _COUNTS = ('evaluator_episodes', 'actor_steps', 'learner_steps')  # of an evaluation, in its row
 _ROW = 'evaluation.json'  # in the folder of a policy: the row of the evaluation that played with it
 
@@ -18,40 +22,54 @@ _ROW = 'evaluation.json'  # in the folder of a policy: the row of the evaluation
 class Keeper:
   """Writes the policy of an evaluation, as it was evaluated, into a folder of the run: `policy-NAME`."""
 
-  def __init__(self, folder: str, write: Callable[[str, int], None]):
+  def __init__(self, folder: str, evaluation: str, save: Callable[[str, int], None]):
     """Initializes the keeper.
 
     Args:
       folder: of the run.
-      write: exports the policy into a folder, after so many steps of the run.
+      evaluation: its name.
+      save: writes the policy into a new folder, after so many steps of the run.
     """
     self._folder = folder
-    self._write = write
+    self._evaluation = evaluation
+    self._save = save
 
   def keep(self, name: str, row: Mapping[str, Any], steps: int) -> None:
     """Keeps the policy under a name, in the place of what had it before.
 
     Args:
-      name: letters, digits and _.-.
+      name: letters, digits, _ and -, with a letter first; but 'best', which is kept by `keep_if_best` alone.
       row: of the evaluation's log.
       steps: of the run when the evaluation began.
     """
-    path = kept(self._folder, name)
-    self._write(path, steps)
-    with open(os.path.join(path, _ROW), 'w', encoding='utf-8') as file:
-      json.dump(dict(row), file, indent=2)
+    if name == BEST:
+      raise errors.UserError(f'A policy was to be kept as {name!r}, as the run itself keeps one: take another name.')
+    self._keep(name, row, steps)
 
   def keep_if_best(self, row: Mapping[str, Any], steps: int) -> None:
     """Keeps the policy as the best one if no evaluation of the run had a higher mean return, also before a restart."""
-    best = evaluated(kept(self._folder, BEST))
+    path = kept(self._folder, BEST)
+    best = evaluated(export.written(path) or path)
     if best is None or row['episode_return'] > best['episode_return']:
-      self.keep(BEST, row, steps)
+      self._keep(BEST, row, steps)
+
+  def _keep(self, name: str, row: Mapping[str, Any], steps: int) -> None:
+    path = kept(self._folder, name)
+    partial = f'{path}.{self._evaluation}.partial'  # Other evaluations may keep theirs at the same time.
+    self._save(partial, steps)
+    # JSON has no NaN.
+    plain = {column: None if value != value else value for column, value in row.items()}
+    with open(os.path.join(partial, _ROW), 'w', encoding='utf-8') as file:
+      json.dump(plain, file, indent=2)
+    export.put(partial, path)
 
 
 def kept(folder: str, name: str) -> str:
   """Where a run keeps the policy of a name."""
-  if not name or not all(letter.isalnum() or letter in '_.-' for letter in name):
-    raise errors.UserError(f'A policy was to be kept as {name!r}: make a name of letters, digits and _.-.')
+  if not re.fullmatch(_NAME, name):
+    raise errors.UserError(
+      f'A policy was to be kept as {name!r}: make a name of letters, digits, _ and -, that begins with a letter.'
+    )
   return os.path.join(folder, f'policy-{name}')
 
 
@@ -61,10 +79,11 @@ def find(folder: str, name: str) -> str:
   Raises:
     UserError: there is none.
   """
-  path = kept(folder, name)
-  if not os.path.isdir(path):
+  path = export.written(kept(folder, name))
+  if path is None:
     places = glob.glob(os.path.join(glob.escape(folder), 'policy-*'))
-    there = [os.path.basename(place).removeprefix('policy-') for place in places]
+    names = (os.path.basename(place).removeprefix('policy-') for place in places)
+    there = sorted(name for name in names if re.fullmatch(_NAME, name))
     raise errors.unknown(
       'policy', name, there, f'{folder} has kept {errors.listed(there)}; a checkpoint is named by its steps.'
     )
@@ -95,5 +114,5 @@ def evaluated(path: str) -> Optional[Mapping[str, Any]]:
   try:
     with open(os.path.join(path, _ROW), encoding='utf-8') as file:
       return json.load(file)
-  except (FileNotFoundError, json.JSONDecodeError):  # It may have been killed while it was written.
+  except (FileNotFoundError, json.JSONDecodeError):  # What was killed while it was written is beside its folder.
     return None
