@@ -188,7 +188,7 @@ class Evaluated:
     steps: of the run when it began, in the unit of the budget.
     row: of its log: `row['episode_return']`.
     keep: `keep('solved')` writes the policy that was evaluated into the folder `policy-solved` of the run, which
-      `tfacme evaluate RUN --checkpoint solved` takes.
+      `tfacme evaluate RUN --checkpoint solved` takes. A name is of letters, digits, _ and -, with a letter first.
   """
 
   name: str

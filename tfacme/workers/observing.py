@@ -66,9 +66,9 @@ class Observers:
           made[column] = self._number(column, value, observer)
     if self._columns is None:
       self._columns = tuple(made)
-    for column in made.keys() - set(self._columns):
+    for column in (column for column in made if column not in self._columns):
       self._tell(column, 'is left out: the first episode had none, and all rows of a log have the same columns')
-    for column in set(self._columns) - made.keys():
+    for column in (column for column in self._columns if column not in made):
       self._tell(column, 'is NaN in an episode for which its observer made none')
     return {column: made.get(column, math.nan) for column in self._columns}
 
