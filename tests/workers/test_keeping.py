@@ -63,11 +63,18 @@ def test_one_that_is_killed_while_it_is_kept_leaves_the_one_before_with_its_row(
   assert _read(tmp_path) == ('x 1', {'episode_return': 1.0})
   keeper.keep_if_best({'episode_return': 0.5}, 3)
   assert _read(tmp_path) == ('x 1', {'episode_return': 1.0})
-  with pytest.raises(errors.UserError, match="no policy 'bst'"):
-    keeping.find(str(tmp_path), 'bst')
+  for name in ('bst', 'best.old', ''):
+    with pytest.raises(errors.UserError, match=f"no policy '{name}'; .*best"):
+      keeping.find(str(tmp_path), name)
   keeper.keep_if_best({'episode_return': 2.0}, 4)
   assert _read(tmp_path) == ('x 4', {'episode_return': 2.0})
   assert [path.name for path in tmp_path.iterdir()] == ['policy-best']
+
+
+def test_a_run_whose_folder_is_gone_fails(tmp_path):
+  (tmp_path / 'made').mkdir()
+  with pytest.raises(FileNotFoundError):
+    export.put(str(tmp_path / 'made'), str(tmp_path / 'gone' / 'policy'))
 
 
 def test_several_evaluations_may_keep_one_by_the_same_name(tmp_path):

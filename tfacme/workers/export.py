@@ -146,17 +146,17 @@ def put(made: str, path: str) -> None:
   while not placed:
     if os.path.exists(path):  # Else the old one is all that there is.
       shutil.rmtree(old, ignore_errors=True)
-      _renamed(path, old)
+      _renamed(path, old, errno.ENOENT)
     placed = _renamed(made, path)
   shutil.rmtree(old, ignore_errors=True)
 
 
-def _renamed(path: str, other: str) -> bool:
-  """Renames a folder; whether that could be done, and no other process had put one there or taken it away before."""
+def _renamed(path: str, other: str, *expected: int) -> bool:
+  """Renames a folder; not where another process has put one there before, or for another error that is expected."""
   try:
     os.rename(path, other)
   except OSError as error:
-    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+    if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, *expected):
       raise
     return False
   return True
@@ -166,6 +166,11 @@ def written(path: str) -> str:
   """Where the policy of a folder is: there, or beside it, where the run was killed while it was replaced."""
   places = (place for place in (path, path + _OLD) if os.path.exists(os.path.join(place, _MODEL)))
   return next(places, path)
+
+
+def replaced(place: str) -> str:
+  """The folder of the policy that is in a place: the reverse of `written`."""
+  return place.removesuffix(_OLD)
 
 
 class LoadedPolicy:

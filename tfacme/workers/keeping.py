@@ -49,7 +49,7 @@ class Keeper:
   def keep_if_best(self, row: Mapping[str, Any], steps: int) -> None:
     """Keeps the policy as the best one if no evaluation of the run had a higher mean return, also before a restart."""
     path = kept(self._folder, BEST)
-    best = evaluated(export.written(path) or path)
+    best = evaluated(export.written(path))
     if best is None or row['episode_return'] > best['episode_return']:
       self._keep(BEST, row, steps)
 
@@ -79,10 +79,10 @@ def find(folder: str, name: str) -> str:
   Raises:
     UserError: there is none.
   """
-  path = export.written(kept(folder, name))
-  if path is None:
+  path = export.written(kept(folder, name)) if re.fullmatch(_NAME, name) else ''
+  if not os.path.isdir(path):
     places = glob.glob(os.path.join(glob.escape(folder), 'policy-*'))
-    names = (os.path.basename(place).removeprefix('policy-') for place in places)
+    names = {os.path.basename(export.replaced(place)).removeprefix('policy-') for place in places}
     there = sorted(name for name in names if re.fullmatch(_NAME, name))
     raise errors.unknown(
       'policy', name, there, f'{folder} has kept {errors.listed(there)}; a checkpoint is named by its steps.'
