@@ -130,20 +130,11 @@ def test_recorded_data_travel_to_the_learner_alone():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('toy', TOYS)
-def test_it_repeats_inline(toy, make, tmp_path):
+def test_it_repeats_inline_and_resumes(toy, make, tmp_path):
   """All that a toy draws, its own actor and the recorded data included, is a function of the seed."""
-  testing.check_repeats(_short(make, toy), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('toy', TOYS)
-def test_it_resumes(toy, make, tmp_path):
-  testing.check_resumes(_short(make, toy), tmp_path)
-
-
-def _short(make, toy):
   unit = make(toy).budget.unit
-  return make(toy, budget=tfacme.Budget(**{unit: 200 if toy == 'offline' else 300}))
+  experiment = make(toy, budget=tfacme.Budget(**{unit: 200 if toy == 'offline' else 300}))
+  testing.check_resumes(experiment, tmp_path, testing.check_repeats(experiment, tmp_path))
 
 
 def _check_actors(experiment, run: pathlib.Path) -> None:

@@ -42,8 +42,7 @@ def test_it_runs(agent, engine, tmp_path):
   assert int(last['learner_steps' if about.recorded else 'actor_steps']) == about.trial.steps
   assert int(last['learner_steps']) > 0
   pages.check_columns(tmp_path / 'run', agent)
-  evaluated = processes.run('evaluate', str(tmp_path / 'run'), '--episodes', '2')
-  assert evaluated.code == 0, evaluated.err
+  assert tfacme.load_run(str(tmp_path / 'run')).evaluate(2).episodes == 2
 
 
 def _experiment(agent, folder):
@@ -55,14 +54,9 @@ def _experiment(agent, folder):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('agent', AGENTS)
-def test_it_repeats(agent, tmp_path):
-  testing.check_repeats(_experiment(agent, tmp_path), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('agent', AGENTS)
-def test_it_resumes(agent, tmp_path):
-  testing.check_resumes(_experiment(agent, tmp_path), tmp_path)
+def test_it_repeats_and_resumes(agent, tmp_path):
+  experiment = _experiment(agent, tmp_path)
+  testing.check_resumes(experiment, tmp_path, testing.check_repeats(experiment, tmp_path))
 
 
 @pytest.mark.parametrize('agent', registry.names())

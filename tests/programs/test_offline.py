@@ -19,12 +19,13 @@ _TASKS = {'dqn': 'bsuite:catch/0', 'sac': _REACH, 'r2d2': 'bsuite:memory_len/3'}
 _FEW = '--config.batch_size 16 --evaluation.every 1000 --evaluation.episodes 2 --logging.learner_every 10'
 
 
-@pytest.fixture
-def command(tmp_path):
+@pytest.fixture(scope='module')
+def command(tmp_path_factory):
   """A function from an agent to the command that trains it on random episodes."""
+  folder = tmp_path_factory.mktemp('data')
 
   def make(agent, steps):
-    data = str(tmp_path / 'data')
+    data = str(folder / agent)
     if not os.path.exists(data):
       tfacme.record(None, environments.make(_TASKS[agent]), 30, data)
     return f'train {agent} --env {_TASKS[agent]} --dataset {data} --learner-steps {steps} {_FEW}'.split()
@@ -32,27 +33,23 @@ def command(tmp_path):
   return make
 
 
-@pytest.mark.parametrize(
-  'agent', [name if name == 'dqn' else pytest.param(name, marks=pytest.mark.slow) for name in _TASKS]
-)
-def test_what_goes_on_learns_as_if_it_had_never_stopped(agent, command, tmp_path):
+def test_what_goes_on_learns_as_if_it_had_never_stopped(command, tmp_path):
   whole, halves = str(tmp_path / 'whole'), str(tmp_path / 'halves')
-  assert cli.main([*command(agent, 60), '--workdir', whole]) == 0
+  assert cli.main([*command('dqn', 60), '--workdir', whole]) == 0
   for steps in (30, 60):
-    assert cli.main([*command(agent, steps), '--workdir', halves]) == 0
+    assert cli.main([*command('dqn', steps), '--workdir', halves]) == 0
   _check_same(tmp_path / 'whole', tmp_path / 'halves')
   assert not os.path.exists(os.path.join(whole, 'logs', 'actor-0.csv'))
   assert tfacme.load_run(whole).evaluate(episodes=2).episodes == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('engine', ENGINES)
-@pytest.mark.parametrize('agent', _TASKS)
-def test_a_killed_run_learns_on_as_if_it_had_never_stopped(agent, engine, command, tmp_path):
-  steps = {'dqn': 3000, 'sac': 2000, 'r2d2': 500}[agent]
-  arguments = [*command(agent, steps), '--checkpointing.every', str(steps // 10)]
-  assert cli.main([*arguments, '--workdir', str(tmp_path / 'whole')]) == 0
-  arguments += ['--launch', engine, '--workdir', str(tmp_path / 'killed')]
+@pytest.mark.parametrize(
+  'agent, engine',
+  [('dqn', 'inline'), ('dqn', 'local_mt'), ('dqn', 'local_mp'), ('sac', 'inline'), ('r2d2', 'inline')],
+)
+def test_a_killed_run_learns_on_as_if_it_had_never_stopped(agent, engine, command, whole, tmp_path):
+  arguments = [*_checkpointed(command, agent), '--launch', engine, '--workdir', str(tmp_path / 'killed')]
   killed = processes.tfacme(*arguments)
   killed.wait_for_checkpoint(tmp_path / 'killed')
   os.kill(killed.process.pid, signal.SIGKILL)
@@ -60,7 +57,25 @@ def test_a_killed_run_learns_on_as_if_it_had_never_stopped(agent, engine, comman
   ended = processes.run(*arguments)
   assert (ended.code, ended.err, ended.left) == (0, '', [])
   assert 'Resuming from step' in ended.out
-  _check_same(tmp_path / 'whole', tmp_path / 'killed')
+  _check_same(whole(agent), tmp_path / 'killed')
+
+
+@pytest.fixture(scope='module')
+def whole(command, tmp_path_factory):
+  """A function from the name of an agent to the folder of its run that was not stopped, in one thread."""
+  folder = tmp_path_factory.mktemp('whole')
+
+  def run(agent):
+    if not (folder / agent).exists():
+      assert cli.main([*_checkpointed(command, agent), '--workdir', str(folder / agent)]) == 0
+    return folder / agent
+
+  return run
+
+
+def _checkpointed(command, agent):
+  steps = {'dqn': 3000, 'sac': 2000, 'r2d2': 500}[agent]
+  return [*command(agent, steps), '--checkpointing.every', str(steps // 10)]
 
 
 def _check_same(one, other):

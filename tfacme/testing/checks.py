@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import tempfile
-from typing import Any, Dict, List, Sequence, Tuple, Union
+from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 import cloudpickle
 import numpy as np
@@ -40,8 +40,7 @@ def check_agent(experiment: experiments.Experiment, folder: Folder, engines: Seq
   """
   check_travels(experiment)
   check_update(experiment)
-  check_repeats(experiment, os.path.join(folder, 'repeats'))
-  check_resumes(experiment, os.path.join(folder, 'resumes'))
+  check_resumes(experiment, os.path.join(folder, 'resumes'), check_repeats(experiment, os.path.join(folder, 'repeats')))
   for engine in engines:
     check_runs(experiment, os.path.join(folder, engine), engine)
 
@@ -77,36 +76,54 @@ def check_runs(experiment: experiments.Experiment, folder: Folder, launch: str =
   return run
 
 
-def check_repeats(experiment: experiments.Experiment, folder: Folder) -> None:
-  """A run in one thread is a function of its seed: all that it logs and learns is the same, and differs for another."""
+def check_repeats(experiment: experiments.Experiment, folder: Folder) -> str:
+  """A run in one thread is a function of its seed: all that it logs and learns is the same, and differs for another.
+
+  Returns:
+    The folder of one of the runs, for `check_resumes`.
+  """
   runs = [os.path.join(folder, name) for name in ('first', 'second', 'other')]
+  experiment = _with_middle(experiment)
   for run, seed in zip(runs, (experiment.seed, experiment.seed, experiment.seed + 1)):
     tfacme.train(dataclasses.replace(experiment, seed=seed), run, progress=False)
   first, second, other = ({'logs': logs(run), 'learned': _digests(run)['learner']} for run in runs)
   _expect_same('Two runs of one seed', first, second)
   _expect(first != other, 'Two runs of different seeds are the same.')
+  return runs[0]
 
 
-def check_resumes(experiment: experiments.Experiment, folder: Folder) -> None:
+def check_resumes(experiment: experiments.Experiment, folder: Folder, whole: Optional[str] = None) -> None:
   """A run resumes from a checkpoint in its middle: what is restored is what was saved, and the rest a function of it.
 
   Environments begin new episodes, whose states are in no checkpoint. Without actors a run learns as if it had not been
   stopped.
+
+  Args:
+    experiment: the agent in a small environment.
+    folder: where the runs go; it is made if it is not there.
+    whole: the folder of a run of it that `check_repeats` has made, so that it needs no other.
   """
-  budget, whole = experiment.budget, os.path.join(folder, 'whole')
-  middle = experiments.Checkpointing(every=max(1, budget.steps // 2), keep=budget.steps)
-  experiment = dataclasses.replace(experiment, checkpointing=middle)
-  tfacme.train(experiment, whole, progress=False)
-  resumed = [_stopped_in_the_middle(whole, os.path.join(folder, name)) for name in ('run', 'copy')]
+  experiment, budget = _with_middle(experiment), experiment.budget
+  if whole is None:
+    whole = tfacme.train(experiment, os.path.join(folder, 'whole'), progress=False).workdir
+  names = ('run',) if experiment.offline else ('run', 'copy')
+  resumed = [_stopped_in_the_middle(whole, os.path.join(folder, name)) for name in names]
   _check_restored(experiment, resumed[0])
   for run in resumed:
     tfacme.train(experiment, run, progress=False)
     steps = checkpoints.manifest(_last(run))['steps']
     _expect(steps == budget.steps, f'A resumed run ended after {steps} of its {budget.steps} {budget.unit}.')
-  _expect_same('Two runs that resumed from one checkpoint', *map(logs, resumed))
-  if experiment.offline:
+  if not experiment.offline:
+    _expect_same('Two runs that resumed from one checkpoint', *map(logs, resumed))
+  else:
     learned = [{'log': logs(run)['learner'], 'learned': _digests(run)['learner']} for run in (whole, resumed[0])]
     _expect_same('A run and one that was stopped and resumed', *learned)
+
+
+def _with_middle(experiment: experiments.Experiment) -> experiments.Experiment:
+  """An experiment that writes a checkpoint in its middle, and keeps it."""
+  steps = experiment.budget.steps
+  return dataclasses.replace(experiment, checkpointing=experiments.Checkpointing(every=max(1, steps // 2), keep=steps))
 
 
 def _stopped_in_the_middle(run: str, copy: str) -> str:
