@@ -29,10 +29,15 @@ def columns(text: str) -> Set[str]:
   }
 
 
+def measured(agent: str) -> Set[str]:
+  """What the page of an agent explains of its learner's columns."""
+  page = (ROOT / 'tfacme' / 'agents' / agent / 'README.md').read_text()
+  return columns(page.partition('## What it measures')[2].partition('\n## ')[0])
+
+
 def check_columns(workdir: pathlib.Path, agent: str) -> None:
   """Fails unless a page explains every column of the logs of an agent's run, and that of the agent no other ones."""
-  page = (ROOT / 'tfacme' / 'agents' / agent / 'README.md').read_text()
-  own = columns(page.partition('## What it measures')[2].partition('\n## ')[0])
+  own = measured(agent)
   told = own | columns((ROOT / 'docs' / 'runs.md').read_text())
   logged = {path.stem: path.read_text().partition('\n')[0].split(',') for path in (workdir / 'logs').glob('*.csv')}
   for log, names in logged.items():

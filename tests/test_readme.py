@@ -14,7 +14,7 @@ from setuptools.config import pyprojecttoml
 import tfacme
 from tests import pages
 from tests.pages import ROOT
-from tfacme import environments, loggers
+from tfacme import environments, experiments, loggers
 from tfacme.agents import dqn
 from tfacme.runs import describing
 
@@ -82,10 +82,15 @@ def test_a_curve_was_made_with_the_settings_of_its_page(page, out):
   assert len(results) >= 3
   for result in results:
     recorded = json.loads(result.read_text(), parse_constant=str)
-    described = describing.describe(make(seed=recorded['seed']), recorded['launch'])
+    experiment = make(seed=recorded['seed'])
+    described = describing.describe(experiment, recorded['launch'])
     assert recorded['config'] == {name: described['config'][name] for name in recorded['config']}
     assert (recorded['environment'], recorded['budget']) == (described['environment'], described['budget'])
-    evaluation = recorded.get('evaluation') or recorded['evaluations'][0]
+    evaluation = dict(recorded.get('evaluation') or recorded['evaluations'][0])
+    # The limit of an episode's length has got a default by the budget since; no episode came near either of the two.
+    limit = evaluation.pop('max_episode_steps', None) or experiments.MAX_EPISODE_STEPS
+    lengths = [float(row['episode_length']) for row in loggers.read(str(result.with_suffix('.csv')))]
+    assert 2 * max(lengths) <= min(limit, experiment.evaluations[0].longest(experiment.budget))
     assert evaluation == {name: described['evaluations'][0][name] for name in evaluation}
 
 
@@ -133,14 +138,12 @@ def test_the_page_of_runs_names_every_file_and_column_of_a_run(tmp_path):
     path.name for path in tmp_path.iterdir()
   )
 
-  def columns(section):
-    rows = re.findall(r'^\| (`.*?) \|', section, re.MULTILINE)
-    return {name for row in rows for name in re.findall(r'`(\w+)`', row)}
-
-  assert columns(of_all) == set(loggers.COLUMNS)
+  assert pages.columns(of_all) == set(loggers.COLUMNS)
   for section, node in zip(sections, ('actor-0', 'learner', 'evaluator'), strict=True):
     assert section.startswith(f'{node}.csv')
-    assert columns(of_all) | columns(section) == loggers.read(str(tmp_path / 'logs' / f'{node}.csv'))[0].keys()
+    told = pages.columns(of_all) | pages.columns(section) | (pages.measured('dqn') if node == 'learner' else set())
+    of_others = {'queue_size', 'queue_samples_per_insert'}  # of agents whose table is a queue
+    assert told - of_others == loggers.read(str(tmp_path / 'logs' / f'{node}.csv'))[0].keys()
 
 
 @pytest.mark.slow
