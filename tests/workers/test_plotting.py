@@ -79,7 +79,7 @@ def test_pictures(tmp_path):
 
 
 def test_a_long_legend_stays_in_the_picture():
-  figure = plotting._figure(1)
+  figure = plotting.figure_of(1)
   (axes,) = figure.axes
   axes.plot([0, 1], [0, 1], label='dqn, ' + ', '.join(f'a_setting_{i} some_value' for i in range(20)))
   axes.plot([0, 1], [0, 1], label='dqn, loss ' + 100 * 'a.b')

@@ -26,5 +26,6 @@ from tfacme.datasets.folder import check as check
 from tfacme.datasets.folder import count as count
 from tfacme.datasets.reader import RLDS as RLDS
 from tfacme.datasets.reader import rlds as rlds
+from tfacme.datasets.verifying import damages as damages
 from tfacme.datasets.wrapped import Wrapped as Wrapped
 from tfacme.datasets.writer import RLDSWriter as RLDSWriter

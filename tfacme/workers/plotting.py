@@ -63,7 +63,7 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
   lines = _lines(runs)
   environments = list(dict.fromkeys(line.environment for line in lines))
   labels = list(dict.fromkeys(line.label for line in lines))
-  figure = _figure(len(environments))
+  figure = figure_of(len(environments))
   for axes, environment in zip(figure.axes, environments):
     here = [line for line in lines if line.environment == environment]
     curves = {run: _read(run) for line in here for run in line.runs}
@@ -76,7 +76,7 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
       color = _COLORS[labels.index(line.label) % len(_COLORS)]
       _draw(axes, line, [curves[run] for run in line.runs], color, alone=len(runs) == 1)
     _dress(axes, title or environment, unit)
-  _save(figure, out)
+  save(figure, out)
 
 
 def _read(run: str) -> _Curve:
@@ -237,7 +237,7 @@ def _draw(axes: Any, line: _Line, curves: Sequence[_Curve], color: str, alone: b
   axes.plot(steps, returns.mean(axis=0), color=color, linewidth=1.8, marker=marker, markersize=3.5, label=label)
 
 
-def _figure(panels: int) -> Any:
+def figure_of(panels: int) -> Any:
   """A figure with axes side by side, three in a row."""
   # Without pyplot there is no global state and no search for a display: Figure draws by Agg, on any thread.
   from matplotlib import figure
@@ -269,11 +269,21 @@ def _dress(axes: Any, title: str, unit: str) -> None:
   axes.legend(handles, [textwrap.fill(label, _LABEL) for label in labels], frameon=False, fontsize=9)
 
 
-def _save(figure: Any, out: str) -> None:
-  if not os.path.splitext(out)[1]:
-    raise errors.UserError(f'The name of the picture, {out}, has no ending that says which format: give one with .png.')
+def save(figure: Any, out: str) -> None:
+  """Writes a figure as the picture that the ending of its name says.
+
+  Raises:
+    UserError: if it says none, or the file can't be written.
+  """
+  check_name(out)
   with errors.writing_file('The picture', out):
     try:
       figure.savefig(out, dpi=150)
     except ValueError as error:  # An ending that is no format of pictures.
       raise errors.UserError(f'The picture {out} can not be written: {error}.') from error
+
+
+def check_name(out: str) -> None:
+  """Raises a `UserError` if the name of a picture has no ending."""
+  if not os.path.splitext(out)[1]:
+    raise errors.UserError(f'The name of the picture, {out}, has no ending that says which format: give one with .png.')

@@ -1,0 +1,77 @@
+"""`tfacme data`: what it prints, and what it does with mistakes."""
+
+import json
+
+import pytest
+
+import tfacme
+from tfacme import cli, environments
+
+
+@pytest.fixture(scope='module')
+def recorded(tmp_path_factory):
+  """Random episodes of catch."""
+  path = tmp_path_factory.mktemp('data') / 'catch'
+  tfacme.record(None, environments.make('bsuite:catch/0', seed=0), 6, str(path))
+  return path
+
+
+def _lines(capsys):
+  return capsys.readouterr().out.splitlines()
+
+
+def test_data(recorded, capsys):
+  assert cli.main(['data', str(recorded), '--verify', '--env', 'bsuite:catch/0']) == 0
+  checked, counts, returns, lengths, *rest = _lines(capsys)
+  assert checked == 'All checksums are right.'
+  assert counts == '6 episodes, 54 steps: 6 terminated, 0 truncated'
+  assert returns.startswith('return ') and lengths.startswith('length 9 ± 0 (mean and standard deviation), median 9')
+  assert any('█' in line for line in rest)
+  assert any(line.split()[:6] == ['observation', 'float32', '[10,', '5]', '0', '1'] for line in rest)
+  assert any(line.startswith('  action') and line.endswith('within 0 to 2') for line in rest)
+  assert rest[-1] == 'In bsuite:catch/0 it fits as it is.'
+
+
+def test_data_as_json_and_picture(recorded, tmp_path, capsys):
+  assert cli.main(['data', str(recorded), '--json', '--plot', str(tmp_path / 'a.png')]) == 0
+  found = json.loads(capsys.readouterr().out)
+  assert (found['episodes'], found['steps'], found['terminated'], found['cut']) == (6, 54, 6, 0)
+  assert found['length'] == {'mean': 9, 'deviation': 0, 'median': 9, 'minimum': 9, 'maximum': 9}
+  assert sum(count for _, _, count in found['histogram']) == 6
+  assert found['fields']['observation']['largest'] == 1 and found['fields']['action']['type'] == 'int32'
+  assert (tmp_path / 'a.png').stat().st_size > 1000
+
+
+def test_data_that_do_not_fit(recorded, capsys):
+  assert cli.main(['data', str(recorded), '--env', 'gym:CartPole-v1', '--json']) == 1
+  found = json.loads(capsys.readouterr().out)['environment']
+  assert not found['fits'] and 'does not fit the environment: its observation is' in found['how'][-1]
+  assert cli.main(['data', str(recorded), '--env', 'gym:CartPole-v1']) == 1
+  assert 'In gym:CartPole-v1 it does not fit:' in _lines(capsys)
+
+
+def test_data_that_are_damaged(tmp_path, recorded, capsys):
+  path = tmp_path / 'copy'
+  path.mkdir()
+  for file in recorded.iterdir():
+    (path / file.name).write_bytes(file.read_bytes()[: -1 if 'tfrecord' in file.name else None])
+  assert cli.main(['data', str(path), '--verify']) == 1
+  (line,) = _lines(capsys)
+  assert line.startswith(f'The shard {path}') and 'runs over the end of the file' in line
+  assert cli.main(['data', str(path), '--verify', '--json']) == 1
+  assert json.loads(capsys.readouterr().out)['damaged'] == [line]
+
+
+@pytest.mark.parametrize(
+  ('command', 'message'),
+  [
+    ('data nowhere', 'no folder nowhere'),
+    ('data {data} --env.frame-stack 2', 'needs the id of the environment'),
+    ('data {data} --plot {data}/picture', 'has no ending'),
+  ],
+)
+def test_mistakes_are_one_line(recorded, tmp_path, monkeypatch, capsys, command, message):
+  monkeypatch.chdir(tmp_path)
+  assert cli.main([part.format(data=recorded) for part in command.split()]) == 2
+  error = capsys.readouterr().err
+  assert message in error and error.count('\n') == 1, error
