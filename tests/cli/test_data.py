@@ -1,11 +1,12 @@
-"""`tfacme data`: what it prints, and what it does with mistakes."""
+"""`tfacme data` and `convert`: what they print, and what they do with mistakes."""
 
 import json
 
+import numpy as np
 import pytest
 
 import tfacme
-from tfacme import cli, environments
+from tfacme import cli, datasets, environments
 
 
 @pytest.fixture(scope='module')
@@ -62,12 +63,33 @@ def test_data_that_are_damaged(tmp_path, recorded, capsys):
   assert json.loads(capsys.readouterr().out)['damaged'] == [line]
 
 
+def test_convert(tmp_path, capsys):
+  np.savez(
+    tmp_path / 'a.npz',
+    observations=np.arange(6, dtype=np.float64)[:, None],
+    actions=np.zeros(6, np.int64),
+    rewards=np.ones(6),
+    terminals=np.array([0, 0, 1, 0, 0, 0]),
+  )
+  arguments = ['convert', str(tmp_path / 'a.npz'), '--out', str(tmp_path / 'data')]
+  assert cli.main(arguments) == 2
+  assert '--max-episode-steps N' in capsys.readouterr().err and not (tmp_path / 'data').exists()
+  assert cli.main([*arguments, '--max-episode-steps', '100']) == 0
+  assert capsys.readouterr().out == f'2 episodes, 5 steps, are in {tmp_path / "data"}\n'
+  assert cli.main([*arguments, '--max-episode-steps', '100']) == 2
+  assert 'holds a data set already' in capsys.readouterr().err
+  lengths = sorted(len(step.last) for step in datasets.rlds(str(tmp_path / 'data')).episodes())
+  assert lengths == [3, 4]
+
+
 @pytest.mark.parametrize(
   ('command', 'message'),
   [
     ('data nowhere', 'no folder nowhere'),
     ('data {data} --env.frame-stack 2', 'needs the id of the environment'),
     ('data {data} --plot {data}/picture', 'has no ending'),
+    ('convert nothing.hdf5 --out there', 'nothing.hdf5 can not be read: '),
+    ('convert nothing.txt --out there', 'nothing.txt can not be converted'),
   ],
 )
 def test_mistakes_are_one_line(recorded, tmp_path, monkeypatch, capsys, command, message):

@@ -1,0 +1,255 @@
+"""D4RL's HDF5, NumPy arrays and Minari's own format as RLDS data sets; the libraries write what is converted."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from tfacme import datasets, errors
+from tfacme.datasets import converting
+
+h5py = pytest.importorskip('h5py', reason='D4RL files are written with h5py')
+
+
+def _arrays(lengths, ends):
+  """Transitions of episodes, in each of which observations count on from 100 times its number; rewards from 1."""
+  columns = {name: [] for name in ('observations', 'next_observations', 'rewards', 'terminals', 'timeouts')}
+  for number, (length, end) in enumerate(zip(lengths, ends), start=1):
+    at = 100.0 * number + np.arange(length + 1)
+    columns['observations'] += at[:-1].tolist()
+    columns['next_observations'] += at[1:].tolist()
+    columns['rewards'] += (1.0 + np.arange(length)).tolist()
+    columns['terminals'] += [False] * (length - 1) + [end == 'terminal']
+    columns['timeouts'] += [False] * (length - 1) + [end == 'timeout']
+  arrays = {name: np.array(values) for name, values in columns.items()}
+  arrays['observations'] = np.stack([arrays['observations'], -arrays['observations']], axis=1)
+  arrays['next_observations'] = np.stack([arrays['next_observations'], -arrays['next_observations']], axis=1)
+  arrays['actions'] = 0.5 * arrays['rewards'][:, None]
+  return arrays
+
+
+def _written(tmp_path, arrays, kind='hdf5'):
+  path = str(tmp_path / f'made.{kind}')
+  if kind == 'npz':
+    np.savez(path, **arrays)
+  else:
+    with h5py.File(path, 'w') as file:
+      for name, values in arrays.items():
+        file.create_dataset(name, data=values)
+      file.create_dataset('metadata/policy', data='a policy')
+      file.create_dataset('infos/qpos', data=np.zeros((3, 2)))
+  return path
+
+
+def _read(path):
+  """The episodes, in the order of their first observation."""
+  return sorted(datasets.rlds(path).episodes(), key=lambda step: float(np.ravel(step.observation)[0]))
+
+
+def _converted(tmp_path, arrays, kind='hdf5', **options):
+  out = str(tmp_path / 'data')
+  converting.convert(_written(tmp_path, arrays, kind), out, **options)
+  return _read(out)
+
+
+def _seen(steps):
+  """(observations, rewards, whether it was terminated) of each episode."""
+  return [(step.observation[:, 0].tolist(), step.reward[:-1].tolist(), not step.discount[-2]) for step in steps]
+
+
+def _without(arrays, *names):
+  return {name: values for name, values in arrays.items() if name not in names}
+
+
+_ARRAYS = _arrays([3, 2, 2], ['terminal', 'timeout', 'timeout'])
+_WHOLE = [
+  ([100, 101, 102, 103], [1, 2, 3], True),
+  ([200, 201, 202], [1, 2], False),
+  ([300, 301, 302], [1, 2], False),
+]
+# The last transition of a truncated episode leads to nothing; what follows a terminal one means nothing.
+_SHORT = [
+  ([100, 101, 102, 102], [1, 2, 3], True),
+  ([200, 201], [1], False),
+  ([300, 301], [1], False),
+]
+
+
+@pytest.mark.parametrize('kind', ['hdf5', 'npz'])
+def test_with_all_columns(tmp_path, kind):
+  steps = _converted(tmp_path, _ARRAYS, kind)
+  assert _seen(steps) == _WHOLE
+  assert steps[0].action[:, 0].tolist() == [0.5, 1, 1.5, 0] and steps[0].action.dtype == np.float32
+  assert steps[0].observation.shape == (4, 2)
+
+
+def test_without_next_observations(tmp_path):
+  assert _seen(_converted(tmp_path, _without(_ARRAYS, 'next_observations'))) == _SHORT
+
+
+def test_without_timeouts(tmp_path):
+  assert _seen(_converted(tmp_path, _without(_ARRAYS, 'timeouts'))) == _WHOLE
+
+
+def test_without_both(tmp_path):
+  arrays = _without(_ARRAYS, 'timeouts', 'next_observations')
+  with pytest.raises(errors.UserError, match='neither timeouts nor next_observations'):
+    _converted(tmp_path, arrays)
+  assert not (tmp_path / 'data').exists()
+  # Two steps a time after the terminal; the steps before a terminal one are fewer than three.
+  assert _seen(_converted(tmp_path, arrays, max_episode_steps=3)) == [
+    ([100, 101, 102, 102], [1, 2, 3], True),
+    ([200, 201, 300], [1, 2], False),
+  ]
+
+
+def test_shifted_timeouts(tmp_path, caplog):
+  """A timeout that is set a step late does not make an episode of one step."""
+  late = np.roll(_ARRAYS['timeouts'], 1)
+  late[0] = False
+  assert _seen(_converted(tmp_path, {**_ARRAYS, 'timeouts': late})) == _WHOLE
+  assert 'lie a step beside the end of their episode' in caplog.text
+
+
+def test_a_timeout_without_a_reset_cuts(tmp_path):
+  arrays = _arrays([5], ['timeout'])
+  arrays['timeouts'][1] = True
+  assert _seen(_converted(tmp_path, arrays)) == [
+    ([100, 101, 102], [1, 2], False),
+    ([102, 103, 104, 105], [3, 4, 5], False),
+  ]
+
+
+def test_columns_of_other_forms(tmp_path):
+  """Rewards and flags [N, 1], flags as real numbers, and observations that are a nest."""
+  arrays = {name: values[:, None] if values.ndim == 1 else values for name, values in _ARRAYS.items()}
+  arrays['terminals'] = arrays['terminals'].astype(np.float32)
+  for name in ('observations', 'next_observations'):
+    values = arrays.pop(name)
+    arrays.update({f'{name}/x': values, f'{name}/frame': np.tile(values[:, :1, None] % 100, (2, 2)).astype(np.uint8)})
+  for kind in ('hdf5', 'npz'):
+    (tmp_path / kind).mkdir()
+    converting.convert(_written(tmp_path / kind, arrays, kind), str(tmp_path / kind / 'data'))
+    steps = sorted(
+      datasets.rlds(str(tmp_path / kind / 'data')).episodes(), key=lambda step: float(step.observation['x'][0, 0])
+    )
+    assert [step.reward[:-1].tolist() for step in steps] == [rewards for _, rewards, _ in _WHOLE]
+    assert [step.observation['x'][:, 0].tolist() for step in steps] == [seen for seen, _, _ in _WHOLE]
+    assert steps[1].observation['frame'].dtype == np.uint8
+
+
+def test_what_can_not_be_learned_from_is_left_out(tmp_path, caplog):
+  arrays = dict(_ARRAYS, rewards=_ARRAYS['rewards'].copy())
+  arrays['rewards'][1] = np.nan
+  assert _seen(_converted(tmp_path, arrays)) == _WHOLE[1:]
+  assert 'reward is nan' in caplog.text and 'are left out: 1' in caplog.text
+  with pytest.raises(errors.UserError, match='no episode in .* that can be learned from'):
+    _fail(tmp_path, {**arrays, 'rewards': np.full(7, np.nan)})
+
+
+def _fail(tmp_path, arrays):
+  converting.convert(_written(tmp_path, arrays), str(tmp_path / 'other'))
+
+
+@pytest.mark.parametrize(
+  ('arrays', 'message'),
+  [
+    (_without(_ARRAYS, 'terminals', 'actions'), 'has no actions and no terminals, but '),
+    ({**_ARRAYS, 'actions': np.zeros((6, 1))}, r'actions of .* is of the shape \(6, 1\), and there are 7 rewards'),
+    ({**_ARRAYS, 'actions': np.array([b'left'] * 7)}, 'actions of .* is of type'),
+    ({**_ARRAYS, 'next_observations': np.zeros((7, 3))}, 'next_observations of .* are of another form'),
+    ({name: values[:0] for name, values in _ARRAYS.items()}, 'has no transitions'),
+    ({'episode_0': np.zeros(1)}, 'a part of a Minari data set'),
+  ],
+)
+def test_mistakes(tmp_path, arrays, message):
+  with pytest.raises(errors.UserError, match=message):
+    _fail(tmp_path, arrays)
+  assert not (tmp_path / 'other').exists() and not (tmp_path / 'other.incomplete').exists()
+
+
+def test_files_that_are_none(tmp_path):
+  for kind in ('hdf5', 'npz'):
+    path = tmp_path / f'broken.{kind}'
+    path.write_bytes(b'nothing of this kind')
+    with pytest.raises(errors.UserError, match=f'broken.{kind} can not be read: '):
+      converting.convert(str(path), str(tmp_path / 'data'))
+
+
+_minari = pytest.mark.skipif(importlib.util.find_spec('minari') is None, reason='minari is not installed')
+
+
+def test_minari_that_is_not_installed(tmp_path, monkeypatch):
+  monkeypatch.setattr('tfacme.importing.installed', lambda package: False)
+  with pytest.raises(errors.UserError, match=r'minari:a/b-v0 needs the package minari, .*tfacme\[data\]'):
+    converting.convert('minari:a/b-v0', str(tmp_path / 'data'))
+
+
+def _buffers(observation):
+  """Two episodes of three and two steps, the first terminated, the second truncated."""
+  from minari.data_collector import EpisodeBuffer
+
+  buffers = []
+  for number, (length, terminal) in enumerate([(3, True), (2, False)]):
+    observations = [observation(100 * number + t) for t in range(length + 1)]
+    if isinstance(observations[0], dict):
+      observations = {key: [o[key] for o in observations] for key in observations[0]}
+    ends = [False] * (length - 1)
+    buffers.append(
+      EpisodeBuffer(
+        observations=observations,
+        actions=[np.array([t, -t], np.float32) for t in range(length)],
+        rewards=[1.0 + t for t in range(length)],
+        terminations=[*ends, terminal],
+        truncations=[*ends, not terminal],
+        infos={},
+      )
+    )
+  return buffers
+
+
+def _minari_data(name, space, observation):
+  import gymnasium
+  import minari
+
+  action_space = gymnasium.spaces.Box(-10, 10, (2,), np.float32)
+  minari.create_dataset_from_buffers(
+    name, _buffers(observation), observation_space=space, action_space=action_space, data_format='hdf5'
+  )
+
+
+@_minari
+def test_minari(tmp_path, monkeypatch):
+  from gymnasium import spaces
+
+  monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+  space = spaces.Dict(x=spaces.Box(-1e3, 1e3, (2,), np.float64), n=spaces.Discrete(500), name=spaces.Text(10))
+  _minari_data('made/numbers-v0', space, lambda t: {'x': np.array([t, -t], float), 'n': t, 'name': 'here'})
+  folder = str(tmp_path / 'minari' / 'made' / 'numbers-v0')
+  for source in ('minari:made/numbers-v0', folder):
+    out = str(tmp_path / source.replace('/', '-'))
+    assert converting.convert(source, out) == (2, 5)
+    first, second = sorted(datasets.rlds(out).episodes(), key=lambda step: float(step.observation['x'][0, 0]))
+    assert set(first.observation) == {'x', 'n'}
+    assert first.observation['x'][:, 0].tolist() == [0, 1, 2, 3] and second.observation['n'].tolist() == [100, 101, 102]
+    assert first.action.tolist() == [[0, 0], [1, -1], [2, -2], [0, 0]] and first.reward.tolist() == [1, 2, 3, 0]
+    assert first.discount.tolist() == [1, 1, 0, 0] and second.discount.tolist() == [1, 1, 0]
+  with pytest.raises(errors.UserError, match='leave --max-episode-steps out'):
+    converting.convert(folder, str(tmp_path / 'no'), max_episode_steps=5)
+
+
+@_minari
+@pytest.mark.parametrize('side', [8, 40])
+def test_frames_of_minari(tmp_path, monkeypatch, side):
+  """JPEG changes them, and those of small ones come as the bytes of a file."""
+  from gymnasium import spaces
+
+  monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+  frame = lambda t: np.full((side, side, 3), t, np.uint8)
+  _minari_data('made/frames-v0', spaces.Box(0, 255, (side, side, 3), np.uint8), frame)
+  converting.convert('minari:made/frames-v0', str(tmp_path / 'data'))
+  first, second = _read(str(tmp_path / 'data'))
+  assert first.observation.shape == (4, side, side, 3) and first.observation.dtype == np.uint8
+  for step, start in ((first, 0), (second, 100)):
+    expected = np.broadcast_to((start + np.arange(len(step.last)))[:, None, None, None], step.observation.shape)
+    np.testing.assert_allclose(step.observation, expected, atol=3)

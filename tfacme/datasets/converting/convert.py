@@ -1,0 +1,88 @@
+"""From a source of episodes to an RLDS data set."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from typing import ContextManager, Iterator, NamedTuple, Optional
+
+from tfacme import core, errors
+from tfacme.datasets import episodes as episodes_lib
+from tfacme.datasets import folder, writer
+from tfacme.datasets.converting import arrays, minari
+
+_LOG = logging.getLogger('tfacme')
+_PART = '.incomplete'  # behind the name of the folder until all is there
+
+
+class Counts(NamedTuple):
+  """What was converted."""
+
+  episodes: int
+  steps: int
+
+
+def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> Counts:
+  """Writes recorded data of another format as an RLDS data set.
+
+  The data are read and written an episode at a time. The folder gets its name when all is in it. Episodes that hold a
+  NaN or an infinity are left out, with a warning.
+
+  Args:
+    source: an HDF5 file as D4RL has them, an `.npz` file of arrays with the same names (see `arrays`), `minari:ID`, or
+      the folder of a Minari data set.
+    out: the folder, which must not hold a data set yet.
+    max_episode_steps: of files of arrays that do not say where an episode was truncated: at so many steps.
+
+  Raises:
+    UserError: if the source can't be read, or has no episode; if the folder is there already.
+  """
+  out = os.path.abspath(os.path.expanduser(os.fspath(out)))
+  if os.path.exists(os.path.join(out, folder.INFO)):
+    raise errors.UserError(f'The folder {out} holds a data set already, and this would be another: give a new folder.')
+  if max_episode_steps is not None:
+    errors.count('--max-episode-steps', max_episode_steps)
+  part = out + _PART
+  shutil.rmtree(part, ignore_errors=True)  # of a conversion that was killed
+  try:
+    with _open(source, max_episode_steps) as episodes:
+      counts = _write(episodes, part, source)
+    with errors.writing('The folder', out):
+      os.replace(part, out)  # It is refused if there is anything in the folder.
+  finally:
+    shutil.rmtree(part, ignore_errors=True)
+  return counts
+
+
+def _open(source: str, max_episode_steps: Optional[int]) -> ContextManager[Iterator[core.Step]]:
+  """The episodes of a source."""
+  if source.startswith(minari.PREFIX) or os.path.isdir(source):
+    if max_episode_steps is not None:
+      raise errors.UserError('A Minari data set says where its episodes end: leave --max-episode-steps out.')
+    return contextlib.closing(minari.episodes(source))
+  return arrays.opened(source, max_episode_steps)
+
+
+def _write(episodes: Iterator[core.Step], path: str, source: str) -> Counts:
+  """Writes what can be learned from."""
+  written = steps = strange = 0
+  with contextlib.ExitStack() as stack:
+    out: Optional[writer.RLDSWriter] = None
+    for number, episode in enumerate(episodes):
+      try:
+        episodes_lib.check_values(episode, None, f'episode {number} of {source}')
+      except errors.UserError as error:
+        if not strange:
+          _LOG.warning('%s', error)
+        strange += 1
+        continue
+      out = out or stack.enter_context(writer.RLDSWriter(path, episodes_lib.row_spec(episode)))
+      out.write(episode)
+      written, steps = written + 1, steps + len(episode.last) - 1
+  if strange:
+    _LOG.warning('Episodes of %s that can not be learned from and are left out: %d.', source, strange)
+  if not written:
+    raise errors.UserError(f'There is no episode in {source} that can be learned from.')
+  return Counts(written, steps)

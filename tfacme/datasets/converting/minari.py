@@ -1,0 +1,119 @@
+"""Data sets of Minari, in its own format."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from typing import Any, Iterator, Set
+
+import numpy as np
+
+from tfacme import core, errors, importing
+from tfacme.datasets import episodes as episodes_lib
+from tfacme.datasets import folder
+
+PREFIX = 'minari:'
+
+_JPEG_SIDE = 32  # pixels of the shorter side of a frame that Minari decodes itself
+_LOG = logging.getLogger('tfacme')
+
+
+def episodes(source: str) -> Iterator[core.Step]:
+  """The episodes of a data set, with leaves [T + 1, ...] in single precision.
+
+  Minari keeps frames as JPEG, and now and then other parts of type uint8 too; both are decoded here, and a warning says
+  that they are not what was recorded to the last bit. Text is left out, with a warning.
+
+  Args:
+    source: `minari:ID` of one that is on this machine, or can be downloaded; or its folder.
+
+  Raises:
+    UserError: if there is none.
+  """
+  importing.require('minari', source, 'data')
+  dataset = _load(source)
+  reader = _Reader(dataset.observation_space, dataset.action_space)
+  lost = 0
+  for episode in dataset.iterate_episodes():
+    if len(episode.rewards):
+      yield reader.step(episode)
+    else:
+      lost += 1
+  if lost:
+    _LOG.warning('Episodes of %s without a step are left out: %d.', source, lost)
+
+
+def _load(source: str) -> Any:
+  import minari
+
+  try:
+    if not source.startswith(PREFIX):
+      inside = os.path.join(source, 'data')
+      return minari.MinariDataset(inside if os.path.isdir(inside) else source)
+    return minari.load_dataset(source[len(PREFIX) :], download=True)
+  except Exception as error:  # of files, of the network, of names: a dozen kinds of them
+    raise errors.UserError(f'The Minari data set {source} can not be read: {folder.one_line(error)}.') from None
+
+
+class _Reader:
+  """Makes rows of Minari's episodes, and warns once of what is lost."""
+
+  def __init__(self, observation_space: Any, action_space: Any):
+    self._observation_space, self._action_space = observation_space, action_space
+    self._said: Set[str] = set()
+
+  def step(self, episode: Any) -> core.Step:
+    """An episode of T >= 1 transitions."""
+    steps = len(episode.rewards)
+    discount = np.ones(steps + 1, np.float32)
+    discount[steps - int(bool(episode.terminations[-1])) :] = 0
+    observation = self._read(episode.observations, self._observation_space, 'observation', steps + 1)
+    if observation is None:
+      raise errors.UserError('The observations of the Minari data set are text alone, and experience is numbers.')
+    return core.Step(
+      observation=observation,
+      action=self._read(episode.actions, self._action_space, 'action', steps, padding=1),
+      reward=np.append(np.asarray(episode.rewards, np.float32), np.float32(0)),
+      discount=discount,
+      first=np.arange(steps + 1) == 0,
+      last=np.arange(steps + 1) == steps,
+    )
+
+  def _read(self, values: Any, space: Any, name: str, rows: int, padding: int = 0) -> Any:
+    """The nest of arrays [rows + padding, ...] of values of a space."""
+    if isinstance(values, dict):
+      parts = {key: self._read(part, space[key], f'{name}/{key}', rows, padding) for key, part in values.items()}
+      return {key: part for key, part in parts.items() if part is not None}
+    if isinstance(values, tuple):
+      parts = [self._read(v, s, f'{name}/{i}', rows, padding) for i, (v, s) in enumerate(zip(values, space))]
+      return tuple(part for part in parts if part is not None)
+    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+      self._say(f'{name} is text, and is left out.')
+      return None
+    if space.shape is None:
+      raise errors.UserError(f'Rows have fixed shapes, and in this data set {name} is {space}.')
+    array, shape = np.asarray(values), (rows, *space.shape)
+    if space.dtype == np.uint8 and (array.shape != shape or array.dtype == object):
+      array = self._decoded(array, space, name)
+    elif space.dtype == np.uint8 and len(space.shape) >= 2 and min(space.shape[:2]) >= _JPEG_SIDE:
+      self._say(f'{name} was kept as JPEG by Minari: it is near to what was recorded, and not that.')
+    array = array.reshape(shape)
+    array = np.concatenate([array, np.zeros((padding, *space.shape), array.dtype)])
+    return array.astype(episodes_lib.single(array.dtype), copy=False)
+
+  def _decoded(self, array: np.ndarray, space: Any, name: str) -> np.ndarray:
+    """What Minari wrote as JPEG, and does not take for an image when it reads."""
+    from PIL import Image
+
+    self._say(f'{name} was kept as JPEG by Minari, and is decoded: it is near to what was recorded, and not that.')
+    rows = (np.asarray(row, np.uint8).tobytes() for row in array)
+    try:
+      return np.stack([np.array(Image.open(io.BytesIO(row))).reshape(space.shape) for row in rows])
+    except (OSError, ValueError) as error:
+      raise errors.UserError(f'The {name} of the Minari data set can not be decoded: {error}.') from None
+
+  def _say(self, line: str) -> None:
+    if line not in self._said:
+      self._said.add(line)
+      _LOG.warning('%s', line)
