@@ -1,4 +1,4 @@
-"""`tfacme data` and `convert`: what they print, and what they do with mistakes."""
+"""`tfacme data`, `convert` and `watch --dataset`: what they print, and what they do with mistakes."""
 
 import json
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tfacme
-from tfacme import cli, datasets, environments
+from tfacme import cli, core, datasets, environments
 
 
 @pytest.fixture(scope='module')
@@ -82,6 +82,16 @@ def test_convert(tmp_path, capsys):
   assert lengths == [3, 4]
 
 
+def test_watch(recorded, tmp_path, capsys):
+  out = tmp_path / 'a.gif'
+  assert cli.main(['watch', '--dataset', str(recorded), '--episodes', '2', '--out', str(out)]) == 0
+  assert out.read_bytes().startswith(b'GIF89a')
+  assert capsys.readouterr().out.startswith('Episodes with return ')
+  again = ['watch', '--dataset', str(recorded), '--env', 'bsuite:catch/0', '--out', str(out)]
+  assert cli.main(again) == 0
+  assert capsys.readouterr().out.startswith('An episode with return ')
+
+
 @pytest.mark.parametrize(
   ('command', 'message'),
   [
@@ -90,6 +100,11 @@ def test_convert(tmp_path, capsys):
     ('data {data} --plot {data}/picture', 'has no ending'),
     ('convert nothing.hdf5 --out there', 'nothing.hdf5 can not be read: '),
     ('convert nothing.txt --out there', 'nothing.txt can not be converted'),
+    ('watch', 'needs the folder of a run (tfacme watch RUN), or else --dataset DIR'),
+    ('watch run --dataset {data}', 'needs the folder of a run (tfacme watch RUN), or else --dataset DIR'),
+    ('watch run --env gym:CartPole-v1', 'needs --env with --dataset'),
+    ('watch --dataset {data} --checkpoint best', 'needs --checkpoint with a run'),
+    ('watch --dataset {data} --env.frame-stack 2', 'needs the id of the environment'),
   ],
 )
 def test_mistakes_are_one_line(recorded, tmp_path, monkeypatch, capsys, command, message):
@@ -97,3 +112,18 @@ def test_mistakes_are_one_line(recorded, tmp_path, monkeypatch, capsys, command,
   assert cli.main([part.format(data=recorded) for part in command.split()]) == 2
   error = capsys.readouterr().err
   assert message in error and error.count('\n') == 1, error
+
+
+def test_watching_vectors_needs_an_environment(tmp_path, capsys):
+  step = core.Step(
+    observation=np.zeros((2, 3), np.float32),
+    action=np.zeros(2, np.int32),
+    reward=np.zeros(2, np.float32),
+    discount=np.ones(2, np.float32),
+    first=np.array([True, False]),
+    last=np.array([False, True]),
+  )
+  with datasets.RLDSWriter(tmp_path / 'data', datasets.memory([step]).spec()) as writer:
+    writer.write(step)
+  assert cli.main(['watch', '--dataset', str(tmp_path / 'data'), '--out', str(tmp_path / 'a.gif')]) == 2
+  assert 'of shape (3,), are neither images nor boards; an environment' in capsys.readouterr().err

@@ -7,7 +7,7 @@ import tree
 from dm_env import specs
 from PIL import Image
 
-from tfacme import errors
+from tfacme import core, datasets, errors
 from tfacme.runs import watching
 
 
@@ -160,3 +160,40 @@ def test_a_file_that_can_not_be_written(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(errors.UserError, match='can not be written'):
     watching.watch(Policy(), Episode(board), tmp_path / 'file' / 'a.gif')
+
+
+def _recorded(steps, environment=board):
+  """An episode of `Episode(environment)` in so many steps."""
+  observations = [environment(step) for step in range(steps + 1)]
+  return core.Step(
+    observation=np.stack(observations),
+    action=np.array([1] * steps + [0], np.int32),
+    reward=np.array([0.1] * steps + [0], np.float32),
+    discount=np.ones(steps + 1, np.float32),
+    first=np.arange(steps + 1) == 0,
+    last=np.arange(steps + 1) == steps,
+  )
+
+
+def test_recorded_boards(tmp_path):
+  data = datasets.memory([_recorded(5), _recorded(3)])
+  assert sorted(watching.watch_recorded(data, tmp_path / 'a.gif', episodes=9)) == [0.3, 0.5]
+  assert Image.open(tmp_path / 'a.gif').n_frames == 10
+
+
+def test_recorded_vectors_need_an_environment(tmp_path):
+  data = datasets.memory([_recorded(5, lambda step: np.full(3, step, np.float32))])
+  with pytest.raises(errors.UserError, match=r'of shape \(3,\), are neither images nor boards'):
+    watching.watch_recorded(data, tmp_path / 'a.gif')
+
+
+def test_the_environment_draws_what_was_recorded(tmp_path):
+  vector = lambda step: np.full(3, step, np.float32)
+  other = lambda step: vector(step + 1)
+  data = datasets.memory([_recorded(5, other), _recorded(4, vector)])
+  assert watching.watch_again(data, Rendered(vector), tmp_path / 'a.gif', episodes=2) == [0.4, 0.4]
+  assert Image.open(tmp_path / 'a.gif').n_frames == 10
+  with pytest.raises(errors.UserError, match='No recorded episode begins as episode 0 of the environment does'):
+    watching.watch_again(data, Rendered(lambda step: vector(step - 1)), tmp_path / 'a.gif')
+  with pytest.raises(errors.UserError, match='elsewhere than the recorded episode after step 2'):
+    watching.watch_again(data, Rendered(lambda step: vector(step + (step > 1))), tmp_path / 'a.gif')

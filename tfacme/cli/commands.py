@@ -15,7 +15,7 @@ from typing_extensions import Annotated
 
 from tfacme import datasets, environments, errors, experiments, loggers, seeds
 from tfacme.agents import registry
-from tfacme.cli import checking, convert, data, listing, parsing, policies, presets, results, running
+from tfacme.cli import checking, convert, data, listing, parsing, policies, presets, results, running, watching
 from tfacme.cli import options as options_lib
 
 # What a public function needs TensorFlow for is imported by the command that calls it: the others answer at once.
@@ -256,7 +256,7 @@ _COMMANDS: Dict[str, _Command] = {
   'train': _Command(_train, 'train AGENT --env ID', 'train an agent in an environment'),
   'evaluate': _Command(policies.evaluate, 'evaluate RUN', 'evaluate the policy of a run'),
   'plot': _Command(_plot, 'plot RUN [RUN ...]', 'draw learning curves'),
-  'watch': _Command(policies.watch, 'watch RUN', 'an episode of the policy as an animation'),
+  'watch': _Command(watching.run, 'watch RUN', 'an episode of the policy, or of a data set, as an animation'),
   'record': _Command(_record, 'record --out DIR', 'record episodes of a run, or at random, as a data set'),
   'convert': _Command(convert.run, 'convert SOURCE --out DIR', 'recorded data of D4RL, Minari or NumPy as a data set'),
   'data': _Command(data.run, 'data DATASET', 'say what is in a data set'),

@@ -1,8 +1,7 @@
-"""The commands that take the policy of a run: `evaluate`, `watch` and `export`."""
+"""The commands that take the policy of a run: `evaluate` and `export`; `watching` has another."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json as json_lib
 import math
@@ -63,52 +62,6 @@ def evaluate(arguments: Sequence[str]) -> None:
   )
   for name, value in result.observed.items():
     print(f'{name} {value:.4g}')
-
-
-@dataclasses.dataclass(frozen=True)
-class _WatchOptions:
-  """Writes episodes of a run's policy as an animated GIF.
-
-  Attributes:
-    run: the run's folder.
-    out: the animation's file.
-    episodes: how many episodes.
-    max_frames: images in all; later ones are left out.
-    max_episode_steps: steps after which an episode is cut off, with a warning.
-    seed: of the environment.
-    checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
-      None is the newest.
-  """
-
-  run: _Run
-  out: str = 'episode.gif'
-  episodes: int = 1
-  max_frames: int = 1000
-  max_episode_steps: int = experiments.MAX_EPISODE_STEPS
-  seed: int = 0
-  checkpoint: Optional[str] = None
-
-
-def watch(arguments: Sequence[str]) -> None:
-  """Runs the command."""
-  options = parsing.parse(_WatchOptions, arguments, 'tfacme watch')
-  errors.count('--seed', options.seed, low=0)
-  from tfacme.runs import watching
-
-  run = load_run(options.run)
-  policy = run.policy(checkpoint=options.checkpoint)
-  out = os.path.abspath(options.out)  # An environment may go to another folder.
-  with contextlib.closing(run.environment(options.seed)) as environment:
-    returns = watching.watch(
-      policy,
-      environment,
-      out,
-      options.episodes,
-      options.max_frames,
-      options.max_episode_steps,
-    )
-  shown = ', '.join(f'{value:g}' for value in returns)
-  print(f'{"An episode" if len(returns) == 1 else "Episodes"} with return {shown}: {options.out}')
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,14 +34,26 @@ def drawer(environment: dm_env.Environment, observation: Any) -> Draw:
       reason = str(error)
     except Exception as error:
       raise _failed(error) from error
+  draw = of_observation(observation)
+  if draw is not None:
+    return draw
+  raise errors.UserError(
+    f'There is nothing to watch: the environment draws no picture ({reason.rstrip(".") or "it has no render()"}), and '
+    f'its observation, of shape {shapes(observation)}, is neither an image nor a board.'
+  )
+
+
+def of_observation(observation: Any) -> Optional[Draw]:
+  """What takes the picture out of observations like this one; None if there is none."""
   for index, leaf in enumerate(tree.flatten(observation)):
     if _as_picture(leaf) is not None:
       return functools.partial(_part_as_picture, index)
-  shapes = ', '.join(str(np.shape(leaf)) for leaf in tree.flatten(observation))
-  raise errors.UserError(
-    f'There is nothing to watch: the environment draws no picture ({reason.rstrip(".") or "it has no render()"}), and '
-    f'its observation, of shape {shapes}, is neither an image nor a board.'
-  )
+  return None
+
+
+def shapes(observation: Any) -> str:
+  """Those of an observation's parts, in words."""
+  return ', '.join(str(np.shape(leaf)) for leaf in tree.flatten(observation))
 
 
 def _rendered(render: Callable[[], Any]) -> np.ndarray:
