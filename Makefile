@@ -83,7 +83,7 @@ format: $(VENV)/.dev
 lock:
 	@uv=$$(tools/set_up.sh uv) || exit 1; \
 	constraints=(); \
-	for extra in dev environments core serving trackers ray docs; do \
+	for extra in dev environments core serving trackers data ray docs; do \
 	  file=requirements/$$extra.txt; \
 	  echo "Resolving $$file"; \
 	  extras=(); [[ $$extra = core ]] || extras=(--extra $$extra); \

@@ -77,7 +77,7 @@ def test_convert(tmp_path, capsys):
   assert cli.main([*arguments, '--max-episode-steps', '100']) == 0
   assert capsys.readouterr().out == f'2 episodes, 5 steps, are in {tmp_path / "data"}\n'
   assert cli.main([*arguments, '--max-episode-steps', '100']) == 2
-  assert 'holds a data set already' in capsys.readouterr().err
+  assert 'There is something in' in capsys.readouterr().err
   lengths = sorted(len(step.last) for step in datasets.rlds(str(tmp_path / 'data')).episodes())
   assert lengths == [3, 4]
 

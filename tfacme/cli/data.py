@@ -47,6 +47,13 @@ class _DataOptions:
   json: bool = False
 
 
+class _Environment(NamedTuple):
+  """An environment beside which data are held."""
+
+  factory: environments.EnvironmentFactory
+  spec: specs.EnvironmentSpec
+
+
 class _Fit(NamedTuple):
   """Whether data fit an environment, and what was said of it."""
 
@@ -70,11 +77,12 @@ def run(arguments: Sequence[str]) -> None:
     plotting.check_name(options.plot)
   if sys.stderr.isatty():  # What a program reads of this command is its result alone.
     running.announce(sys.stderr)
+  environment = None if options.env is None else _environment(options.env, options.environment)
   data = datasets.rlds(options.dataset)
   if options.verify and not _verify(data, options.json):
     raise SystemExit(1)
   summary = summary_lib.summarize(data.episodes(seed=0))
-  fit = None if options.env is None else _fit(data, summary, options)
+  fit = None if environment is None else _fit(data, summary, environment)
   if options.json:
     print(json_lib.dumps(_plain(options, summary, fit)))
   else:
@@ -97,15 +105,17 @@ def _verify(data: Any, json: bool) -> bool:
   return not damaged
 
 
-def _fit(data: Any, summary: summary_lib.Summary, options: _DataOptions) -> _Fit:
-  """Whether the data fit the environment of the options, and how."""
-  assert options.env is not None
-  factory = environments.factory(options.env, options.environment)
-  spec = specs.read_spec(factory, seed=0)
-  bounds = summary_lib.against(summary, spec)
+def _environment(env: str, options: environments.Options) -> _Environment:
+  factory = environments.factory(env, options)
+  return _Environment(factory, specs.read_spec(factory, seed=0))
+
+
+def _fit(data: Any, summary: summary_lib.Summary, environment: _Environment) -> _Fit:
+  """Whether the data fit the environment, and how."""
+  bounds = summary_lib.against(summary, environment.spec)
   with _heard() as said:
     try:
-      datasets.fit(data, factory, spec)
+      datasets.fit(data, *environment)
     except errors.UserError as error:
       return _Fit(False, [*said, str(error)], bounds)
   return _Fit(True, said, bounds)

@@ -10,7 +10,7 @@ from typing import ContextManager, Iterator, NamedTuple, Optional
 
 from tfacme import core, errors
 from tfacme.datasets import episodes as episodes_lib
-from tfacme.datasets import folder, writer
+from tfacme.datasets import writer
 from tfacme.datasets.converting import arrays, minari
 
 _LOG = logging.getLogger('tfacme')
@@ -33,17 +33,17 @@ def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> C
   Args:
     source: an HDF5 file as D4RL has them, an `.npz` file of arrays with the same names (see `arrays`), `minari:ID`, or
       the folder of a Minari data set.
-    out: the folder, which must not hold a data set yet.
+    out: the folder, which is new or empty.
     max_episode_steps: of files of arrays that do not say where an episode was truncated: at so many steps.
 
   Raises:
-    UserError: if the source can't be read, or has no episode; if the folder is there already.
+    UserError: if the source can't be read, or has no episode; if there is something in the folder.
   """
   out = os.path.abspath(os.path.expanduser(os.fspath(out)))
-  if os.path.exists(os.path.join(out, folder.INFO)):
-    raise errors.UserError(f'The folder {out} holds a data set already, and this would be another: give a new folder.')
+  if os.path.lexists(out) and not (os.path.isdir(out) and not os.listdir(out)):
+    raise errors.UserError(f'There is something in {out} already, and data are converted into a new folder: name one.')
   if max_episode_steps is not None:
-    errors.count('--max-episode-steps', max_episode_steps)
+    errors.count('max_episode_steps', max_episode_steps)
   part = out + _PART
   shutil.rmtree(part, ignore_errors=True)  # of a conversion that was killed
   try:
