@@ -161,9 +161,10 @@ def against(summary: Summary, spec: specs.EnvironmentSpec) -> Dict[str, str]:
   for name, leaf in _leaves(core.step_spec(spec)):
     field = summary.fields.get(name)
     if isinstance(leaf, dm_specs.BoundedArray) and field is not None and field.shape == tuple(leaf.shape):
-      low, high = float(np.min(leaf.minimum)), float(np.max(leaf.maximum))
-      if np.isfinite([low, high]).any():
-        words[name] = f'{"within" if _is_within(field, leaf) else "beyond"} {low:g} to {high:g}'
+      low, high = np.min(leaf.minimum), np.max(leaf.maximum)
+      bounds = f'{low:g} to {high:g}' if np.isfinite([low, high]).all() else 'its bounds'
+      if np.isfinite(leaf.minimum).any() or np.isfinite(leaf.maximum).any():
+        words[name] = f'{"within" if _is_within(field, leaf) else "beyond"} {bounds}'
   return words
 
 
