@@ -21,6 +21,12 @@ def _lines(capsys):
   return capsys.readouterr().out.splitlines()
 
 
+def _fails(arguments):
+  with pytest.raises(SystemExit) as exit_:
+    cli.main(arguments)
+  assert exit_.value.code == 1
+
+
 def test_data(recorded, capsys):
   assert cli.main(['data', str(recorded), '--verify', '--env', 'bsuite:catch/0']) == 0
   checked, counts, returns, lengths, *rest = _lines(capsys)
@@ -44,10 +50,10 @@ def test_data_as_json_and_picture(recorded, tmp_path, capsys):
 
 
 def test_data_that_do_not_fit(recorded, capsys):
-  assert cli.main(['data', str(recorded), '--env', 'gym:CartPole-v1', '--json']) == 1
+  _fails(['data', str(recorded), '--env', 'gym:CartPole-v1', '--json'])
   found = json.loads(capsys.readouterr().out)['environment']
   assert not found['fits'] and 'does not fit the environment: its observation is' in found['how'][-1]
-  assert cli.main(['data', str(recorded), '--env', 'gym:CartPole-v1']) == 1
+  _fails(['data', str(recorded), '--env', 'gym:CartPole-v1'])
   assert 'In gym:CartPole-v1 it does not fit:' in _lines(capsys)
 
 
@@ -56,10 +62,10 @@ def test_data_that_are_damaged(tmp_path, recorded, capsys):
   path.mkdir()
   for file in recorded.iterdir():
     (path / file.name).write_bytes(file.read_bytes()[: -1 if 'tfrecord' in file.name else None])
-  assert cli.main(['data', str(path), '--verify']) == 1
+  _fails(['data', str(path), '--verify'])
   (line,) = _lines(capsys)
   assert line.startswith(f'The shard {path}') and 'runs over the end of the file' in line
-  assert cli.main(['data', str(path), '--verify', '--json']) == 1
+  _fails(['data', str(path), '--verify', '--json'])
   assert json.loads(capsys.readouterr().out)['damaged'] == [line]
 
 
