@@ -5,39 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
-from dm_env import specs as dm_specs
 
-from tests.parity import references
-from tfacme import core, networks, specs
+from tests.parity import continuous, references
+from tfacme import networks
 from tfacme.agents import sac
 
-_FEATURES, _ACTIONS, _BATCH, _STEPS = 4, 2, 8, 5
-_LOW, _HIGH = np.array([-2.0, 0.0]), np.array([2.0, 1.0])
-
-_SPEC = specs.EnvironmentSpec(
-  dm_specs.Array((_FEATURES,), np.float32),
-  dm_specs.BoundedArray((_ACTIONS,), np.float32, _LOW, _HIGH),
-  dm_specs.Array((), np.float32),
-  dm_specs.BoundedArray((), np.float32, 0, 1),
-)
-
-
-def _batch(seed, n):
-  """A batch with whole, terminated, truncated and padded items."""
-  rng = np.random.RandomState(seed)
-  rows = (_BATCH, n + 1)
-  mask = (np.arange(n + 1) < rng.randint(1, n + 2, size=_BATCH)[:, None]).astype(np.float32)
-  steps = core.Step(
-    observation=rng.randn(_BATCH, 2, _FEATURES).astype(np.float32),
-    action=rng.uniform(_LOW, _HIGH, (*rows, _ACTIONS)).astype(np.float32),
-    reward=(rng.randn(*rows) * mask).astype(np.float32),
-    discount=mask * rng.choice([0.0, 1.0], p=[0.2, 0.8], size=rows).astype(np.float32),
-    first=np.zeros(rows, bool),
-    last=mask == 0,
-  )
-  zeros = np.zeros(_BATCH, np.int64)
-  info = core.Info(zeros.astype(np.uint64), np.full(_BATCH, 0.01, np.float32), zeros + 100, zeros, zeros)
-  return core.Batch(steps, mask, info)
+_STEPS = 5
 
 
 class _Reference:
@@ -63,42 +36,29 @@ class _Reference:
     normal = jax.scipy.stats.norm.logpdf(u, mean, jnp.exp(log_std))
     return jnp.tanh(u), jnp.sum(normal - jnp.log(1 - jnp.tanh(u) ** 2), axis=1)
 
-  def q(self, critic, x, action):
-    return references.layers(critic, jnp.concatenate([x, action], axis=1), jax.nn.relu)[:, 0]
-
   def step(self, batch, noises):
     c, steps = self.config, batch.steps
     x, last = steps.observation[:, 0], steps.observation[:, 1]
     action, log_prob = self.sample(self.policy, last, noises[0])
-    soft = np.minimum(*[self.q(target, last, action) for target in self.targets]) - self.alpha * log_prob
-    y = np.zeros(_BATCH)
-    for i in range(_BATCH):
-      factor = 1.0
-      for k in range(c.n_step):
-        if not batch.mask[i, k]:
-          break
-        y[i] += factor * c.reward_scale * steps.reward[i, k]
-        factor *= c.discount * steps.discount[i, k]
-      y[i] += factor * soft[i]
-    taken = 2 * (steps.action[:, 0] - _LOW) / (_HIGH - _LOW) - 1
-    loss = lambda critic: 0.5 * jnp.mean((self.q(critic, x, taken) - y) ** 2)
+    soft = np.minimum(*[continuous.value(target, last, action) for target in self.targets]) - self.alpha * log_prob
+    y = continuous.bootstrapped(batch, soft, c, c.reward_scale)
+    taken = continuous.taken(batch)
+    loss = lambda critic: 0.5 * jnp.mean((continuous.value(critic, x, taken) - y) ** 2)
     self.critics = [adam.step(w, jax.grad(loss)(w)) for adam, w in zip(self.critic_adams, self.critics)]
 
     def policy_loss(policy):
       action, log_prob = self.sample(policy, x, noises[1])
-      q = jnp.minimum(*[self.q(critic, x, action) for critic in self.critics])
+      q = jnp.minimum(*[continuous.value(critic, x, action) for critic in self.critics])
       return jnp.mean(self.alpha * log_prob - q), log_prob
 
     gradients, log_prob = jax.grad(policy_loss, has_aux=True)(self.policy)
     self.policy = self.policy_adam.step(self.policy, gradients)
     if c.temperature is None:
-      entropy = -_ACTIONS if c.target_entropy is None else c.target_entropy
+      entropy = -continuous.ACTIONS if c.target_entropy is None else c.target_entropy
       gradient = -np.exp(self.log_alpha) * np.mean(log_prob + entropy)
       (self.log_alpha,) = self.alpha_adam.step([self.log_alpha], [gradient])
-    rate = c.target_update_rate
-    self.targets = [
-      [(1 - rate) * t + rate * w for t, w in zip(target, critic)] for target, critic in zip(self.targets, self.critics)
-    ]
+    pairs = zip(self.targets, self.critics)
+    self.targets = [continuous.followed(target, critic, c.target_update_rate) for target, critic in pairs]
 
 
 _CONFIGS = {
@@ -113,36 +73,30 @@ def test_the_next_weights_agree(name):
   rates = dict.fromkeys(('policy_learning_rate', 'critic_learning_rate', 'temperature_learning_rate'), 1e-2)
   config = sac.SACConfig(target_update_rate=0.3, **{**rates, **_CONFIGS[name]})
   with networks.seeded(0):
-    update = sac.SACBuilder(config).update(sac.default_networks((6, 5))(_SPEC), _SPEC)
+    update = sac.SACBuilder(config).update(sac.default_networks((6, 5))(continuous.SPEC), continuous.SPEC)
   references.disturb(update.published['policy'].variables)
   critics, targets = update._critics._members, update._targets.network._members
   for critic in critics:
     references.disturb(critic.variables)
   modules = [update.published['policy'], *critics, *targets]
-  policy, *values = [[variable.numpy() for variable in _ordered(module)] for module in modules]
+  policy, *values = [[variable.numpy() for variable in continuous.ordered(module)] for module in modules]
   reference = _Reference(policy, values[:2], values[2:], config)
   compiled = references.compiled(update)
   for step in range(_STEPS):
-    batch = _batch(step, config.n_step)
-    seeds = [[references.SEED, 2 * step + use] for use in range(2)]
-    reference.step(batch, [tf.random.stateless_normal([_BATCH, _ACTIONS], seed).numpy() for seed in seeds])
+    batch = continuous.batch(step, config.n_step)
+    reference.step(batch, [continuous.noise([references.SEED, 2 * step + use]) for use in range(2)])
     assert compiled(tf.nest.map_structure(tf.constant, batch)).priorities is None
   expected = [reference.policy, *reference.critics, *reference.targets]
   for module, weights in zip(modules, expected):
-    for found, weight in zip(_ordered(module), weights):
+    for found, weight in zip(continuous.ordered(module), weights):
       np.testing.assert_allclose(found, weight, atol=2e-5)
   np.testing.assert_allclose(update._log_temperature, reference.log_alpha, atol=1e-5)
 
 
-def _ordered(module):
-  """Bias and matrix of each layer, the torso's first."""
-  return sorted(module.variables, key=lambda v: ('mlp' not in v.name, v.name))
-
-
 def test_it_learns_the_values_of_a_fixed_batch():
   config = sac.SACConfig(critic_learning_rate=1e-2, temperature=0.0)
-  update = sac.SACBuilder(config).update(sac.default_networks((32,))(_SPEC), _SPEC)
-  batch = _batch(0, 1)
+  update = sac.SACBuilder(config).update(sac.default_networks((32,))(continuous.SPEC), continuous.SPEC)
+  batch = continuous.batch(0, 1)
   batch = batch._replace(steps=batch.steps._replace(discount=np.zeros_like(batch.steps.discount)))
   compiled, batch = references.compiled(update), tf.nest.map_structure(tf.constant, batch)
   losses = [float(compiled(batch).metrics['loss']) for _ in range(200)]

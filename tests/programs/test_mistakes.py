@@ -112,9 +112,8 @@ def test_an_environment_that_can_not_be_pickled_is_refused(tmp_path):
 
 @pytest.mark.parametrize('agent', [name for name in registry.names() if not registry.about(name).recorded])
 def test_an_environment_with_several_rewards_is_refused(agent):
-  actions = dm_specs.BoundedArray((2,), np.float32, -1, 1) if agent == 'sac' else dm_specs.DiscreteArray(2)
-  rewards, numbers = dm_specs.Array((2,), np.float32), dm_specs.Array((3,), np.float32)
-  spec = specs.EnvironmentSpec(numbers, actions, rewards, dm_specs.BoundedArray((), np.float32, 0, 1))
+  spec = specs.read_spec(environments.factory(registry.about(agent).trial.environment), 0)
+  spec = spec._replace(rewards=dm_specs.Array((2,), np.float32))
   with pytest.raises(errors.UserError, match=rf'^{agent.upper()} learns from a single reward, .* of shape \(2,\)'):
     registry.builder(agent, registry.config(agent)).check(spec)
 

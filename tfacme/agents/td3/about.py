@@ -1,0 +1,13 @@
+"""What TD3 is, and what it is tried on."""
+
+from tfacme.agents.about import About, Task
+
+ABOUT = About(
+  summary='twin critics, a delayed deterministic policy, smoothed targets; continuous actions (Fujimoto et al. 2018)',
+  trial=Task(
+    'tfacme.testing.environments:Reach',
+    600,
+    config={'min_replay_size': 100, 'batch_size': 16, 'samples_per_insert': 16.0},
+  ),
+  benchmark=Task('gym:Pendulum-v1', 4_000),
+)
