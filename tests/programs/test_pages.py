@@ -13,7 +13,11 @@ ROOT = pathlib.Path(__file__).parents[2]
 PAGES = sorted(
   str(path.relative_to(ROOT)) for folder in ('programs', 'offline') for path in (ROOT / folder).rglob('*.py')
 )
-RECORDINGS = {'offline/gym/bc_cartpole.py': 'gym:CartPole-v1', 'offline/gym/bc_pendulum.py': 'gym:Pendulum-v1'}
+RECORDINGS = {
+  'offline/gym/bc_cartpole.py': 'gym:CartPole-v1',
+  'offline/gym/bc_pendulum.py': 'gym:Pendulum-v1',
+  'offline/gym/td3_bc_pendulum.py': 'gym:Pendulum-v1',
+}
 
 
 @pytest.mark.parametrize('page', PAGES)
