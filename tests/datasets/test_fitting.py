@@ -1,16 +1,24 @@
 """Data that was recorded within an environment's outer wrappers is as if it had been recorded in the environment."""
 
+import collections
+import contextlib
 import functools
 
 import dm_env
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 import tree
 from dm_env import specs as dm_specs
 
+import tfacme
+from tests.datasets import foreign
 from tfacme import core, datasets, environments, errors, specs
 from tfacme.environments import wrappers
+from tfacme.replay import recorded
+from tfacme.replay.items import Items
 
+View = collections.namedtuple('View', 'z y')
 _ID = f'{__name__}:Field'
 STACKED = functools.partial(wrappers.FrameStacking, num_frames=2)
 LIMITED = functools.partial(wrappers.StepLimit, limit=3)
@@ -138,7 +146,9 @@ def test_actions_beyond_the_bounds_are_refused_where_nothing_explains_them(make)
     for scale, last in ((50.0, False), (-50.0, False), (0.0, True))
   ]
   rows[-1] = rows[-1]._replace(discount=np.float32(0))
-  with pytest.raises(errors.UserError, match='reach from -50 to 50, and those of the environment from -2 to 2'):
+  with pytest.raises(
+    errors.UserError, match='reach from -50 to 50 .in row 0 of episode 0., and those of the environment from -2 to 2'
+  ):
     datasets.fit(datasets.memory([datasets.episode(rows)]), make, spec)
   within = [row._replace(action=row.action * np.float32(0.04)) for row in rows]
   data = datasets.memory([datasets.episode(within)])
@@ -205,6 +215,151 @@ def test_data_of_another_environment_is_refused(change, says):
   data = _record(environments.factory(_ID).wrapped(Noted))
   with pytest.raises(errors.UserError, match=f'The data set does not fit the environment: {says}'):
     _fit(datasets.memory(map(change, data.steps)))
+
+
+class Nested(Field):
+  """Observes its position as a nest."""
+
+  shown = staticmethod(lambda position: position)
+
+  def reset(self):
+    return self._shown(super().reset())
+
+  def step(self, action):
+    return self._shown(super().step(action))
+
+  def observation_spec(self):
+    return tree.map_structure(lambda leaf: dm_specs.Array(leaf.shape, leaf.dtype), self.shown(np.zeros(2)))
+
+  def _shown(self, timestep):
+    return timestep._replace(observation=self.shown(timestep.observation))
+
+
+class Listed(Nested):
+  shown = staticmethod(lambda position: [position, {'b': position, 'a': -position}])
+
+
+class Numbered(Nested):
+  shown = staticmethod(lambda position: {'1': position, '0': -position, '2': {'0': position}})
+
+
+class Named(Nested):
+  shown = staticmethod(lambda position: View(position, -position))
+
+
+@pytest.mark.parametrize('name', ['Field', 'Listed', 'Numbered', 'Named'])
+@pytest.mark.parametrize('around', [(), (wrappers.ObservationActionReward,)], ids=['plain', 'oar'])
+def test_own_recordings_are_taken_whatever_the_nest(name, around, tmp_path):
+  factory = environments.factory(f'{__name__}:{name}').wrapped(*around)
+  with contextlib.closing(factory(0)) as environment:
+    tfacme.record(None, environment, 2, str(tmp_path), seed=1)
+  spec = specs.environment_spec(factory(0))
+  data = datasets.rlds(str(tmp_path))
+  fitted = datasets.fit(data, factory, spec)
+  assert fitted is data
+  read = recorded.Recorded(Items(length=2), 1, fitted, 1 << 20, core.step_spec(spec))
+  for episode in read.episodes(0):
+    tree.assert_same_structure(episode.observation, spec.observations)
+    shown = episode.observation.observation if around else episode.observation
+    positions = [abs(leaf) for leaf in tree.flatten(shown)]
+    assert all((leaf == positions[0]).all() for leaf in positions) and positions[0].shape == (6, 2)
+    signs = {path: float(np.sign(leaf[0, 0])) for path, leaf in specs.paths(shown).items()}
+    opposite = [path for path in signs if signs[path] != signs[next(reversed(signs))]]
+    assert opposite == {'Field': [], 'Listed': ['1/a'], 'Numbered': ['0'], 'Named': ['z']}[name]
+
+
+def test_surplus_fields_are_left_out_and_told(caplog):
+  data = _record(environments.factory(_ID).wrapped(Noted))
+  more = datasets.memory(
+    step._replace(observation={'position': step.observation, 'more': step.observation}) for step in data.steps
+  )
+  spec = specs.environment_spec(Field())._replace(observations={'position': dm_specs.Array((2,), np.float32)})
+  assert datasets.fit(more, Field, spec) is more
+  assert 'The environment has no observation/more: the data set has, and it is left out' in caplog.text
+  read = recorded.Recorded(Items(length=2), 1, more, 1 << 20, core.step_spec(spec))
+  assert list(next(read.episodes(0)).observation) == ['position']
+
+
+@pytest.mark.parametrize('around', [(), (STACKED,)], ids=['plain', 'stacked'])
+def test_an_axis_of_one_is_no_difference(around):
+  data = _record(environments.factory(_ID).wrapped(Noted))
+  wide = datasets.memory(
+    step._replace(observation=step.observation[:, None], action=step.action[..., None], reward=step.reward[:, None])
+    for step in data.steps
+  )
+  factory = environments.factory(_ID).wrapped(*around)
+  spec = specs.environment_spec(factory(0))
+  read = lambda source: recorded.Recorded(Items(2), 1, _fit(source, *around), 1 << 20, core.step_spec(spec)).episodes(0)
+  for ours, theirs in zip(read(wide), read(data)):
+    tree.map_structure(np.testing.assert_array_equal, ours, theirs)
+
+
+def test_other_names_are_told_if_there_is_one_that_they_can_be(tmp_path):
+  episode = foreign.rows(2)
+  episode['observation'] = {'state': np.zeros((3, 2), np.float32), 'kind': np.arange(3), 'words': ['a'] * 3}
+  part = tfds.features.Tensor(shape=(2,), dtype=np.float32)
+  nest = {'state': part, 'kind': np.int64, 'words': np.str_}
+  data = foreign.write(tmp_path / 'data', [episode], observation=nest)
+  spec = specs.environment_spec(Field())._replace(actions=dm_specs.DiscreteArray(9))
+  says = 'not read of the data: observation/words is text.*; if it is there under another name, say --dataset.obs'
+  with pytest.raises(errors.UserError, match=f'{says}ervation observation/state') as error:
+    datasets.fit(data, Field, spec)
+  option = str(error.value).rstrip('.').rpartition(' ')[2]
+  told = datasets.rlds(data.path, options=datasets.Options(observation=[option]))
+  assert datasets.fit(told, Field, spec) is told
+
+
+# --- Values against the environment's ---
+
+
+class Small(Field):
+  """Sees the field from -0.1 to 0.1, of its four parts."""
+
+  def observation_spec(self):
+    return dm_specs.BoundedArray((2,), np.float64, -0.1, 0.1)
+
+
+def test_observations_out_of_range_are_told(caplog):
+  data = _record(environments.factory(_ID).wrapped(Noted))
+  datasets.fit(data, Small, specs.environment_spec(Small()))
+  largest = max(np.abs(step.observation).max() for step in data.steps)
+  assert 'the observation is' in caplog.text and 'the bounds of the environment are -0.1 to 0.1' in caplog.text
+  assert largest > 0.1
+  caplog.clear()
+  datasets.fit(data, Field, specs.environment_spec(Field()))
+  assert 'bounds' not in caplog.text
+
+
+@pytest.mark.parametrize('field, name', [('actions', 'action'), ('observations', 'observation')])
+def test_choices_that_the_environment_does_not_have_are_refused_at_the_start(field, name):
+  values = np.int32([[0, 1, 0], [1, 5, 0]])
+  steps = [
+    core.Step(row, row, np.zeros(3), np.float32([1, 0, 0]), np.array([1, 0, 0]) > 0, np.array([0, 0, 1]) > 0)
+    for row in values
+  ]
+  choices = {'observations': dm_specs.DiscreteArray(9), 'actions': dm_specs.DiscreteArray(9)}
+  spec = specs.environment_spec(Field())._replace(**{**choices, field: dm_specs.DiscreteArray(2)})
+  says = f'In row 1 of episode 1 of the data set in memory the {name} is 5, and the environment has those from 0 to 1'
+  with pytest.raises(errors.UserError, match=says):
+    datasets.fit(datasets.memory(steps), lambda seed: None, spec)
+
+
+def test_what_an_agent_does_not_learn_from_need_not_be_there(tmp_path):
+  data = foreign.write(tmp_path / 'data', [foreign.rows(2), foreign.rows(3)], reward=None, is_terminal=None)
+  spec = specs.EnvironmentSpec(
+    dm_specs.Array((1,), np.float32),
+    dm_specs.DiscreteArray(9),
+    dm_specs.Array((2,), np.float32),
+    dm_specs.Array((), np.float32),
+  )
+  with pytest.raises(errors.UserError, match='have no reward, and this agent learns from rewards'):
+    datasets.fit(data, None, spec)
+  assert datasets.fit(data, None, spec, rewards=False) is data
+  read = recorded.Recorded(Items(length=2), 1, data, 1 << 20, core.step_spec(spec))
+  assert next(read.episodes(0)).reward.shape[1:] == (2,)
+  rewarded = foreign.write(tmp_path / 'rewarded', [foreign.rows(2)], is_terminal=None)
+  with pytest.raises(errors.UserError, match='neither is_terminal nor discount, .* say --dataset.ends terminated or'):
+    datasets.fit(rewarded, None, spec)
 
 
 # --- What nobody can learn from ---

@@ -59,7 +59,7 @@ def test_memory_travels_and_has_a_hash():
     ([_episode(1)._replace(reward=np.zeros(3))], 'In episode 0, reward is of the shape'),
     (
       [_episode(1)._replace(discount=np.array([7.0, 0.0]))],
-      'discounts from 0 to 7, and they have to lie between 0 and',
+      'row 0 of episode 0 of .* the discount is 7, .* and they have to lie between 0 and 1',
     ),
   ],
 )

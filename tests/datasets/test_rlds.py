@@ -18,6 +18,7 @@ from dm_env import specs as dm_specs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.datasets import foreign
 from tfacme import core, datasets, errors
 
 State = collections.namedtuple('State', 'hidden cell')
@@ -175,111 +176,6 @@ def test_random_episodes(tmp_path_factory, lengths, shard_bytes, seed):
     _assert_same(actual, expected)
 
 
-# Data sets that others wrote.
-
-
-def _foreign(path, episodes, **features):
-  """A data set as `tfds` writes it: each episode is {field: values}."""
-  fields = {
-    'observation': tfds.features.Tensor(shape=(1,), dtype=np.float64, encoding='bytes'),
-    'action': tfds.features.Scalar(np.int64),
-    'reward': tfds.features.Scalar(np.float32),
-    'is_first': tfds.features.Scalar(np.bool_),
-    'is_last': tfds.features.Scalar(np.bool_),
-    'is_terminal': tfds.features.Scalar(np.bool_),
-  }
-  fields = {name: feature for name, feature in {**fields, **features}.items() if feature is not None}
-  path.mkdir(parents=True)
-  info = tfds.core.DatasetInfo(
-    builder=tfds.core.dataset_info.DatasetIdentity('foreign', tfds.core.Version('1.0.0'), str(path), ''),
-    features=tfds.features.FeaturesDict(
-      {'steps': tfds.features.Dataset(fields), 'seed': tfds.features.Scalar(np.int64)}
-    ),
-  )
-  writer = tfds.core.SequentialWriter(info, max_examples_per_shard=2)
-  writer.initialize_splits(['train'])
-  for i, step in enumerate(episodes):
-    rows = [{name: step[name][t] for name in fields} for t in range(len(step['reward']))]
-    writer.add_examples({'train': [{'steps': rows, 'seed': i}]})
-  writer.close_all()
-  return datasets.rlds(path)
-
-
-def _rows(transitions, terminal, discount):
-  rows = transitions + 1
-  last = np.arange(rows) == transitions
-  return {
-    'observation': np.arange(rows, dtype=np.float64)[:, None] / 3,
-    'action': np.arange(rows) + 5,
-    'reward': np.arange(rows, dtype=np.float32) + 1,
-    'is_first': np.arange(rows) == 0,
-    'is_last': last,
-    'is_terminal': last & terminal,
-    'discount': np.asarray(discount, np.float32),
-    'language': ['go left'] * rows,
-  }
-
-
-def test_termination_and_truncation_are_told_by_is_terminal(tmp_path):
-  recorded = [
-    _rows(2, True, [1, 1, 1]),  # terminated, whatever the discounts say
-    _rows(3, True, [1, 1, 0, 0]),
-    _rows(4, False, [1, 1, 1, 0, 0]),  # truncated, and closed with zero
-    _rows(5, False, [0.9, 0.9, 0.9, 0.9, 0.9, 0.0]),  # truncated, with discounts of the environment's own
-  ]
-  data = _foreign(tmp_path / 'data', recorded, discount=tfds.features.Scalar(np.float32))
-  data.check()
-  discounts = [step.discount.tolist() for step in _read(data)]
-  assert discounts[:3] == [[1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1, 0]]
-  np.testing.assert_allclose(discounts[3], [0.9] * 5 + [0])
-  step = _read(data)[0]
-  assert step.reward.tolist() == [1, 2, 0]
-  assert step.action.tolist() == [5, 6, 0]
-  assert step.first.tolist() == [True, False, False]
-  assert step.last.tolist() == [False, False, True]
-  assert step.extras == ()
-  assert step.action.dtype == np.int32
-  np.testing.assert_array_equal(step.observation, np.float32([[0], [1 / 3], [2 / 3]]))
-
-
-def test_images_text_and_missing_discounts(tmp_path):
-  recorded = [_rows(t, True, [1] * (t + 1)) for t in (1, 2)]
-  for step in recorded:
-    step['observation'] = np.arange(len(step['reward']) * 12).reshape(-1, 2, 2, 3).astype(np.uint8)
-  image = tfds.features.Image(shape=(2, 2, 3), encoding_format='png')
-  data = _foreign(tmp_path / 'data', recorded, observation=image, language=tfds.features.Text())
-  data.check()
-  assert data.spec().observation == dm_specs.Array((2, 2, 3), np.uint8)
-  step = _read(data)[1]
-  np.testing.assert_array_equal(step.observation, recorded[1]['observation'])
-  assert step.discount.tolist() == [1, 0, 0]
-
-
-def test_an_episode_without_a_transition_is_left_out(tmp_path):
-  data = _foreign(tmp_path / 'data', [_rows(0, False, [0]), _rows(2, True, [1] * 3), _rows(0, True, [0])])
-  data.check()
-  assert [len(step.last) for step in data.episodes(0)] == [3]
-
-
-@pytest.mark.parametrize('name', ['reward', 'is_terminal'])
-def test_a_missing_field_is_named(tmp_path, name):
-  data = _foreign(tmp_path / 'data', [_rows(2, True, [1] * 3)], **{name: None})
-  assert f'its steps have no {name}' in _message(data.check)
-
-
-def test_a_shape_that_varies_is_named(tmp_path):
-  sequence = tfds.features.Sequence(np.float32)
-  recorded = dict(_rows(1, True, [1] * 2), observation=[[1.0], [1.0, 2.0]])
-  data = _foreign(tmp_path / 'data', [recorded], observation=sequence)
-  assert 'steps/observation' in _message(data.spec)
-
-
-def test_an_episode_that_goes_on_after_its_end(tmp_path):
-  recorded = dict(_rows(2, True, [1] * 3), is_last=[False, True, True])
-  data = _foreign(tmp_path / 'data', [recorded])
-  assert 'continues after a step that is the last' in _message(data.check)
-
-
 # What goes wrong.
 
 
@@ -383,7 +279,7 @@ def test_another_spec_is_an_error(recorded, change, message):
 
 
 def test_the_folder_of_another_program_is_not_continued(tmp_path):
-  data = _foreign(tmp_path / 'data', [_rows(2, True, [1] * 3)])
+  data = foreign.write(tmp_path / 'data', [foreign.rows(2)], beside={'seed': tfds.features.Scalar(np.int64)})
   assert 'was not written by RLDSWriter' in _message(lambda: datasets.RLDSWriter(data.path, data.spec()))
 
 
@@ -419,6 +315,12 @@ def test_an_episode_that_does_not_fit(tmp_path, change, message):
 def test_a_spec_of_other_than_numbers_is_an_error(tmp_path, recorded):
   spec = recorded.spec()._replace(observation={'word': np.array('yes')})
   assert 'observation/word' in _message(lambda: datasets.RLDSWriter(tmp_path / 'new', spec))
+
+
+def test_parts_that_would_be_stored_as_one_are_an_error(tmp_path, recorded):
+  spec = recorded.spec()._replace(observation={'a/b': np.zeros(2), 'a': {'b': np.zeros(3)}})
+  message = _message(lambda: datasets.RLDSWriter(tmp_path / 'new', spec))
+  assert 'stored as steps/observation/a/b' in message and 'rename' in message
 
 
 def test_a_killed_writer_leaves_all_finished_shards(tmp_path, episodes):

@@ -54,7 +54,8 @@ class Room(NamedTuple):
 
 
 def _given(dataset=None, described=(), step_spec=testing.SPEC, offline=None):
-  def fit(data):
+  def fit(data, rewards):
+    del rewards
     data.check()
     return data
 

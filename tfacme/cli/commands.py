@@ -55,11 +55,11 @@ def _help() -> str:
 
 def _budget_and_data(options: Any) -> Dict[str, Any]:
   """Two parts of an experiment, of the options that say them."""
-  if options.dataset is not None:
-    datasets.check(options.dataset)
+  if options.data.changed and not options.dataset:
+    raise errors.UserError(f'--dataset.{next(iter(options.data.changed))} is of recorded data: give some (--dataset).')
   return {
     'budget': options_lib.budget(options.steps, options.learner_steps, options.dataset),
-    'dataset': None if options.dataset is None else datasets.rlds(options.dataset),
+    'dataset': datasets.named(options.dataset, options.data) if options.dataset else None,
   }
 
 
@@ -191,7 +191,8 @@ class _GraphOptions:
     environment: what it is made with, beside its id.
     steps: environment steps of the run's actors, as of `tfacme train`.
     learner_steps: instead, learning steps of a run from the dataset alone, which has no actors and no replay.
-    dataset: the folder of an RLDS data set.
+    dataset: the folder of an RLDS data set, tfds:NAME[/CONFIG][:VERSION], or several.
+    data: how it is read.
   """
 
   out: str = 'graph.svg'
@@ -199,7 +200,8 @@ class _GraphOptions:
   environment: options_lib.Environment = environments.Options()
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
-  dataset: Optional[str] = None
+  dataset: options_lib.Sources = ()
+  data: options_lib.Data = datasets.Options()
   layout: options_lib.Layout = experiments.Layout()
 
 

@@ -31,7 +31,9 @@ class _DataOptions:
   The exit code is 1 if the data do not fit the environment that is given, or if a file is damaged.
 
   Attributes:
-    dataset: what to look at, as --dataset of `tfacme train` names it: the folder of an RLDS data set.
+    dataset: what to look at, as --dataset of `tfacme train` names it: the folder of an RLDS data set, or
+      tfds:NAME[/CONFIG][:VERSION].
+    data: how it is read.
     env: an environment's id: whether the data fit it and how, and their values beside its bounds.
     environment: what it is made with, beside its id.
     verify: compare the checksums of all files first.
@@ -40,6 +42,7 @@ class _DataOptions:
   """
 
   dataset: _Data
+  data: options_lib.Data = datasets.Options()
   env: Optional[str] = None
   environment: options_lib.Environment = environments.Options()
   verify: bool = False
@@ -72,13 +75,12 @@ def run(arguments: Sequence[str]) -> None:
   options = parsing.parse(_DataOptions, arguments, 'tfacme data')
   if options.env is None and options.environment.changed:
     raise errors.UserError('tfacme data needs the id of the environment (--env ID) for options of it.')
-  datasets.check(options.dataset)
+  data = datasets.named([options.dataset], options.data)
   if options.plot is not None:
     plotting.check_name(options.plot)
   if sys.stderr.isatty():  # What a program reads of this command is its result alone.
     running.announce(sys.stderr)
   environment = None if options.env is None else _environment(options.env, options.environment)
-  data = datasets.rlds(options.dataset)
   if options.verify and not _verify(data, options.json):
     raise SystemExit(1)
   summary = summary_lib.summarize(data.episodes(seed=0))

@@ -5,17 +5,21 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import Any, Mapping, Optional, Tuple, Type
+from typing import Any, Mapping, Optional, Sequence, Tuple, Type
 
 import tyro
 from typing_extensions import Annotated, Literal
 
-from tfacme import environments, errors, experiments, launching
+from tfacme import datasets, environments, errors, experiments, launching
 
 Engine = Literal['inline', 'local_mt', 'local_mp']
 Loggers = Literal['tensorboard', 'wandb', 'mlflow']
 # Beside `--env ID`: `--env.frame-stack 4`.
 Environment = Annotated[tyro.conf.FlagConversionOff[environments.Options], tyro.conf.arg(name='env')]
+
+Sources = Annotated[Tuple[str, ...], tyro.conf.arg(metavar='DATASET [DATASET ...]')]
+# Beside `--dataset DIR`: `--dataset.last_row transition`.
+Data = Annotated[tyro.conf.FlagConversionOff[datasets.Options], tyro.conf.arg(name='dataset')]
 
 Layout = tyro.conf.FlagConversionOff[tyro.conf.OmitArgPrefixes[experiments.Layout]]
 
@@ -74,8 +78,10 @@ class Task:
       learner_steps.
     learner_steps: instead of steps, learning steps of a run that learns from the dataset alone, without actors; the
       environment is then for its evaluations.
-    dataset: the folder of an RLDS data set, as `tfacme record` writes one: what a run of learner_steps learns from, and
-      in a run with actors for an agent that takes recorded data beside them.
+    dataset: the folder of an RLDS data set, as `tfacme record` writes one, or tfds:NAME[/CONFIG][:VERSION], or several:
+      what a run of learner_steps learns from, and in a run with actors for an agent that takes recorded data beside
+      them.
+    data: how it is read.
     bsuite_results: a folder, the same for all ids of bsuite that an agent is tried on, where the episodes of the one
       actor are left for bsuite's own analysis.
   """
@@ -84,14 +90,15 @@ class Task:
   environment: Environment = environments.Options()
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
-  dataset: Optional[str] = None
+  dataset: Sources = ()
+  data: Data = datasets.Options()
   bsuite_results: Optional[str] = None
 
 
 STEPS = 30_000  # of a run unless given
 
 
-def budget(steps: Optional[int], learner_steps: Optional[int], dataset: Optional[str]) -> experiments.Budget:
+def budget(steps: Optional[int], learner_steps: Optional[int], dataset: Sequence[str]) -> experiments.Budget:
   """When a run ends: after environment steps, or offline after learning steps.
 
   Raises:
@@ -104,7 +111,7 @@ def budget(steps: Optional[int], learner_steps: Optional[int], dataset: Optional
       '--steps counts environment steps of actors and --learner-steps learning steps of a run without any; give one of '
       'the two.'
     )
-  if dataset is None:
+  if not dataset:
     raise errors.UserError(
       '--learner-steps is for a run that learns from recorded data alone; give it some (--dataset DIR), or count the '
       'steps of actors (--steps).'

@@ -25,6 +25,7 @@ class _WatchOptions:
   Attributes:
     run: the run's folder.
     dataset: instead, recorded episodes: their observations, where these are images or boards.
+    data: how it is read.
     env: of a data set with other observations, the id of the environment that draws them. The recorded actions are
       taken in it once more, so it has to be made with the seed of the recording.
     environment: what it is made with, beside its id.
@@ -39,6 +40,7 @@ class _WatchOptions:
 
   run: _Run = None
   dataset: Optional[str] = None
+  data: options_lib.Data = datasets.Options()
   env: Optional[str] = None
   environment: options_lib.Environment = environments.Options()
   out: str = 'episode.gif'
@@ -77,13 +79,12 @@ def _watch_run(options: Any) -> List[float]:
 
 
 def _watch_data(options: Any) -> List[float]:
-  datasets.check(options.dataset)
+  data = datasets.named([options.dataset], options.data)
   factory = None if options.env is None else environments.factory(options.env, options.environment)
   if sys.stderr.isatty():
     running.announce(sys.stderr)
   from tfacme.runs import watching
 
-  data = datasets.rlds(options.dataset)
   out = os.path.abspath(options.out)
   if factory is None:
     return watching.watch_recorded(data, out, options.episodes, options.max_frames, options.seed)

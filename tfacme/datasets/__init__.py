@@ -24,8 +24,12 @@ from tfacme.datasets.episodes import memory as memory
 from tfacme.datasets.fitting import fit as fit
 from tfacme.datasets.folder import check as check
 from tfacme.datasets.folder import count as count
+from tfacme.datasets.layout import Recorded as Recorded
+from tfacme.datasets.options import Options as Options
+from tfacme.datasets.ranges import Ranges as Ranges
+from tfacme.datasets.ranges import leaves as leaves
 from tfacme.datasets.reader import RLDS as RLDS
+from tfacme.datasets.reader import named as named
 from tfacme.datasets.reader import rlds as rlds
-from tfacme.datasets.verifying import damages as damages
-from tfacme.datasets.wrapped import Wrapped as Wrapped
-from tfacme.datasets.writer import RLDSWriter as RLDSWriter
+from tfacme.datasets.several import Several as Several
+from tfacme.datasets.several import several as several

@@ -1,15 +1,16 @@
-"""Parts of a data set."""
+"""Parts of a data set, and several as one."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import math
-from typing import Any, Iterator
+from typing import Any, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
 from tfacme import core, errors
+from tfacme.datasets.options import Condition, Options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,16 +28,23 @@ class Best:
     """The spec of one row."""
     return self.dataset.spec()
 
-  def check(self) -> None:
+  @property
+  def lacks(self) -> Sequence[str]:
+    """What of its rows the data set does not say."""
+    return getattr(self.dataset, 'lacks', ())
+
+  def check(self) -> Any:
     """Raises a `UserError` that names what is wrong with the data set, if anything is."""
-    self.dataset.check()
+    if 'reward' in self.lacks:
+      raise errors.UserError('No episodes of a data set without rewards have the highest returns: leave `best` out.')
+    return self.dataset.check()
 
   @functools.cached_property
   def _least(self) -> float:
-    returns = sorted(map(_return, self.dataset.episodes(seed=0)), reverse=True)
+    returns = [_return(episode) for episode in self.dataset.episodes(seed=0)]
     if not returns:
       raise errors.UserError('The data set has no episode, so none is the best.')
-    return returns[math.ceil(self.share * len(returns)) - 1]
+    return least_of_best(returns, self.share)
 
 
 def best(dataset: Any, share: float = 0.1) -> Best:
@@ -46,6 +54,46 @@ def best(dataset: Any, share: float = 0.1) -> Best:
   """
   errors.in_range('share', share, above=0, high=1)
   return Best(dataset, share)
+
+
+def least_of_best(returns: Sequence[float], share: float) -> float:
+  """The least return among the share of them that is highest."""
+  return sorted(returns, reverse=True)[math.ceil(share * len(returns)) - 1]
+
+
+def choose(facts: Iterable[Tuple[int, Mapping[str, Any]]], options: Options, name: str) -> List[int]:
+  """The numbers of the episodes that options choose.
+
+  Args:
+    facts: (number, what is known of it: 'return', 'length' and the metadata) of each episode, in order.
+    options: what they have to fit.
+    name: what the data set is called.
+
+  Raises:
+    UserError: if there is none, or fewer than asked for.
+  """
+  conditions = [Condition.of(text) for text in options.where]
+  chosen: List[Tuple[int, float]] = []
+  lengths, returns = [], []
+  for number, known in facts:
+    lengths.append(known['length'])
+    returns.append(known['return'])
+    if all(condition.holds(known) for condition in conditions):
+      chosen.append((number, known['return']))
+    if options.best is None and options.episodes == len(chosen):
+      break
+  if not chosen and returns:
+    raise errors.UserError(
+      f'No episode of {name} fits {" and ".join(options.where)}: their returns are from {min(returns):g} to '
+      f'{max(returns):g}, and their lengths from {min(lengths)} to {max(lengths)}.'
+    )
+  if options.best is not None and chosen:
+    least = least_of_best([one for _, one in chosen], options.best)
+    chosen = [(number, one) for number, one in chosen if one >= least]
+  if options.episodes is not None and len(chosen) < options.episodes:
+    kind = ' that are chosen' if options.where or options.best is not None else ''
+    raise errors.UserError(f'There are {len(chosen)} episodes{kind} in {name}, and {options.episodes} are asked for.')
+  return [number for number, _ in chosen[: options.episodes]]
 
 
 def _return(episode: core.Step) -> float:

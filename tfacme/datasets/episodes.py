@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Iterable, Iterator, Protocol, Sequence, Tuple
+from collections import abc
+from typing import Any, Iterable, Iterator, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
 from tfacme import checkpoints, core, errors, specs
+from tfacme.datasets import ends, ranges
+from tfacme.datasets.options import Options
 
 
 class Dataset(Protocol):
@@ -28,8 +31,11 @@ class Dataset(Protocol):
     """The spec of one row: a `core.Step` of `dm_env.specs.Array`, without bounds."""
     ...
 
-  def check(self) -> None:
-    """Raises a `UserError` that names what is wrong with the data set, if anything is."""
+  def check(self) -> Optional[ranges.Ranges]:
+    """Raises a `UserError` that names what is wrong with the data set, if anything is.
+
+    It may return the ranges of all values, where it has looked at them.
+    """
     ...
 
 
@@ -38,6 +44,11 @@ class Memory:
   """Episodes that lie in memory; see `memory`."""
 
   steps: Tuple[core.Step, ...]
+
+  @property
+  def size(self) -> int:
+    """How many episodes there are."""
+    return len(self.steps)
 
   @property
   def id(self) -> str:
@@ -55,9 +66,9 @@ class Memory:
       raise errors.UserError('The data set in memory is empty: give it at least one episode.')
     return row_spec(self.steps[0])
 
-  def check(self) -> None:
+  def check(self) -> ranges.Ranges:
     """Raises a `UserError` if there are no episodes, or if one of them is malformed, unlike the first or not finite."""
-    first = _signature(self.spec())
+    first, found = _signature(self.spec()), ranges.Ranges('the data set in memory')
     for number, step in enumerate(self.steps):
       rows = check_last(step.last)
       for path, leaf in tree.flatten_with_path(step):
@@ -68,16 +79,61 @@ class Memory:
           )
       if _signature(row_spec(step)) != first:
         raise errors.UserError(f'Episode {number} of the data set in memory has other types or shapes than episode 0.')
-      check_values(step, None, f'episode {number} of the data set in memory')
+      found.add(number, ranges.leaves(step))
+    found.check()
+    return found
 
 
-def memory(episodes: Iterable[core.Step]) -> Memory:
+def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
   """A data set of episodes in memory.
 
   Args:
-    episodes: each a `core.Step` with leaves [T + 1, ...], as `episode` makes them; put into single precision.
+    episodes: each a `core.Step` with leaves [T + 1, ...], as `episode` makes them, or an episode as RLDS has it:
+      {'steps': steps}, where the steps are a dict of arrays or an iterable of dicts, such as a data set of TensorFlow.
+      All is put into single precision.
+    options: what is not said by episodes as RLDS has them: their `last_row` and `ends`.
+
+  Raises:
+    UserError: if it is not known what a last row is, or if one has no observation or action.
   """
-  return Memory(tuple(tree.map_structure(_to_single, step) for step in episodes))
+  read = (one if isinstance(one, core.Step) else _of_rlds(one, options, number) for number, one in enumerate(episodes))
+  return Memory(tuple(tree.map_structure(_to_single, step) for step in read if step is not None))
+
+
+def _arrays(nest: Any) -> Any:
+  """A nest of dicts and tuples with arrays as leaves; a list is one, as values of all rows."""
+  nest = nest._asdict() if hasattr(nest, '_asdict') else nest
+  if isinstance(nest, abc.Mapping):
+    return {key: _arrays(part) for key, part in nest.items()}
+  return tuple(map(_arrays, nest)) if isinstance(nest, tuple) else np.asarray(nest)
+
+
+def _of_rlds(episode: Any, options: Options, number: int) -> Optional[core.Step]:
+  """An episode as RLDS has it, as one of the stream; None if it has no transition."""
+  where = f'episode {number} of the data set in memory'
+  steps = episode['steps'] if isinstance(episode, abc.Mapping) and 'steps' in episode else episode
+  if not isinstance(steps, abc.Mapping):
+    listed = list(steps.as_numpy_iterator() if hasattr(steps, 'as_numpy_iterator') else steps)
+    if not listed:
+      return None
+    steps = tree.map_structure(lambda *leaves: np.stack(leaves), *listed)
+  leaves = {path: np.array(leaf) for path, leaf in specs.paths(_arrays(steps)).items()}
+  leaves = {path: leaf for path, leaf in leaves.items() if leaf.dtype.kind in 'biuf'}  # and no text
+  for name in ('observation', 'action'):
+    if name not in {path.partition('/')[0] for path in leaves}:
+      raise errors.UserError(
+        f'The steps of {where} have no {name} that is a number, and are to be those of an episode of RLDS.'
+      )
+  settled = ends.settle(leaves, len(next(iter(leaves.values()))), options, where)
+  if settled is None:
+    return None
+  nests = {}
+  for field in ('observation', 'action', 'extras'):
+    own = {path.partition('/')[2]: leaf for path, leaf in settled.items() if path.partition('/')[0] == field}
+    nests[field] = own[''] if '' in own else own or ()
+  last = np.arange(len(settled['discount'])) == len(settled['discount']) - 1
+  first = np.arange(len(last)) == 0
+  return core.Step(reward=settled['reward'], discount=settled['discount'], first=first, last=last, **nests)
 
 
 def episode(rows: Sequence[core.Step]) -> core.Step:
@@ -145,12 +201,18 @@ def single(dtype: Any) -> np.dtype:
   return specs.SINGLE.get(np.dtype(dtype), np.dtype(dtype))
 
 
+def alike(shape: Sequence[int], other: Sequence[int]) -> bool:
+  """Whether two shapes differ in nothing but sides of one, such as an axis for a batch."""
+  return [side for side in shape if side != 1] == [side for side in other if side != 1]
+
+
 def row_spec(step: core.Step) -> core.Step:
   """The spec of one row of an episode with leaves [T + 1, ...]."""
   return tree.map_structure(lambda leaf: dm_specs.Array(leaf.shape[1:], leaf.dtype), step)
 
 
 def _to_single(leaf: Any) -> np.ndarray:
+  """An array in single precision."""
   leaf = np.asarray(leaf)
   return leaf.astype(single(leaf.dtype), copy=False)
 

@@ -4,6 +4,8 @@ RLDS keeps an episode as a nested data set of steps with the fields observation,
 is_last and is_terminal; what a policy adds lies beside them in `extras`. Such a field may be a nest: of dicts, because
 TensorFlow Datasets knows no other kind. A tuple or a list is stored as a dict with the keys '0', '1', ... (and such a
 dict is read as a tuple), a named tuple as a dict with the names of its fields.
+
+What has no column in the stream, because it is no number (text) or of no one shape, is left out, and it is known why.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import dataclasses
 import math
 import zlib
 from collections import abc
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from tfacme.datasets import episodes, examples
 
 FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
 FLAGS = ('is_first', 'is_last', 'is_terminal')
+_FLAT = 'ragged_flat_values'  # what `tfds` calls the values of sequences within steps
 _COMPRESSION = 1  # writes frames three times as fast as zlib's default, in about a tenth more bytes
 
 
@@ -30,19 +33,26 @@ class Column:
 
   Attributes:
     name: of the column in the `tf.train.Example` of an episode: steps/observation/position.
-    shape: of the leaf in one row.
+    shape: of the leaf in one row; None where it is known of the values alone.
     stored: the type of the values in the file.
     dtype: the type of the values in the stream: the stored one in single precision.
-    encoding: 'none' for numbers, 'bytes' or 'zlib' for a byte string each row, 'other' for what `decode_row` decodes.
-    decode_row: from the stored value of one row to its array.
+    encoding: 'none' for numbers, 'bytes' or 'zlib' for byte strings, 'other' for what `decode_element` decodes.
+    decode_element: from a stored value to its array.
+    sequences: how many of the first sides of the shape are `Sequence`s in the file, whose lengths are stored.
   """
 
   name: str
-  shape: Tuple[int, ...]
+  shape: Tuple[Optional[int], ...]
   stored: np.dtype
   dtype: np.dtype
   encoding: str
-  decode_row: Optional[Callable[[Any], Any]] = None
+  decode_element: Optional[Callable[[Any], Any]] = None
+  sequences: int = 0
+
+  @property
+  def is_cheap(self) -> bool:
+    """Whether its values are numbers as they lie in the file, and not pictures to be unpacked."""
+    return self.encoding == 'none' or self.dtype.kind == 'f'
 
   def encode(self, values: Any, rows: int) -> examples.Column:
     """Values [rows, *shape] as they are stored.
@@ -62,29 +72,90 @@ class Column:
       return values
     return [zlib.compress(row.tobytes(), _COMPRESSION) for row in values]
 
-  def decode(self, values: examples.Column, rows: int) -> np.ndarray:
-    """Stored values as an array [rows, *shape].
+  def rows(self, example: Mapping[str, examples.Column]) -> Optional[int]:
+    """How many rows an episode has, if this column can tell."""
+    if self.sequences:
+      return len(example[_lengths(self.name, 0)])
+    values = example[self.name]
+    if isinstance(values, list):
+      return len(values)
+    size = None if None in self.shape else math.prod(self.shape)  # type: ignore[arg-type]
+    return len(values) // size if size else None
+
+  def with_shape(self, example: Mapping[str, examples.Column], rows: int) -> Column:
+    """The column with the shape that an episode with a row or more has.
+
+    Raises:
+      ValueError: if it has not one shape.
+    """
+    if None not in self.shape:
+      return self
+    sides = [_one_length(self.name, example[_lengths(self.name, i)]) for i in range(self.sequences)]
+    flat = self._flat(example)
+    inner = self.shape[self.sequences :]
+    if None in inner:
+      elements = max(1, rows * math.prod(sides))
+      if self.encoding == 'other':
+        inner = flat.shape[1:]
+      else:  # one side at the most; the serializer of `tfds` sees to that
+        known = max(1, math.prod(side for side in inner if side is not None))
+        inner = tuple(flat.size // elements // known if side is None else side for side in inner)
+    return dataclasses.replace(self, shape=(*sides, *inner))
+
+  def decode(self, example: Mapping[str, examples.Column], rows: int) -> np.ndarray:
+    """The values of an episode as an array [rows, *shape].
 
     Raises:
       ValueError: if they are not values of this column, or not of so many rows.
+      KeyError: if the column is not there.
     """
-    if isinstance(values, list):
-      values = self._decode_bytes(values)
-    if values.size != rows * math.prod(self.shape):
+    for i in range(self.sequences):
+      lengths = example[_lengths(self.name, i)]
+      if len(lengths) and _one_length(self.name, lengths) != self.shape[i]:
+        raise ValueError(f'the column {self.name} has sequences of {lengths[0]}, and others of {self.shape[i]}')
+    values = self._flat(example)
+    if values.size != rows * math.prod(self.shape):  # type: ignore[arg-type]
       raise ValueError(f'the column {self.name} is not of {rows} rows of the shape {self.shape}')
     return values.reshape((rows,) + self.shape).astype(self.dtype, copy=False)
 
-  def _decode_bytes(self, values: Any) -> np.ndarray:
+  def _flat(self, example: Mapping[str, examples.Column]) -> np.ndarray:
+    """The values one after the other; those of `decode_element` as [n, ...]."""
+    values = example[f'{self.name}/{_FLAT}' if self.sequences else self.name]
+    if not isinstance(values, list):
+      return values
     if self.encoding == 'other':
-      assert self.decode_row is not None
-      return np.stack([self.decode_row(value) for value in values])
-    if self.encoding == 'none':
-      return np.array(values, object)  # text
+      decoded = [self._decoded(value) for value in values]
+      inner = self.shape[self.sequences :]
+      shapes = {one.shape for one in decoded} | (set() if None in inner else {inner})
+      if len(shapes) > 1:
+        raise ValueError(f'the column {self.name} has pictures of several shapes: {sorted(shapes)}')
+      return np.stack(decoded) if decoded else np.zeros((0,), self.stored)
     unpack = zlib.decompress if self.encoding == 'zlib' else bytes
     try:
       return np.frombuffer(bytearray().join(map(unpack, values)), self.stored)
     except zlib.error as error:
       raise ValueError(f'the column {self.name} does not decompress') from error
+
+  def _decoded(self, value: bytes) -> np.ndarray:
+    assert self.decode_element is not None
+    try:
+      return np.asarray(self.decode_element(value))
+    except Exception as error:  # of OpenCV or PIL
+      raise ValueError(f'the column {self.name} holds what is no picture') from error
+
+
+def _lengths(name: str, level: int) -> str:
+  """The column with the lengths of the sequences of a column."""
+  return f'{name}/ragged_row_lengths_{level}'
+
+
+def _one_length(name: str, lengths: Any) -> int:
+  """The length that all sequences of a column have."""
+  if len(lengths) and (lengths != lengths[0]).any():
+    raise ValueError(
+      f'the column {name} has sequences of {lengths.min()} to {lengths.max()} values, and rows have one shape'
+    )
+  return int(lengths[0]) if len(lengths) else 0
 
 
 def of_spec(spec: core.Step) -> Any:
@@ -105,31 +176,55 @@ def of_spec(spec: core.Step) -> Any:
     return tfds.features.FeaturesDict({key: features(f'{field}/{key}', value) for key, value in nest.items()})
 
   fields = as_dicts({name: getattr(spec, name) for name in FIELDS})
+  named_leaves(fields)  # Says so if two have one name.
   steps = {name: features(name, nest) for name, nest in fields.items()}
   steps.update({name: tfds.features.Tensor(shape=(), dtype=np.bool_) for name in FLAGS})
   return tfds.features.FeaturesDict({'steps': tfds.features.Dataset(steps)})
 
 
-def columns(feature: Any, name: str) -> Any:
-  """The nest of `Column`s of a feature; tuples where it holds stored ones.
+def columns(feature: Any, name: str, left_out: Dict[str, str], sequences: Tuple[Optional[int], ...] = ()) -> Any:
+  """The nest of `Column`s of a feature; tuples where it holds stored ones. None if nothing of it is a number.
 
-  Raises:
-    UserError: if there is a feature that has no fixed shape.
+  Args:
+    feature: of `tfds.features`.
+    name: of it in an episode.
+    left_out: takes {name: what it is} of what has no column.
+    sequences: the lengths of the `Sequence`s within a step that it is in.
   """
   import tensorflow_datasets as tfds
 
   if isinstance(feature, tfds.features.FeaturesDict):
-    nest = {key: columns(part, f'{name}/{key}') for key, part in feature.items()}
+    nest = {key: columns(part, f'{name}/{key}', left_out, sequences) for key, part in feature.items()}
+    nest = {key: part for key, part in nest.items() if part is not None}
     is_tuple = set(nest) == {str(i) for i in range(len(nest))}
-    return tuple(nest[str(i)] for i in range(len(nest))) if is_tuple else nest
+    return (tuple(nest[str(i)] for i in range(len(nest))) if is_tuple else nest) or None
+  if isinstance(feature, tfds.features.Sequence):
+    return columns(feature.feature, name, left_out, (*sequences, feature._length))
   info = feature.get_tensor_info()
-  if not isinstance(info, tfds.features.TensorInfo) or info.sequence_rank or None in info.shape:
-    raise errors.UserError(f'Rows have fixed shapes, and in this data set {name} is {feature}.')
+  why = _no_column(info, feature.get_serialized_info())
+  if why:
+    left_out[name] = why
+    return None
   stored = np.dtype(info.np_dtype)
-  encoding, decode_row = 'other', feature.decode_example_np
+  encoding, decode = 'other', feature.decode_example_np
   if isinstance(feature, tfds.features.Tensor):
-    encoding, decode_row = _encoding(feature), None
-  return Column(name, tuple(info.shape), stored, episodes.single(stored), encoding, decode_row)
+    encoding, decode = _encoding(feature), None
+  shape = (*sequences, *info.shape)
+  return Column(name, shape, stored, episodes.single(stored), encoding, decode, len(sequences))
+
+
+def _no_column(info: Any, serialized: Any) -> str:
+  """What a feature is that has no column; empty if it has one."""
+  if isinstance(info, dict) or not hasattr(info, 'np_dtype'):
+    return 'a feature of several parts'
+  dtype = np.dtype(info.np_dtype)
+  if dtype.kind in 'OSU':
+    return 'text'
+  if dtype.kind not in 'biuf':
+    return f'of type {dtype.name}'
+  if isinstance(serialized, dict) or info.sequence_rank:
+    return f'of the shape {tuple(info.shape)}, which varies'
+  return ''
 
 
 def as_dicts(nest: core.Nest) -> core.Nest:
@@ -145,10 +240,14 @@ def as_dicts(nest: core.Nest) -> core.Nest:
 
 
 def named_leaves(nest: core.Nest, name: str = 'steps') -> Dict[str, Any]:
-  """{name of its column: leaf} of a nest."""
+  """{name of its column: leaf} of a nest; raises a `UserError` if two have one name."""
 
   def walk(stored: Any, name: str) -> None:
     if not isinstance(stored, dict):
+      if name in leaves:
+        raise errors.UserError(
+          f'Two parts of a row would be stored as {name}, because a name has a / in it: rename one of the two.'
+        )
       leaves[name] = stored
       return
     for key, value in stored.items():

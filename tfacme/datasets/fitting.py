@@ -7,20 +7,21 @@ wrappers.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import dm_env
 import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import wrapped
+from tfacme.datasets import ranges, several, wrapped
 from tfacme.environments import registry
 
 _LOG = logging.getLogger('tfacme')
-_LOOKED_AT = 100  # episodes whose actions tell on which scale a data set is
+_LOOKED_AT = 100  # episodes whose values tell of a data set that does not tell them itself
 _SLACK = 1e-4  # of the width of an action's bounds, which rounding may have put a recorded one beyond
 _NARROW = 0.9  # of the bounds: actions that go further use the scale as it is
 
@@ -40,39 +41,85 @@ class _Level(NamedTuple):
     return ' and '.join(map(_name, self.wrappers))
 
 
-def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec) -> Any:
+def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec, rewards: bool = True) -> Any:
   """A data set, checked, in the form of an environment.
 
   One that fits the environment is taken as it is. One that fits what is inside of outer wrappers of an
-  `EnvironmentFactory` goes through those. That is seen by shapes, types and, for the scale of actions, by values
+  `EnvironmentFactory` goes through those. That is seen by names, shapes, types and, for the scale of actions, by values
   beyond the environment's bounds. To say it oneself, give `datasets.Wrapped` in the data set's place.
 
   Args:
     dataset: to bring into the form.
     environment: what makes the environment.
     spec: of the environment.
+    rewards: whether the agent learns from rewards and from how episodes end, so that the data have to have them.
 
   Raises:
     UserError: that says what differs, if that can't be done without guessing.
   """
-  dataset.check()
+  if isinstance(dataset, several.Several):
+    parts = tuple(fit(part, environment, spec, rewards) for part in dataset.datasets)
+    return dataclasses.replace(dataset, datasets=parts) if parts != dataset.datasets else dataset
+  found = dataset.check()
+  if found is None:
+    some = itertools.islice(dataset.episodes(seed=0), _LOOKED_AT)
+    found = ranges.of_episodes(some, 'the data set')
+  _check_lacks(dataset, found, rewards)
   row = dataset.spec()
-  difference = wrapped.difference(spec, row)
+  difference = wrapped.difference(spec, row, rewards)
   layers = environment.layers if isinstance(environment, registry.EnvironmentFactory) else ()
-  reach = _reach(dataset)
+  reach = _reach(found)
   if difference is None and _contains(spec.actions, reach):
     if layers and _contains(spec.actions, reach, _NARROW):  # else it is on no narrower scale
       _warn_of_narrower(reach, row, environment, spec)
+    _hold_against(spec, found, row)
     return dataset
   for level in _levels(environment, layers):
-    if wrapped.difference(level.spec, row) is None and _contains(level.spec.actions, reach):
+    if wrapped.difference(level.spec, row, rewards) is None and _contains(level.spec.actions, reach):
+      _hold_against(level.spec, found, row)
       through = wrapped.Wrapped(dataset, level.spec, level.wrappers)
       next(through.episodes(seed=0))  # Says so if it can't be done.
       _LOG.warning('The data set goes through %s.', level.names)
       return through
-  if difference is not None:
-    raise errors.UserError(difference)
-  raise errors.UserError(_outside(spec.actions, reach))
+  if difference is None:
+    raise errors.UserError(_outside(spec.actions, found))
+  raise errors.UserError(_explained(difference, dataset, wrapped.nearest(spec, row)))
+
+
+def _check_lacks(dataset: Any, found: ranges.Ranges, rewards: bool) -> None:
+  """Raises a `UserError` if an agent learns from what the data do not say."""
+  lacks = getattr(dataset, 'lacks', ()) if rewards else ()
+  if 'reward' in lacks:
+    raise errors.UserError(
+      f'The steps of {found.name} have no reward, and this agent learns from rewards: take data that have them, or an '
+      'agent that needs none, such as bc.'
+    )
+  if 'discount' in lacks:
+    raise errors.UserError(
+      f'The steps of {found.name} have neither is_terminal nor discount, so it is not known whether episodes terminate '
+      'or are truncated: say --dataset.ends terminated or --dataset.ends truncated.'
+    )
+
+
+def _explained(difference: str, dataset: Any, nearest: Sequence[str]) -> str:
+  """What differs, with what of the data was not read, and what may have to be said."""
+  left_out = getattr(dataset, 'left_out', ())
+  if left_out:
+    difference = f'{difference[:-1]} (not read of the data: {errors.listed(left_out)}).'
+  said = ' '.join(f'--dataset.{one}' for one in nearest)
+  return f'{difference[:-1]}; if it is there under another name, say {said}.' if said else difference
+
+
+def _hold_against(spec: specs.EnvironmentSpec, found: ranges.Ranges, row: core.Step) -> None:
+  """Holds values against those that an environment has: choices have to be among its own, of others it is said."""
+  for field, nest in (('action', spec.actions), ('observation', spec.observations)):
+    for fault in found.choices(nest, field):
+      raise errors.UserError(fault)
+  for fault in found.beyond(spec.observations, 'observation'):
+    _LOG.warning('%s', fault)
+  more = wrapped.surplus(spec, row)
+  if more:
+    _LOG.warning('The environment has no %s: the data set has, and it is left out.', errors.listed(more))
 
 
 def _levels(environment: Any, layers: Sequence[_Wrapper]) -> Iterator[_Level]:
@@ -101,20 +148,15 @@ def _name(wrapper: Any) -> str:
   return getattr(wrapper, '__name__', type(wrapper).__name__)
 
 
-def _reach(dataset: Any) -> _Reach:
-  """The least and the largest of each action of some episodes."""
-  reach: Dict[str, Any] = {}
-  for episode in itertools.islice(dataset.episodes(seed=0), _LOOKED_AT):
-    for path, leaf in specs.paths(episode.action).items():
-      least, largest = leaf[:-1].min(axis=0), leaf[:-1].max(axis=0)  # The last row has none.
-      before = reach.get(path, (least, largest))
-      reach[path] = np.minimum(before[0], least), np.maximum(before[1], largest)
-  return reach
+def _reach(found: ranges.Ranges) -> _Reach:
+  """The least and the largest of each action, by its path in an action."""
+  known = {path.partition('/')[2]: one for path, one in found.fields.items() if path.partition('/')[0] == 'action'}
+  return {path: (one.least, one.largest) for path, one in known.items()}
 
 
 def _contains(action_spec: Any, reach: _Reach, share: float = 1.0) -> bool:
   """Whether actions lie within the bounds of a spec, or within a share of them; where there are bounds of a scale."""
-  return all(_is_within(spec, reach[path], share) for path, spec in specs.paths(action_spec).items())
+  return all(_is_within(spec, reach.get(path), share) for path, spec in specs.paths(action_spec).items())
 
 
 def _is_within(spec: Any, own: Optional[Tuple[Any, Any]], share: float = 1.0) -> bool:
@@ -124,16 +166,20 @@ def _is_within(spec: Any, own: Optional[Tuple[Any, Any]], share: float = 1.0) ->
   return not ((own[0] < middle - half).any() or (own[1] > middle + half).any())
 
 
-def _outside(action_spec: Any, reach: _Reach) -> str:
+def _outside(action_spec: Any, found: ranges.Ranges) -> str:
   """What is wrong with actions that do not lie within the bounds of a spec."""
+  reach = _reach(found)
   for path, spec in specs.paths(action_spec).items():
-    own = reach[path]
+    own = reach.get(path)
     if own is not None and not _is_within(spec, own):
       (least, largest), low, high = own, np.min(spec.minimum), np.max(spec.maximum)
+      values = found.fields[f'action/{path}'.rstrip('/')]
+      place = values.highest if values.highest.value > high else values.lowest
       return (
-        f'The actions of the data set reach from {np.min(least):g} to {np.max(largest):g}, and those of the '
-        f'environment from {low:g} to {high:g}: they were recorded on another scale; bring them onto this one, or '
-        'give an environment with the wrappers that they were recorded within.'
+        f'The actions of {found.name} reach from {np.min(least):g} to {np.max(largest):g} (in '
+        f'{found.where(place, named=False)}), and those of the environment from {low:g} to {high:g}: they were '
+        'recorded on another scale; bring them onto this one, or give an environment with the wrappers that they were '
+        'recorded within.'
       )
   raise AssertionError('All actions lie within their bounds.')
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
+import importlib.util
 import os
+import re
 import struct
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Callable, Iterator, List, Tuple, Type
 
 import numpy as np
 
 from tfacme import errors
 
 INFO, FEATURES = 'dataset_info.json', 'features.json'
+
+_TFDS = 'tfds:'  # in front of the names of data sets that `tfds` keeps
 
 _HEAD, _TAIL = 12, 4  # bytes around a record
 
@@ -71,6 +75,76 @@ class Shard:
       raise damaged(self.path, 'a checksum is wrong') from None
 
 
+class ArrayShard(Shard):
+  """A shard in the format array_record, whose records are found by their numbers."""
+
+  def places(self) -> Tuple[np.ndarray, np.ndarray]:
+    """Numbers of its records [take], and ones in the place of lengths; see `Shard`."""
+    count = self._reading(lambda reader: reader.num_records())
+    if count != self.records:
+      raise damaged(self.path, f'it holds {count} episodes, and {INFO} says {self.records}')
+    numbers = np.arange(self.skip, self.skip + self.take)
+    return numbers, np.ones_like(numbers)
+
+  def read(self, offset: int, length: int) -> bytes:
+    """The bytes of the record with a number."""
+    return self._reading(lambda reader: reader.read([offset])[0])
+
+  def verify(self) -> None:
+    """Reads the whole file, which compares all checksums."""
+    self._reading(lambda reader: reader.read_all())
+
+  def _reading(self, function: Callable[[Any], Any]) -> Any:
+    if not os.path.exists(self.path):
+      raise _missing(self.path)
+    from array_record.python import array_record_module
+
+    try:
+      reader = array_record_module.ArrayRecordReader(self.path)
+      try:
+        return function(reader)
+      finally:
+        reader.close()
+    except Exception as error:  # it has no errors of its own
+      raise damaged(self.path, one_line(error)) from None
+
+
+def absolute(name: str) -> str:
+  """The name of a data set, from whatever folder it is looked at."""
+  return name if name.startswith(_TFDS) else os.path.abspath(os.path.expanduser(name))
+
+
+def place(name: str, data_dir: str) -> str:
+  """The folder of a data set: `name` itself, or where `tfds` keeps tfds:NAME[/CONFIG][:VERSION] in its folder.
+
+  Raises:
+    UserError: if there is no such data set of `tfds`, or if it has several configs and none is named.
+  """
+  if not name.startswith(_TFDS):
+    return name
+  named, _, version = name[len(_TFDS) :].partition(':')
+  wanted, _, config = named.partition('/')
+  there = sorted(os.path.basename(path) for path in glob.glob(os.path.join(glob.escape(data_dir), '*')))
+  if wanted not in there:
+    hint = f'{data_dir} has {errors.listed(there)}; data_dir says where else to look.'
+    raise errors.unknown('data set', wanted, there, hint)
+  base = os.path.join(data_dir, wanted)
+  found = [
+    os.path.relpath(os.path.dirname(path), base)
+    for depth in (1, 2)
+    for path in glob.glob(os.path.join(glob.escape(base), *['*'] * depth, FEATURES))
+  ]
+  fitting = [path for path in found if not config or os.path.dirname(path) == config]
+  fitting = [path for path in fitting if not version or os.path.basename(path) == version]
+  configs = sorted({os.path.dirname(path) for path in fitting})
+  if not fitting:
+    raise errors.UserError(f'There is no {name} in {data_dir}: of {wanted} that has {errors.listed(sorted(found))}.')
+  if len(configs) > 1:
+    raise errors.UserError(f'{wanted} has several configs: name one, as in {_TFDS}{wanted}/{configs[0] or configs[1]}.')
+  newest = max(fitting, key=lambda path: [int(part) for part in re.findall(r'\d+', os.path.basename(path))])
+  return os.path.join(base, newest)
+
+
 def check(path: str) -> None:
   """Raises a `UserError` if a folder is missing or holds no data set; cheap, and imports no TensorFlow."""
   if not os.path.isdir(path):
@@ -113,8 +187,7 @@ def shards(built: Any, path: str, split: str) -> List[Shard]:
   Raises:
     UserError: if there is no such split, if it is empty, or if it is not stored as TFRecords.
   """
-  if not has_records(built.info):
-    raise errors.UserError(f'The data set {path} is stored as {built.info.file_format}, and has to be TFRecords.')
+  kind = _shard_kind(built.info, path)
   if not built.info.splits.total_num_examples:
     raise errors.UserError(f'The data set {path} is empty: it holds no whole shard of episodes.')
   for part in split.split('+'):
@@ -127,7 +200,19 @@ def shards(built: Any, path: str, split: str) -> List[Shard]:
     raise errors.UserError(f'The data set {path} has no part {split}: {one_line(error)}') from None
   if not parts:
     raise errors.UserError(f'The part {split} of the data set {path} is empty.')
-  return [Shard(str(p.filename), p.examples_in_shard, p.skip, p.take) for p in parts]
+  return [kind(str(p.filename), p.examples_in_shard, p.skip, p.take) for p in parts]
+
+
+def _shard_kind(info: Any, path: str) -> Type[Shard]:
+  """The class of the files of a data set."""
+  if has_records(info):
+    return Shard
+  if info.file_format is not None and info.file_format.value == 'array_record':
+    if importlib.util.find_spec('array_record') is None:
+      raise errors.UserError(f'The data set {path} is stored as array_record, which is not installed: install that.')
+    return ArrayShard
+  name = getattr(info.file_format, 'value', info.file_format)
+  raise errors.UserError(f'The data set {path} is stored as {name}, and has to be tfrecord or array_record.')
 
 
 def has_records(info: Any) -> bool:
@@ -140,6 +225,18 @@ def damaged(path: str, how: str) -> errors.UserError:
   return errors.UserError(f'The shard {path} is damaged ({how}): copy it again from where it came from.')
 
 
+def _missing(path: str) -> errors.UserError:
+  return errors.UserError(f'The shard {path} is missing: copy it again from where the data set came from.')
+
+
+def unlike(path: str, how: str) -> errors.UserError:
+  """The error for a file that is whole and does not hold what the data set says of it."""
+  return errors.UserError(
+    f'The shard {path} does not hold what {FEATURES} says: {how}; put the files together that were written together, '
+    'or write the data set anew.'
+  )
+
+
 def one_line(error: BaseException) -> str:
   """What an error of a library says, in one line."""
   return ' '.join(str(error).split())[:300] or type(error).__name__
@@ -150,7 +247,7 @@ def _opened(path: str) -> Iterator[int]:
   try:
     file = os.open(path, os.O_RDONLY)
   except FileNotFoundError:
-    raise errors.UserError(f'The shard {path} is missing: copy it again from where the data set came from.') from None
+    raise _missing(path) from None
   try:
     yield file
   finally:

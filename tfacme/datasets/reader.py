@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
+import functools
+import logging
 import os
-from typing import Any, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
-import tree
-from dm_env import specs as dm_specs
 
 from tfacme import core, errors
-from tfacme.datasets import episodes, examples, features, folder
+from tfacme.datasets import choosing, ends, folder, ranges, several
+from tfacme.datasets import layout as layout_lib
+from tfacme.datasets.options import Options
 
-_LEARNED = ('observation', 'action', 'reward', 'discount')
-_NEEDED = ('observation', 'action', 'reward', 'is_terminal')
+_LOG = logging.getLogger('tfacme')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +23,47 @@ class RLDS:
   """A data set in a folder; see `rlds`."""
 
   path: str
-  split: str = 'train'
+  options: Options = Options()
 
   def __post_init__(self):
     # An environment may go to another folder. No field: a data set is called by the path that was given.
-    object.__setattr__(self, '_folder', os.path.abspath(os.path.expanduser(self.path)))
+    object.__setattr__(self, '_absolute', folder.absolute(self.path))
+    object.__setattr__(self, '_data_dir', self.options.folder)
+
+  @property
+  def id(self) -> str:
+    """Names the data set; `options.changed` is told beside it."""
+    return f'RLDS(path={self.path!r}, split={self.split!r})'
+
+  @property
+  def split(self) -> str:
+    """The split that is read, or a part of one."""
+    return self.options.split
+
+  @property
+  def folder(self) -> str:
+    """The folder that it is in; raises a `UserError` if there is none."""
+    return folder.place(self._absolute, self._data_dir)  # type: ignore[attr-defined]
+
+  @property
+  def shards(self) -> Sequence[folder.Shard]:
+    """The files that the split is in."""
+    return self._open().shards
+
+  @property
+  def size(self) -> int:
+    """How many episodes are read, with those that have no transition."""
+    return len(self._numbers(self._open()))
+
+  @property
+  def lacks(self) -> Tuple[str, ...]:
+    """What of its rows it does not say: 'reward', or the 'discount', so how episodes end; zeros or ones stand there."""
+    return self._open().layout.lacks
+
+  @property
+  def left_out(self) -> Sequence[str]:
+    """What of its steps is not read, in words."""
+    return [f'{name} is {what}' for name, what in sorted(self._open().layout.left_out.items())]
 
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed.
@@ -38,144 +74,181 @@ class RLDS:
     Raises:
       UserError: if a file is missing, or if it does not hold what the folder says.
     """
-    columns, shards = self._open()
-    places = [shard.places() for shard in shards]
-    which = np.repeat(np.arange(len(shards)), [len(offsets) for offsets, _ in places])
-    offsets, lengths = np.concatenate(places, axis=1)
-    for i in np.random.default_rng(seed).permutation(len(which)):
-      shard = shards[which[i]]
-      step = _read(columns, shard, int(offsets[i]), int(lengths[i]))
+    opened = self._open()
+    for number in np.random.default_rng(seed).permutation(self._numbers(opened)):
+      step = opened.step(int(number))
       if step is not None:
         yield step
 
+  def recorded(self) -> Iterator[layout_lib.Recorded]:
+    """One pass over all episodes in the order of the files, with their numbers and what lies beside their steps."""
+    opened = self._open()
+    for number in self._numbers(opened):
+      step = opened.step(number)
+      if step is not None:
+        yield layout_lib.Recorded(number, step, opened.layout.beside(*opened.record(number)))
+
   def spec(self) -> core.Step:
     """The spec of one row."""
-    columns, _ = self._open()
-    flag = dm_specs.Array((), np.bool_)
-    fields = {
-      name: tree.map_structure(lambda column: dm_specs.Array(column.shape, column.dtype), columns[name])
-      for name in ('observation', 'action', 'extras')
-    }
-    reward = columns['reward']
-    discount = columns.get('discount', columns['is_terminal'])
-    return core.Step(
-      reward=dm_specs.Array(reward.shape, np.float32, 'reward'),
-      discount=dm_specs.Array(discount.shape, np.float32, 'discount'),
-      first=flag,
-      last=flag,
-      **fields,
-    )
+    return self._open().layout.spec()
 
-  def check(self) -> None:
-    """Reads every file once, compares all checksums, and decodes an episode of each and the real numbers of all.
+  def check(self) -> ranges.Ranges:
+    """Reads every file once, compares all checksums, and decodes an episode of each and the numbers of all.
+
+    Returns:
+      The ranges of all its values, but of pictures.
 
     Raises:
-      UserError: if the folder or a shard is missing, is no RLDS data set, is empty, cut or altered, or holds a NaN.
+      UserError: if the folder or a shard is missing, is no RLDS data set, is empty, cut or altered, holds a NaN, or
+        does not say what its last rows are.
     """
-    columns, shards = self._open()
-    number = 0
-    for shard in shards:
-      offsets, lengths = shard.places()
+    opened = self._open()
+    which, layout = opened.which, opened.layout
+    for shard in opened.shards:
       shard.verify()
-      for offset, length in zip(offsets[:1], lengths[:1]):
-        _read(columns, shard, int(offset), int(length))
-      for offset, length in zip(offsets, lengths):
-        _check_numbers(columns, shard, int(offset), int(length), f'episode {number} of the data set {self.path}')
-        number += 1
+    pictures = {path for path, column in layout.leaves.items() if not column.is_cheap}
+    found, dropped, wholly = ranges.Ranges(layout.name), ends.Dropped(), set()
+    numbers = self._numbers(opened)
+    for number in numbers:
+      leaves = opened.leaves(number, cheap=which[number] in wholly)
+      wholly.add(which[number])
+      if leaves is None:
+        continue
+      if self.options.last_row == 'auto' and 'reward' in leaves:
+        dropped.add(leaves['reward'])
+      stream = layout.settled(leaves, number)
+      if stream is None:
+        continue
+      found.add(number, {path: values for path, values in stream.items() if path not in pictures})
+    self._complain(found, dropped, len(numbers))
+    return found
 
-  def _open(self) -> Tuple[Any, List[folder.Shard]]:
-    path: str = self._folder  # type: ignore[attr-defined]
+  def _complain(self, found: ranges.Ranges, dropped: ends.Dropped, episodes: int) -> None:
+    """Says what is wrong with all episodes together."""
+    if not found.episodes:
+      raise errors.UserError(
+        f'None of the {episodes} episodes of {found.name} has a transition, so there is nothing to learn from: record '
+        'some with at least one step.'
+      )
+    said = dropped.says(found.name)
+    if said is not None and dropped.all_of_them:
+      raise errors.UserError(said.replace('a reward', 'the only reward', 1))
+    if said is not None:
+      _LOG.warning('%s', said)
+    found.check()
+
+  def _numbers(self, opened: _Opened) -> Sequence[int]:
+    """The numbers of the episodes that are read, in order."""
+    return self._chosen if self.options.chooses else range(len(opened.which))
+
+  @functools.cached_property
+  def _chosen(self) -> Sequence[int]:
+    opened = self._open()
+    returns = self.options.best is not None or any(text.lstrip().startswith('return') for text in self.options.where)
+    if returns and 'reward' in opened.layout.lacks:
+      raise errors.UserError(
+        f'Episodes of {opened.layout.name} have no returns to choose by: its steps have no reward.'
+      )
+    return choosing.choose(opened.facts(), self.options, opened.layout.name)
+
+  def _open(self) -> _Opened:
+    path = self.folder
     builder = folder.builder(path)
-    return _columns(builder.info.features, path), folder.shards(builder, path, self.split)
+    layout = layout_lib.of_features(builder.info.features, f'the data set {self.path}', self.options)
+    return _Opened(layout, folder.shards(builder, path, self.split))
 
 
-def rlds(path: str, split: str = 'train') -> RLDS:
+class _Opened:
+  """A data set whose episodes can be read."""
+
+  def __init__(self, layout: layout_lib.Layout, shards: Sequence[folder.Shard]):
+    self.shards = shards
+    self._layout = layout
+
+  @functools.cached_property
+  def layout(self) -> layout_lib.Layout:
+    """What its episodes look like: with all shapes, where some are known of the values alone."""
+    return self._closed(self._layout) if self._layout.is_open else self._layout
+
+  @functools.cached_property
+  def which(self) -> np.ndarray:
+    """The number of the shard of each episode."""
+    return np.repeat(np.arange(len(self.shards)), [len(offsets) for offsets, _ in self._places])
+
+  def record(self, number: int) -> Tuple[bytes, str]:
+    """An episode as it is stored, and the file that it is in."""
+    shard = self.shards[self.which[number]]
+    offset, length = self._flat_places[:, number]
+    return shard.read(int(offset), int(length)), shard.path
+
+  def leaves(self, number: int, cheap: bool = False) -> Optional[Dict[str, np.ndarray]]:
+    """The leaves of an episode as they were recorded; see `layout.Layout.read`."""
+    return self.layout.read(*self.record(number), cheap)
+
+  def facts(self) -> Iterator[Tuple[int, Mapping[str, Any]]]:
+    """(number, what episodes can be chosen by) of each that has a transition."""
+    for number in range(len(self.which)):
+      leaves = self.leaves(number, cheap=True)
+      stream = None if leaves is None else self.layout.settled(leaves, number)
+      if stream is not None:
+        own = {'return': float(np.sum(stream['reward'][:-1])), 'length': len(stream['reward']) - 1}
+        yield number, {**self.layout.beside(*self.record(number)), **own}
+
+  def step(self, number: int) -> Optional[core.Step]:
+    """An episode, or None if it has no transition."""
+    leaves = self.leaves(number)
+    stream = None if leaves is None else self.layout.settled(leaves, number)
+    return None if stream is None else self.layout.step(stream)
+
+  @functools.cached_property
+  def _places(self) -> Sequence[Any]:
+    return [shard.places() for shard in self.shards]
+
+  @functools.cached_property
+  def _flat_places(self) -> np.ndarray:
+    """Offset and length of each episode, [2, episodes]."""
+    return np.concatenate(self._places, axis=1)
+
+  def _closed(self, layout: layout_lib.Layout) -> layout_lib.Layout:
+    """The layout with the shapes of the first episode that has a row."""
+    closed = (layout.closed(*self.record(number)) for number in range(len(self.which)))
+    found = next((one for one in closed if one is not None), None)
+    if found is None:
+      raise errors.UserError(f'None of the episodes of {layout.name} has a row, so there is nothing to learn from.')
+    return found
+
+
+def named(names: Sequence[str], options: Options = Options()) -> Any:
+  """The data set that a command line names: one or several, each as `rlds` takes it.
+
+  Args:
+    names: a folder each, or tfds:NAME[/CONFIG][:VERSION].
+    options: how they are read.
+
+  Raises:
+    UserError: if one is not there, or unless there are as many shares.
+  """
+  own = dataclasses.replace(options, shares=())
+  found = [rlds(name, options=own) for name in names]
+  for name in names:
+    folder.check(os.path.expanduser(folder.place(name, options.folder)))
+  if len(found) == 1 and not options.shares:
+    return found[0]
+  return several.several(found, options.shares)
+
+
+def rlds(path: str, split: Optional[str] = None, options: Options = Options()) -> RLDS:
   """The RLDS data set in a folder, whoever wrote it.
 
   Values are in single precision, as those of environments are. A reward belongs to the observation and action of its
   own row. Whether an episode was terminated or truncated is taken from `is_terminal`, because many data sets close
   with a discount of zero in either case: the last transition of a truncated episode keeps a discount of one. Of the
-  additional fields of a step, `extras` is read, and no other.
+  additional fields of a step, `extras` is read, and no other; of all fields, what is no number is left out.
 
   Args:
-    path: the folder with `features.json`.
-    split: of the data set, or a part of one, such as 'train[:10%]'.
+    path: the folder with `features.json`; or tfds:NAME[/CONFIG][:VERSION] for one in the folder of `tfds`, the newest
+      version if none is given.
+    split: of the data set, or a part of one, such as 'train[:10%]'; None is that of the options.
+    options: how it is read.
   """
-  return RLDS(os.fspath(path), split)
-
-
-def _columns(all_features: Any, path: str) -> Any:
-  """{field: nest of columns} of the features of a data set."""
-  import tensorflow_datasets as tfds
-
-  if 'steps' not in all_features or not isinstance(all_features['steps'], tfds.features.Dataset):
-    raise errors.UserError(f'The data set {path} is no RLDS data set: its episodes have no steps.')
-  steps = all_features['steps'].feature
-  for name in _NEEDED:
-    if name not in steps:
-      raise errors.UserError(f'The data set {path} is no RLDS data set: its steps have no {name}.')
-  names = [name for name in (*_NEEDED, 'discount', 'is_last', 'extras') if name in steps]
-  return {'extras': (), **{name: features.columns(steps[name], f'steps/{name}') for name in names}}
-
-
-def _read(columns: Any, shard: folder.Shard, offset: int, length: int) -> Optional[core.Step]:
-  """One episode, or None if it has no transition: there is nothing to learn from a final observation alone."""
-  data = shard.read(offset, length)
-  with _decoding(shard):
-    example = examples.decode(data)
-    rows = len(example['steps/is_terminal'])
-    if rows < 2:
-      return None
-    flat = [column.decode(example[column.name], rows) for column in tree.flatten(columns)]
-    return _step(tree.unflatten_as(columns, flat), rows)
-
-
-def _check_numbers(columns: Any, shard: folder.Shard, offset: int, length: int, where: str) -> None:
-  """Raises a `UserError` if an episode holds a NaN where something is learned from; does not decompress frames."""
-  data = shard.read(offset, length)
-  with _decoding(shard):
-    example = examples.decode(data)
-    rows = len(example['steps/is_terminal'])
-    for field in _LEARNED:
-      for column in tree.flatten(columns.get(field, ())):
-        if column.dtype.kind == 'f' and column.encoding == 'none':
-          values = column.decode(example[column.name], rows)
-          # What else the row of the final observation has means nothing.
-          episodes.check_finite(column.name.partition('/')[2], values if field == 'observation' else values[:-1], where)
-
-
-@contextlib.contextmanager
-def _decoding(shard: folder.Shard) -> Iterator[None]:
-  """Turns what is wrong with an episode's columns into a `UserError`."""
-  try:
-    yield
-  except errors.UserError:
-    raise
-  except KeyError as error:
-    raise folder.damaged(shard.path, f'an episode has no column {error.args[0]}') from None
-  except ValueError as error:
-    raise folder.damaged(shard.path, f'an episode is not what {folder.FEATURES} says: {error}') from None
-
-
-def _step(values: Any, rows: int) -> core.Step:
-  """An episode as RLDS stores it, as one of the stream: the row of the final observation has an end of its own."""
-  last = np.arange(rows) == rows - 1
-  if values.get('is_last', last)[:-1].any():
-    raise ValueError('it continues after a step that is the last')
-  terminal = values['is_terminal'].astype(bool)
-  reward = values['reward'].astype(np.float32)
-  discount = values['discount'].astype(np.float32) if 'discount' in values else np.ones(rows, np.float32)
-  discount[:-1][terminal[1:]] = 0
-  if not terminal[-1] and not discount[-2].any():
-    discount[-2] = 1
-  for leaf in tree.flatten((values['action'], reward, discount)):
-    leaf[-1] = 0
-  return core.Step(
-    observation=values['observation'],
-    action=values['action'],
-    reward=reward,
-    discount=discount,
-    first=np.arange(rows) == 0,
-    last=last,
-    extras=values['extras'],
-  )
+  return RLDS(os.fspath(path), options if split is None else dataclasses.replace(options, split=split))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, List
 
 from tfacme import errors
-from tfacme.datasets import folder
 
 
 def damages(dataset: Any) -> List[str]:
@@ -15,9 +13,8 @@ def damages(dataset: Any) -> List[str]:
   Args:
     dataset: of `rlds`. Of each of its files all bytes are read, and all checksums compared.
   """
-  path = os.path.abspath(os.path.expanduser(dataset.path))
   found = []
-  for shard in folder.shards(folder.builder(path), path, dataset.split):
+  for shard in dataset.shards:
     try:
       shard.places()
       shard.verify()

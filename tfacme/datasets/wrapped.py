@@ -43,6 +43,11 @@ class Wrapped:
     row = core.step_spec(specs.environment_spec(self._wrap()[1]), self.dataset.spec().extras)
     return tree.map_structure(lambda leaf: dm_specs.Array(leaf.shape, leaf.dtype), row)
 
+  @property
+  def lacks(self) -> Sequence[str]:
+    """What of its rows the data set does not say."""
+    return getattr(self.dataset, 'lacks', ())
+
   def check(self) -> None:
     """Raises a `UserError` that names what is wrong with the data set, if anything is."""
     self.dataset.check()
@@ -70,10 +75,10 @@ class _Replayed(dm_env.Environment):
 
   def load(self, episode: core.Step) -> None:
     """Begins an episode."""
-    order = specs.paths(episode.observation)
-    self._observations = [order[path] for path in specs.paths(self._spec.observations)]
-    self._actions = [specs.paths(episode.action)[path] for path in specs.paths(self._spec.actions)]
-    self._episode, self.row = episode, 0
+    self._observations = _in_shape(episode.observation, self._spec.observations)
+    self._actions = _in_shape(episode.action, self._spec.actions)
+    (reward,) = _in_shape(episode.reward, self._spec.rewards)
+    self._episode, self.row = episode._replace(reward=reward), 0
 
   def action(self, row: int) -> core.Nest:
     """The recorded action of a row."""
@@ -111,6 +116,13 @@ class _Replayed(dm_env.Environment):
 
   def _observe(self) -> core.Nest:
     return tree.unflatten_as(self._spec.observations, [leaf[self.row] for leaf in self._observations])
+
+
+def _in_shape(recorded: core.Nest, wanted: core.Nest) -> List[np.ndarray]:
+  """The leaves of recorded rows [T, ...] that a spec has, in its order and shapes."""
+  found = specs.paths(recorded)
+  shaped = [(found[path], spec.shape) for path, spec in specs.paths(wanted).items()]
+  return [leaf.reshape((len(leaf), *shape)) if leaf.shape[1:] != shape else leaf for leaf, shape in shaped]
 
 
 def _outer_actions(environment: Any, replayed: _Replayed) -> List[Callable[[Any], Any]]:
@@ -158,20 +170,55 @@ def _play(
   return episodes_lib.episode(rows)._replace(extras=extras)
 
 
-def difference(spec: specs.EnvironmentSpec, row: core.Step) -> Optional[str]:
-  """What of recorded rows is not of an environment's shapes and types, in a sentence; None if all is."""
+def difference(spec: specs.EnvironmentSpec, row: core.Step, rewards: bool = True) -> Optional[str]:
+  """What of recorded rows is not of an environment's shapes and types, in a sentence; None if all is.
+
+  Parts are found by their names; recorded rows may have more of them than the environment.
+
+  Args:
+    spec: of the environment.
+    row: the spec of a recorded row.
+    rewards: whether rewards and discounts have to fit as well.
+  """
   wanted = core.step_spec(spec)
-  for name in ('observation', 'action', 'reward', 'discount'):
+  for name in ('observation', 'action', *(('reward', 'discount') if rewards else ())):
     ours, theirs = getattr(wanted, name), getattr(row, name)
     flat, recorded = specs.paths(ours), specs.paths(theirs)
-    if flat.keys() != recorded.keys() or not all(_becomes(recorded[path], flat[path]) for path in flat):
+    if not all(path in recorded and _becomes(recorded[path], flat[path]) for path in flat):
       theirs, ours = (tree.map_structure(lambda s: f'{s.dtype} {list(s.shape)}', nest) for nest in (theirs, ours))
       return f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
   return None
 
 
+def surplus(spec: specs.EnvironmentSpec, row: core.Step) -> List[str]:
+  """The parts of recorded observations and actions that an environment does not have."""
+  found = []
+  for name, ours in (('observation', spec.observations), ('action', spec.actions)):
+    more = specs.paths(getattr(row, name)).keys() - specs.paths(ours).keys()
+    found += [f'{name}/{path}' for path in sorted(more)]
+  return found
+
+
+def nearest(spec: specs.EnvironmentSpec, row: core.Step) -> List[str]:
+  """What `Options` may have to say for recorded rows to fit: 'observation state=observation/position'; [] if nothing.
+
+  Each part that is missing has to have one field that it can be.
+  """
+  said = []
+  for name, ours in (('observation', spec.observations), ('action', spec.actions)):
+    flat, recorded = specs.paths(ours), specs.paths(getattr(row, name))
+    missing = [path for path in flat if path not in recorded]
+    free = [path for path in recorded if path not in flat]
+    found = {part: [path for path in free if _becomes(recorded[path], flat[part])] for part in missing}
+    if not missing or any(len(paths) != 1 for paths in found.values()):
+      continue
+    pairs = [f'{part}={name}/{path}' if part else f'{name}/{path}' for part, (path,) in found.items()]
+    said.append(f'{name} {" ".join(pair.rstrip("/") for pair in pairs)}')
+  return said
+
+
 def _becomes(recorded: dm_specs.Array, wanted: dm_specs.Array) -> bool:
-  """Whether recorded values are those of a spec in all but precision."""
+  """Whether recorded values are those of a spec in all but precision and sides of one."""
   theirs, ours = np.dtype(recorded.dtype), np.dtype(wanted.dtype)
   same = np.can_cast(episodes_lib.single(theirs), ours) or theirs.kind == ours.kind == 'f'
-  return tuple(recorded.shape) == tuple(wanted.shape) and same
+  return episodes_lib.alike(recorded.shape, wanted.shape) and same

@@ -53,7 +53,7 @@ class RLDSWriter:
     self._episodes = self._bytes = 0  # of the open shard
     self._spec = tree.map_structure(lambda leaf: leaf if hasattr(leaf, 'dtype') else np.asarray(leaf), spec)
     feature = features.of_spec(self._spec)
-    self._columns = features.named_leaves(features.columns(feature['steps'].feature, 'steps'))
+    self._columns = features.named_leaves(features.columns(feature['steps'].feature, 'steps', {}))
     with errors.writing('The folder', self._path):
       os.makedirs(self._path, exist_ok=True)
       self._lock: Optional[int] = _lock(self._path)

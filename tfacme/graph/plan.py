@@ -252,19 +252,20 @@ class _Fitter:
   def __init__(self, experiment: experiments.Experiment, spec: specs.EnvironmentSpec):
     self._experiment = experiment
     self._spec = spec
-    self._fitted: List[Tuple[Any, Any]] = []
+    self._fitted: List[Tuple[Any, bool, Any]] = []
 
-  def __call__(self, dataset: Any) -> Any:
-    for other, as_fitted in self._fitted:
-      if other is dataset:
+  def __call__(self, dataset: Any, rewards: bool) -> Any:
+    for other, with_rewards, as_fitted in self._fitted:
+      if other is dataset and with_rewards == rewards:
         return as_fitted
-    self._fitted.append((dataset, datasets.fit(dataset, self._experiment.environment, self._spec)))
-    return self._fitted[-1][1]
+    as_fitted = datasets.fit(dataset, self._experiment.environment, self._spec, rewards)
+    self._fitted.append((dataset, rewards, as_fitted))
+    return as_fitted
 
   def check_read(self) -> None:
     """Raises a `UserError` if the experiment has a data set that nothing reads."""
     dataset = self._experiment.dataset
-    if dataset is not None and not any(dataset is other for other, _ in self._fitted):
+    if dataset is not None and not any(dataset is other for other, *_ in self._fitted):
       raise errors.UserError(
         'The experiment has a dataset, and this agent reads nothing but replay in a run with actors; leave the dataset '
         'out, or give a budget in learner steps (--learner-steps) to learn from it alone.'

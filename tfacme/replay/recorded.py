@@ -10,7 +10,7 @@ import numpy as np
 import tree
 
 from tfacme import core, errors, seeds, specs
-from tfacme.datasets.episodes import check_values
+from tfacme.datasets.episodes import alike, check_values
 from tfacme.replay import packing, streams
 from tfacme.replay.items import Items, index, past
 from tfacme.replay.relabelling import relabelled
@@ -51,13 +51,16 @@ class _Taker:
   def __init__(self, spec: core.Step, recorded: core.Step):
     self._spec = spec
     self._leaves = tree.flatten(spec)
-    places = {path: i for i, path in enumerate(specs.paths(recorded))}
-    self._places = [places.get(path) for path in specs.paths(spec)]
+    wanted = specs.paths(spec)
+    # What an agent does not learn from may be of another shape.
+    fits = lambda path, leaf: path in wanted and alike(leaf.shape, wanted[path].shape)
+    places = {path: i for i, (path, leaf) in enumerate(specs.paths(recorded).items()) if fits(path, leaf)}
+    self._places = [places.get(path) for path in wanted]
 
   def __call__(self, episode: core.Step) -> core.Step:
     recorded, rows = tree.flatten(episode), len(episode.last)
     taken = [
-      np.zeros((rows, *leaf.shape), leaf.dtype) if place is None else recorded[place]
+      np.zeros((rows, *leaf.shape), leaf.dtype) if place is None else recorded[place].reshape((rows, *leaf.shape))
       for leaf, place in zip(self._leaves, self._places)
     ]
     return tree.unflatten_as(self._spec, taken)

@@ -18,7 +18,8 @@ class Given:
     step_spec: the spec of one row of the agent's own stream.
     dataset: the experiment's recorded data, or None.
     offline: whether there are no actors and no replay: what is sampled then comes from the experiment's data.
-    fit: checks a data set and brings it into the form of the environment; raises a `UserError` where it can't.
+    fit: checks a data set and brings it into the form of the environment; raises a `UserError` where it can't. It is
+      told whether the data have to have rewards.
     relabel: how the agent's rows are rewritten before they come into its tables, or None.
     environment: makes the environment from a seed; for those who play in it.
     spec: of the environment.
@@ -30,7 +31,7 @@ class Given:
   step_spec: core.Step
   dataset: Any
   offline: bool
-  fit: Callable[[Any], Any]
+  fit: Callable[[Any, bool], Any]
   relabel: Optional[core.Relabel] = None
   environment: Any = None
   spec: Optional[specs.EnvironmentSpec] = None
@@ -77,7 +78,7 @@ def resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]
     raise errors.UserError('This agent learns from recorded data; give the experiment a dataset (--dataset).')
   if source.items.length is None:
     raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
-  dataset = given.fit(dataset)
+  dataset = given.fit(dataset, source.rewards)
   has, relabel = dataset.spec().extras, source.relabel
   if relabel is not None:
     has = with_extras(has, relabel)

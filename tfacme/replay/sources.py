@@ -45,6 +45,7 @@ class Data:
       is in memory, and twice as much while the next one is read; a data set of one block is read once.
     zeros: names of extras of the agent's own rows that are zeros where the data has none, such as a recurrent state.
     relabel: rewrites the episodes before items are cut from them; see `core.Relabel`.
+    rewards: whether rewards and the ends of episodes are learned from. If not, data without them are taken as well.
   """
 
   items: Items
@@ -53,6 +54,7 @@ class Data:
   shuffle_bytes: int = 2**30
   zeros: Sequence[str] = ()
   relabel: Optional[core.Relabel] = None
+  rewards: bool = True
 
   def __post_init__(self):
     errors.count('batch_size', self.batch_size)

@@ -70,7 +70,7 @@ class Prefill(roles.Role):
     dataset = self.dataset
     if self.steps is not None:
       dataset = Played(given.environment, given.spec, self.steps, self.policy)
-      given = dataclasses.replace(given, fit=lambda played: played)  # It is of this environment.
+      given = dataclasses.replace(given, fit=lambda played, rewards: played)  # It is of this environment.
     data = sources.Data(items_lib.Items(length=2), 1, dataset, zeros=self.zeros, relabel=given.relabel)
     rows = resolving.resolve_data(data, given, given.step_spec.extras)
     saved = given.counts.get(self.name, {})

@@ -60,7 +60,7 @@ def test_it_refuses_networks_that_do_not_fit():
 def test_it_has_no_tables_and_reads_transitions():
   builder = bc.BCBuilder(bc.BCConfig(batch_size=8))
   assert not builder.tables(_spec())
-  assert builder.source(_spec()) == sources.Data(Items(length=2, observations='ends'), 8)
+  assert builder.source(_spec()) == sources.Data(Items(length=2, observations='ends'), 8, rewards=False)
 
 
 def test_builder_and_networks_can_be_pickled():

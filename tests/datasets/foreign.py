@@ -1,0 +1,75 @@
+"""Data sets as `tfds` itself writes them, with whatever fields and flags."""
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfacme import datasets
+
+FIELDS = {
+  'observation': tfds.features.Tensor(shape=(1,), dtype=np.float64, encoding='bytes'),
+  'action': tfds.features.Scalar(np.int64),
+  'reward': tfds.features.Scalar(np.float32),
+  'is_first': tfds.features.Scalar(np.bool_),
+  'is_last': tfds.features.Scalar(np.bool_),
+  'is_terminal': tfds.features.Scalar(np.bool_),
+}
+
+
+def write(
+  path,
+  episodes,
+  steps=tfds.features.Dataset,
+  beside=None,
+  options=datasets.Options(),
+  file_format='tfrecord',
+  **features,
+):
+  """Writes a data set of two episodes a shard, and opens it.
+
+  Args:
+    path: the folder, which is made.
+    episodes: each {field: values}, with a row for each reward or observation.
+    steps: the feature that holds the steps.
+    beside: {name: feature} of what lies beside the steps; values are in the episodes.
+    options: how it is read.
+    file_format: of the shards.
+    **features: of the steps, beside `FIELDS` or in their place; None leaves one out.
+  """
+  fields = {name: feature for name, feature in {**FIELDS, **features}.items() if feature is not None}
+  beside = beside or {}
+  path.mkdir(parents=True)
+  info = tfds.core.DatasetInfo(
+    builder=tfds.core.dataset_info.DatasetIdentity('foreign', tfds.core.Version('1.0.0'), str(path), ''),
+    features=tfds.features.FeaturesDict({'steps': steps(fields), **beside}),
+  )
+  writer = tfds.core.SequentialWriter(info, max_examples_per_shard=2, file_format=file_format)
+  writer.initialize_splits(['train'])
+  for episode in episodes:
+    count = len(episode['action'])
+    rows = [{name: _at(episode[name], t) for name in fields} for t in range(count)]
+    writer.add_examples({'train': [{'steps': rows, **{name: episode[name] for name in beside}}]})
+  writer.close_all()
+  return datasets.rlds(path, options=options)
+
+
+def rows(transitions, terminal=True, discount=None):
+  """An episode of so many transitions and a final observation."""
+  count = transitions + 1
+  last = np.arange(count) == transitions
+  return {
+    'observation': np.arange(count, dtype=np.float64)[:, None] / 3,
+    'action': np.arange(count) + 5,
+    'reward': np.where(last, 0, np.arange(count) + 1).astype(np.float32),
+    'is_first': np.arange(count) == 0,
+    'is_last': last,
+    'is_terminal': last & terminal,
+    'discount': np.ones(count, np.float32) if discount is None else np.asarray(discount, np.float32),
+    'language': ['go left'] * count,
+    'seed': 1,
+  }
+
+
+def _at(values, t):
+  if isinstance(values, dict):
+    return {name: _at(part, t) for name, part in values.items()}
+  return values[t]

@@ -1,0 +1,212 @@
+"""What names a data set, and which of its episodes are read: folders, `tfds:NAME`, several, splits, filters, names."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from dm_env import specs as dm_specs
+
+from tests.datasets import foreign
+from tfacme import core, datasets, errors
+from tfacme.cli import options as options_lib
+from tfacme.cli import parsing
+from tfacme.runs import naming
+
+features = tfds.features
+Options = datasets.Options
+
+
+def _message(function):
+  with pytest.raises(errors.UserError) as error:
+    function()
+  assert '\n' not in str(error.value)
+  return str(error.value)
+
+
+def _lengths(data, seed=0):
+  return sorted(len(step.last) - 1 for step in data.episodes(seed))
+
+
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+  """Seven episodes of 1 to 7 transitions, whose returns are 1, 3, 6, 10 ...; the even ones are an expert's."""
+  recorded = [{**foreign.rows(t), 'policy': 'expert' if t % 2 == 0 else 'random', 'seed': t} for t in range(1, 8)]
+  beside = {'policy': features.Text(), 'seed': features.Scalar(np.int64)}
+  return foreign.write(tmp_path_factory.mktemp('sources') / 'data', recorded, beside=beside)
+
+
+@pytest.mark.parametrize(
+  'options, lengths',
+  [
+    ({}, [1, 2, 3, 4, 5, 6, 7]),
+    ({'split': 'train[2:4]'}, [3, 4]),
+    ({'episodes': 3}, [1, 2, 3]),
+    ({'where': ['return>=10']}, [4, 5, 6, 7]),
+    ({'where': ['length < 3', 'return>1']}, [2]),
+    ({'where': ['policy=expert']}, [2, 4, 6]),
+    ({'where': ['policy != expert', 'seed>=3']}, [3, 5, 7]),
+    ({'best': 0.3}, [5, 6, 7]),
+    ({'where': ['policy=expert'], 'best': 0.5}, [4, 6]),
+    ({'where': ['policy=expert'], 'episodes': 2}, [2, 4]),
+  ],
+)
+def test_episodes_are_chosen(written, options, lengths):
+  data = datasets.rlds(written.path, options=Options(**options))
+  assert _lengths(data) == lengths and data.size == len(lengths)
+  assert data.check().episodes == len(lengths)
+  assert [len(one.steps.last) - 1 for one in data.recorded()] == lengths
+  assert data == datasets.rlds(written.path, options=Options(**options)) and hash(data)
+
+
+@pytest.mark.parametrize(
+  'options, says',
+  [
+    (
+      {'where': ['return>100']},
+      'No episode of the data set .* fits return>100: their returns are from 1 to 28, and the',
+    ),
+    ({'where': ['polcy=expert']}, "no field beside the steps 'polcy'; did you mean policy"),
+    ({'where': ['policy>3']}, "policy is 'random', and can not be compared with > 3"),
+    ({'where': ['expert']}, "'expert' is no condition of episodes: it has to be such as"),
+    ({'episodes': 8}, 'There are 7 episodes in the data set .*, and 8 are asked for'),
+    ({'where': ['seed<3'], 'episodes': 3}, 'There are 2 episodes that are chosen in the data set'),
+    ({'best': 0.0}, 'best is 0'),
+    ({'split': 'test'}, "no split 'test'"),
+  ],
+)
+def test_a_choice_that_can_not_be_made_is_a_sentence(written, options, says):
+  with pytest.raises(errors.UserError, match=says):
+    datasets.rlds(written.path, options=Options(**options)).check()
+
+
+def test_what_is_left_out_may_be_broken(tmp_path):
+  broken = {**foreign.rows(2), 'reward': np.float32([np.nan, 1, 0]), 'seed': 1}
+  data = foreign.write(
+    tmp_path / 'data', [broken, {**foreign.rows(3), 'seed': 2}], beside={'seed': features.Scalar(np.int64)}
+  )
+  assert 'reward is nan' in _message(data.check)
+  datasets.rlds(data.path, options=Options(where=['seed=2'])).check()
+
+
+def test_several_are_read_once_each(written):
+  data = datasets.named([written.path, written.path], Options(episodes=3))
+  data.check()
+  assert _lengths(data) == [1, 1, 2, 2, 3, 3]
+  orders = [[len(step.last) for step in data.episodes(seed)] for seed in (1, 1, 2, 3)]
+  assert orders[0] == orders[1] and len(set(map(tuple, orders))) > 1
+  assert naming.name(data).startswith('Several(datasets=(RLDS(path=')
+
+
+def test_several_with_shares(written):
+  small = datasets.rlds(written.path, options=Options(episodes=2))  # 3 transitions
+  large = datasets.rlds(written.path, options=Options(where=['length>2']))  # 25
+  transitions = {'small': 0, 'large': 0}
+  seen = []
+  for step in datasets.several([small, large], [3, 1]).episodes(0):
+    length = len(step.last) - 1
+    transitions['small' if length <= 2 else 'large'] += length
+    seen.append(length)
+  assert {3, 4, 5, 6, 7} <= set(seen)
+  assert abs(transitions['small'] - 3 * transitions['large']) <= 7 * 3
+  assert 'There are 1 shares of 2 data sets' in _message(lambda: datasets.several([small, large], [1.0]))
+
+
+def test_several_have_what_all_of_them_have(tmp_path):
+  one, other = foreign.rows(2), foreign.rows(3)
+  position = np.zeros((4, 2), np.float32)
+  one['observation'] = {'position': position[:3], 'more': position[:3]}
+  other['observation'] = {'position': position}
+  part = features.Tensor(shape=(2,), dtype=np.float32)
+  wide = foreign.write(tmp_path / 'wide', [one], observation={'position': part, 'more': part})
+  narrow = foreign.write(tmp_path / 'narrow', [other], observation={'position': part})
+  for data in (datasets.several([wide, narrow]), datasets.several([narrow, wide])):
+    data.check()
+    assert data.spec().observation == {'position': dm_specs.Array((2,), np.float32)}
+    assert [list(step.observation) for step in data.episodes(0)] == [['position']] * 2
+  vector = features.Tensor(shape=(1,), dtype=np.float32)
+  other['reward'] = other['reward'][:, None]
+  rewards = foreign.write(tmp_path / 'rewards', [other], observation={'position': part}, reward=vector)
+  message = _message(datasets.several([narrow, rewards]).check)
+  assert f'differ in reward: it is float32 [] in {narrow.path}, and float32 [1] in {rewards.path}' in message
+
+
+def test_fields_under_other_names(tmp_path):
+  recorded = foreign.rows(2)
+  count = len(recorded['action'])
+  recorded['observation'] = {'state': np.arange(count, dtype=np.float32), 'image': np.zeros((count, 2), np.float32)}
+  recorded['info'] = {'score': np.arange(count, dtype=np.float32), 'words': ['a'] * count}
+  data = foreign.write(
+    tmp_path / 'data',
+    [recorded],
+    observation={'state': np.float32, 'image': features.Tensor(shape=(2,), dtype=np.float32)},
+    info={'score': np.float32, 'words': np.str_},
+  )
+  read = lambda **options: datasets.rlds(data.path, options=Options(**options))
+  assert next(read(observation=['observation/state']).episodes()).observation.tolist() == [0, 1, 2]
+  named = next(read(observation=['position=observation/state', 'score=info/score']).episodes()).observation
+  assert sorted(named) == ['image', 'position', 'score'] and named['position'].tolist() == [0, 1, 2]
+  assert next(read(reward='info/score').episodes()).reward.tolist() == [0, 1, 0]
+  assert next(read(action=['observation/image']).episodes()).action.shape == (3, 2)
+  assert 'did you mean info/score' in _message(read(observation=['info/scor']).check)
+  assert 'The field info/words of a step is text' in _message(read(reward='info/words').check)
+  assert 'has to be one field, or PART=FIELD' in _message(lambda: Options(observation=['a', 'b']))
+
+
+def test_a_data_set_of_tfds_by_its_name(tmp_path, written, monkeypatch):
+  for place in ('walker/run/0.9.0', 'walker/run/0.10.0', 'walker/walk/1.0.0', 'hopper/1.0.0'):
+    os.makedirs(tmp_path / os.path.dirname(place), exist_ok=True)
+    os.symlink(written.path, tmp_path / place)
+  monkeypatch.setenv('TFDS_DATA_DIR', str(tmp_path))
+  assert datasets.rlds('tfds:hopper').folder == str(tmp_path / 'hopper/1.0.0')
+  assert datasets.rlds('tfds:walker/run').folder == str(tmp_path / 'walker/run/0.10.0')
+  assert datasets.rlds('tfds:walker/run:0.9.0').folder == str(tmp_path / 'walker/run/0.9.0')
+  assert len(_lengths(datasets.named(['tfds:hopper']))) == 7
+  assert 'walker has several configs: name one, as in tfds:walker/run' in _message(datasets.rlds('tfds:walker').check)
+  assert "no data set 'hoper'; did you mean hopper" in _message(datasets.rlds('tfds:hoper').check)
+  assert 'There is no tfds:hopper:2.0.0 in' in _message(datasets.rlds('tfds:hopper:2.0.0').check)
+  elsewhere = Options(data_dir=str(tmp_path / 'nowhere'))
+  assert "no data set 'hopper'" in _message(datasets.rlds('tfds:hopper', options=elsewhere).check)
+
+
+def test_on_a_command_line():
+  words = '--env gym:CartPole-v1 --dataset a b --dataset.shares 0.7 0.3 --dataset.observation x=observation/y'
+  options = parsing.parse(options_lib.TrainOptions, words.split() + ['--dataset.where', 'return>=3'], 'tfacme train')
+  assert options.dataset == ('a', 'b')
+  assert options.data == Options(shares=(0.7, 0.3), observation=('x=observation/y',), where=('return>=3',))
+
+
+@pytest.mark.parametrize('as_rows', [False, True])
+def test_any_iterable_of_episodes_of_rlds(as_rows):
+  steps = {name: foreign.rows(2)[name] for name in ('action', 'reward', 'is_last', 'is_terminal', 'language')}
+  steps['observation'] = {'x': np.arange(3.0), 'word': ['a', 'b', 'c']}
+  rows = [
+    {**{n: v[t] for n, v in steps.items() if n != 'observation'}, 'observation': {'x': float(t)}} for t in range(3)
+  ]
+  data = datasets.memory({'steps': rows if as_rows else steps} for _ in range(2))
+  data.check()
+  (step, _) = data.episodes()
+  assert step.observation['x'].tolist() == [0, 1, 2] and list(step.observation) == ['x']
+  assert step.reward.tolist() == [1, 2, 0] and step.discount.tolist() == [1, 0, 0]
+  assert data.spec().observation == {'x': dm_specs.Array((), np.float32)}
+  assert isinstance(step, core.Step)
+
+
+def test_an_iterable_that_does_not_say_its_last_row():
+  steps = {'observation': np.zeros(3), 'action': np.arange(3), 'reward': np.float32([0, 0, 1])}
+  assert 'The last row of episode 0 of the data set in memory is not marked' in _message(
+    lambda: datasets.memory([{'steps': steps}])
+  )
+  (step,) = datasets.memory([{'steps': steps}], Options(last_row='transition', ends='terminated')).episodes()
+  assert step.reward.tolist() == [0, 0, 1, 0] and step.discount.tolist() == [1, 1, 0, 0]
+
+
+def test_array_records(tmp_path):
+  pytest.importorskip('array_record')
+  recorded = [{**foreign.rows(t), 'seed': t} for t in range(1, 8)]
+  data = foreign.write(tmp_path / 'data', recorded, file_format='array_record')
+  data.check()
+  assert _lengths(data) == [1, 2, 3, 4, 5, 6, 7]
+  with open(data.shards[0].path, 'r+b') as file:
+    file.truncate(100)
+  assert f'The shard {data.shards[0].path} is damaged' in _message(data.check)

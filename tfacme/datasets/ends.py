@@ -1,0 +1,142 @@
+"""Where an episode ends, and how: from the flags of RLDS to the rows of a stream.
+
+RLDS marks the row of the final observation (`is_last`), whose action, reward and discount mean nothing, and tells by
+`is_terminal` in that row a termination from a truncation. Many data sets have no such row: their last one is a
+transition like the others. What the flags do not say is not guessed: `Options` has to say it.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, Optional
+
+import numpy as np
+
+from tfacme import errors
+from tfacme.datasets.options import Options
+
+FLAGS = ('is_first', 'is_last', 'is_terminal')
+_OF_TRANSITIONS = ('action', 'reward', 'discount')  # what means nothing in the row of a final observation
+
+_Fields = Mapping[str, np.ndarray]  # [T, ...] of each leaf, by its path in a row: observation/position
+
+
+def settle(fields: _Fields, rows: int, options: Options, where: str) -> Optional[Dict[str, np.ndarray]]:
+  """The leaves of an episode in the stream, [T + 1, ...] each, also of what the data lack of reward and discount.
+
+  Args:
+    fields: as they were recorded, with those flags that there are.
+    rows: how many.
+    options: what the flags do not say.
+    where: what the episode is called, such as 'episode 3 of the data set DIR'.
+
+  Returns:
+    The leaves, or None if the episode has no transition: there is nothing to learn from an observation alone.
+
+  Raises:
+    UserError: if a flag is set where it can't be, or if it is not known what the last row is.
+  """
+  if not rows:
+    return None
+  _check_flags(fields, where)
+  more = holds_transition(fields, options, where)
+  rows += more
+  if rows < 2:
+    return None
+  stream = {}
+  for path, values in fields.items():
+    if path in FLAGS:
+      continue
+    values = np.concatenate([values, values[-1:]]) if more else values
+    if path in ('reward', 'discount'):
+      values = values.astype(np.float32, copy=False)
+    if path.partition('/')[0] in _OF_TRANSITIONS:
+      values[-1] = 0
+    stream[path] = values
+  stream.setdefault('reward', np.zeros(rows, np.float32))
+  stream['discount'] = _discounts(stream.get('discount'), rows, _terminated(fields, options))
+  return stream
+
+
+def holds_transition(fields: _Fields, options: Options, where: str) -> bool:
+  """Whether the last row of an episode holds a transition, and no final observation.
+
+  Raises:
+    UserError: if neither the flags nor the options say so.
+  """
+  if options.last_row != 'auto':
+    return options.last_row == 'transition'
+  if not any(fields[name][-1] for name in ('is_last', 'is_terminal') if name in fields):
+    raise errors.UserError(
+      f'The last row of {where} is not marked as is_last, so it is not known whether it holds the final observation '
+      'alone or a transition like the others: say --dataset.last_row observation or --dataset.last_row transition.'
+    )
+  return False
+
+
+def knows_ends(names: Mapping[str, object], options: Options) -> bool:
+  """Whether data with these fields tell terminations from truncations."""
+  return 'is_terminal' in names or 'discount' in names or options.ends != 'auto'
+
+
+def _check_flags(fields: _Fields, where: str) -> None:
+  for name, inner in (('is_first', slice(1, None)), ('is_last', slice(-1)), ('is_terminal', slice(-1))):
+    strange = np.flatnonzero(fields[name][inner]) if name in fields else ()
+    if len(strange):
+      row = int(strange[0]) + (inner.start or 0)
+      raise errors.UserError(
+        f'In row {row} of {where}, {name} is true in the middle of the episode, which has {len(fields[name])} rows: '
+        'write what comes before and after the end of an episode as two.'
+      )
+
+
+def _terminated(fields: _Fields, options: Options) -> Optional[bool]:
+  """Whether an episode ends by a termination; None if only its discounts say so."""
+  if 'is_terminal' in fields:
+    return bool(fields['is_terminal'][-1])
+  return None if options.ends == 'auto' else options.ends == 'terminated'
+
+
+def _discounts(recorded: Optional[np.ndarray], rows: int, terminated: Optional[bool]) -> np.ndarray:
+  """Discounts [rows, ...]; many data sets close a truncated episode with a discount of zero too."""
+  if recorded is None:
+    recorded = np.ones(rows, np.float32)
+    recorded[-1] = 0
+  if terminated:
+    recorded[-2] = 0
+  elif terminated is False and not recorded[-2].any():
+    recorded[-2] = 1
+  return recorded
+
+
+class Dropped:
+  """The rewards of last rows that hold no transition, over a data set: whether they look as if they had counted."""
+
+  def __init__(self) -> None:
+    self._episodes = 0
+    self._largest = 0.0
+    self._others = False
+
+  def add(self, reward: np.ndarray) -> None:
+    """The rewards of all rows of an episode whose last row is taken for an observation."""
+    if len(reward) < 2:
+      return
+    last = float(np.abs(reward[-1:]).max(initial=0))
+    self._others |= bool(reward[:-1].any())
+    if last and np.isfinite(last):
+      self._episodes, self._largest = self._episodes + 1, max(self._largest, last)
+
+  def says(self, name: str) -> Optional[str]:
+    """What was left out, in a sentence, or None if nothing was."""
+    if not self._episodes:
+      return None
+    episodes = f'{self._episodes} episodes' if self._episodes > 1 else 'an episode'
+    return (
+      f'In {name} the last row of {episodes} holds a reward (up to '
+      f'{self._largest:g}) that is left out, since RLDS says that it means nothing there: if it is that of a '
+      'transition, say --dataset.last_row transition, and if not, --dataset.last_row observation.'
+    )
+
+  @property
+  def all_of_them(self) -> bool:
+    """Whether no other row has a reward."""
+    return bool(self._episodes) and not self._others
