@@ -8,8 +8,9 @@
     with datasets.RLDSWriter('recordings/walker', core.step_spec(environment_spec)) as writer:
       writer.write(datasets.episode(rows))
 
-`best(data, 0.1)` is the best tenth of it. `Wrapped` is data as it would have been recorded through wrappers, for when
-that it was recorded within them can't be seen (`fit`).
+`Options` says which episodes of a data set are read and what its files leave open; `several` makes one of several data
+sets, `named` opens what a command line names. `best(data, 0.1)` is the best tenth of it. `Wrapped` is data as it would
+have been recorded through wrappers, for when that it was recorded within them can't be seen (`fit`).
 
 What is written is a plain TensorFlow data set: `tfds.builder_from_directory(path).as_dataset()` reads it too. Importing
 this package imports neither TensorFlow nor TensorFlow Datasets.
@@ -33,3 +34,6 @@ from tfacme.datasets.reader import named as named
 from tfacme.datasets.reader import rlds as rlds
 from tfacme.datasets.several import Several as Several
 from tfacme.datasets.several import several as several
+from tfacme.datasets.verifying import damages as damages
+from tfacme.datasets.wrapped import Wrapped as Wrapped
+from tfacme.datasets.writer import RLDSWriter as RLDSWriter
