@@ -179,6 +179,7 @@ class ReverbBackend:
     checkpointer = reverb_tables.checkpointer(path) if path else None
     server = reverb.Server(reverb_tables.server_tables(described, codec), checkpointer=checkpointer)
     client = reverb.Client(f'localhost:{server.port}')
+    client.server_info(timeout=60)  # On a busy machine it takes a while until a new server answers.
     replay = reverb_replay.ReverbReplay(client, codec, described)
     self._kept.append((server, client, replay, [table.name for table in described]))
     return replay
