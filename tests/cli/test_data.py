@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 import tfacme
+from tests.datasets import foreign
 from tfacme import cli, core, datasets, environments
 
 
@@ -55,6 +57,23 @@ def test_data_that_do_not_fit(recorded, capsys):
   assert not found['fits'] and 'does not fit the environment: its observation is' in found['how'][-1]
   _fails(['data', str(recorded), '--env', 'gym:CartPole-v1'])
   assert 'In gym:CartPole-v1 it does not fit:' in _lines(capsys)
+
+
+def test_data_of_others(tmp_path, capsys):
+  """What is not read is told: text, and an episode without a transition."""
+  episodes = [foreign.rows(3), foreign.rows(2, terminal=False), foreign.rows(0)]
+  for episode in episodes:
+    episode['observation'] = {'x': episode['observation'], 'language': episode['language']}
+  features = {'x': foreign.FIELDS['observation'], 'language': tfds.features.Text()}
+  foreign.write(tmp_path / 'data', episodes, observation=tfds.features.FeaturesDict(features))
+  assert cli.main(['data', str(tmp_path / 'data')]) == 0
+  counts, *lines = _lines(capsys)
+  assert counts == '2 episodes, 5 steps: 1 terminated, 1 truncated'
+  text, empty = lines[-2:]
+  assert text.startswith('Not read: observation/language is ')
+  assert empty == 'Not read: episodes that have no transition, 1 of 3.'
+  assert cli.main(['data', str(tmp_path / 'data'), '--dataset.where', 'length=3', '--json']) == 0
+  assert json.loads(capsys.readouterr().out)['episodes'] == 1
 
 
 def test_data_that_are_damaged(tmp_path, recorded, capsys):

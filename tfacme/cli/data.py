@@ -85,10 +85,11 @@ def run(arguments: Sequence[str]) -> None:
     raise SystemExit(1)
   summary = summary_lib.summarize(data.episodes(seed=0))
   fit = None if environment is None else _fit(data, summary, environment)
+  left_out = _left_out(data, summary)
   if options.json:
-    print(json_lib.dumps(_plain(options, summary, fit)))
+    print(json_lib.dumps(_plain(options, summary, left_out, fit)))
   else:
-    _show(options, summary, fit)
+    _show(options, summary, left_out, fit)
   if options.plot is not None:
     plotting_data.picture(summary, options.plot, options.dataset)
   if fit is not None and not fit.fits:
@@ -110,6 +111,12 @@ def _verify(data: Any, json: bool) -> bool:
 def _environment(env: str, options: environments.Options) -> _Environment:
   factory = environments.factory(env, options)
   return _Environment(factory, specs.read_spec(factory, seed=0))
+
+
+def _left_out(data: Any, summary: summary_lib.Summary) -> List[str]:
+  """What of a data set is not read, in words."""
+  empty = data.size - summary.episodes
+  return [*data.left_out, *([f'episodes that have no transition, {empty:,} of {data.size:,}'] if empty else [])]
 
 
 def _fit(data: Any, summary: summary_lib.Summary, environment: _Environment) -> _Fit:
@@ -137,7 +144,7 @@ def _heard() -> Iterator[List[str]]:
     log.handlers, log.propagate = handlers, propagate
 
 
-def _show(options: _DataOptions, summary: summary_lib.Summary, fit: Optional[_Fit]) -> None:
+def _show(options: _DataOptions, summary: summary_lib.Summary, left_out: Sequence[str], fit: Optional[_Fit]) -> None:
   """Prints all of it."""
   terminated = int(summary.terminated.sum())
   print(
@@ -151,6 +158,7 @@ def _show(options: _DataOptions, summary: summary_lib.Summary, fit: Optional[_Fi
   print()
   _print_table([_HEAD[: len(_HEAD) - (fit is None)], *_rows(summary, fit)])
   lines = [f'Look at: {line}' for line in summary_lib.findings(summary)]
+  lines += [f'Not read: {line}.' for line in left_out]
   if fit is not None:
     verdict = 'does not fit' if not fit.fits else 'fits' if fit.how else 'fits as it is'
     lines += [f'In {options.env} it {verdict}{":" if fit.how else "."}', *fit.how]
@@ -193,7 +201,9 @@ def _print_table(rows: Sequence[Sequence[str]], right: int = 0) -> None:
     print(f'  {"  ".join(cells)}'.rstrip())
 
 
-def _plain(options: _DataOptions, summary: summary_lib.Summary, fit: Optional[_Fit]) -> Dict[str, Any]:
+def _plain(
+  options: _DataOptions, summary: summary_lib.Summary, left_out: Sequence[str], fit: Optional[_Fit]
+) -> Dict[str, Any]:
   """All of it as JSON has it."""
   terminated = int(summary.terminated.sum())
   plain: Dict[str, Any] = {
@@ -208,6 +218,7 @@ def _plain(options: _DataOptions, summary: summary_lib.Summary, fit: Optional[_F
     'histogram': [list(part) for part in summary_lib.histogram(summary.returns)],
     'fields': {name: _field(field) for name, field in summary.fields.items()},
     'findings': summary_lib.findings(summary),
+    'left_out': list(left_out),
   }
   if fit is not None:
     plain['environment'] = {'id': options.env, **fit._asdict()}
