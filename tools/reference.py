@@ -32,6 +32,7 @@ MODULES = (
   'tfacme.losses.distributional',
   'tfacme.losses.policy_gradient',
   'tfacme.losses.q_learning',
+  'tfacme.losses.regression',
   'tfacme.losses.soft',
   'tfacme.losses.values',
   'tfacme.losses.vtrace',
@@ -105,7 +106,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   'Write a learning step': ('tfacme.updates',),
   'Use a loss or an estimator': (
     *('tfacme.losses.q_learning', 'tfacme.losses.values', 'tfacme.losses.policy_gradient', 'tfacme.losses.vtrace'),
-    *('tfacme.losses.deterministic', 'tfacme.losses.soft', 'tfacme.losses.distributional'),
+    *('tfacme.losses.deterministic', 'tfacme.losses.soft', 'tfacme.losses.regression', 'tfacme.losses.distributional'),
   ),
   'Bring an actor or a worker of its own': (
     *('core.Actor', 'core.ActorParts', 'core.Worker', 'core.Outcome', 'core.Progress', 'core.Blocked'),

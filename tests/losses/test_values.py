@@ -185,3 +185,17 @@ def test_the_slopes_of_the_signed_hyperbolic_and_its_inverse(x):
     back = values.inverse_signed_hyperbolic(squashed)
   np.testing.assert_allclose(tape.gradient(squashed, there), 0.5 / np.sqrt(abs(x) + 1) + 1e-3, rtol=1e-6)
   np.testing.assert_allclose(tape.gradient(back, there), 1.0, rtol=1e-5)
+
+
+def test_expectile_by_hand():
+  # |0.7 - [u < 0]| u^2.
+  np.testing.assert_allclose(values.expectile(tf.constant([2.0, -2.0, 0.0]), 0.7), [2.8, 1.2, 0.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize('fraction, expectile', [(0.5, 1.0), (0.75, 1.8)])
+def test_the_minimum_of_the_loss_is_an_expectile(fraction, expectile):
+  # Of targets 0, 0, 3: (1 - tau) 2 m = tau (3 - m), so m = 3 tau / (2 - tau); 1 is the mean.
+  estimate = tf.Variable(expectile)
+  with tf.GradientTape() as tape:
+    loss = tf.reduce_sum(values.expectile(tf.constant([0.0, 0.0, 3.0]) - estimate, fraction))
+  np.testing.assert_allclose(tape.gradient(loss, estimate), 0.0, atol=1e-5)

@@ -30,6 +30,13 @@ def test_there_and_back():
   assert back['hand'][0].dtype == tf.int32 and back['hand'][1].numpy().tolist() == [[1, 3]]
 
 
+def test_what_lies_beyond_the_bounds_is_cut_off():
+  sample = {'arm': tf.constant([[-1.5, 0.5, 1.0, 3.0]]), 'hand': (tf.constant([2]), tf.constant([[1, 3]]))}
+  found = networks.within_bounds(sample, _SPEC)
+  np.testing.assert_allclose(found['arm'], [[-1.0, 0.5, 1.0, 1.0]])
+  assert found['hand'][0].numpy() == 2 and found['hand'][1].numpy().tolist() == [[1, 3]]
+
+
 def test_a_single_number():
   spec = dm_specs.BoundedArray((), np.float32, 0.0, 10.0)
   action = networks.to_environment(tf.constant([[0.0], [1.0]]), spec)
@@ -122,3 +129,18 @@ def test_a_deterministic_head():
   output = networks.DeterministicHead(2)(tf.random.stateless_normal([4, 3], [1, 2]))
   np.testing.assert_array_equal(output.mode(), output.sample(_SEED))
   assert np.abs(output.mode()).max() < 1.0
+
+
+def test_a_gaussian_head_around_bounded_means():
+  head = networks.TanhMeanGaussianHead(2, log_std=(-3.0, 1.0))
+  output = head(10.0 * tf.random.stateless_normal([4, 3], [1, 2]))
+  assert np.abs(output.mean).max() <= 1.0
+  np.testing.assert_allclose(output.log_std, np.full((4, 2), -1.0), rtol=1e-6)  # in the middle
+  (free,) = [variable for variable in head.trainable_variables if 'log_std' in variable.name]
+  free.assign([-2.0, 20.0])
+  with tf.GradientTape() as tape:
+    log_std = head(tf.zeros([1, 3])).log_std
+  np.testing.assert_allclose(log_std, [[-3.0 + 4.0 / (1.0 + np.exp(2.0)), 1.0]], rtol=1e-6)
+  assert tape.gradient(log_std, free)[0] > 0.4  # It can come back.
+  with pytest.raises(errors.UserError, match='The highest log_std is -4.0, and has to be more than -3.0'):
+    networks.TanhMeanGaussianHead(2, log_std=(-3.0, -4.0))

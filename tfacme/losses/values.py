@@ -130,6 +130,20 @@ def huber(x: tf.Tensor, delta: float) -> tf.Tensor:
   return clipped * (size - 0.5 * clipped)
 
 
+def expectile(errors: tf.Tensor, fraction: float) -> tf.Tensor:
+  """The asymmetric squared loss, whose minimum is an expectile (Kostrikov et al. 2022, section 4.1).
+
+  Args:
+    errors: u [...], target minus estimate.
+    fraction: tau; errors above 0 count by it, and those below by 1 - tau. 1/2 makes the estimate a mean, and close to 1
+      it comes near the largest target.
+
+  Returns:
+    |tau - [u < 0]| u^2, [...].
+  """
+  return tf.where(errors < 0.0, 1.0 - fraction, fraction) * errors**2
+
+
 def importance_weights(probability: tf.Tensor, table_size: tf.Tensor, exponent: tf.Tensor) -> tf.Tensor:
   """Weights that undo the bias of prioritized sampling (Schaul et al. 2016, section 3.4).
 

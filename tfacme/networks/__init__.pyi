@@ -1,6 +1,7 @@
 from .actions import from_environment as from_environment
 from .actions import network_spec as network_spec
 from .actions import to_environment as to_environment
+from .actions import within_bounds as within_bounds
 from .activations import Activation as Activation
 from .actor_critic import PolicyAndCritics as PolicyAndCritics
 from .actor_critic import policy_and_critics as policy_and_critics
@@ -26,6 +27,7 @@ from .heads import MultiCategoricalHead as MultiCategoricalHead
 from .heads import PolicyAndValue as PolicyAndValue
 from .heads import PolicyAndValueHead as PolicyAndValueHead
 from .heads import TanhGaussianHead as TanhGaussianHead
+from .heads import TanhMeanGaussianHead as TanhMeanGaussianHead
 from .heads import distribution_head as distribution_head
 from .heads import q_head as q_head
 from .masking import ILLEGAL as ILLEGAL

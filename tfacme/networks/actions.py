@@ -37,6 +37,12 @@ def from_environment(action: core.Nest, action_spec: Any) -> core.Nest:
   return tree.map_structure_up_to(action_spec, _from_leaf, action_spec, action)
 
 
+def within_bounds(sample: core.Nest, action_spec: Any) -> core.Nest:
+  """A network's actions with what lies beyond -1 or 1 cut off, as `to_environment` does; what it says of their nest."""
+  clipped = lambda spec, leaf: leaf if specs.is_choice(spec) else tf.clip_by_value(leaf, -1.0, 1.0)
+  return tree.map_structure_up_to(action_spec, clipped, action_spec, sample)
+
+
 def network_spec(action_spec: Any) -> Any:
   """The spec of a network's actions: of choices as it is, of real numbers a vector between -1 and 1.
 

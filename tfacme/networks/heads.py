@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, NamedTuple, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import sonnet as snt
@@ -196,6 +196,34 @@ class TanhGaussianHead(snt.Module):
     """The distribution, its mean and log_std [B, D]."""
     mean, log_std = tf.split(self._linear(features), 2, axis=-1)
     return distributions.TanhGaussian(mean, tf.clip_by_value(log_std, *_LOG_STD))
+
+
+class TanhMeanGaussianHead(snt.Module):
+  """From features [B, F] to normal distributions around a mean in (-1, 1)^D, as in the code of AWAC and IQL.
+
+  Actions at their bounds have a likelihood, unlike those of a `TanhGaussian`. The deviations are parameters of their
+  own, and keep within a range: the likelihood of actions that have no noise would grow without end.
+  """
+
+  def __init__(self, size: int, log_std: Tuple[float, float] = (-5.0, 2.0), name: Optional[str] = None):
+    """Initializes the head.
+
+    Args:
+      size: D, how many numbers there are.
+      log_std: the lowest and the highest logarithm of a standard deviation; it starts in the middle.
+      name: of the module.
+    """
+    super().__init__(name)
+    low, high = log_std
+    errors.in_range('The highest log_std', high, above=low)
+    self._low, self._width = float(low), float(high - low)
+    self._gaussian = GaussianHead(size)
+
+  def __call__(self, features: tf.Tensor) -> distributions.Gaussian:
+    """The distribution, its mean and log_std [B, D]."""
+    mean, free = self._gaussian(features)
+    # Not clipped, which would leave no gradient to come back by.
+    return distributions.Gaussian(tf.tanh(mean), self._low + self._width * tf.sigmoid(free))
 
 
 def distribution_head(

@@ -1,0 +1,13 @@
+"""What IQL is, and what it is tried on."""
+
+from tfacme.agents.about import About, Task
+
+ABOUT = About(
+  summary='implicit Q-learning, from data or online; discrete or continuous actions (Kostrikov et al. 2022)',
+  trial=Task(
+    'tfacme.testing.environments:Reach',
+    600,
+    config={'min_replay_size': 100, 'batch_size': 16, 'samples_per_insert': 16.0},
+  ),
+  benchmark=Task('gym:Pendulum-v1', 4_000),
+)
