@@ -53,9 +53,9 @@ def bootstrapped(batch, value, config, reward_scale=1.0):
   return returns
 
 
-def taken(batch):
-  """The first actions of the items on the scale from -1 to 1, [B, D]."""
-  return 2 * (batch.steps.action[:, 0] - _LOW) / (_HIGH - _LOW) - 1
+def taken(batch, row=0):
+  """The actions in a row of the items, the first one, on the scale from -1 to 1, [B, D]."""
+  return 2 * (batch.steps.action[:, row] - _LOW) / (_HIGH - _LOW) - 1
 
 
 def noise(seed):
