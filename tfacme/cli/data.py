@@ -124,10 +124,11 @@ def _fit(data: Any, summary: summary_lib.Summary, environment: _Environment) -> 
   bounds = summary_lib.against(summary, environment.spec)
   with _heard() as said:
     try:
-      datasets.fit(data, *environment)
+      datasets.fit(data, *environment, rewards=not data.lacks)
     except errors.UserError as error:
       return _Fit(False, [*said, str(error)], bounds)
-  return _Fit(True, said, bounds)
+  more = [f'Its steps do not say the {name}: it is for agents that need none, such as bc.' for name in data.lacks]
+  return _Fit(True, [*said, *more], bounds)
 
 
 @contextlib.contextmanager
