@@ -43,17 +43,43 @@ OLD = {WithoutSeed: 'reset takes no seed=', WithoutInfo: 'reset does not return 
 @pytest.mark.parametrize('kind', OLD)
 @pytest.mark.parametrize('registered', [False, True])
 def test_it_is_told_what_is_old(kind, registered, monkeypatch):
-  if registered:  # Gymnasium puts wrappers around it, which have errors of their own.
-    spec = gymnasium.envs.registration.EnvSpec('Old-v0', entry_point=kind, max_episode_steps=5)
-    monkeypatch.setitem(gymnasium.registry, 'Old-v0', spec)
-    environment = environments.make('gym:Old-v0')
-  else:
-    environment = gym_adapter.GymEnvironment(kind(), seed=1, name='gym:Old-v0')
+  environment = _made(kind, registered, monkeypatch)
   with pytest.raises(errors.UserError) as caught:
     environment.reset()
     environment.step(np.int32(0))
   assert f'gym:Old-v0 has the interface from before Gymnasium 0.26, since its {OLD[kind]}' in str(caught.value)
   assert 'migration_guide' in str(caught.value)
+
+
+class Forgetful(New):
+  def reset(self, seed=None, options=None):
+    del seed, options
+
+
+class Absent(New):
+  def step(self, action):
+    del action
+
+
+@pytest.mark.parametrize('kind, method', [(Forgetful, 'reset'), (Absent, 'step')])
+@pytest.mark.parametrize('registered', [False, True])
+def test_nothing_returned_is_told_with_its_place(kind, method, registered, monkeypatch):
+  environment = _made(kind, registered, monkeypatch)
+  says = (
+    rf'{kind.__name__}.{method} \(.*test_old_interface.py, line \d+\) returned None, and has to return an observation'
+  )
+  with pytest.raises(errors.UserError, match=says):
+    environment.reset()
+    environment.step(np.int32(0))
+
+
+def _made(kind, registered, monkeypatch):
+  if not registered:
+    return gym_adapter.GymEnvironment(kind(), seed=1, name='gym:Old-v0')
+  # Gymnasium puts wrappers around it, which have errors of their own.
+  spec = gymnasium.envs.registration.EnvSpec('Old-v0', entry_point=kind, max_episode_steps=5)
+  monkeypatch.setitem(gymnasium.registry, 'Old-v0', spec)
+  return environments.make('gym:Old-v0')
 
 
 def test_mistakes_in_an_environment_keep_their_traceback():

@@ -20,13 +20,16 @@ import tree
 from dm_env import specs
 from gymnasium import spaces
 
-from tfacme import errors, interfaces
+from tfacme import errors, interfaces, mistakes
 from tfacme.environments import leaves, mujoco_settings
 from tfacme.specs import MultiDiscreteArray
 
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 _UNPACKED = re.compile(r'values to unpack \(expected 5')
+_NOTHING = re.compile('unpack non-iterable NoneType|tuple.*NoneType')  # The second is Gymnasium's own check.
+_STEP = 'an observation, a reward, terminated, truncated and a dict of infos'
+_RESET = 'an observation and a dict of infos'
 
 
 class GymEnvironment(dm_env.Environment):
@@ -86,9 +89,13 @@ class GymEnvironment(dm_env.Environment):
       return self.reset()
     try:
       observation, reward, terminated, truncated, self.info = self._environment.step(self._action(action))
-    except ValueError as error:
-      if _UNPACKED.search(str(error)) and not _is_their_own(error):
+    except (ValueError, TypeError, AssertionError) as error:
+      if _is_their_own(error):
+        raise
+      if _UNPACKED.search(str(error)):
         raise self._is_old('step does not return five values (terminated and truncated among them)') from error
+      if _NOTHING.search(str(error)):
+        raise mistakes.returned(_inner(self._environment).step, None, _STEP) from error
       raise
     self._needs_reset = bool(terminated or truncated)
     return dm_env.TimeStep(
@@ -143,10 +150,16 @@ class GymEnvironment(dm_env.Environment):
   def _reset(self) -> Tuple[Any, dict[str, Any]]:
     try:
       result = self._environment.reset(seed=self._seed)
+    except AssertionError as error:
+      if _NOTHING.search(str(error)) and not _is_their_own(error):
+        raise mistakes.returned(_inner(self._environment).reset, None, _RESET) from error
+      raise
     except TypeError as error:
       if 'seed' not in str(error) or _takes_seed(self._environment):
         raise
       raise self._is_old('reset takes no seed=') from error
+    if result is None:
+      raise mistakes.returned(_inner(self._environment).reset, None, _RESET)
     if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
       raise self._is_old('reset does not return two values, an observation and a dict of infos')
     return result
@@ -214,13 +227,18 @@ def _is_their_own(error: Exception) -> bool:
   return module != __name__ and module.partition('.')[0] != 'gymnasium'
 
 
+def _inner(environment: Any) -> Any:
+  """An environment without its wrappers."""
+  return getattr(environment, 'unwrapped', environment)
+
+
 def _classes(environment: Any) -> Tuple[type, ...]:
-  return type(getattr(environment, 'unwrapped', environment)).__mro__
+  return type(_inner(environment)).__mro__
 
 
 def _takes_seed(environment: Any) -> bool:
   """Whether the innermost `reset` has a parameter `seed`, or takes any."""
-  parameters = inspect.signature(getattr(environment, 'unwrapped', environment).reset).parameters.values()
+  parameters = inspect.signature(_inner(environment).reset).parameters.values()
   return any(parameter.name == 'seed' or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
 
