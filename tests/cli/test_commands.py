@@ -236,7 +236,7 @@ def test_an_agent_of_ones_own(trained, name, capsys):
     ('my_own_agents:incomplete', 'has no Builder and no default_networks, and an agent has Config, Builder and'),
     ('my_own_agents:agnt', "There is no agent in my_own_agents 'agnt'; did you mean agent"),
     ('my_own_agents:bare', 'needs a default for each of its fields, for rate too'),
-    ('my_own_agent.one', "There is no agent 'my_own_agent.one'; there are bc, "),
+    ('my_own_agent.one', "There is no agent 'my_own_agent.one'; there are awac, bc, "),
   ],
 )
 def test_mistakes_with_an_agent_of_ones_own(trained, name, says, capsys):

@@ -89,7 +89,7 @@ def test_a_second_stream_is_refused(tmp_path):
 )
 def test_what_can_not_be_recorded_is_one_sentence(settings, says, tmp_path, capsys, monkeypatch):
   monkeypatch.chdir(tmp_path)
-  monkeypatch.setattr('tfacme.datasets.check', lambda path: None)
+  monkeypatch.setattr('tfacme.datasets.named', lambda *names: None)
   command = f'train dqn {settings} --bsuite-results results'.format(data=tmp_path)
   assert cli.main(command.split()) == 2
   captured = capsys.readouterr()

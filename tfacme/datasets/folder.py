@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import glob
-import importlib.util
 import os
 import re
 import struct
@@ -208,8 +207,6 @@ def _shard_kind(info: Any, path: str) -> Type[Shard]:
   if has_records(info):
     return Shard
   if info.file_format is not None and info.file_format.value == 'array_record':
-    if importlib.util.find_spec('array_record') is None:
-      raise errors.UserError(f'The data set {path} is stored as array_record, which is not installed: install that.')
     return ArrayShard
   name = getattr(info.file_format, 'value', info.file_format)
   raise errors.UserError(f'The data set {path} is stored as {name}, and has to be tfrecord or array_record.')
