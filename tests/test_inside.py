@@ -4,12 +4,15 @@ import pathlib
 import subprocess
 import sys
 
+import pytest
+
 from tests import pages
 from tfacme import loggers
 
 _PAGE = (pages.ROOT / 'docs' / 'inside.md').read_text(encoding='utf-8')
 
 
+@pytest.mark.slow
 def test_the_page_runs(tmp_path):
   """A run with a column of its own stops by itself; its policies are evaluated, and its learner learns on."""
   script = tmp_path / 'inside.py'
