@@ -3,45 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import ClassVar, Sequence
+from typing import ClassVar
 
-from tfacme import core, networks, specs
+from tfacme import networks, specs
+from tfacme.agents import transitions
 from tfacme.agents.iql.config import IQLConfig
 from tfacme.agents.iql.networks import IQLNetworks
 from tfacme.agents.iql.update import IQLUpdate
 from tfacme.networks import checks
-from tfacme.replay import sources, tables
-from tfacme.replay.items import Items
 
 
 @dataclasses.dataclass(frozen=True)
-class IQLBuilder(core.Builder):
+class IQLBuilder(transitions.TransitionsBuilder):
   """IQL for choices, bounded continuous actions and nests of both: from recorded data, and on from there with actors.
 
   Attributes:
     config: its hyperparameters.
   """
 
-  variable_period: ClassVar[int] = 1  # It learns once for each step, so ten steps would be ten versions of the policy.
+  name: ClassVar[str] = 'IQL'
   config: IQLConfig = IQLConfig()
-
-  def check(self, spec: specs.EnvironmentSpec) -> None:
-    """Raises a `UserError` unless its policy can take the actions, and there is a single reward."""
-    specs.check_actions('IQL', spec.actions)
-    specs.check_scalar_reward('IQL', spec.rewards)
-
-  def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
-    """One table of n-step transitions, sampled uniformly."""
-    return [tables.paced(Items(length=self.config.n_step + 1, observations='ends'), self.config)]
-
-  def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
-    """Batches of its table."""
-    return sources.Sample('replay', self.config.batch_size)
-
-  def policy(self, made: IQLNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.NetworkPolicy:
-    """A sample of the policy's distribution; an evaluation takes the mode."""
-    choose = networks.Mode(spec.actions) if evaluation else networks.Sample(spec.actions, extras=False)
-    return networks.NetworkPolicy(made.policy, choose)
 
   def update(self, made: IQLNetworks, spec: specs.EnvironmentSpec) -> IQLUpdate:
     """Values of states, policy, critics."""
@@ -49,8 +30,8 @@ class IQLBuilder(core.Builder):
 
   def checks_networks(self, made: IQLNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the networks fit the actions; creates their variables if need be."""
-    checks.check_parts('IQL', made, IQLNetworks)
-    checks.check_policy_and_critics('IQL', made, spec, networks.Gaussian)
+    checks.check_parts(self.name, made, IQLNetworks)
+    checks.check_policy_and_critics(self.name, made, spec, networks.Gaussian)
     output = networks.create_variables(made.value, spec.observations)
     checks.check_output('The value network of IQL', output, (), 'a single value')
 
