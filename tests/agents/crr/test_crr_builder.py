@@ -1,36 +1,20 @@
 """CRR's builder: what it refuses, what it puts together; and that it learns from recorded episodes."""
 
-import cloudpickle
-import numpy as np
 import pytest
-import tensorflow as tf
-from dm_env import specs as dm_specs
 
-import tfacme
-from tests.agents import contexts
-from tfacme import core, datasets, errors, networks, specs, testing
+from tests.agents import replayed
+from tfacme import errors
 from tfacme.agents import crr
-from tfacme.replay import sources
-from tfacme.replay.items import Items
-
-_CONTINUOUS = dm_specs.BoundedArray((2,), np.float32, -2.0, 2.0)
-_NEST = {'arm': _CONTINUOUS, 'tool': dm_specs.DiscreteArray(3)}
-
-
-def _spec(actions=_CONTINUOUS):
-  reward, discount = dm_specs.Array((), np.float32), dm_specs.BoundedArray((), np.float32, 0, 1)
-  return specs.EnvironmentSpec(dm_specs.Array((4,), np.float32), actions, reward, discount)
 
 
 def test_it_refuses_actions_without_bounds():
-  with pytest.raises(errors.UserError, match='^CRR .* needs actions with bounds'):
-    crr.CRRBuilder().check(_spec(dm_specs.Array((2,), np.float32)))
+  replayed.check_refuses_actions_without_bounds(crr.CRRBuilder(), 'CRR')
 
 
 def test_it_refuses_networks_that_do_not_fit():
-  made = crr.default_networks((8,))(_spec())
+  made = crr.default_networks((8,))(replayed.spec())
   with pytest.raises(errors.UserError, match='needs at least one critic'):
-    crr.CRRBuilder().checks_networks(crr.CRRNetworks(made.policy, []), _spec())
+    crr.CRRBuilder().checks_networks(crr.CRRNetworks(made.policy, []), replayed.spec())
 
 
 @pytest.mark.parametrize(
@@ -47,53 +31,20 @@ def test_its_config_refuses_what_makes_no_sense(changes, says):
 
 
 def test_its_table_and_source():
-  builder = crr.CRRBuilder(crr.CRRConfig(n_step=2, batch_size=8, max_replay_size=5_000))
-  (table,) = builder.tables(_spec())
-  assert (table.items, table.max_size) == (Items(length=3, observations='ends'), 5_000)
-  assert builder.source(_spec()) == sources.Sample('replay', 8)
+  replayed.check_table_and_source(crr)
 
 
 def test_builder_and_networks_can_be_pickled():
-  factory = crr.default_networks((4,), critics=3)
-  assert cloudpickle.loads(cloudpickle.dumps(factory)) == factory
-  builder = cloudpickle.loads(cloudpickle.dumps(crr.CRRBuilder()))
-  builder.checks_networks(factory(_spec()), _spec())
+  replayed.check_pickles(crr)
 
 
 def test_it_samples_and_an_evaluation_takes_the_mode():
-  head = lambda observation: networks.Gaussian(tf.fill([1_000, 2], 0.5), tf.fill([1_000, 2], -3.0))
-  made, context = crr.CRRNetworks(head, []), contexts.context(1_000)
-  action, state, extras = crr.CRRBuilder().policy(made, _spec(), False)(tf.zeros([1_000, 4]), (), context)
-  assert (state, extras) == ((), {})
-  assert 0.05 < np.std(action) < 0.2
-  action, _, _ = crr.CRRBuilder().policy(made, _spec(), True)(tf.zeros([1_000, 4]), (), context)
-  np.testing.assert_allclose(action, 1.0, rtol=1e-5)
+  replayed.check_samples(crr.CRRBuilder(), lambda head: crr.CRRNetworks(head, []))
 
 
 def test_it_learns_in_nests_of_actions():
-  builder = crr.CRRBuilder()
-  made = crr.default_networks((8,))(_spec(_NEST))
-  builder.checks_networks(made, _spec(_NEST))
-  zeros, ones = np.zeros((4, 2), np.float32), np.ones((4, 2), np.float32)
-  action = {'arm': np.zeros((4, 2, 2), np.float32), 'tool': np.ones((4, 2), np.int32)}
-  steps = core.Step(np.zeros((4, 2, 4), np.float32), action, ones, ones, zeros > 0, zeros > 0)
-  with networks.drawing(tf.constant([1, 2])):
-    output = builder.update(made, _spec(_NEST))(tf.nest.map_structure(tf.constant, core.Batch(steps, ones, ())))
-  assert np.isfinite(list(output.metrics.values())).all()
+  replayed.check_takes_nests_of_actions(crr)
 
 
 def test_it_learns_to_reach_from_random_episodes(tmp_path):
-  path = str(tmp_path / 'recorded')
-  returns = tfacme.record(None, testing.Reach(1), 100, path)
-  rates = dict.fromkeys(('policy_learning_rate', 'critic_learning_rate'), 3e-3)
-  experiment = tfacme.Experiment(
-    builder=crr.CRRBuilder(crr.CRRConfig(discount=0.9, batch_size=64, temperature=0.3, **rates)),
-    networks=crr.default_networks((32, 32)),
-    environment=testing.Reach,
-    budget=tfacme.Budget(learner_steps=600),
-    evaluation=tfacme.Evaluation(every=0),
-    dataset=datasets.rlds(path),
-  )
-  run = tfacme.train(experiment, str(tmp_path / 'run'), progress=False)
-  assert np.mean(returns) < -6
-  assert run.evaluate(20).mean > -4
+  replayed.check_learns_to_reach(crr, tmp_path, temperature=0.3, policy_learning_rate=3e-3, critic_learning_rate=3e-3)
