@@ -17,6 +17,15 @@ def blocks(language: str, text: str) -> List[str]:
   return re.findall(rf'```{language}\n(.*?)```', text, flags=re.DOTALL)
 
 
+def run_code(text: str, folder: pathlib.Path) -> str:
+  """Runs the Python code of a page, all its blocks as one script, in a folder; returns what it prints."""
+  script = folder / 'page.py'
+  script.write_text('\n'.join(blocks('python', text)))
+  ended = subprocess.run([sys.executable, str(script)], cwd=folder, capture_output=True, text=True, timeout=200)
+  assert ended.returncode == 0, ended.stderr
+  return ended.stdout
+
+
 def commands(text: str) -> List[str]:
   """The commands of a page, one a line."""
   return [line for block in blocks('sh', text) for line in block.splitlines() if line.strip()]

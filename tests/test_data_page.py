@@ -1,8 +1,5 @@
 """The page on learning from recorded data: its code and its commands, as a reader would run them."""
 
-import subprocess
-import sys
-
 import pytest
 
 from tests import pages
@@ -13,10 +10,7 @@ _PAGE = (pages.ROOT / 'docs' / 'data.md').read_text(encoding='utf-8')
 @pytest.mark.slow
 def test_the_page_runs(tmp_path):
   """Data are recorded and brought, looked at, learned from, and an agent goes on in the environment."""
-  script = tmp_path / 'bring.py'
-  script.write_text('\n'.join(pages.blocks('python', _PAGE)))
-  ended = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=200)
-  assert ended.returncode == 0, ended.stderr
+  pages.run_code(_PAGE, tmp_path)
   pages.run_commands(pages.commands(_PAGE), tmp_path)
   for made in ('data/catch.png', 'data/catch.gif', 'data/random.gif', 'runs/offline.png', 'runs/online/policy'):
     assert (tmp_path / made).exists(), made

@@ -1,8 +1,6 @@
 """The page on what is inside a run: its code and its commands, as a reader would run them."""
 
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
@@ -15,11 +13,8 @@ _PAGE = (pages.ROOT / 'docs' / 'inside.md').read_text(encoding='utf-8')
 @pytest.mark.slow
 def test_the_page_runs(tmp_path):
   """A run with a column of its own stops by itself; its policies are evaluated, and its learner learns on."""
-  script = tmp_path / 'inside.py'
-  script.write_text('\n'.join(pages.blocks('python', _PAGE)))
-  ended = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, timeout=200)
-  assert ended.returncode == 0, ended.stderr
-  assert 'it catches nineteen balls of twenty' in ended.stdout.splitlines()[-2]
+  printed = pages.run_code(_PAGE, tmp_path)
+  assert 'it catches nineteen balls of twenty' in printed.splitlines()[-2]
   run = pathlib.Path(tmp_path / 'runs' / 'inside')
   for name in ('actor-0', 'evaluator'):
     assert all(float(row['regret']) >= 0 for row in loggers.read(str(run / 'logs' / f'{name}.csv')))

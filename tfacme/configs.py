@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, Optional
 
 from tfacme import errors, schedules
 from tfacme.schedules import Schedule
@@ -42,6 +42,12 @@ def schedule(default: Schedule, high: float = math.inf) -> Any:
 def choice(default: str, choices: Any) -> Any:
   """A field that holds one of several words."""
   return _field(default, functools.partial(_check_choice, choices=choices))
+
+
+def changed(made: Any) -> Dict[str, Any]:
+  """The fields of a dataclass that differ from their defaults, by name."""
+  default, names = type(made)(), [field.name for field in dataclasses.fields(made)]
+  return {name: getattr(made, name) for name in names if getattr(made, name) != getattr(default, name)}
 
 
 def _field(default: Any, check: Callable[[str, Any], None]) -> Any:

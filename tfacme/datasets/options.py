@@ -14,7 +14,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from typing_extensions import Literal
 
-from tfacme import errors
+from tfacme import configs, errors
 
 LAST_ROW, ENDS = ('auto', 'observation', 'transition'), ('auto', 'terminated', 'truncated')
 _COMPARE = {
@@ -85,9 +85,7 @@ class Options:
   @property
   def changed(self) -> Dict[str, Any]:
     """What differs from the defaults, by the names of the fields."""
-    default = Options()
-    names = (field.name for field in dataclasses.fields(self))
-    return {name: getattr(self, name) for name in names if getattr(self, name) != getattr(default, name)}
+    return configs.changed(self)
 
   @property
   def chooses(self) -> bool:

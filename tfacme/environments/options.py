@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Union
 
 import dm_env
 
-from tfacme import errors
+from tfacme import configs, errors
 from tfacme.environments import wrappers
 
 Wrapper = Callable[[dm_env.Environment], dm_env.Environment]
@@ -55,9 +55,7 @@ class Options:
   @property
   def changed(self) -> Dict[str, Any]:
     """What differs from the defaults, by the names of the fields."""
-    default = Options()
-    names = (field.name for field in dataclasses.fields(self))
-    return {name: getattr(self, name) for name in names if getattr(self, name) != getattr(default, name)}
+    return configs.changed(self)
 
   @property
   def wrappers(self) -> List[Wrapper]:
