@@ -12,5 +12,12 @@ def test_the_page_runs(tmp_path):
   """Data are recorded and brought, looked at, learned from, and an agent goes on in the environment."""
   pages.run_code(_PAGE, tmp_path)
   pages.run_commands(pages.commands(_PAGE), tmp_path)
-  for made in ('data/catch.png', 'data/catch.gif', 'data/random.gif', 'runs/offline.png', 'runs/online/policy'):
+  for made in (
+    'data/catch.png',
+    'data/catch.gif',
+    'data/random.gif',
+    'runs/offline.png',
+    'runs/estimated.png',
+    'runs/online',
+  ):
     assert (tmp_path / made).exists(), made

@@ -30,6 +30,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     'runs.recording': ['record'],
     'runs.run': ['Run', 'load_policy', 'load_run'],
     'runs.training': ['train'],
+    'workers.fitted_q': ['FittedQ'],
   },
 )
 
@@ -54,3 +55,4 @@ if TYPE_CHECKING:
   from tfacme.runs.run import load_policy as load_policy
   from tfacme.runs.run import load_run as load_run
   from tfacme.runs.training import train as train
+  from tfacme.workers.fitted_q import FittedQ as FittedQ

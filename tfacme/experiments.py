@@ -28,7 +28,7 @@ _EPISODE_SHARE = 20  # of a run, that an episode of its evaluations is at most
 _NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'  # of a node and its log
 _NODES = r'counter|replay|learner|saver|actor(-\d+)?'  # of every run
 # Of what `experiment.json` says, all that makes a run the one that it is, but for the unit of its budget.
-_SAME = ('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'observers', 'start', 'seed')
+_SAME = tuple('agent config builder environment networks stack dataset observers estimators start seed'.split())
 
 
 def check_node_name(what: str, name: str, taken: Sequence[str] = ()) -> None:
@@ -268,6 +268,7 @@ class Experiment:
       `loggers.EachRow(function)`, or functions of a `loggers.Log`. CSV files are always written beside them, since a
       run is resumed and plotted from those.
     observers: make additional columns for the logs of actors and evaluations; see `tfacme.observers`.
+    estimators: make such columns for the first evaluation from its policy alone: a `tfacme.FittedQ`, say.
     stack: of how many frames the agent's observations are made; 1 leaves them as they are. They are stacked as
       `environments.wrappers.FrameStacking` does it, but the environment gives single ones, replay stores each once, and
       the exported policy takes single ones.
@@ -286,6 +287,7 @@ class Experiment:
   logging: Logging = Logging()
   loggers: Sequence[loggers_lib.Maker] = (loggers_lib.TensorBoard(),)
   observers: Sequence[Callable[[], Any]] = ()
+  estimators: Sequence[Any] = ()
   on_evaluation: Optional[Callable[[Evaluated], Optional[Stop]]] = None
   start: Optional[str] = None
   stack: int = 1
@@ -339,6 +341,9 @@ class Experiment:
     _check_makers('loggers', self.loggers, 'one of a loggers.Log', row, None)
     fix = "such as observers.ActionNorm or functools.partial(observers.Info, 'is_success')"
     _check_makers('observers', self.observers, 'one without an argument', fix)
+    for estimator in self.estimators:
+      if not hasattr(estimator, 'prepared'):
+        raise errors.UserError(f'Among the estimators is {estimator!r}, and each has to be one as tfacme.FittedQ() is.')
 
   @property
   def agent(self) -> str:

@@ -83,6 +83,7 @@ def make(
   max_steps=1000,
   makers=(),
   saved=None,
+  estimates=(),
 ):
   """An evaluator, its rows, and a function that lets the run come to a number of steps and episodes."""
   counter = counting.Counter(budget, unit, [[], ['actor-0'], [], ['evaluator'], ['saver']])
@@ -105,6 +106,7 @@ def make(
       max_episode_steps=max_steps,
       share=share,
       observers=makers,
+      estimates=estimates,
       clock=Clock(),
     )
   )
@@ -239,6 +241,19 @@ def test_parts_of_a_reward_and_what_observers_make_are_columns():
   assert [row[f'episode_return_{i}'] for i in range(3)] == [4.0, 8.0, 12.0]
   assert (row['episode_return'], row['episode_return_minimum'], row['episode_length']) == (24.0, 24.0, 4.0)
   assert (row['action_0_share'], row['action_1_share']) == (1.0, 0.0)
+
+
+def test_what_estimates_make_of_the_policy_are_columns():
+  def count(steps):
+    yield None
+    yield {'so_far': steps}
+
+  evaluator, rows, _ = make(Rewarding(4), episodes=2, every=100, estimates=[count])
+  evaluator.tally.counter.report('actor-0', {'actor_steps': 300})
+  assert evaluator.step(0.0) is core.Progress.PART and not rows
+  assert evaluator.step(0.0) is core.Progress.PART and evaluator.step(0.0) is core.Progress.DID
+  assert rows[0]['so_far'] == 300 and rows[0]['episode_return'] == 4.0
+  assert rows[0]['steps_per_second'] == 4.0  # of the two looks at the clock until all had been played
 
 
 def test_a_single_reward_has_no_parts_and_no_columns_of_them():

@@ -69,6 +69,30 @@ def test_single_episodes_are_smoothed():
   np.testing.assert_allclose(smooth[19:], 0.5)
 
 
+def test_rows_without_a_number_are_left_out(tmp_path):
+  run = make_run(tmp_path / 'a', [(1, 0.5), (2, ''), (3, float('nan')), (4, 1.5)])
+  curve = plotting._read(run)
+  assert curve.steps.tolist() == [1, 4] and curve.returns.tolist() == [0.5, 1.5]
+  with pytest.raises(errors.UserError, match="no evaluation has a number in its column 'episode_return'"):
+    plotting._read(make_run(tmp_path / 'b', [(1, '')]))
+
+
+def test_another_column_is_drawn(tmp_path):
+  run = make_run(tmp_path / 'a', [(1, 0.5), (2, 1.0)])
+  assert plotting._read(run, 'episode_length').returns.tolist() == [9.0, 9.0]
+  plotting.learning_curve([run], tmp_path / 'lengths.png', column='episode_length')
+  with pytest.raises(errors.UserError, match="no column 'episode_lenght'; did you mean episode_length"):
+    plotting.learning_curve([run], tmp_path / 'lengths.png', column='episode_lenght')
+
+
+def test_a_line_that_ends_with_the_shortest_of_its_runs_is_told(tmp_path, caplog):
+  runs = [make_run(tmp_path / f'{steps}', [(10, 0.0), (steps, 0.5)], seed=steps) for steps in (200, 198)]
+  plotting.learning_curve(runs, tmp_path / 'curve.png')
+  assert not caplog.records
+  plotting.learning_curve([*runs, make_run(tmp_path / 'short', [(10, 0.0), (100, 0.5)], seed=3)], tmp_path / 'a.png')
+  assert 'ends at 100 steps with the shortest of its runs; the longest has 200' in caplog.text
+
+
 def test_pictures(tmp_path):
   runs = [make_run(tmp_path / f'{seed}', [(100, 0.0), (200 + seed, 0.5 + seed)]) for seed in range(3)]
   runs.append(make_run(tmp_path / 'other', [(100, 1.0)], agent='r2d2'))

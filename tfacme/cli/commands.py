@@ -98,6 +98,7 @@ def _train(arguments: Sequence[str]) -> None:
     checkpointing=options.checkpointing,
     logging=options.logging,
     loggers=makers,
+    estimators=options_lib.estimators(options.fitted_q),
     start=options.start,
     name=agent,
   )
@@ -111,10 +112,12 @@ class _PlotOptions:
   Attributes:
     runs: the runs' folders.
     out: the picture's file; the ending says which format (.png, .svg, .pdf).
+    column: what is drawn in the place of the return: another column of the evaluations' log, such as normalized_score.
   """
 
   runs: tyro.conf.Positional[Annotated[Tuple[str, ...], tyro.conf.arg(metavar='RUN [RUN ...]')]] = ()
   out: str = 'learning_curve.png'
+  column: str = 'episode_return'
 
 
 def _plot(arguments: Sequence[str]) -> None:
@@ -123,7 +126,7 @@ def _plot(arguments: Sequence[str]) -> None:
     raise errors.UserError('tfacme plot needs the folder of a run: tfacme plot RUN [RUN ...] --out FILE.png.')
   from tfacme.workers import plotting
 
-  plotting.learning_curve(options.runs, options.out)
+  plotting.learning_curve(options.runs, options.out, column=options.column)
   print(f'The learning curve is in {options.out}')
 
 

@@ -41,6 +41,8 @@ class RunOptions:
       have the same names and shapes.
     loggers: what takes the rows of all logs beside the CSV files; wandb and mlflow need tfacme[trackers]. Without a
       name it is nothing. Functions that a page has among its loggers stay.
+    fitted_q: gradient steps of a Q function by which each evaluation also estimates the policy's value from the dataset
+      alone (fitted Q evaluation); 0 makes none, and leaves those that a page has.
     debug: run all of it eagerly in one thread, so that breakpoint() and print work in an update, a loss, a policy and a
       network; a mistake shows its whole traceback.
     profile: leave a trace in the folder profile/ of the run, and print a table of where its time goes.
@@ -53,6 +55,7 @@ class RunOptions:
   workdir: Optional[str] = None
   stack: int = 1
   start: Optional[str] = None
+  fitted_q: int = 0
   debug: bool = False
   profile: bool = False
   preset: Annotated[Optional[str], tyro.conf.arg(name='from')] = None
@@ -64,6 +67,7 @@ class RunOptions:
 
   def __post_init__(self):
     errors.count('seed', self.seed, low=0)
+    errors.count('fitted_q', self.fitted_q, low=0)
     launching.check_debug(self.debug, self.launch)
 
 
@@ -127,6 +131,15 @@ class TrainOptions(RunOptions, Task):
 @dataclasses.dataclass(frozen=True)
 class PageOptions(RunOptions):
   steps: Optional[int] = None
+
+
+def estimators(steps: int) -> Sequence[Any]:
+  """What `--fitted_q` asks for, whose module imports TensorFlow."""
+  if not steps:
+    return []
+  from tfacme.workers import fitted_q
+
+  return [fitted_q.FittedQ(steps=steps)]
 
 
 def with_parts(options: Type[Any], parts: Mapping[str, Any]) -> Type[Any]:

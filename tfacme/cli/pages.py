@@ -45,6 +45,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     checkpointing=options.checkpointing,
     logging=options.logging,
     loggers=loggers.chosen(experiment.loggers, options.loggers),
+    estimators=options_lib.estimators(options.fitted_q) or experiment.estimators,
     start=options.start,
   )
   presets.compare(options.preset, experiment.builder)

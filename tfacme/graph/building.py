@@ -19,6 +19,7 @@ from tfacme.workers import (
   environment_loop,
   evaluation,
   export,
+  fitted_q,
   keeping,
   learning,
   roles,
@@ -241,7 +242,11 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
 
 
 def build_evaluator(
-  plan: plan_lib.Plan, options: experiments.Evaluation, counter: counting.CounterClient, learner: Any
+  plan: plan_lib.Plan,
+  options: experiments.Evaluation,
+  estimators: Sequence[fitted_q.Prepared],
+  counter: counting.CounterClient,
+  learner: Any,
 ) -> evaluation.Evaluator:
   """The object of an evaluation's node."""
   experiment = plan.experiment
@@ -251,6 +256,7 @@ def build_evaluator(
   fresh = (plan.fresh_seed('evaluation', number) for number in numbers)
   environments = [specs.make_environment(make, seed, 'evaluator') for seed in fresh]
   parts = _actor_parts(plan, learner, environments, 0, options)
+  steps, seed = experiment.budget.steps, plan.seed('estimates')
   return evaluation.Evaluator(
     evaluation.EvaluatorParts(
       name=options.name,
@@ -262,11 +268,12 @@ def build_evaluator(
       logger=plan.logger(options.name),
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 20),
-      budget=experiment.budget.steps,
+      budget=steps,
       episodes=episodes,
       max_episode_steps=options.longest(experiment.budget),
       share=_share(experiment, options),
       observers=experiment.observers,
+      estimates=[one.make(parts.policy, plan.spec, steps, seed) for one in estimators],
       camera=drawing.Camera() if options.animation else None,
       on_evaluation=experiment.on_evaluation,
       keeper=_keeper(plan, options.name, parts),

@@ -10,7 +10,7 @@ from typing import Any, List, Mapping, Optional, Sequence, Tuple
 from tfacme import checkpoints, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import acting, counting, drawing, export, observing, saved, starting, variables
+from tfacme.workers import acting, counting, drawing, export, fitted_q, observing, saved, starting, variables
 from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
@@ -33,6 +33,7 @@ class Plan:
     checkpoint: to resume from, or None. Its folder is deleted soon after all nodes have started.
     start: the steps of the run so far, in the unit of its budget.
     taken: the variables of another run that it begins with; None if it is resumed, and for all but the learner.
+    estimators: for the first evaluation, prepared; none for all other nodes.
   """
 
   experiment: experiments.Experiment
@@ -47,11 +48,12 @@ class Plan:
   checkpoint: Optional[str]
   start: int
   taken: Optional[starting.Start] = None
+  estimators: Sequence[fitted_q.Prepared] = ()
 
   def for_acting(self) -> Plan:
     """What nodes need that act or save: all but what only the learner learns from, which may be large."""
     experiment = dataclasses.replace(self.experiment, dataset=None, builder=self.experiment.builder.for_acting())
-    return dataclasses.replace(self, experiment=experiment, source=None, roles=(), taken=None)
+    return dataclasses.replace(self, experiment=experiment, source=None, roles=(), estimators=(), taken=None)
 
   @property
   def phases(self) -> Sequence[Sequence[str]]:
@@ -136,7 +138,8 @@ def make_plan(
   builder.check(seen)
   nets = make_networks(experiment, seen)
   _check_evaluations(experiment, spec, logs=workdir is not None)
-  export.check(make_policy(experiment, nets, spec, evaluation=True), spec)
+  policy = make_policy(experiment, nets, spec, evaluation=True)
+  export.check(policy, spec)
   described = tuple(tables.with_stack(table, experiment.stack) for table in builder.tables(seen))
   roles = [role for role in builder.workers(seen) if not (experiment.offline and 'replay' in role.uses)]
   _check_tables(experiment, described, roles)
@@ -147,6 +150,7 @@ def make_plan(
   given = _given(experiment, spec, described, step_spec, relabel, fit, checkpoint)
   source = resolving.resolve(sources.with_stack(builder.source(seen), experiment.stack), given)
   roles = [role.prepared(given) for role in roles]
+  estimators = tuple(estimator.prepared(given, policy) for estimator in experiment.estimators)
   fit.check_read()
   described = _prefilled(described, roles)
   _check_update(experiment, nets, spec, checkpoint)
@@ -157,6 +161,7 @@ def make_plan(
   plan = Plan(
     experiment, spec, acted_spec, step_spec, described, source, roles, workdir, logged, checkpoint, start, taken
   )
+  plan = dataclasses.replace(plan, estimators=estimators)
   _check_names(['counter', 'replay', *(name for names in plan.phases for name in names)])
   return plan if logged is not None or workdir is None else _with_loggers(plan, workdir)
 

@@ -56,7 +56,8 @@ def make_program(
   _add_roles(program, plan, {**actor_links, 'learner': pulled}, node)
   for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
-    build = functools.partial(building.build_evaluator, acting, evaluation)
+    estimators = plan.estimators if evaluation is plan.evaluations[0] else ()
+    build = functools.partial(building.build_evaluator, acting, evaluation, estimators)
     _add(program, node('evaluator', evaluation.name, build, links))
   _add_saver(program, acting, {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}, node)
   return program

@@ -31,6 +31,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'dataset': None if experiment.dataset is None else naming.name(experiment.dataset),
     'loggers': [naming.name(logger) for logger in experiment.loggers],
     'observers': [naming.name(observer) for observer in experiment.observers],
+    'estimators': [naming.name(estimator) for estimator in experiment.estimators] or None,
     'on_evaluation': None if experiment.on_evaluation is None else naming.name(experiment.on_evaluation),
     'start': None if experiment.start is None else os.fspath(experiment.start),
     'budget': {experiment.budget.unit: experiment.budget.steps},

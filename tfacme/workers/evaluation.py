@@ -11,7 +11,7 @@ import dm_env
 import numpy as np
 
 from tfacme import core, errors, experiments, loggers, specs
-from tfacme.workers import counting, drawing, keeping, playing
+from tfacme.workers import counting, drawing, fitted_q, keeping, playing
 from tfacme.workers.environment_loop import close_all, episode_columns
 from tfacme.workers.variables import VariableClient
 
@@ -45,6 +45,7 @@ class EvaluatorParts:
     share: of the steps of the run, in environment steps, that the evaluations before the last one take at most: they
       have fewer episodes where these are long, and wait until five fit. None is no limit.
     observers: make more columns for the log, the means over the episodes.
+    estimates: make more columns for it, of the policy alone.
     camera: draws the first episode of each evaluation, for loggers that take pictures; or None.
     on_evaluation: see `experiments.Experiment`.
     keeper: keeps the policies that it plays with; None where they are not the evaluation policy, or the run leaves
@@ -67,6 +68,7 @@ class EvaluatorParts:
   max_episode_steps: int
   share: Optional[float] = None
   observers: Sequence[Callable[[], Any]] = ()
+  estimates: Sequence[fitted_q.Estimate] = ()
   camera: Optional[drawing.Camera] = None
   on_evaluation: Optional[Callable[[experiments.Evaluated], Optional[experiments.Stop]]] = None
   keeper: Optional[keeping.Keeper] = None
@@ -96,6 +98,7 @@ class Evaluator:
     self._is_last = False  # whether what it plays is on the final variables
     self._ends = False  # whether it has ended the run: then only the last one is left to play
     self._started = (0.0, 0, 0)  # seconds, actor steps, steps of the run
+    self._played = 0.0  # seconds, when all episodes had ended
     self._episodes = 0  # of what it plays
     self.tally.join(['evaluator_episodes', 'evaluator_steps', _BEGUN, _DUE, _LAST_EPISODES, _LAST_STEPS])
     self._next = self._after(self.tally.counts[_DUE])
@@ -173,7 +176,22 @@ class Evaluator:
 
     if parts.camera is not None:
       parts.camera.begin()
-    self._playing = self._player.play(act, self._episodes)
+    self._playing = self._pieces(self._player.play(act, self._episodes), steps)
+
+  def _pieces(
+    self, pieces: Iterator[Union[playing.Playing, playing.Result]], steps: int
+  ) -> Iterator[Union[playing.Playing, playing.Result]]:
+    """An evaluation piece by piece: how far it is, and last its result, with the columns of all estimates."""
+    for news in pieces:
+      if isinstance(news, playing.Playing):
+        yield news
+        continue
+      self._played, columns = self._parts.clock(), {}
+      for estimate in self._parts.estimates:
+        for made in estimate(steps):
+          columns.update(made or {})
+          yield playing.Playing(news.episodes, 0, 0.0)
+      yield news._replace(observed={**news.observed, **columns})
 
   def _tell(self, news: playing.Playing) -> None:
     """Reports its progress to displays."""
@@ -198,7 +216,7 @@ class Evaluator:
       'episode_return_maximum': result.maximum,
       'episodes_cut': result.episodes_cut,
       **result.observed,
-      'steps_per_second': float(result.lengths.sum()) / max(now - self._started[0], 1e-9),
+      'steps_per_second': float(result.lengths.sum()) / max(self._played - self._started[0], 1e-9),
       'timestamp': now,
     }
     parts.logger.write(row)

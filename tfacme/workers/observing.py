@@ -25,6 +25,8 @@ _TAKEN = frozenset(
     'evaluator_steps',
     'episode_length',
     'episodes_cut',
+    'fitted_q',
+    'fitted_q_loss',
     'steps_per_second',
     'timestamp',
     *node_columns.COLUMNS,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
+import logging
+import math
 import os
 import textwrap
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
@@ -13,7 +15,9 @@ import numpy as np
 
 from tfacme import errors, experiments, loggers
 
+_LOG = logging.getLogger('tfacme')
 _UNITS = {'actor_steps': 'environment steps', 'learner_steps': 'learner steps'}
+RETURN = 'episode_return'  # the column that is drawn unless another one is asked for
 _RANGE = 3  # Of so few seeds, 95% of the resampled means are all between the lowest and the highest one.
 _COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
 _NO_SETTINGS = ('agent', 'environment', 'seed')  # of a run's identity
@@ -22,6 +26,7 @@ _EVALUATED = ('policy', 'environment')  # of the evaluation that is drawn
 _GRID_POINTS = 200
 _RESAMPLES = 2000
 _SMOOTHED_EPISODES = 20
+_ALIKE = 0.95  # of the steps of the longest run: one that ends before that is worth a warning
 _LABEL = 72  # characters of a line of the legend, which fit into the axes
 
 
@@ -30,7 +35,7 @@ class _Curve(NamedTuple):
 
   unit: str  # what `steps` counts: 'actor_steps' or 'learner_steps'
   steps: np.ndarray  # [n], rising
-  returns: np.ndarray  # [n]
+  returns: np.ndarray  # [n], or the numbers of another column
   evaluated: bool  # means of evaluations, not the returns of single episodes of the actors
 
 
@@ -43,22 +48,24 @@ class _Line(NamedTuple):
   seeds: int  # how many different ones
 
 
-def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -> None:
-  """Draws the return of runs against their steps.
+def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None, column: str = RETURN) -> None:
+  """Draws the return of runs, or another column of their evaluations, against their steps.
 
   Runs that differ in nothing but their seed make one line, their mean, with a 95% band from resampling them
   (bootstrap); if they differ in what makes an experiment another one, in the layout, the engine, the budget, or in whom
   and where the evaluation plays, each kind has a line, named by that. A run is interpolated between evaluations, and
-  the line ends where the shortest of its runs does, so that it is a mean of the same seeds everywhere. Each environment
-  has axes of its own. A single run is drawn before the returns of its actors' episodes, averaged over the last 20.
+  the line ends where the shortest of its runs does, so that it is a mean of the same seeds everywhere; a warning says
+  so. Rows without a number in the column are left out. Each environment has axes of its own. A single run is drawn
+  before the returns of its actors' episodes, averaged over the last 20.
 
   Args:
     runs: their folders.
     out: the picture's file; the ending says which format (.png, .svg, .pdf).
     title: over the picture; None is the environment.
+    column: what is drawn: one of the log of evaluations, such as `normalized_score`.
 
   Raises:
-    errors.UserError: if a run can't be read or the picture can't be written.
+    errors.UserError: if a run can't be read, has no such column, or the picture can't be written.
   """
   lines = _lines(runs)
   environments = list(dict.fromkeys(line.environment for line in lines))
@@ -66,7 +73,7 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
   figure = figure_of(len(environments))
   for axes, environment in zip(figure.axes, environments):
     here = [line for line in lines if line.environment == environment]
-    curves = {run: _read(run) for line in here for run in line.runs}
+    curves = {run: _read(run, column) for line in here for run in line.runs}
     unit, *others = {curve.unit for curve in curves.values()}
     if others:
       raise errors.UserError(
@@ -74,21 +81,26 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None) -
       )
     for line in here:
       color = _COLORS[labels.index(line.label) % len(_COLORS)]
-      _draw(axes, line, [curves[run] for run in line.runs], color, alone=len(runs) == 1)
-    _dress(axes, title or environment, unit)
+      training = _training(runs[0], column) if len(runs) == 1 else None
+      _draw(axes, line, [curves[run] for run in line.runs], color, training)
+    _dress(axes, title or environment, unit, column)
   save(figure, out)
 
 
-def _read(run: str) -> _Curve:
+def _read(run: str, column: str = RETURN) -> _Curve:
   """The evaluations of a run, or its actors' episodes."""
   name = _evaluation(_description(run)).get('name', 'evaluator')
   rows = loggers.read(os.path.join(run, 'logs', f'{name}.csv'))
-  if rows:
-    return _curve(rows, evaluated=True)
-  curve = _training(run)
-  if curve is None:
-    raise errors.UserError(f'There is nothing to plot in {run}: no evaluation and no episode has ended yet.')
-  return curve
+  curve = _curve(rows, column, evaluated=True) if rows else _training(run, column)
+  if curve is not None:
+    return curve
+  if rows and column not in rows[0]:
+    hint = f'the evaluations in {run} have {", ".join(rows[0])}.'
+    raise errors.unknown('column', column, rows[0], hint)
+  what = (
+    f'no evaluation has a number in its column {column!r}' if rows else 'no evaluation and no episode has ended yet'
+  )
+  raise errors.UserError(f'There is nothing to plot in {run}: {what}.')
 
 
 def _evaluation(description: Dict[str, Any]) -> Dict[str, Any]:
@@ -97,21 +109,33 @@ def _evaluation(description: Dict[str, Any]) -> Dict[str, Any]:
   return first
 
 
-def _training(run: str) -> Optional[_Curve]:
-  """The returns of the actors' episodes, if any."""
+def _training(run: str, column: str = RETURN) -> Optional[_Curve]:
+  """The numbers of the actors' episodes, if any."""
   rows = []
   for path in sorted(glob.glob(os.path.join(run, 'logs', 'actor-*.csv'))):
     rows += loggers.read(path)
-  return _curve(rows, evaluated=False) if rows else None
+  return _curve(rows, column, evaluated=False)
 
 
-def _curve(rows: Sequence[Dict[str, str]], evaluated: bool) -> _Curve:
+def _curve(rows: Sequence[Dict[str, str]], column: str, evaluated: bool) -> Optional[_Curve]:
+  """Of the rows that have a number in the column; None if none has."""
+  values = np.array([_number(row.get(column, '')) for row in rows])
+  rows = [row for row, value in zip(rows, values) if math.isfinite(value)]
+  if not rows:
+    return None
   columns = {unit: np.array([float(row.get(unit, 0)) for row in rows]) for unit in _UNITS}
   # A run from recorded data has no environment steps to be plotted against.
   unit = 'actor_steps' if columns['actor_steps'].any() else 'learner_steps'
-  returns = np.array([float(row['episode_return']) for row in rows])
   order = np.argsort(columns[unit], kind='stable')
-  return _Curve(unit, columns[unit][order], returns[order], evaluated)
+  return _Curve(unit, columns[unit][order], values[np.isfinite(values)][order], evaluated)
+
+
+def _number(text: str) -> float:
+  """NaN, if it is none."""
+  try:
+    return float(text)
+  except ValueError:
+    return math.nan
 
 
 def _description(run: str) -> Dict[str, Any]:
@@ -192,6 +216,14 @@ def _common(curves: Sequence[_Curve], where: str) -> Tuple[np.ndarray, np.ndarra
   end = min(curve.steps[-1] for curve in curves)
   if start > end:
     raise errors.UserError(f'The runs of {where} have no steps in common; plot them one by one, or resume them.')
+  longest = max(curve.steps[-1] for curve in curves)
+  if end < _ALIKE * longest:
+    _LOG.warning(
+      'The line of %s ends at %s steps with the shortest of its runs; the longest has %s.',
+      where,
+      f'{end:,.0f}',
+      f'{longest:,.0f}',
+    )
   inside = [curve.steps[(curve.steps >= start) & (curve.steps <= end)] for curve in curves]
   steps = np.unique(np.concatenate([*inside, [start, end]]))
   if len(steps) > _GRID_POINTS:
@@ -218,14 +250,12 @@ def _smooth(curve: _Curve) -> _Curve:
   return curve._replace(returns=(sums[ends] - sums[starts]) / (ends - starts))
 
 
-def _draw(axes: Any, line: _Line, curves: Sequence[_Curve], color: str, alone: bool) -> None:
-  """Draws one line."""
-  if alone:
-    training = _training(line.runs[0])
-    if training is not None and training.unit == curves[0].unit and curves[0].evaluated:
-      # Smoothed: single returns of a game that is won or lost are two bars at the top and the bottom.
-      label = f'{line.label}, mean of {_SMOOTHED_EPISODES} training episodes'
-      axes.plot(training.steps, _smooth(training).returns, color=color, alpha=0.3, linewidth=1.0, label=label)
+def _draw(axes: Any, line: _Line, curves: Sequence[_Curve], color: str, training: Optional[_Curve]) -> None:
+  """Draws one line, over the episodes of its actors if there are any."""
+  if training is not None and training.unit == curves[0].unit and curves[0].evaluated:
+    # Smoothed: single returns of a game that is won or lost are two bars at the top and the bottom.
+    label = f'{line.label}, mean of {_SMOOTHED_EPISODES} training episodes'
+    axes.plot(training.steps, _smooth(training).returns, color=color, alpha=0.3, linewidth=1.0, label=label)
   steps, returns = _common([_smooth(curve) for curve in curves], f'{line.label} on {line.environment}')
   what = 'evaluations' if curves[0].evaluated else f'mean of {_SMOOTHED_EPISODES} training episodes'
   label = f'{line.label}, {what}'
@@ -250,13 +280,13 @@ def figure_of(panels: int) -> Any:
   return result
 
 
-def _dress(axes: Any, title: str, unit: str) -> None:
+def _dress(axes: Any, title: str, unit: str, column: str = RETURN) -> None:
   """Labels axes and makes them plain."""
   from matplotlib import ticker
 
   axes.set_title(title, fontsize=11)
   axes.set_xlabel(_UNITS[unit])
-  axes.set_ylabel('episode return (sum of rewards)')
+  axes.set_ylabel('episode return (sum of rewards)' if column == RETURN else column.replace('_', ' '))
   axes.xaxis.set_major_locator(ticker.MaxNLocator(nbins=6))
   axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f'{value:,.0f}'))
   axes.set_xlim(left=0)

@@ -1,0 +1,308 @@
+"""Offline agents on data sets: runs each agent on each data set for several seeds, and makes tables and plots of them.
+
+    python -m benchmarks.offline_data --data /data/offline
+    python -m benchmarks.offline --data /data/offline --agents bc td3_bc iql --seeds 0 1 2
+
+An agent has the settings of its page `offline/FOLDER/AGENT_TASK.py`, or its defaults where it has no page. What is told
+of a run is how its final policy plays, never a better one of before; all policies begin with the same initial states.
+Runs whose results are there are not made again, so that the script goes on where it was stopped. In the results:
+
+- `runs/TASK/DATA/AGENT-seedN.json`: each run, with the returns from all initial states and the curve of its evaluations
+- `scores.csv`: the score of each run, where random actions have 0 and the end of the teacher's run has 100
+- `README.md`: for each task the mean score of each agent, and how far it is above others, state by state
+- `TASK.png`: all scores
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import csv
+import dataclasses
+import functools
+import glob
+import json
+import math
+import multiprocessing
+import os
+import pathlib
+import runpy
+import sys
+import tempfile
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
+import tyro
+
+import tfacme
+from benchmarks import offline_data
+from tfacme import datasets, environments, errors, loggers, observers
+from tfacme.agents import registry
+from tfacme.workers import plotting
+
+_STEPS = 20_000  # of a run of an agent without a page
+_EVALUATIONS = 10  # of each run, for its curve
+_COLUMNS = ('task', 'data', 'agent', 'seed', 'learner_steps', 'return', 'score')
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """What is run.
+
+  Attributes:
+    data: the folder of the data, as `offline_data.py` makes it.
+    out: the folder of the results.
+    tasks: their names; all of which there are data if none are given.
+    kinds: of data.
+    agents: by their names; those that have a page for the task if none are given.
+    seeds: one run of each agent on each data set for each.
+    steps: learning steps of each run; None is those of the page.
+    jobs: how many runs at a time.
+    workdir: where the runs go; None is a temporary folder.
+  """
+
+  data: str
+  out: str = offline_data.RESULTS
+  tasks: Tuple[str, ...] = ()
+  kinds: Tuple[str, ...] = ('medium-replay', 'medium', 'expert')
+  agents: Tuple[str, ...] = ()
+  seeds: Tuple[int, ...] = (0, 1, 2)
+  steps: Optional[int] = None
+  jobs: int = 1
+  workdir: Optional[str] = None
+
+
+class Job(NamedTuple):
+  """One run."""
+
+  task: str
+  data: str
+  agent: str
+  seed: int
+
+  def path(self, out: str) -> pathlib.Path:
+    """Where its results are."""
+    return pathlib.Path(out) / 'runs' / self.task / self.data / f'{self.agent}-seed{self.seed}.json'
+
+
+def jobs(options: Options, made: Dict[str, Any]) -> List[Job]:
+  """All runs: seed by seed, so that there is something to see of all agents early."""
+  found = []
+  for seed in options.seeds:
+    for task in options.tasks or tuple(made):
+      if task not in made:
+        raise errors.UserError(f'There are no data of {task!r}: benchmarks/offline_data.py makes them.')
+      for agent in options.agents or _agents(task):
+        registry.about(agent)  # Says so if there is none.
+        found += [Job(task, kind, agent, seed) for kind in options.kinds]
+  return found
+
+
+def _page(agent: str, task: str) -> Optional[str]:
+  return next(iter(glob.glob(str(offline_data.ROOT / 'offline' / '*' / f'{agent}_{task}.py'))), None)
+
+
+def _agents(task: str) -> List[str]:
+  return [agent for agent in registry.names() if _page(agent, task)]
+
+
+def _experiment(job: Job, told: Dict[str, Any], options: Options) -> tfacme.Experiment:
+  """The agent's experiment with the data, a few evaluations for a curve, and nothing else."""
+  page, steps = _page(job.agent, job.task), [options.steps] if options.steps else []
+  if page:
+    experiment = runpy.run_path(page)['experiment'](job.seed, *steps)
+  else:
+    experiment = tfacme.Experiment(
+      builder=registry.builder(job.agent, registry.config(job.agent)),
+      networks=registry.default_networks(job.agent),
+      environment=environments.factory(told['environment']),
+      budget=tfacme.Budget(learner_steps=options.steps or _STEPS),
+      seed=job.seed,
+    )
+  scored = functools.partial(observers.NormalizedScore, random=told['random'], expert=told['expert'])
+  return dataclasses.replace(
+    experiment,
+    dataset=datasets.rlds(os.path.join(options.data, job.task, job.data)),
+    evaluation=tfacme.Evaluation(every=max(1, experiment.budget.steps // _EVALUATIONS), episodes=10),
+    checkpointing=tfacme.Checkpointing(every=0, best=False),
+    loggers=(),
+    observers=(*experiment.observers, scored),
+    name=job.agent,
+  )
+
+
+def run(job: Job, told: Dict[str, Any], options: Options, workdir: str) -> Dict[str, Any]:
+  """Makes one run, and writes its results."""
+  experiment = _experiment(job, told, options)
+  begun = time.monotonic()
+  trained = tfacme.train(experiment, workdir, progress=False)
+  seconds = time.monotonic() - begun
+  states = len(told['expert_returns'])
+  played = offline_data.returns(trained.policy().act, experiment.environment, states)
+  rows = loggers.read(os.path.join(workdir, 'logs', 'evaluator.csv'))
+  mean = float(np.mean(played))
+  result = {
+    **job._asdict(),
+    'learner_steps': experiment.budget.steps,
+    'return': mean,
+    'score': _score(mean, told),
+    'seconds': round(seconds, 1),
+    'curve': [[int(row['learner_steps']), round(float(row['normalized_score']), 2)] for row in rows],
+    'returns': [round(value, 3) for value in played],
+    **{name: trained.description[name] for name in ('config', 'builder', 'networks')},
+  }
+  job.path(options.out).parent.mkdir(parents=True, exist_ok=True)
+  job.path(options.out).write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
+  return result
+
+
+def _run_apart(job: Job, told: Dict[str, Any], options: Options, workdir: str) -> None:
+  """The same in a process of its own, since TensorFlow keeps all that it has ever compiled."""
+  context = multiprocessing.get_context('spawn')
+  with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as alone:
+    result = alone.submit(run, job, told, options, workdir).result()
+  print(f'{" ".join(map(str, job))}: score {result["score"]:.1f} in {result["seconds"]:.0f} s', flush=True)
+
+
+def _score(value: float, told: Dict[str, Any]) -> float:
+  return 100.0 * (value - told['random']) / (told['expert'] - told['random'])
+
+
+def results(out: str) -> List[Dict[str, Any]]:
+  """All runs in a folder of results, in a fixed order."""
+  paths = sorted((pathlib.Path(out) / 'runs').glob('*/*/*.json'))
+  found = [json.loads(path.read_text(encoding='utf-8')) for path in paths]
+  return sorted(found, key=lambda run: (run['task'], offline_data.KINDS.index(run['data']), run['agent'], run['seed']))
+
+
+def report(out: str) -> None:
+  """Makes table, plots and list of scores of all runs that there are."""
+  made, found = offline_data.read(out), results(out)
+  with open(os.path.join(out, 'scores.csv'), 'w', newline='', encoding='utf-8') as file:
+    writer = csv.DictWriter(file, _COLUMNS, extrasaction='ignore', lineterminator='\n')
+    writer.writeheader()
+    writer.writerows({**run, 'return': round(run['return'], 3), 'score': round(run['score'], 2)} for run in found)
+  tasks = list(dict.fromkeys(run['task'] for run in found))
+  pages = [_table(task, made[task], [run for run in found if run['task'] == task]) for task in tasks]
+  head = '# Offline agents\n\nMade by `benchmarks/offline.py`, of data that `benchmarks/offline_data.py` has made.\n'
+  (pathlib.Path(out) / 'README.md').write_text('\n'.join([head, *pages]), encoding='utf-8')
+  for task in tasks:
+    _plot(task, made[task], [run for run in found if run['task'] == task], os.path.join(out, f'{task}.png'))
+
+
+def _grouped(found: Sequence[Dict[str, Any]]) -> Dict[Tuple[str, str], List[Dict[str, Any]]]:
+  """{(agent, data): the runs of all seeds}."""
+  groups: Dict[Tuple[str, str], List[Dict[str, Any]]] = {}
+  for one in found:
+    groups.setdefault((one['agent'], one['data']), []).append(one)
+  return groups
+
+
+def mean_and_error(values: Sequence[float]) -> Tuple[float, float]:
+  """The mean and its standard error; NaN of a single value."""
+  error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+  return float(np.mean(values)), error
+
+
+def above(
+  runs: Sequence[Dict[str, Any]], other: Sequence[Sequence[float]], told: Dict[str, Any]
+) -> Tuple[float, float]:
+  """How far runs are above others, in scores: the mean over initial states of what seeds have on average there."""
+  scale = 100.0 / (told['expert'] - told['random'])
+  mine = np.mean([one['returns'] for one in runs], axis=0)
+  return mean_and_error(scale * (mine - np.mean(other, axis=0)))
+
+
+def _table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> str:
+  """Mean scores, and differences to behaviour cloning and to the policy that made the data."""
+  groups = _grouped(found)
+  kinds = [kind for kind in offline_data.KINDS if any(data == kind for _, data in groups)]
+  agents = list(dict.fromkeys(agent for agent, _ in groups))
+  lines = [
+    f'## {task}: {told["environment"]}',
+    '',
+    f'Scores: 0 is a return of {told["random"]:.1f} (random actions), 100 one of {told["expert"]:.1f} (the end of the '
+    f"teacher's run). Of the final policies, with the standard error over {len({one['seed'] for one in found})} seeds.",
+    '',
+    *_head(['agent', *kinds]),
+    _line('the data', [f'{_score(told["data"][kind]["return_mean"], told):.1f}' for kind in kinds]),
+    *(_line(agent, [_scores(groups.get((agent, kind), [])) for kind in kinds]) for agent in agents),
+  ]
+  for what, title in (('bc', 'BC'), ('policy', 'the policy that made the data, as it explores')):
+    cells = {agent: [_above(groups, agent, kind, what, told) for kind in kinds] for agent in agents if agent != what}
+    rows = [_line(agent, own) for agent, own in cells.items() if any(own)]
+    lines += ['', f'Above {title}, with the standard error over {len(told["expert_returns"])} initial states:', '']
+    lines += [*_head(['agent', *kinds]), *rows]
+  return '\n'.join([*lines, '', f'![Scores on {task}]({task}.png)', ''])
+
+
+def _head(names: Sequence[str]) -> List[str]:
+  return [_line(names[0], names[1:]), '|---|' + '---:|' * (len(names) - 1)]
+
+
+def _line(name: str, cells: Sequence[str]) -> str:
+  return f'| {" | ".join([name, *cells])} |'
+
+
+def _scores(runs: Sequence[Dict[str, Any]]) -> str:
+  return _with_error(*mean_and_error([one['score'] for one in runs])) if runs else ''
+
+
+def _above(groups: Dict[Any, Any], agent: str, kind: str, what: str, told: Dict[str, Any]) -> str:
+  """How far an agent is above BC, or above the policy that made the data, if that is known."""
+  runs = groups.get((agent, kind), [])
+  made_by = told['data'][kind].get('policy_returns')
+  other = [made_by] if what == 'policy' and made_by else [one['returns'] for one in groups.get((what, kind), [])]
+  return _with_error(*above(runs, other, told)) if runs and other else ''
+
+
+def _with_error(mean: float, error: float) -> str:
+  return f'{mean:.1f}' if math.isnan(error) else f'{mean:.1f} ± {error:.1f}'
+
+
+def _plot(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]], out: str) -> None:
+  """Draws each run as a dot, with the mean and the standard error of each agent, beside the data's own score."""
+  groups = _grouped(found)
+  kinds = [kind for kind in offline_data.KINDS if any(data == kind for _, data in groups)]
+  agents = list(dict.fromkeys(agent for agent, _ in groups))
+  figure = plotting.figure_of(len(kinds))
+  for axes, kind in zip(figure.axes, kinds):
+    axes.axvline(_score(told['data'][kind]['return_mean'], told), color='#6b6f80', linestyle='--', label='the data')
+    axes.axvline(100.0, color='#3f8f5b', linestyle=':', label='expert')
+    for row, agent in enumerate(agents):
+      scores = [one['score'] for one in groups.get((agent, kind), [])]
+      if scores:
+        mean, error = mean_and_error(scores)
+        axes.plot(scores, [row] * len(scores), 'o', color='#3a6fb7', alpha=0.4, markersize=5)
+        axes.errorbar(mean, row, xerr=0.0 if math.isnan(error) else error, fmt='|', color='#3a6fb7', capsize=4)
+    axes.set_yticks(range(len(agents)), agents)
+    axes.invert_yaxis()
+    axes.set_title(f'{task}, {kind}', fontsize=11)
+    axes.set_xlabel('score: random actions 0, expert 100')
+    axes.legend(frameon=False, fontsize=9)
+  plotting.save(figure, out)
+
+
+def main(options: Options) -> int:
+  """Makes the runs that are not there yet, and the report of all; how many failed, which do not hold up the others."""
+  made = offline_data.read(options.out)
+  root = options.workdir or tempfile.mkdtemp(prefix='offline-')
+  todo = [job for job in jobs(options, made) if not job.path(options.out).exists()]
+  failed = 0
+  with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    started = {
+      pool.submit(_run_apart, job, made[job.task], options, os.path.join(root, '-'.join(map(str, job)))): job
+      for job in todo
+    }
+    for one in concurrent.futures.as_completed(started):
+      if one.exception() is None:
+        report(options.out)
+      else:
+        failed += 1
+        print(f'{" ".join(map(str, started[one]))} failed: {one.exception()}', file=sys.stderr, flush=True)
+  report(options.out)
+  return failed
+
+
+if __name__ == '__main__':
+  sys.exit(min(1, main(tyro.cli(Options, description=__doc__))))

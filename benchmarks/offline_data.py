@@ -1,0 +1,279 @@
+"""The data sets that offline agents are compared on: made once, of a teacher that learns online.
+
+    python -m benchmarks.offline_data --data /data/offline
+
+For each task there are episodes of random actions (`random`), of the teacher where it has come a third of the way from
+random actions to the end of its run (`medium`), of the end of its run (`expert`), and all that it had experienced until
+it was medium (`medium-replay`). The teacher plays with its behaviour policy, as it explores. All of it is a function of
+the seed. What is in them, and how the policies play that made them, is in `datasets.json` of the results.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+import runpy
+import shutil
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
+
+import dm_env
+import numpy as np
+import tree
+import tyro
+
+import tfacme
+from tfacme import core, datasets, experiments, loggers, seeds, specs
+from tfacme.datasets import summary as summary_lib
+from tfacme.environments import wrappers
+from tfacme.workers import episodes as episodes_lib
+from tfacme.workers import export, playing, random_policy
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = 'benchmarks/results/offline'
+FILE = 'datasets.json'
+KINDS = ('random', 'medium-replay', 'medium', 'expert')
+_MEDIUM = 1 / 3  # of the way
+_LOOKS = 100  # at the teacher, of which the nearest to that is medium
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+  """What data are made of.
+
+  Attributes:
+    page: the teacher's.
+    steps: of its actor.
+    transitions: of each data set but `medium-replay`.
+    learning: what differs from the page's config while it learns.
+    playing: and while it plays.
+  """
+
+  page: str
+  steps: int
+  transitions: int
+  learning: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  playing: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+TASKS = {
+  # One learning step for eight steps: so there is something to learn from before it is medium.
+  'pendulum': Task('programs/gym/sac.py', 160_000, 100_000, learning={'samples_per_insert': 32.0}),
+  'swingup': Task('programs/dm_control/sac.py', 100_000, 100_000),
+  'cartpole': Task('programs/gym/dqn.py', 50_000, 50_000, playing={'epsilon': 0.1}),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """What is made.
+
+  Attributes:
+    data: the folder of the data.
+    out: the folder of the results.
+    tasks: their names.
+    seed: of all that is random.
+    steps: of the teachers; None is those of the tasks.
+    transitions: of each data set; None is those of the tasks.
+    initial_states: episodes by which policies are compared.
+  """
+
+  data: str
+  out: str = RESULTS
+  tasks: Tuple[str, ...] = tuple(TASKS)
+  seed: int = 0
+  steps: Optional[int] = None
+  transitions: Optional[int] = None
+  initial_states: int = 100
+
+
+def returns(act: playing.Act, make: Callable[..., dm_env.Environment], count: int) -> List[float]:
+  """The returns of episodes that begin alike for all policies, each in an environment of its own.
+
+  Args:
+    act: the policy.
+    make: the environment from a seed.
+    count: how many.
+  """
+  made = [specs.make_environment(make, seeds.derive(0, 'initial state', i), 'evaluator') for i in range(count)]
+  limit = experiments.MAX_EPISODE_STEPS
+  player = playing.Player('The evaluation', made, specs.environment_spec(made[0]), limit)
+  played = playing.play_all(player, act, count, limit).returns.tolist()
+  for environment in made:
+    environment.close()
+  return played
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kept:
+  """Makes an environment; what actors experience in it is written into a folder."""
+
+  make: Callable[..., dm_env.Environment]
+  folder: str
+
+  def __call__(self, seed: int, role: str) -> dm_env.Environment:
+    environment = specs.make_environment(self.make, seed, role)
+    return _Keeping(environment, self.folder) if role == 'actor' else environment
+
+
+class _Keeping(wrappers.EnvironmentWrapper):
+  """Writes its episodes."""
+
+  def __init__(self, environment: dm_env.Environment, folder: str):
+    super().__init__(environment)
+    self._zeros = tree.map_structure(
+      lambda spec: np.zeros(spec.shape, spec.dtype), core.step_spec(specs.environment_spec(environment))
+    )
+    self._writer = datasets.RLDSWriter(folder, self._zeros)
+    self._rows: List[core.Step] = []
+
+  def reset(self) -> dm_env.TimeStep:
+    """Starts an episode."""
+    timestep = super().reset()
+    self._rows = [self._zeros._replace(observation=timestep.observation, first=True)]
+    return timestep
+
+  def step(self, action: Any) -> dm_env.TimeStep:
+    """Takes a step, and writes the episode if it has ended."""
+    timestep = super().step(action)
+    reward, discount = np.float32(timestep.reward), np.float32(timestep.discount)
+    self._rows[-1] = self._rows[-1]._replace(action=np.array(action), reward=reward, discount=discount)
+    self._rows.append(self._zeros._replace(observation=timestep.observation, last=timestep.last()))
+    if timestep.last():
+      self._writer.write(datasets.episode(self._rows))
+    return timestep
+
+  def close(self) -> None:
+    """Makes the last episodes part of the data set."""
+    self._writer.close()
+    super().close()
+
+
+def _teach(task: Task, options: Options, folder: pathlib.Path) -> Tuple[tfacme.Run, Any]:
+  """The teacher's run, with as many checkpoints as evaluations, and what makes the environment."""
+  experiment = runpy.run_path(str(ROOT / task.page))['experiment'](options.seed)
+  steps = options.steps or task.steps
+  experiment = dataclasses.replace(
+    experiment,
+    builder=_with_config(experiment.builder, task.learning),
+    environment=_Kept(experiment.environment, str(folder / 'experience')),
+    budget=tfacme.Budget(actor_steps=steps),
+    evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20),
+    checkpointing=tfacme.Checkpointing(every=max(1, steps // _LOOKS), keep=_LOOKS + 1, replay=False, best=False),
+    loggers=(),
+  )
+  return tfacme.train(experiment, str(folder / 'teacher')), experiment.environment.make
+
+
+def _with_config(builder: Any, changes: Mapping[str, Any]) -> Any:
+  return dataclasses.replace(builder, config=dataclasses.replace(builder.config, **changes))
+
+
+def _medium(run: tfacme.Run, random: float, expert: float) -> int:
+  """The steps at which the teacher had come nearest to a third of the way, before it had come twice as far."""
+  rows = loggers.read(os.path.join(run.workdir, 'logs', 'evaluator.csv'))
+  ways = {int(row['actor_steps']): (float(row['episode_return']) - random) / (expert - random) for row in rows}
+  there = run.checkpoints()
+  early = [steps for steps in itertools.takewhile(lambda steps: ways[steps] < 2 * _MEDIUM, ways) if steps in there]
+  return min(early or there, key=lambda steps: abs(ways.get(steps, 0.0) - _MEDIUM))
+
+
+def _behaviour(task: Task, run: tfacme.Run, steps: int, folder: pathlib.Path, seed: int) -> export.LoadedPolicy:
+  """The teacher's behaviour policy as it was after so many steps."""
+  experiment = run.experiment()
+  spec = specs.read_spec(experiment.environment, seed=0)
+  builder = _with_config(experiment.builder, task.playing)
+  policy = builder.policy(run.networks(steps), spec, evaluation=False)
+  export.Exporter(policy, spec, experiment.budget.steps).save(str(folder), steps)
+  return export.LoadedPolicy(str(folder), seed)
+
+
+def _record(policy: Any, make: Any, transitions: int, out: str, seed: int) -> None:
+  """Writes so many transitions of a policy, to the end of the last episode."""
+  environment, limit, steps = make(seed), playing.Limit(experiments.MAX_EPISODE_STEPS), 0
+  spec = specs.environment_spec(environment)
+  with datasets.RLDSWriter(out, core.step_spec(spec)) as writer:
+    while steps < transitions:
+      rows = episodes_lib.play(policy, environment, spec, limit, 'The recording')
+      writer.write(datasets.episode(rows))
+      steps += len(rows) - 1
+  environment.close()
+
+
+def _first(dataset: Any, transitions: int) -> Iterable[core.Step]:
+  """The first episodes, in the order of the files, that make so many transitions."""
+  for recorded in dataset.recorded():
+    if transitions <= 0:
+      return
+    transitions -= len(recorded.steps.last) - 1
+    yield recorded.steps
+
+
+def make_task(name: str, options: Options) -> Dict[str, Any]:
+  """Makes the data of a task, in folders of its folder; returns what `datasets.json` says of it."""
+  task, folder = TASKS[name], pathlib.Path(options.data) / name
+  shutil.rmtree(folder, ignore_errors=True)
+  run, make = _teach(task, options, folder)
+  transitions = options.transitions or task.transitions
+  spec = specs.read_spec(make, seed=0)
+  seed = {kind: seeds.derive(options.seed, f'offline data {kind}') for kind in KINDS}
+  _record(
+    random_policy.RandomPolicy(spec.actions, seed['random']), make, transitions, str(folder / 'random'), seed['random']
+  )
+  expert = returns(run.policy().act, make, options.initial_states)
+  random = float(summary_lib.summarize(datasets.rlds(str(folder / 'random')).episodes()).returns.mean())
+  steps = {'medium': _medium(run, random, float(np.mean(expert))), 'expert': run.checkpoints()[-1]}
+  played = {}
+  for kind, after in steps.items():
+    policy = _behaviour(task, run, after, folder / f'policy-{kind}', seed[kind])
+    _record(policy, make, transitions, str(folder / kind), seed[kind])
+    played[kind] = returns(policy.act, make, options.initial_states)
+  with datasets.RLDSWriter(str(folder / 'medium-replay'), core.step_spec(spec)) as writer:
+    for episode in _first(datasets.rlds(str(folder / 'experience')), steps['medium']):
+      writer.write(episode)
+  return {
+    **{'environment': make.id, 'teacher': task.page, 'seed': options.seed, 'teacher_steps': steps},
+    **{'learning': dict(task.learning), 'playing': dict(task.playing)},
+    **{'random': random, 'expert': float(np.mean(expert)), 'expert_returns': _rounded(expert)},
+    'data': {kind: _described(folder / kind, played.get(kind)) for kind in KINDS},
+  }
+
+
+def _described(folder: pathlib.Path, played: Optional[List[float]]) -> Dict[str, Any]:
+  """What is in a data set, and how the policy plays that made it where all begin."""
+  found = summary_lib.summarize(datasets.rlds(str(folder)).episodes())
+  described = {
+    **{'episodes': found.episodes, 'transitions': found.steps, 'terminated': int(found.terminated.sum())},
+    **{'return_mean': float(found.returns.mean()), 'return_standard_deviation': float(found.returns.std())},
+    **{'return_minimum': float(found.returns.min()), 'return_maximum': float(found.returns.max())},
+  }
+  return described if played is None else {**described, 'policy_returns': _rounded(played)}
+
+
+def _rounded(numbers: Iterable[float]) -> List[float]:
+  return [round(number, 3) for number in numbers]
+
+
+def read(out: str) -> Dict[str, Any]:
+  """What `datasets.json` in a folder of results says; nothing if there is none."""
+  path = pathlib.Path(out) / FILE
+  return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+
+
+def main(options: Options) -> None:
+  """Makes what is not there yet."""
+  os.makedirs(options.out, exist_ok=True)
+  for name in options.tasks:
+    if name in read(options.out) and (pathlib.Path(options.data) / name / 'medium-replay').exists():
+      print(f'{name} is there')
+      continue
+    made = {**read(options.out), name: make_task(name, options)}
+    (pathlib.Path(options.out) / FILE).write_text(json.dumps(made, indent=2) + '\n', encoding='utf-8')
+    for kind, data in made[name]['data'].items():
+      print(f'{name}, {kind}: {data["transitions"]:,} transitions, return {data["return_mean"]:.1f}', flush=True)
+
+
+if __name__ == '__main__':
+  main(tyro.cli(Options, description=__doc__))

@@ -1,0 +1,92 @@
+"""The comparison of offline agents: its numbers worked by hand, and all of it once, with tiny budgets."""
+
+import json
+
+import pytest
+
+from benchmarks import offline, offline_data
+from tests import pages
+
+_TOLD = {
+  'environment': 'gym:Pendulum-v1',
+  'random': -1000.0,
+  'expert': 0.0,
+  'expert_returns': [0.0, 0.0],
+  'data': {
+    'medium': {'return_mean': -700.0, 'policy_returns': [-800.0, -600.0]},
+    'medium-replay': {'return_mean': -900.0},
+  },
+}
+
+
+def _write(out, agent, seed, returns, data='medium'):
+  job = offline.Job('pendulum', data, agent, seed)
+  mean = sum(returns) / len(returns)
+  result = {
+    **job._asdict(),
+    'learner_steps': 10,
+    'return': mean,
+    'score': offline._score(mean, _TOLD),
+    'returns': returns,
+  }
+  job.path(out).parent.mkdir(parents=True, exist_ok=True)
+  job.path(out).write_text(json.dumps(result))
+
+
+def test_scores_are_told_over_seeds_and_differences_over_initial_states(tmp_path):
+  (tmp_path / offline_data.FILE).write_text(json.dumps({'pendulum': _TOLD}))
+  for seed, returns in enumerate([[-700.0, -500.0], [-500.0, -300.0]]):
+    _write(tmp_path, 'bc', seed, returns)
+  for seed, returns in enumerate([[-400.0, -200.0], [-600.0, -400.0]]):
+    _write(tmp_path, 'iql', seed, returns)
+  _write(tmp_path, 'iql', 0, [-900.0, -900.0], data='medium-replay')
+  offline.report(str(tmp_path))
+  page = (tmp_path / 'README.md').read_text()
+  scores, above_bc, above_policy = page.split('\nAbove ')
+  # Means of -500 and of -400; each seed is 100 from the mean of two.
+  assert '| agent | medium-replay | medium |' in scores and '| the data | 10.0 | 30.0 |' in scores
+  assert '| bc |  | 50.0 ± 10.0 |' in scores and '| iql | 10.0 | 60.0 ± 10.0 |' in scores
+  # On average IQL has -500 and -300 where BC has -600 and -400: the same difference in both states.
+  assert '| iql |  | 10.0 ± 0.0 |' in above_bc
+  # The policy has -800 and -600.
+  assert '| iql |  | 30.0 ± 0.0 |' in above_policy and '| bc |  | 20.0 ± 0.0 |' in above_policy
+  rows = (tmp_path / 'scores.csv').read_text().splitlines()
+  assert rows[0] == 'task,data,agent,seed,learner_steps,return,score'
+  assert rows[1] == 'pendulum,medium-replay,iql,0,10,-900.0,10.0' and len(rows) == 6
+  assert (tmp_path / 'pendulum.png').exists()
+
+
+def test_the_teacher_is_medium_where_it_is_nearest_to_a_third_on_its_first_way_up(tmp_path):
+  class Run:
+    workdir = str(tmp_path)
+
+    def checkpoints(self):
+      return [100, 200, 300, 400, 500]
+
+  (tmp_path / 'logs').mkdir()
+  for returns, steps in (([0, 20, 45, 90, 33], 200), ([0, 5, 30, 20, 90], 300), ([90, 0, 0, 0, 0], 200)):
+    lines = [f'{100 * (i + 1)},{value}' for i, value in enumerate(returns)]
+    (tmp_path / 'logs' / 'evaluator.csv').write_text('\n'.join(['actor_steps,episode_return', *lines, '']))
+    assert offline_data._medium(Run(), random=0.0, expert=100.0) == steps
+
+
+@pytest.mark.slow
+def test_all_of_it(tmp_path):
+  few = '--data data --out results --tasks cartpole'
+  lines = [
+    f'python -m benchmarks.offline_data {few} --steps 1500 --transitions 200 --initial-states 3',
+    f'python -m benchmarks.offline {few} --agents bc --kinds medium medium-replay --seeds 0 --steps 20 --workdir runs',
+  ]
+  pages.run_commands(lines, tmp_path)
+  told = offline_data.read(str(tmp_path / 'results'))['cartpole']
+  assert set(told['data']) == set(offline_data.KINDS)
+  for kind, data in told['data'].items():
+    assert data['transitions'] >= (told['teacher_steps']['medium'] if kind == 'medium-replay' else 200), kind
+  found = offline.results(str(tmp_path / 'results'))
+  assert [(one['data'], len(one['returns']), len(one['curve'])) for one in found] == [
+    ('medium-replay', 3, 10),
+    ('medium', 3, 10),
+  ]
+  assert (
+    offline.main(offline.Options('data', str(tmp_path / 'results'), agents=('bc',), kinds=('medium',), seeds=(0,))) == 0
+  )
