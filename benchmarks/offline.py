@@ -222,7 +222,7 @@ def _table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> 
     f'## {task}: {told["environment"]}',
     '',
     f'Scores: 0 is a return of {told["random"]:.1f} (random actions), 100 one of {told["expert"]:.1f} (the end of the '
-    f"teacher's run). Of the final policies, with the standard error over {len({one['seed'] for one in found})} seeds.",
+    f"teacher's run). Of the final policies, with the standard error over seeds ({len({one['seed'] for one in found})}).",
     '',
     *_head(['agent', *kinds]),
     _line('the data', [f'{_score(told["data"][kind]["return_mean"], told):.1f}' for kind in kinds]),
@@ -231,8 +231,9 @@ def _table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> 
   for what, title in (('bc', 'BC'), ('policy', 'the policy that made the data, as it explores')):
     cells = {agent: [_above(groups, agent, kind, what, told) for kind in kinds] for agent in agents if agent != what}
     rows = [_line(agent, own) for agent, own in cells.items() if any(own)]
-    lines += ['', f'Above {title}, with the standard error over {len(told["expert_returns"])} initial states:', '']
-    lines += [*_head(['agent', *kinds]), *rows]
+    if rows:
+      lines += ['', f'Above {title}, with the standard error over {len(told["expert_returns"])} initial states:', '']
+      lines += [*_head(['agent', *kinds]), *rows]
   return '\n'.join([*lines, '', f'![Scores on {task}]({task}.png)', ''])
 
 

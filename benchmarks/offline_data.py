@@ -36,7 +36,7 @@ RESULTS = 'benchmarks/results/offline'
 FILE = 'datasets.json'
 KINDS = ('random', 'medium-replay', 'medium', 'expert')
 _MEDIUM = 1 / 3  # of the way
-_LOOKS = 100  # at the teacher, of which the nearest to that is medium
+_LOOKS = 100  # at the teacher, of which the nearest to that is where it is medium
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,20 +151,22 @@ class _Keeping(wrappers.EnvironmentWrapper):
     super().close()
 
 
-def _teach(task: Task, options: Options, folder: pathlib.Path) -> Tuple[tfacme.Run, Any]:
-  """The teacher's run, with as many checkpoints as evaluations, and what makes the environment."""
+def _teach(task: Task, options: Options, folder: pathlib.Path, until: Optional[int] = None) -> tfacme.Run:
+  """The teacher's run; or its beginning, until so many steps, whose experience is kept: it is the same each time."""
   experiment = runpy.run_path(str(ROOT / task.page))['experiment'](options.seed)
   steps = options.steps or task.steps
+  kept = experiment.environment if until is None else _Kept(experiment.environment, str(folder / 'medium-replay'))
   experiment = dataclasses.replace(
     experiment,
     builder=_with_config(experiment.builder, task.learning),
-    environment=_Kept(experiment.environment, str(folder / 'experience')),
+    environment=kept,
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20),
-    checkpointing=tfacme.Checkpointing(every=max(1, steps // _LOOKS), keep=_LOOKS + 1, replay=False, best=False),
+    checkpointing=tfacme.Checkpointing(every=0, best=False, replay=False),
+    on_evaluation=lambda evaluated: tfacme.Stop('it is medium') if evaluated.steps == until else None,
     loggers=(),
   )
-  return tfacme.train(experiment, str(folder / 'teacher')), experiment.environment.make
+  return tfacme.train(experiment, str(folder / ('teacher' if until is None else 'medium-teacher')))
 
 
 def _with_config(builder: Any, changes: Mapping[str, Any]) -> Any:
@@ -175,17 +177,15 @@ def _medium(run: tfacme.Run, random: float, expert: float) -> int:
   """The steps at which the teacher had come nearest to a third of the way, before it had come twice as far."""
   rows = loggers.read(os.path.join(run.workdir, 'logs', 'evaluator.csv'))
   ways = {int(row['actor_steps']): (float(row['episode_return']) - random) / (expert - random) for row in rows}
-  there = run.checkpoints()
-  early = [steps for steps in itertools.takewhile(lambda steps: ways[steps] < 2 * _MEDIUM, ways) if steps in there]
-  return min(early or there, key=lambda steps: abs(ways.get(steps, 0.0) - _MEDIUM))
+  early = list(itertools.takewhile(lambda steps: ways[steps] < 2 * _MEDIUM, ways))
+  return min(early or ways, key=lambda steps: abs(ways[steps] - _MEDIUM))
 
 
-def _behaviour(task: Task, run: tfacme.Run, steps: int, folder: pathlib.Path, seed: int) -> export.LoadedPolicy:
-  """The teacher's behaviour policy as it was after so many steps."""
-  experiment = run.experiment()
+def _behaviour(task: Task, run: tfacme.Run, folder: pathlib.Path, seed: int) -> export.LoadedPolicy:
+  """The teacher's behaviour policy at the end of a run."""
+  experiment, steps = run.experiment(), run.checkpoints()[-1]
   spec = specs.read_spec(experiment.environment, seed=0)
-  builder = _with_config(experiment.builder, task.playing)
-  policy = builder.policy(run.networks(steps), spec, evaluation=False)
+  policy = _with_config(experiment.builder, task.playing).policy(run.networks(), spec, evaluation=False)
   export.Exporter(policy, spec, experiment.budget.steps).save(str(folder), steps)
   return export.LoadedPolicy(str(folder), seed)
 
@@ -202,40 +202,26 @@ def _record(policy: Any, make: Any, transitions: int, out: str, seed: int) -> No
   environment.close()
 
 
-def _first(dataset: Any, transitions: int) -> Iterable[core.Step]:
-  """The first episodes, in the order of the files, that make so many transitions."""
-  for recorded in dataset.recorded():
-    if transitions <= 0:
-      return
-    transitions -= len(recorded.steps.last) - 1
-    yield recorded.steps
-
-
 def make_task(name: str, options: Options) -> Dict[str, Any]:
   """Makes the data of a task, in folders of its folder; returns what `datasets.json` says of it."""
   task, folder = TASKS[name], pathlib.Path(options.data) / name
   shutil.rmtree(folder, ignore_errors=True)
-  run, make = _teach(task, options, folder)
-  transitions = options.transitions or task.transitions
-  spec = specs.read_spec(make, seed=0)
+  teacher = _teach(task, options, folder)
+  make, transitions = teacher.experiment().environment, options.transitions or task.transitions
   seed = {kind: seeds.derive(options.seed, f'offline data {kind}') for kind in KINDS}
-  _record(
-    random_policy.RandomPolicy(spec.actions, seed['random']), make, transitions, str(folder / 'random'), seed['random']
-  )
-  expert = returns(run.policy().act, make, options.initial_states)
-  random = float(summary_lib.summarize(datasets.rlds(str(folder / 'random')).episodes()).returns.mean())
-  steps = {'medium': _medium(run, random, float(np.mean(expert))), 'expert': run.checkpoints()[-1]}
+  randomly = random_policy.RandomPolicy(specs.read_spec(make, seed=0).actions, seed['random'])
+  _record(randomly, make, transitions, str(folder / 'random'), seed['random'])
+  random = _described(folder / 'random', None)['return_mean']
+  expert = returns(teacher.policy().act, make, options.initial_states)
+  medium = _teach(task, options, folder, until=_medium(teacher, random, float(np.mean(expert))))
   played = {}
-  for kind, after in steps.items():
-    policy = _behaviour(task, run, after, folder / f'policy-{kind}', seed[kind])
+  for kind, run in (('medium', medium), ('expert', teacher)):
+    policy = _behaviour(task, run, folder / f'policy-{kind}', seed[kind])
     _record(policy, make, transitions, str(folder / kind), seed[kind])
     played[kind] = returns(policy.act, make, options.initial_states)
-  with datasets.RLDSWriter(str(folder / 'medium-replay'), core.step_spec(spec)) as writer:
-    for episode in _first(datasets.rlds(str(folder / 'experience')), steps['medium']):
-      writer.write(episode)
   return {
-    **{'environment': make.id, 'teacher': task.page, 'seed': options.seed, 'teacher_steps': steps},
-    **{'learning': dict(task.learning), 'playing': dict(task.playing)},
+    **{'environment': make.id, 'teacher': task.page, 'learning': dict(task.learning), 'playing': dict(task.playing)},
+    **{'seed': options.seed, 'medium_steps': medium.checkpoints()[-1], 'expert_steps': teacher.checkpoints()[-1]},
     **{'random': random, 'expert': float(np.mean(expert)), 'expert_returns': _rounded(expert)},
     'data': {kind: _described(folder / kind, played.get(kind)) for kind in KINDS},
   }
@@ -266,7 +252,7 @@ def main(options: Options) -> None:
   """Makes what is not there yet."""
   os.makedirs(options.out, exist_ok=True)
   for name in options.tasks:
-    if name in read(options.out) and (pathlib.Path(options.data) / name / 'medium-replay').exists():
+    if name in read(options.out) and (pathlib.Path(options.data) / name / 'expert').exists():
       print(f'{name} is there')
       continue
     made = {**read(options.out), name: make_task(name, options)}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Callable, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
 import tree
-from dm_env import specs as dm_specs
 
 from tfacme import configs, core, errors, networks, specs, updates
 from tfacme.replay import items, readers, recorded, resolving, sources
@@ -109,6 +108,13 @@ class Prepared:
     return _Estimator(self, export.ExportedPolicy(policy, spec, budget), spec, seed)
 
 
+class _Starts(NamedTuple):
+  """Where recorded episodes begin."""
+
+  value: Callable[[], tf.Tensor]  # the mean of the Q function's values of the policy there
+  scale: float  # of rewards, by which returns from there are about 1
+
+
 class _Estimator:
   """Makes estimates; an `Estimate`."""
 
@@ -132,25 +138,24 @@ class _Estimator:
     self._initial = self._values.read()
     numbers = [tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)]
     self._learn = compiling.Compiled(self._step, [self._source.specs(), *numbers])
-    self._starts: Optional[Tuple[Any, float]] = None
+    self._starts: Optional[_Starts] = None
 
   def __call__(self, steps: int) -> Iterator[Optional[Mapping[str, float]]]:
     """See `Estimate`."""
     self._policy.steps.assign(steps)
     self._values.write(self._initial)
-    observations, scale = self._starts = self._starts or self._read_starts()
-    loss = tf.constant(0.0)
+    starts = self._starts = self._starts or self._read_starts()
+    scale, loss = tf.constant(starts.scale, tf.float32), tf.constant(0.0)
     for step in range(self._options.steps):
       read = self._source.read(_WAIT_SECONDS, step)
       while isinstance(read, core.Blocked):
         yield None
         read = self._source.read(_WAIT_SECONDS, step)
-      (loss,) = self._learn.flat([*tree.flatten(read.packed), tf.constant(step), tf.constant(scale, tf.float32)])
+      (loss,) = self._learn.flat([*tree.flatten(read.packed), tf.constant(step), scale])
       if step % _PIECE == 0:
         yield None
     self._source.set_state(self._begin)  # The next estimate is of the same batches.
-    value = self._value(observations)
-    yield {'fitted_q': float(value) / scale, 'fitted_q_loss': float(loss)}
+    yield {'fitted_q': float(starts.value()) / starts.scale, 'fitted_q_loss': float(loss)}
 
   def _step(self, packed: Any, step: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     """One gradient step; the loss."""
@@ -170,22 +175,17 @@ class _Estimator:
     action, _ = self._policy.act(observation, self._policy.initial_state(batch_size), seed)
     return networks.from_environment(action, self._spec.actions)
 
-  def _value(self, observations: core.Nest) -> tf.Tensor:
-    """The mean value of what the policy does there."""
-    count = len(tree.flatten(observations)[0])
-    described = tree.map_structure(lambda leaf: dm_specs.Array(leaf.shape, leaf.dtype), observations)
-    look = compiling.Compiled(
-      lambda seen: tf.reduce_mean(self._q(seen, self._act(seen, count, self._options.steps))),
-      [compiling.tensor_specs(described)],
-    )
-    return look(observations)
-
-  def _read_starts(self) -> Tuple[core.Nest, float]:
-    """First observations of recorded episodes [N, ...], and the scale by which their returns are about 1."""
+  def _read_starts(self) -> _Starts:
+    """Looks at the first recorded episodes."""
     firsts, returns = [], []
     for episode in itertools.islice(self._data.episodes(self._seed), self._options.initial_states):
       rewards = np.asarray(episode.reward[:-1], np.float64)
       firsts.append(tree.map_structure(lambda leaf: leaf[0], episode.observation))
       returns.append(float(rewards @ self._options.discount ** np.arange(len(rewards))))
     size = float(np.sqrt(np.mean(np.square(returns))))
-    return tree.map_structure(lambda *leaves: np.stack(leaves), *firsts), 1.0 / size if size else 1.0
+    seen = tree.map_structure(lambda *leaves: tf.constant(np.stack(leaves)), *firsts)
+
+    def value() -> tf.Tensor:
+      return tf.reduce_mean(self._q(seen, self._act(seen, len(firsts), self._options.steps)))
+
+    return _Starts(compiling.Compiled(value, []), 1.0 / size if size else 1.0)
