@@ -42,7 +42,7 @@ from tfacme.workers import plotting
 
 _STEPS = 20_000  # of a run of an agent without a page
 _EVALUATIONS = 10  # of each run, for its curve
-_COLUMNS = ('task', 'data', 'agent', 'seed', 'learner_steps', 'return', 'score')
+_COLUMNS: List[str] = ['task', 'data', 'agent', 'seed', 'learner_steps', 'return', 'score']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,11 +218,12 @@ def _table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> 
   groups = _grouped(found)
   kinds = [kind for kind in offline_data.KINDS if any(data == kind for _, data in groups)]
   agents = list(dict.fromkeys(agent for agent, _ in groups))
+  seeds = len({one['seed'] for one in found})
   lines = [
     f'## {task}: {told["environment"]}',
     '',
     f'Scores: 0 is a return of {told["random"]:.1f} (random actions), 100 one of {told["expert"]:.1f} (the end of the '
-    f"teacher's run). Of the final policies, with the standard error over seeds ({len({one['seed'] for one in found})}).",
+    f"teacher's run). Of the final policies, with the standard error over seeds ({seeds}).",
     '',
     *_head(['agent', *kinds]),
     _line('the data', [f'{_score(told["data"][kind]["return_mean"], told):.1f}' for kind in kinds]),

@@ -123,7 +123,7 @@ class _Keeping(wrappers.EnvironmentWrapper):
 
   def __init__(self, environment: dm_env.Environment, folder: str):
     super().__init__(environment)
-    self._zeros = tree.map_structure(
+    self._zeros: Any = tree.map_structure(
       lambda spec: np.zeros(spec.shape, spec.dtype), core.step_spec(specs.environment_spec(environment))
     )
     self._writer = datasets.RLDSWriter(folder, self._zeros)
