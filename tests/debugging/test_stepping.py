@@ -135,6 +135,7 @@ def test_every_agent_learns_the_same(agent, tmp_path):
   experiment = dataclasses.replace(
     experiment,
     budget=tfacme.Budget(**{experiment.budget.unit: 150}),
+    checkpointing=tfacme.Checkpointing(every=0),
     evaluation=tfacme.Evaluation(every=0, episodes=1),
     logging=tfacme.Logging(learner_every=1),
   )

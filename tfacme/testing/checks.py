@@ -60,7 +60,7 @@ def check_runs(experiment: experiments.Experiment, folder: Folder, launch: str =
   Returns:
     The run, for checks of your own: of what it has learned, say.
   """
-  run = tfacme.train(experiment, os.fspath(folder), launch, progress=False)
+  run = tfacme.train(_with_middle(experiment), os.fspath(folder), launch, progress=False)
   manifest = checkpoints.manifest(_last(folder))
   _expect(
     manifest['steps'] == experiment.budget.steps,

@@ -52,7 +52,8 @@ class Adam(tf.Module):
     self._schedule = learning_rate
     self._max_gradient_norm = max_gradient_norm
     self._optimizer = snt.optimizers.Adam(self.learning_rate, epsilon=epsilon)
-    _create_slots(self._optimizer, self.parameters)
+    # Sonnet creates the moments at the first step: too late to be saved and restored before it.
+    self._optimizer._initialize(self.parameters)  # pylint: disable=protected-access
 
   @classmethod
   def of(
@@ -95,13 +96,3 @@ class Adam(tf.Module):
     self._optimizer.apply(gradients, self.parameters)
     self.steps.assign_add(1)
     return norm
-
-
-def _create_slots(optimizer: snt.Optimizer, parameters: Sequence[tf.Variable]) -> None:
-  """Creates the moments, which Sonnet creates at the first step, so that they can be saved and restored before it."""
-
-  @tf.function(autograph=False)
-  def trace():
-    optimizer.apply([tf.zeros_like(parameter) for parameter in parameters], parameters)
-
-  trace.get_concrete_function()  # Traces the step without taking it.
