@@ -68,6 +68,7 @@ from .torsos import MixedTorso as MixedTorso
 from .torsos import MLPTorso as MLPTorso
 from .torsos import ResidualTorso as ResidualTorso
 from .torsos import SmallImageTorso as SmallImageTorso
+from .torsos import default_hidden_sizes as default_hidden_sizes
 from .torsos import default_torso as default_torso
 from .torsos import flatten_observation as flatten_observation
 from .torsos import has_image as has_image

@@ -31,3 +31,11 @@ class TorsoOptions:
     """From observations [B, ...] to features [B, F], as `networks.default_torso`, which has `others` too."""
     own = {'hidden_sizes': self.hidden_sizes, 'activation': self.activation, 'normalize': self.normalize_observations}
     return networks.default_torso(observation_spec, **{**own, **others})
+
+  def layers(self, observation_spec: Any) -> snt.Module:
+    """The fully connected layers alone, from features [B, D] to features [B, F].
+
+    Heads that share no more than convolutions have some each, behind one `torso(observation_spec, hidden_sizes=())`.
+    """
+    sizes = networks.default_hidden_sizes(observation_spec) if self.hidden_sizes is None else self.hidden_sizes
+    return networks.MLPTorso(sizes, self.activation)

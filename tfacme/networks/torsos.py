@@ -162,6 +162,11 @@ def has_image(observation_spec: Any) -> bool:
   return any(observations.is_image(spec.shape) for spec in observations.ObservationEncoder(observation_spec).spec)
 
 
+def default_hidden_sizes(observation_spec: Any) -> Sequence[int]:
+  """Of fully connected layers: one of 512 where there is an image (Mnih et al. 2015), and two of 256 elsewhere."""
+  return (512,) if has_image(observation_spec) else (256, 256)
+
+
 def default_torso(
   observation_spec: Any,
   hidden_sizes: Optional[Sequence[int]] = None,
@@ -175,8 +180,7 @@ def default_torso(
   Args:
     observation_spec: a nest of `dm_env` specs, read as `ObservationEncoder` says. Images [H, W, C] go through
       convolutions; scalars, vectors and boards [H, W] are flattened, choices are one-hot.
-    hidden_sizes: of the fully connected layers, () for none; None is one of 512 (Mnih et al. 2015) where there is an
-      image, and two of 256 elsewhere.
+    hidden_sizes: of the fully connected layers, () for none; None is `default_hidden_sizes`.
     activation: of the fully connected layers.
     normalize: whether an `ObservationNormalizer` comes before them.
     residual: whether images go through a `ResidualTorso`.
@@ -189,10 +193,9 @@ def default_torso(
     torso = default_torso(observation_spec, hidden_sizes, activation, residual=residual, layer_norm=layer_norm)
     return snt.Sequential([normalization.ObservationNormalizer(observation_spec), torso])
   encoder = observations.ObservationEncoder(observation_spec)
-  image = has_image(observation_spec)
   if hidden_sizes is None:
-    hidden_sizes = (512,) if image else (256, 256)
-  if image:
+    hidden_sizes = default_hidden_sizes(observation_spec)
+  if has_image(observation_spec):
     return _encoded(encoder, MixedTorso(encoder.spec, hidden_sizes, activation, residual, layer_norm))
   return _encoded(encoder, _mlp(hidden_sizes, activation, layer_norm))
 

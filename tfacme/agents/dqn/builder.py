@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Optional, Sequence
+from typing import ClassVar, Optional, Sequence
 
 from tfacme import core, networks, specs
 from tfacme.agents.dqn.config import DQNConfig
@@ -25,14 +25,15 @@ class DQNBuilder(core.Builder):
     explore: picks actions by their values, see `networks.Explore`; None is epsilon-greedy as the config has it.
   """
 
+  name: ClassVar[str] = 'DQN'  # in errors
   config: DQNConfig = DQNConfig()
   loss: Optional[q_learning.QLoss] = None
   explore: Optional[networks.Explore] = None
 
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless there is a single discrete action, and a single reward."""
-    specs.check_discrete('DQN', spec.actions)
-    specs.check_scalar_reward('DQN', spec.rewards)
+    specs.check_discrete(self.name, spec.actions)
+    specs.check_scalar_reward(self.name, spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of n-step transitions."""
@@ -45,19 +46,27 @@ class DQNBuilder(core.Builder):
 
   def policy(self, made: DQNNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.NetworkPolicy:
     """Explores by the values, or takes (nearly always) the action of the highest."""
+    return networks.NetworkPolicy(made.q, self.by_value(spec, evaluation))
+
+  def by_value(self, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.ByValue:
+    """How an action is chosen by the values of all."""
     greedy = networks.EpsilonGreedy.of(self.config, evaluation)
     explore = greedy if evaluation or self.explore is None else self.explore
-    return networks.NetworkPolicy(made.q, networks.ByValue(explore, spec.actions))
+    return networks.ByValue(explore, spec.actions)
 
   def update(self, made: DQNNetworks, spec: specs.EnvironmentSpec) -> DQNUpdate:
     """Q-learning, or the variant that is given."""
-    loss = self.loss or q_learning.DoubleQLearning(self.config.double, self.config.huber_delta)
-    return DQNUpdate(made, self.config, loss)
+    return DQNUpdate(made, self.config, self.q_loss())
+
+  def q_loss(self) -> q_learning.QLoss:
+    """The variant of Q-learning that it was given, or double Q-learning as the config has it."""
+    return self.loss or q_learning.DoubleQLearning(self.config.double, self.config.huber_delta)
 
   def checks_networks(self, made: DQNNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless the network gives one value for each action; creates its variables if need be."""
-    checks.check_parts('DQN', made, DQNNetworks)
-    checks.check_values('The Q network of DQN', networks.create_variables(made.q, spec.observations), spec.actions)
+    checks.check_parts(self.name, made, DQNNetworks)
+    output = networks.create_variables(made.q, spec.observations)
+    checks.check_values(f'The Q network of {self.name}', output, spec.actions)
 
 
 Builder = DQNBuilder

@@ -6,8 +6,7 @@ import functools
 
 import tensorflow as tf
 
-from tfacme import core, networks, updates
-from tfacme.agents.dqn.config import DQNConfig
+from tfacme import configs, core, networks, updates
 from tfacme.agents.dqn.networks import DQNNetworks
 from tfacme.losses import q_learning
 
@@ -19,7 +18,7 @@ class DQNUpdate(tf.Module):
     published: the online network, by which the policy acts.
   """
 
-  def __init__(self, dqn_networks: DQNNetworks, config: DQNConfig, loss: q_learning.QLoss):
+  def __init__(self, dqn_networks: DQNNetworks, config: configs.QLearningConfig, loss: q_learning.QLoss):
     super().__init__(name='dqn')
     self._config, self._loss = config, loss
     self._online = dqn_networks.q
