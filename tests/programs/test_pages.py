@@ -18,6 +18,7 @@ RECORDINGS = {
   'offline/gym/bc_cartpole.py': 'gym:CartPole-v1',
   'offline/gym/bc_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/bcq_cartpole.py': 'gym:CartPole-v1',
+  'offline/gym/bve_cartpole.py': 'gym:CartPole-v1',
   'offline/gym/crr_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/iql_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/td3_bc_pendulum.py': 'gym:Pendulum-v1',

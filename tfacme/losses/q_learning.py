@@ -75,6 +75,27 @@ class DoubleQLearning:
     return Losses(values.huber(errors, self.huber_delta), errors, {'q': tf.reduce_mean(taken)})
 
 
+@dataclasses.dataclass(frozen=True)
+class Sarsa:
+  """Values of whoever acted in the data, by the actions that follow there (Sutton & Barto 2018, equation 6.7).
+
+  Transitions after which there was no action, since their episode was truncated, have errors of 0.
+
+  Attributes:
+    huber_delta: errors count squared up to this size and linearly beyond.
+  """
+
+  huber_delta: float = 1.0
+
+  def __call__(self, online: Any, target: Any, transition: Any) -> Losses:
+    """See `Losses`."""
+    q = values.of_actions(online(transition.observation), transition.action)
+    next_value = values.of_actions(target(transition.next_observation), transition.next_action)
+    # Before anything is made of them: what stands where there was no action may be the value of an illegal one.
+    errors = transition.next_weight * (transition.returns + transition.discount * next_value - q)
+    return Losses(values.huber(errors, self.huber_delta), errors, {'q': tf.reduce_mean(q)})
+
+
 def sequence_double_q_learning(q: tf.Tensor, target_q: tf.Tensor, sequence: Sequence) -> Losses:
   """Double Q-learning along sequences (Kapturowski et al. 2019, section 2.3); a `SequenceQLoss`."""
   best = values.of_actions(target_q, tf.argmax(q, axis=2))
