@@ -80,3 +80,11 @@ def test_what_does_not_fit_is_said(changes, says):
   made = dataclasses.replace(deterministic((8,))(_SPEC), **changes)
   with pytest.raises(errors.UserError, match=says):
     checks.check_policy_and_critics('TD3', made, _SPEC, networks.Deterministic)
+
+
+def test_the_expected_value_of_a_choice_is_that_of_the_lowest_critics_by_hand():
+  first, second = tf.constant([1.0, 5.0, 9.0]), tf.constant([2.0, 3.0, 9.0])
+  critics = lambda observation, action: tf.stack([observation[:, 0] + tf.gather(q, action) for q in (first, second)])
+  logits = tf.math.log([[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]])
+  found = networks.expected_value(critics, networks.Categorical(logits), tf.constant([[0.0], [10.0]]))
+  np.testing.assert_allclose(found, [0.25 * 1.0 + 0.75 * 3.0, 10.0 + 0.5 * 1.0 + 0.25 * 3.0 + 0.25 * 9.0], rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.parity import continuous, references, regressed
+from tests.parity import continuous, discrete, references, regressed
 from tfacme import networks
 from tfacme.agents import crr
 
@@ -27,6 +27,8 @@ class _Reference:
     self.target_policy = [weight.copy() for weight in self.policy]
     self.target_critics = [[weight.copy() for weight in critic] for critic in self.critics]
 
+  taken, log_prob = staticmethod(continuous.taken), staticmethod(regressed.log_prob)
+
   def value(self, policy, critics, x, noises):
     mean, std = regressed.gaussian(policy, x)
     actions = [np.clip(mean + std * noise, -1, 1) for noise in noises]
@@ -34,7 +36,7 @@ class _Reference:
 
   def step(self, batch, noises):
     c, x, last = self.config, batch.steps.observation[:, 0], batch.steps.observation[:, 1]
-    taken, m = continuous.taken(batch), c.action_samples
+    taken, m = self.taken(batch), c.action_samples
     advantages = _lowest(self.critics, x, taken) - self.value(self.policy, self.critics, x, noises[:m])
     weights = {
       'exponential': np.minimum(np.exp(advantages / c.temperature), c.max_weight),
@@ -43,7 +45,7 @@ class _Reference:
     }[c.weights]
     counts = np.ones_like(advantages)
     if c.sarsa_targets:
-      following = continuous.taken(batch, row=-1)
+      following = self.taken(batch, row=-1)
       next_value = _lowest(self.target_critics, last, following)
       # After a truncation there is a value to learn from, but of no action.
       bootstraps = continuous.bootstrapped(batch, counts, c, 0.0) > 0
@@ -51,13 +53,27 @@ class _Reference:
     else:
       next_value = self.value(self.target_policy, self.target_critics, last, noises[m:])
     y = continuous.bootstrapped(batch, next_value, c, c.reward_scale)
-    policy_loss = lambda policy: -jnp.mean(weights * regressed.log_prob(policy, x, taken))
+    policy_loss = lambda policy: -jnp.mean(weights * self.log_prob(policy, x, taken))
     critic_loss = lambda critic: jnp.mean(counts * (y - continuous.value(critic, x, taken)) ** 2)
     self.policy = self.policy_adam.step(self.policy, jax.grad(policy_loss)(self.policy))
     self.critics = [adam.step(w, jax.grad(critic_loss)(w)) for adam, w in zip(self.critic_adams, self.critics)]
     self.steps += 1
     if self.steps % c.target_update_period == 0:
       self._copy()
+
+
+class _Choices(_Reference):
+  """The same where the action is a choice, as one-hot vectors, and nothing is drawn."""
+
+  def taken(self, batch, row=0):
+    return np.eye(discrete.ACTIONS)[batch.steps.action[:, row]]
+
+  def log_prob(self, policy, x, taken):
+    return jnp.sum(taken * jax.nn.log_softmax(references.layers(policy, x, jax.nn.relu)), axis=1)
+
+  def value(self, policy, critics, x, noises):
+    every = [np.tile(one, (discrete.BATCH, 1)) for one in np.eye(discrete.ACTIONS)]
+    return sum(np.exp(self.log_prob(policy, x, action)) * _lowest(critics, x, action) for action in every)
 
 
 def _lowest(critics, x, action):
@@ -71,22 +87,25 @@ _CONFIGS = {
 }
 
 
-@pytest.mark.parametrize('name', list(_CONFIGS))
-def test_the_next_weights_agree(name):
+@pytest.mark.parametrize(
+  'name, kind, reference_class',
+  [(name, continuous, _Reference) for name in _CONFIGS] + [('exponential', discrete, _Choices)],
+)
+def test_the_next_weights_agree(name, kind, reference_class):
   rates = dict.fromkeys(('policy_learning_rate', 'critic_learning_rate'), 1e-2)
   config = crr.CRRConfig(target_update_period=2, **{**rates, **_CONFIGS[name]})
   with networks.seeded(0):
-    made = crr.default_networks((6, 5), critics=2)(continuous.SPEC)
+    made = crr.default_networks((6, 5), critics=2)(kind.SPEC)
   modules = [made.policy, *made.critics]
   for module in modules:
     references.disturb(module.variables)
   policy, *critics = [[variable.numpy() for variable in regressed.ordered(module)] for module in modules]
-  reference = _Reference(policy, critics, config)
-  update = crr.CRRBuilder(config).update(made, continuous.SPEC)
+  reference = reference_class(policy, critics, config)
+  update = crr.CRRBuilder(config).update(made, kind.SPEC)
   compiled = references.compiled(update)
   drawn = config.action_samples * (1 if config.sarsa_targets else 2)
   for step in range(_STEPS):
-    batch = continuous.batch(step, config.n_step)
+    batch = kind.batch(step, config.n_step)
     reference.step(batch, [continuous.noise([references.SEED, step * drawn + use]) for use in range(drawn)])
     assert compiled(tf.nest.map_structure(tf.constant, batch)).priorities is None
   targets = [update._target_policy.network, *update._target_critics.network._members]

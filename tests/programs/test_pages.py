@@ -19,6 +19,7 @@ RECORDINGS = {
   'offline/gym/bc_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/bcq_cartpole.py': 'gym:CartPole-v1',
   'offline/gym/bve_cartpole.py': 'gym:CartPole-v1',
+  'offline/gym/crr_cartpole.py': 'gym:CartPole-v1',
   'offline/gym/crr_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/iql_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/td3_bc_pendulum.py': 'gym:Pendulum-v1',

@@ -7,6 +7,7 @@ from .actor_critic import PolicyAndCritics as PolicyAndCritics
 from .actor_critic import policy_and_critics as policy_and_critics
 from .critics import Critic as Critic
 from .critics import Ensemble as Ensemble
+from .critics import expected_value as expected_value
 from .distributions import Categorical as Categorical
 from .distributions import Deterministic as Deterministic
 from .distributions import Gaussian as Gaussian

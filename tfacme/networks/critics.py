@@ -8,6 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from tfacme import core
+from tfacme.networks import distributions
 from tfacme.networks.value_heads import ValueHead
 
 
@@ -22,6 +23,23 @@ class Ensemble(snt.Module):
     """The outputs of K networks for the same inputs: a nest like each output, with leaves [K, B, ...]."""
     outputs = [member(*args) for member in self._members]
     return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *outputs)
+
+
+def expected_value(critics: Any, policy: distributions.Categorical, observation: core.Nest) -> tf.Tensor:
+  """The mean over the actions of a choice, by their probabilities, of the lowest critic's value.
+
+  Args:
+    critics: from observations and actions, int32 [B], to the values [K, B] of K critics, as an `Ensemble` of them;
+      called once for each action.
+    policy: with logits [B, A].
+    observation: a nest of observations [B, ...].
+
+  Returns:
+    The values [B]; illegal actions, whose logits are `masking.ILLEGAL`, have no part in them.
+  """
+  shape = tf.shape(policy.logits)[:-1]
+  q = [tf.reduce_min(critics(observation, tf.fill(shape, action)), axis=0) for action in range(policy.logits.shape[-1])]
+  return tf.reduce_sum(tf.nn.softmax(policy.logits) * tf.stack(q, axis=-1), axis=-1)
 
 
 class Critic(snt.Module):

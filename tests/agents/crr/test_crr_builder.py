@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.agents import replayed
+from tests.agents import choices, replayed
 from tfacme import errors
 from tfacme.agents import crr
 
@@ -44,6 +44,12 @@ def test_it_samples_and_an_evaluation_takes_the_mode():
 
 def test_it_learns_in_nests_of_actions():
   replayed.check_takes_nests_of_actions(crr)
+
+
+@pytest.mark.slow
+def test_it_learns_to_catch_from_random_episodes(tmp_path):
+  rates = {'policy_learning_rate': 3e-3, 'critic_learning_rate': 3e-3}
+  choices.check_learns_to_catch(crr, tmp_path, temperature=0.1, target_update_period=20, **rates)
 
 
 def test_it_learns_to_reach_from_random_episodes(tmp_path):

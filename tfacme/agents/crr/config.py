@@ -31,7 +31,8 @@ class CRRConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConf
   """The most that an action counts, for exponential weights (Wang et al. 2020: 20)."""
 
   action_samples: int = configs.count(4)
-  """Actions of the policy whose mean value is that of a state (Wang et al. 2020: m, 4)."""
+  """Actions of the policy whose mean value is that of a state (Wang et al. 2020: m, 4). Where the action is a single
+  choice, it is the mean over all actions by their probabilities, and this does not count."""
 
   sarsa_targets: bool = False
   """Whether critics learn the values of the data's next actions in place of the policy's: one step of improvement over

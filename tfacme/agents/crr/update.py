@@ -64,8 +64,10 @@ class CRRUpdate(tf.Module):
     return regression.exponential_weights(advantages, inverse_temperature, config.max_weight)
 
   def _value(self, policy: Any, critics: Any, observation: core.Nest) -> tf.Tensor:
-    """The value of states under a policy, by the mean over some of its actions of the lowest critic's, [B]."""
+    """The mean value of a policy's actions, [B]: of a single choice over all of them, else over a few samples."""
     distribution = networks.evaluate(policy, observation)
+    if isinstance(distribution, networks.Categorical):
+      return networks.expected_value(critics, distribution, observation)
     samples = [distribution.sample(networks.draw()) for _ in range(self._config.action_samples)]
     actions = [networks.within_bounds(sample, self._action_spec) for sample in samples]
     return tf.reduce_mean([tf.reduce_min(critics(observation, action), axis=0) for action in actions], axis=0)

@@ -1,0 +1,32 @@
+"""CRR from a DQN half of whose actions are random, on CartPole. From the folder of the repository:
+
+python programs/gym/dqn.py --config.evaluation-epsilon 0.5 --workdir runs/noisy-cartpole
+tfacme record --run runs/noisy-cartpole --episodes 100 --out recordings/noisy-cartpole
+python offline/gym/crr_cartpole.py --seed 1
+"""
+
+import tfacme
+from tfacme import cli, datasets, environments
+from tfacme.agents import crr
+
+
+def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
+  """100 episodes, of whose actions those are imitated that are better than the policy's own are on average."""
+  config = crr.CRRConfig(
+    weights='indicator',
+    policy_learning_rate=(1e-3, 0.0, steps),
+    critic_learning_rate=(1e-3, 0.0, steps),
+  )
+  return tfacme.Experiment(
+    builder=crr.CRRBuilder(config),
+    networks=crr.default_networks(hidden_sizes=(256, 256)),
+    environment=environments.factory('gym:CartPole-v1'),
+    budget=tfacme.Budget(learner_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=20),
+    dataset=datasets.rlds('recordings/noisy-cartpole'),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  cli.run_page(experiment)
