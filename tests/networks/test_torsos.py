@@ -9,6 +9,7 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 from tfacme import errors, networks
+from tfacme.networks import randomness
 
 OAR = collections.namedtuple('OAR', ['observation', 'action', 'reward'])
 
@@ -156,3 +157,20 @@ def test_layer_norm_comes_after_convolutions_too():
   torso = networks.default_torso({'image': _IMAGE, 'vector': _VECTOR}, layer_norm=True)
   networks.create_variables(torso, {'image': _IMAGE, 'vector': _VECTOR})
   assert any('layer_norm' in variable.name for variable in torso.trainable_variables)
+
+
+@pytest.mark.parametrize('layer_norm', [False, True])
+@pytest.mark.parametrize('spec', [_VECTOR, dm_specs.Array((10, 10, 4), np.float32)])
+def test_dropout_is_in_every_fully_connected_layer(spec, layer_norm, monkeypatch):
+  torso = networks.default_torso(spec, (50, 100), layer_norm=layer_norm, dropout=0.25, activation='elu')
+  drawn = []
+  monkeypatch.setattr(randomness, 'draw', lambda: drawn.append(None) or tf.constant([len(drawn), 0]))
+
+  def features(phase):
+    with networks.drawing(tf.constant([1, 2]), phase):
+      return torso(_batch(spec)).numpy()
+
+  assert not np.any(features(networks.Phase.ACTING) == 0.0)  # An ELU gives no 0 of its own.
+  assert not drawn
+  np.testing.assert_allclose(np.mean(features(networks.Phase.LEARNING) == 0.0), 0.25, atol=0.1)
+  assert len(drawn) == 2

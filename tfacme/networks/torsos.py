@@ -12,7 +12,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from tfacme import errors
-from tfacme.networks import normalization, observations
+from tfacme.networks import normalization, observations, stochastic
 from tfacme.networks.activations import Activation
 
 _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
@@ -42,12 +42,27 @@ def flatten_observation(observation: Any) -> tf.Tensor:
 class MLPTorso(snt.Module):
   """Fully connected layers over the flattened observation, with the activation after the last one too."""
 
-  def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
+  def __init__(
+    self,
+    hidden_sizes: Sequence[int],
+    activation: Activation = 'relu',
+    dropout: float = 0.0,
+    name: Optional[str] = None,
+  ):
+    """Initializes the layers.
+
+    Args:
+      hidden_sizes: units of each.
+      activation: after each.
+      dropout: share of the units of each that a learning step does without, as of `Dropout`.
+      name: of the module.
+    """
     super().__init__(name)
     _check_sizes(hidden_sizes)
     if activation not in _ACTIVATIONS:
       raise errors.unknown('activation', activation, _ACTIVATIONS, hint=f'take one of {", ".join(_ACTIVATIONS)}.')
-    self._mlp = snt.nets.MLP(hidden_sizes, activation=_ACTIVATIONS[activation], activate_final=True)
+    drop, activate = stochastic.Dropout(dropout), _ACTIVATIONS[activation]
+    self._mlp = snt.nets.MLP(hidden_sizes, activation=lambda x: drop(activate(x)), activate_final=True)
 
   def __call__(self, observation: Any) -> tf.Tensor:
     """From a nest of observations [B, ...] to features [B, hidden_sizes[-1]]."""
@@ -60,18 +75,26 @@ class LayerNormMLPTorso(snt.Module):
   Its tangent keeps what the others see within bounds, whatever the scale of the observations (Acme's `LayerNormMLP`).
   """
 
-  def __init__(self, hidden_sizes: Sequence[int], activation: Activation = 'relu', name: Optional[str] = None):
+  def __init__(
+    self,
+    hidden_sizes: Sequence[int],
+    activation: Activation = 'relu',
+    dropout: float = 0.0,
+    name: Optional[str] = None,
+  ):
+    """Initializes the layers; the arguments are those of `MLPTorso`."""
     super().__init__(name)
     _check_sizes(hidden_sizes)
     if not hidden_sizes:
       raise errors.UserError('A torso with layer normalization has no layer to normalize; give it hidden_sizes.')
     self._first = snt.Linear(hidden_sizes[0])
     self._norm = snt.LayerNorm(axis=-1, create_scale=True, create_offset=True)
-    self._rest = MLPTorso(hidden_sizes[1:], activation) if len(hidden_sizes) > 1 else None
+    self._dropout = stochastic.Dropout(dropout)
+    self._rest = MLPTorso(hidden_sizes[1:], activation, dropout) if len(hidden_sizes) > 1 else None
 
   def __call__(self, observation: Any) -> tf.Tensor:
     """From a nest of observations [B, ...] to features [B, hidden_sizes[-1]]."""
-    features = tf.tanh(self._norm(self._first(flatten_observation(observation))))
+    features = self._dropout(tf.tanh(self._norm(self._first(flatten_observation(observation)))))
     return features if self._rest is None else self._rest(features)
 
 
@@ -136,11 +159,12 @@ class MixedTorso(snt.Module):
     activation: Activation = 'relu',
     residual: bool = False,
     layer_norm: bool = False,
+    dropout: float = 0.0,
     name: Optional[str] = None,
   ):
     super().__init__(name)
     self._torsos = [image_torso(spec.shape, residual) for spec in tf.nest.flatten(observation_spec)]
-    self._mlp = _mlp(hidden_sizes, activation, layer_norm)
+    self._mlp = _mlp(hidden_sizes, activation, layer_norm, dropout)
 
   def __call__(self, observation: Any) -> tf.Tensor:
     """From a nest of observations [B, ...] to features [B, hidden_sizes[-1]]."""
@@ -174,6 +198,7 @@ def default_torso(
   normalize: bool = False,
   residual: bool = False,
   layer_norm: bool = False,
+  dropout: float = 0.0,
 ) -> snt.Module:
   """The torso that suits an observation spec.
 
@@ -185,19 +210,20 @@ def default_torso(
     normalize: whether an `ObservationNormalizer` comes before them.
     residual: whether images go through a `ResidualTorso`.
     layer_norm: whether the fully connected layers are a `LayerNormMLPTorso`.
+    dropout: share of the units of each fully connected layer that a learning step does without, as of `Dropout`.
 
   Returns:
     A module from a nest of observations [B, ...] to features [B, hidden_sizes[-1]].
   """
   if normalize:
-    torso = default_torso(observation_spec, hidden_sizes, activation, residual=residual, layer_norm=layer_norm)
+    torso = default_torso(observation_spec, hidden_sizes, activation, False, residual, layer_norm, dropout)
     return snt.Sequential([normalization.ObservationNormalizer(observation_spec), torso])
   encoder = observations.ObservationEncoder(observation_spec)
   if hidden_sizes is None:
     hidden_sizes = default_hidden_sizes(observation_spec)
   if has_image(observation_spec):
-    return _encoded(encoder, MixedTorso(encoder.spec, hidden_sizes, activation, residual, layer_norm))
-  return _encoded(encoder, _mlp(hidden_sizes, activation, layer_norm))
+    return _encoded(encoder, MixedTorso(encoder.spec, hidden_sizes, activation, residual, layer_norm, dropout))
+  return _encoded(encoder, _mlp(hidden_sizes, activation, layer_norm, dropout))
 
 
 def mlp_torso(observation_spec: Any, hidden_sizes: Sequence[int], activation: Activation = 'relu') -> snt.Module:
@@ -217,8 +243,8 @@ def _check_sizes(hidden_sizes: Any) -> None:
     errors.count('A size of hidden_sizes', size)
 
 
-def _mlp(hidden_sizes: Sequence[int], activation: Activation, layer_norm: bool) -> snt.Module:
-  return (LayerNormMLPTorso if layer_norm else MLPTorso)(hidden_sizes, activation)
+def _mlp(hidden_sizes: Sequence[int], activation: Activation, layer_norm: bool, dropout: float) -> snt.Module:
+  return (LayerNormMLPTorso if layer_norm else MLPTorso)(hidden_sizes, activation, dropout)
 
 
 def _convolve(layers: Sequence[snt.Module], image: tf.Tensor) -> tf.Tensor:

@@ -70,6 +70,25 @@ def test_builder_and_networks_can_be_pickled():
   builder.checks_networks(factory(_spec()), _spec())
 
 
+def test_what_acts_drops_nothing():
+  dropping, plain = bc.default_networks((64,), dropout=0.5)(_spec()), bc.default_networks((64,))(_spec())
+  for mine, other in zip(dropping.policy.variables, plain.policy.variables, strict=True):
+    assert mine.name == other.name
+    mine.assign(other)
+
+  def logits(made, phase, seed=1):
+    with networks.drawing(np.array([seed, 0]), phase):
+      return made.policy(np.ones((2, 4), np.float32)).logits.numpy()
+
+  expected = logits(plain, networks.Phase.LEARNING)
+  for phase in (networks.Phase.ACTING, networks.Phase.EVALUATION):
+    np.testing.assert_array_equal(logits(dropping, phase), expected)
+  learning = [logits(dropping, networks.Phase.LEARNING, seed) for seed in (1, 2)]
+  assert not np.allclose(learning[0], expected) and not np.allclose(learning[0], learning[1])
+  with pytest.raises(errors.UserError, match='The rate of dropout is 1.0'):
+    bc.default_networks(dropout=1.0)(_spec())
+
+
 def _straight(observation):
   """Pushes straight to the target."""
   return np.clip((observation[1:] - observation[:1]) / 0.25, -2.0, 2.0).astype(np.float32)

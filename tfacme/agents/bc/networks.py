@@ -27,11 +27,15 @@ class BCNetworks:
 class default_networks(networks.TorsoOptions):  # pylint: disable=invalid-name  # Used as a function.
   """Makes a network that suits the observations: convolutions for images, fully connected layers for all else."""
 
+  dropout: float = 0.0
+  """Share of the units of each fully connected layer that a learning step does without (Srivastava et al. 2014; Acme's
+  scripts: 0.1)."""
+
   def __call__(self, spec: specs.EnvironmentSpec) -> BCNetworks:
     """The network, with its variables."""
     import sonnet as snt  # It imports TensorFlow.
 
-    torso = self.torso(spec.observations)
+    torso = self.torso(spec.observations, dropout=self.dropout)
     policy = snt.Sequential([torso, networks.distribution_head(spec.actions)])
     networks.create_variables(policy, spec.observations)
     return BCNetworks(policy)
