@@ -20,7 +20,7 @@ import numpy as np
 
 from tfacme import errors
 
-SCHEMA = 4  # Of the folder and of the logs that a run goes on with; a checkpoint of another schema is refused.
+SCHEMA = 5  # Of the folder and of the logs that a run goes on with; a checkpoint of another schema is refused.
 _LOG = logging.getLogger('tfacme')
 _MANIFEST = 'manifest.json'
 _KEYS = {'schema', 'steps', 'complete', 'digests', 'files'}  # of a manifest

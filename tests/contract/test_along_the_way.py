@@ -175,9 +175,10 @@ def test_there_is_a_policy_from_the_first_checkpoint_on(tmp_path, monkeypatch):
 
 
 _NODE = 'steps_per_second timestamp seconds memory_mb cpu_percent'
-_SCHEMA_4 = {
+_LEARNER = _NODE.replace('timestamp', 'reading timestamp')
+_SCHEMA_5 = {
   'actor-0': f'actor_steps actor_episodes learner_steps variables_age episode_return episode_length {_NODE}',
-  'learner': f'learner_steps actor_steps sample_age queue_size queue_samples_per_insert {_NODE}',
+  'learner': f'learner_steps actor_steps sample_age queue_size queue_samples_per_insert {_LEARNER}',
   'evaluator': (
     'actor_steps actor_episodes learner_steps evaluator_episodes evaluator_steps episode_return episode_length '
     'episode_return_standard_error episode_return_minimum episode_return_maximum episodes_cut '
@@ -195,7 +196,7 @@ def _expect_what_the_next_version_goes_on_with(run: pathlib.Path) -> None:
     found[path.name] = sorted(json.loads(path.read_text()))
   metrics = ['loss', 'entropy', 'gradient_norm', 'learning_rate', 'kl', 'clipped']
   found['learner'] = [name for name in found['learner'] if name not in metrics]
-  assert {name: ' '.join(columns) for name, columns in found.items()} == _SCHEMA_4 and checkpoints.SCHEMA == 4, (
+  assert {name: ' '.join(columns) for name, columns in found.items()} == _SCHEMA_5 and checkpoints.SCHEMA == 5, (
     'Raise checkpoints.SCHEMA: no earlier run can go on with this version.'
   )
 

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from tests.datasets import foreign
 from tfacme import core, datasets, errors
+from tfacme.datasets import reader
 
 State = collections.namedtuple('State', 'hidden cell')
 
@@ -222,6 +223,34 @@ def test_a_damaged_shard_is_named(recorded, how):
   path = os.path.join(recorded.path, _shards(recorded)[1])
   _damage(path, how)
   assert f'The shard {path} is damaged' in _message(recorded.check)
+
+
+def test_of_large_data_some_episodes_are_looked_at_first_and_the_others_when_they_are_read(
+  tmp_path, episodes, monkeypatch
+):
+  data = _write(tmp_path / 'data', episodes)
+  monkeypatch.setattr(reader, '_LOOKED_AT', 3 * os.path.getsize(_only_shard(data)) // len(episodes))
+  looked_at = data.check()
+  assert looked_at.episodes == 3
+  places = data.shards[0].places()
+  with open(_only_shard(data), 'r+b') as file:
+    file.seek(places[0][1] + places[1][1] // 2)  # in the middle of the second episode
+    byte = file.read(1)[0]
+    file.seek(-1, os.SEEK_CUR)
+    file.write(bytes([byte ^ 1]))
+  data.check()
+  message = _message(lambda: list(data.episodes(0)))
+  assert f'The shard {_only_shard(data)} is damaged (a checksum is wrong' in message
+
+
+def _only_shard(data):
+  (name,) = _shards(data)
+  return os.path.join(data.path, name)
+
+
+def test_one_episode_of_each_shard_is_looked_at_at_least(recorded, monkeypatch):
+  monkeypatch.setattr(reader, '_LOOKED_AT', 1)
+  assert recorded.check().episodes == len(_shards(recorded))
 
 
 def test_a_shard_that_is_cut_between_episodes(tmp_path, episodes):

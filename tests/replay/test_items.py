@@ -173,9 +173,19 @@ def test_the_cutter_says_when_an_item_is_due(rule, lengths, unfinished):
 @settings(max_examples=100, deadline=None, derandomize=True)
 def test_the_index_of_recorded_rows_names_the_same_items(rule, lengths):
   rows = testing.stream(lengths)
-  found = items.index(np.array([step.last for step in rows]), rule)
+  index = items.Index(np.array([step.last for step in rows]), rule)
+  found = index.rows(index.starts)
   assert found.shape[1:] == (rule.stack - 1 + rule.length,)
   assert found[:, rule.stack - 1 :].tolist() == [testing.numbers(item) for item in items.cut(rows, rule)]
+
+
+def test_an_index_made_in_pieces_is_the_same(monkeypatch):
+  last = np.array([step.last for step in testing.stream([3, 1, 7, 2, 5, 5, 9])])
+  rules = [items.Items(3, stack=2), items.Items(4, period=2, end='drop'), items.Items(3, end='continue')]
+  whole = [items.Index(last, rule).starts.tolist() for rule in rules]
+  for rows in (1, 4, 11):
+    monkeypatch.setattr(items, '_PIECE', rows)
+    assert [items.Index(last, rule).starts.tolist() for rule in rules] == whole
 
 
 def _streams(steps):
@@ -222,4 +232,4 @@ def test_rules_that_make_no_sense_are_refused_in_one_sentence(arguments, message
 
 def test_recorded_data_has_no_whole_episodes():
   with pytest.raises(errors.UserError, match='Whole episodes'):
-    items.index(np.array([False, True]), items.Items(None))
+    items.Index(np.array([False, True]), items.Items(None))

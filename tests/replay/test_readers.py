@@ -2,6 +2,7 @@
 
 import collections
 import json
+import tracemalloc
 from typing import NamedTuple
 
 import numpy as np
@@ -182,6 +183,22 @@ def test_what_goes_on_reads_no_epoch_before_its_own():
   second.set_state(first.state())
   assert _some(second, 1) == _some(first, 1)
   assert read == seeds
+
+
+def test_data_larger_than_a_block_is_read_in_the_memory_of_two():
+  block = 1 << 17
+  data = Recorded([99] * 300)
+  opened = _open(sources.Data(PAIRS, 64, shuffle_bytes=block), _room(data))
+  rows = 300 * 100 * sum(layout.bytes for layout in opened._reader.codec.columns.values())
+  assert rows > 8 * block
+  tracemalloc.start()
+  try:
+    for _ in range(2 * 300 * 99 // 64):
+      _read(opened)
+    assert tracemalloc.get_traced_memory()[1] < 4 * block  # with the episodes on their way
+  finally:
+    tracemalloc.stop()
+    opened.close()
 
 
 def test_a_batch_of_recorded_items_says_how_many_it_is_from():

@@ -16,6 +16,7 @@ from tfacme.datasets import layout as layout_lib
 from tfacme.datasets.options import Options
 
 _LOG = logging.getLogger('tfacme')
+_LOOKED_AT = 1 << 28  # bytes of episodes, before a run starts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,11 +69,10 @@ class RLDS:
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed.
 
-    All episodes are shuffled, whatever file they lie in, and decoded one by one. Checksums are compared in
-    `check` alone.
+    All episodes are shuffled, whatever file they lie in, and decoded one by one.
 
     Raises:
-      UserError: if a file is missing, or if it does not hold what the folder says.
+      UserError: if a file is missing, cut or altered, or if it does not hold what the folder says.
     """
     opened = self._open()
     for number in np.random.default_rng(seed).permutation(self._numbers(opened)):
@@ -93,25 +93,26 @@ class RLDS:
     return self._open().layout.spec()
 
   def check(self) -> ranges.Ranges:
-    """Reads every file once, compares all checksums, and decodes an episode of each and the numbers of all.
+    """Looks whether all files are there and whole, and at the values of episodes: at 256 MB of them at the most.
+
+    Of a larger data set those are looked at that are spread evenly over all; the others are when they are read.
 
     Returns:
-      The ranges of all its values, but of pictures.
+      The ranges of all values that it has looked at, but of pictures.
 
     Raises:
       UserError: if the folder or a shard is missing, is no RLDS data set, is empty, cut or altered, holds a NaN, or
         does not say what its last rows are.
     """
     opened = self._open()
-    which, layout = opened.which, opened.layout
-    for shard in opened.shards:
-      shard.verify()
+    layout = opened.layout
     pictures = {path for path, column in layout.leaves.items() if not column.is_cheap}
     found, dropped, wholly = ranges.Ranges(layout.name), ends.Dropped(), set()
-    numbers = self._numbers(opened)
+    numbers = opened.spread(self._numbers(opened), _LOOKED_AT)
     for number in numbers:
-      leaves = opened.leaves(number, cheap=which[number] in wholly)
-      wholly.add(which[number])
+      shard = opened.which[number]
+      leaves = opened.leaves(number, cheap=shard in wholly)
+      wholly.add(shard)
       if leaves is None:
         continue
       if self.options.last_row == 'auto' and 'reward' in leaves:
@@ -193,6 +194,15 @@ class _Opened:
       if stream is not None:
         own = {'return': float(np.sum(stream['reward'][:-1])), 'length': len(stream['reward']) - 1}
         yield number, {**self.layout.beside(*self.record(number)), **own}
+
+  def spread(self, numbers: Sequence[int], size: int) -> Sequence[int]:
+    """Of some episodes as many as take so many bytes, evenly spread over all, with one of each shard."""
+    most = int(size / max(1, self._flat_places[1].mean())) if len(numbers) else 0
+    if len(numbers) <= most:
+      return numbers
+    _, firsts = np.unique(self.which[numbers], return_index=True)
+    places = np.union1d(firsts, np.linspace(0, len(numbers) - 1, max(1, most)).astype(np.int64))
+    return np.asarray(numbers)[places].tolist()
 
   def step(self, number: int) -> Optional[core.Step]:
     """An episode, or None if it has no transition."""

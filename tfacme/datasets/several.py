@@ -95,6 +95,8 @@ class Several:
         transitions[i] += len(episode.last) - 1
         yield i, episode
         continue
+      if not transitions[i]:
+        raise errors.UserError(f'{_name(self.datasets[i])} has no transition, so it can have no share: leave it out.')
       unread.discard(i)
       if not unread:
         return

@@ -12,6 +12,7 @@ from tfacme import core, errors
 from tfacme.environments.wrappers import frame_stacking
 
 _MOST_FRAMES = 256  # of a stack: rows count them in a byte
+_PIECE = 1 << 16  # rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,33 +166,66 @@ def _stack(rows: List[core.Step], items: Items) -> core.Step:
   return item
 
 
-def index(last: np.ndarray, items: Items) -> np.ndarray:
-  """The row numbers [n, stack - 1 + T] of all items in whole episodes that lie one after the other.
+class Index:
+  """Where all items lie in whole episodes that lie one after the other.
 
-  The first stack - 1 of them are the rows before the item, or the first of its episode where there are none.
+  Attributes:
+    starts: [n], the row in which each begins.
+  """
 
-  Args:
+  def __init__(self, last: np.ndarray, items: Items):
+    """Args:
     last: bool [rows]; the last row has to end an episode.
     items: which rows make an item; of a fixed length.
-  """
-  if items.length is None:
-    raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
+    """
+    if items.length is None:
+      raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
+    self._items = items
+    self._count = len(last)
+    self._ends = np.flatnonzero(last)
+    if items.end == 'continue':
+      begins = np.zeros(1, np.int64)
+    else:
+      begins = self._pieces()
+    numbers = np.dtype(np.int32 if self._count < 2**31 else np.int64)  # There are as many of them as rows.
+    pieces = (begin + _starts(last[begin:end], items) for begin, end in zip(begins, [*begins[1:], self._count]))
+    self.starts = np.concatenate([np.zeros(0, numbers), *(piece.astype(numbers) for piece in pieces)])
+
+  def rows(self, starts: np.ndarray) -> np.ndarray:
+    """The row numbers [n, stack - 1 + T] of the items with these starts [n].
+
+    The first stack - 1 of them are the rows before the item, or the first of its episode where there are none.
+    """
+    items = self._items
+    numbers = starts[:, None] + np.arange(1 - items.stack, items.length)
+    if items.end == 'continue':
+      return np.clip(numbers, 0, self._count - 1)
+    episode = np.searchsorted(self._ends, starts)
+    begin = np.where(episode > 0, self._ends[episode - 1] + 1, 0)
+    return np.clip(numbers, begin[:, None], self._ends[episode][:, None])
+
+  def _pieces(self) -> np.ndarray:
+    """Where pieces of whole episodes begin: to look at all rows at once takes more memory than they do themselves."""
+    begins = np.concatenate([[0], self._ends[:-1] + 1]) if self._count else np.zeros(0, np.int64)
+    firsts = np.searchsorted(begins, np.arange(0, self._count, _PIECE))
+    return begins[np.unique(firsts[firsts < len(begins)])]
+
+
+def _starts(last: np.ndarray, items: Items) -> np.ndarray:
+  """The rows in which items of whole episodes begin."""
   rows = np.arange(len(last))
   begin, end = _bounds(last)
   if items.end == 'continue':
     begin, end = np.zeros_like(rows), np.full_like(rows, len(last) - 1)
   starts = rows[(rows - begin) % items.period == 0]
   if items.end != 'pad':
-    starts = starts[starts + items.length - 1 <= end[starts]]
-  transitions = np.concatenate([[0], np.cumsum(~last)])  # before each row
-  beyond = np.minimum(starts + items.length - 1, len(last))
+    starts = starts[starts + items.length - 1 <= end[starts]]  # type: ignore[operator]
   behind = starts + items.burn_in
-  if items.end == 'continue':
-    starts = starts[transitions[beyond] > transitions[np.minimum(behind, beyond)]]
-  else:
-    starts = starts[behind < end[starts]]
-  numbers = starts[:, None] + np.arange(1 - items.stack, items.length)
-  return np.maximum(np.minimum(numbers, end[starts][:, None]), begin[starts][:, None])
+  if items.end != 'continue':
+    return starts[behind < end[starts]]
+  transitions = np.concatenate([[0], np.cumsum(~last)])  # before each row
+  beyond = np.minimum(starts + items.length - 1, len(last))  # type: ignore[operator]
+  return starts[transitions[beyond] > transitions[np.minimum(behind, beyond)]]
 
 
 def past(last: np.ndarray) -> np.ndarray:

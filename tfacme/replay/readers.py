@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, List, Optional, Protocol, Sequence, Union
+from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Union
 
 import numpy as np
 
@@ -58,6 +58,10 @@ class OpenSource(Protocol):
     """Continues from where `state` stood."""
     ...
 
+  def close(self) -> None:
+    """Reads no further."""
+    ...
+
 
 @dataclasses.dataclass(frozen=True)
 class Resources:
@@ -88,7 +92,7 @@ def open_source(source: Any, resources: Resources, name: str = 'source') -> Open
     return _Leaf(resources.replay.reader(table, source.batch_size), table.items, source.batch_size)
   if isinstance(source, recorded.Recorded):
     reader = recorded.DataReader(source, seeds.derive(resources.seed, name))
-    return _Leaf(reader, source.items, source.batch_size)
+    return _Leaf(reader, source.items, source.batch_size, reader.close)
   if isinstance(source, sources.Map):
     return _Map(source.function, open_source(source.source, resources, name))
   if isinstance(source, sources.Mix):
@@ -99,7 +103,9 @@ def open_source(source: Any, resources: Resources, name: str = 'source') -> Open
 class _Leaf:
   """A source that reads from one place."""
 
-  def __init__(self, reader: streams.Reader, items: Items, batch_size: int):
+  def __init__(self, reader: streams.Reader, items: Items, batch_size: int, close: Callable[[], None] = lambda: None):
+    """`close` closes the reader, unless that is the replay's."""
+    self.close = close
     self._reader = reader
     self._items = items
     self._batch_size = batch_size
@@ -142,6 +148,7 @@ class _Map:
     self.write_priorities = source.write_priorities
     self.state = source.state
     self.set_state = source.set_state
+    self.close = source.close
 
   def unpack(self, packed: Packed) -> Any:
     return self._function(self._source.unpack(packed))
@@ -180,6 +187,10 @@ class _Several:
     self._waiting = [None] * len(self._parts)
     for part, part_state in zip(self._parts, state):
       part.set_state(part_state)
+
+  def close(self) -> None:
+    for part in self._parts:
+      part.close()
 
 
 class _Mix(_Several):

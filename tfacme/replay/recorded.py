@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tree
 
 from tfacme import core, errors, seeds, specs
 from tfacme.datasets.episodes import alike, check_values
-from tfacme.replay import packing, streams
-from tfacme.replay.items import Items, index, past
+from tfacme.replay import ahead, blocks, packing, streams
+from tfacme.replay.items import Items
 from tfacme.replay.relabelling import relabelled
 
 
@@ -41,7 +42,7 @@ class Recorded:
       taken = taken._replace(extras={name: spec for name, spec in taken.extras.items() if name not in added})
     taken_episodes = map(_Taker(taken, self.dataset.spec()), self.dataset.episodes(seed))
     for episode in relabelled(taken_episodes, self.relabel, self.step_spec) if self.relabel else taken_episodes:
-      check_values(episode, self.step_spec.action, 'an episode of the data set')
+      check_values(episode, self.step_spec.action, 'an episode of the data set (tfacme data says which)')
       yield episode
 
 
@@ -72,21 +73,37 @@ class _DataRead:
   info: np.ndarray
 
 
+class _Read(NamedTuple):
+  """A block to be read.
+
+  Attributes:
+    block: of episodes.
+    starts: of its items, in the order in which they are read.
+    epoch_items: how many items an epoch of several blocks has; None if that is not known.
+  """
+
+  block: blocks.Block
+  starts: np.ndarray
+  epoch_items: Optional[int]
+
+
 class DataReader:
   """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
 
-  What a batch holds is a function of the seed and of how many batches were read before. `state` is that number, and how
-  many items an epoch of several blocks has, once that is known: so a resumed run reads no more than its own epoch
-  again. A single block keeps the order in which it was first read, and skipping it costs nothing.
+  While one block is learned from, the next one is read in a thread. What a batch holds is a function of the seed and of
+  how many batches were read before. `state` is that number, and how many items an epoch of several blocks has, once
+  that is known: so a resumed run reads no more than its own epoch again. A single block keeps the order in which it was
+  first read, and skipping it costs nothing.
   """
 
   def __init__(self, source: Recorded, seed: int):
     self.codec = packing.Codec.of(source.step_spec, [source.items])
     self._source = source
     self._seed = seed
-    self._batches = self._read_batches()
     self._count = 0
     self._epoch_items: Optional[int] = None
+    self._ahead: Optional[ahead.Ahead[_Read]] = None
+    self._batches = self._read_batches()
 
   def read(self, wait: float, now: int) -> _DataRead:
     """The next batch; it never waits for anything but the disk."""
@@ -108,77 +125,53 @@ class DataReader:
 
   def set_state(self, state: Tuple[int, Optional[int]]) -> None:
     """Skips as many batches as `state` says."""
+    self.close()
     self._count, self._epoch_items = state
     self._batches = self._read_batches(self._count)
 
-  def _read_batches(self, passed: int = 0):
+  def close(self) -> None:
+    """Reads no further."""
+    if self._ahead is not None:
+      self._ahead.close()
+
+  def _read_batches(self, passed: int = 0) -> Iterator[Tuple[streams.Columns, int]]:
     """(columns of a batch, items in its block), for ever; what is left of a block goes in front of the next one."""
-    batch_size, left = self._source.batch_size, []
-    epoch, items_passed = 0, passed * batch_size
+    epoch, items_passed = 0, passed * self._source.batch_size
     if self._epoch_items:
       epoch, items_passed = divmod(items_passed, self._epoch_items)
-    for place, columns, rows in self._blocks(epoch):
-      size = len(rows)
-      if items_passed >= size:
-        items_passed -= size
-        continue
-      random = np.random.default_rng([self._seed, *place])
-      rows = rows[random.permutation(size)][items_passed:]
-      items_passed = 0
-      which, before = self.codec.which(self._source.items), self._source.items.stack - 1
-      for start in range(0, len(rows), batch_size):
-        chosen = rows[start : start + batch_size]
-        batch = {n: packing.take(column, chosen, which[n], before) for n, column in columns.items()}
-        left = [batch] if not left else [{n: np.concatenate([left[0][n], batch[n]]) for n in batch}]
-        if len(left[0]['rest']) >= batch_size:
-          yield {n: column[:batch_size] for n, column in left[0].items()}, size
-          rest = {n: column[batch_size:] for n, column in left[0].items()}
-          left = [rest] if len(rest['rest']) else []
-      del columns  # The next block needs the memory.
+    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch))
+    size, left = self._source.batch_size, None
+    for block, starts, epoch_items in self._ahead:
+      self._epoch_items = epoch_items
+      skipped = min(items_passed, len(starts))
+      items_passed -= skipped
+      for batch in block.batches(self.codec, self._source.items, starts[skipped:], size):
+        columns = batch if left is None else {n: np.concatenate([left[n], batch[n]]) for n in batch}
+        if len(columns['rest']) >= size:
+          yield {n: column[:size] for n, column in columns.items()}, len(starts)
+          columns = {n: column[size:] for n, column in columns.items()}
+        left = columns if len(columns['rest']) else None
+      del block, starts  # The block after the next needs the memory.
 
-  def _blocks(self, start: int):
-    """((epoch, block), packed rows of that block of episodes, row numbers [n, T] of all items in it), for ever."""
-    most = max(1, self._source.shuffle_bytes // sum(column.bytes for column in self.codec.columns.values()))
+  def _read_blocks(self, start: int, give_way: ahead.GiveWay) -> Iterator[_Read]:
+    """The blocks of all epochs from one on, for ever."""
+    source, epoch_items = self._source, self._epoch_items
+    most = blocks.most_rows(self.codec, source.shuffle_bytes)
     for epoch in itertools.count(start):
-      found, blocks = 0, 0
-      for block in _grouped(self._source.episodes(seeds.derive(self._seed, 'epoch', epoch)), most):
-        columns = None  # Only then is there room for the next ones.
-        columns, rows = self._pack(block)
-        block.clear()  # They are packed now.
-        yield (epoch, blocks), columns, rows
-        found, blocks = found + len(rows), blocks + 1
+      found = count = 0
+      episodes = source.episodes(seeds.derive(self._seed, 'epoch', epoch))
+      for block in blocks.of_episodes(episodes, self.codec, source.items, most, give_way):
+        yield _Read(block, self._shuffled(block, epoch, count), epoch_items)
+        found, count = found + len(block.index.starts), count + 1
       if not found:
         raise errors.UserError(
-          f'The data set holds no item of {self._source.items.length} rows; make the items shorter, or pad them.'
+          f'The data set holds no item of {source.items.length} rows; make the items shorter, or pad them.'
         )
-      while blocks == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
+      while count == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
         epoch += 1
-        yield (epoch, 0), columns, rows
-      self._epoch_items = found
+        yield _Read(block, self._shuffled(block, epoch, 0), None)
+      epoch_items = found
 
-  def _pack(self, episodes: Sequence[core.Step]):
-    columns = self.codec.rows(sum(len(episode.last) for episode in episodes))
-    steps, version = self.codec.views(columns)
-    version[:] = packing.RECORDED
-    start = 0
-    for episode in episodes:
-      end = start + len(episode.last)
-      for view, leaf in zip(tree.flatten(steps), tree.flatten(episode)):
-        view[start:end] = leaf
-      start = end
-    last = np.asarray(steps.last)
-    self.codec.mark(columns, np.minimum(past(last), self.codec.stack - 1))
-    return columns, index(last, self._source.items)
-
-
-def _grouped(episodes: Iterable[core.Step], most: int) -> Iterator[List[core.Step]]:
-  """Lists of episodes with `most` rows in all; each list goes on to the end of an episode."""
-  block, rows = [], 0
-  for episode in episodes:
-    block.append(episode)
-    rows += len(episode.last)
-    if rows >= most:
-      yield block
-      block, rows = [], 0
-  if block:
-    yield block
+  def _shuffled(self, block: blocks.Block, epoch: int, number: int) -> np.ndarray:
+    """The starts of a block's items, in the order in which an epoch reads them."""
+    return np.random.default_rng([self._seed, epoch, number]).permutation(block.index.starts)

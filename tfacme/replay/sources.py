@@ -41,8 +41,9 @@ class Data:
     items: which rows make one item.
     batch_size: items of a batch.
     dataset: the episodes (`datasets.rlds(path)`, `datasets.memory(episodes)`); None takes the experiment's.
-    shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled. One block
-      is in memory, and twice as much while the next one is read; a data set of one block is read once.
+    shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled. A data set
+      that fits into one is read once, and stays in memory; of a larger one two are in memory: one is learned from while
+      the next one is read.
     zeros: names of extras of the agent's own rows that are zeros where the data has none, such as a recurrent state.
     relabel: rewrites the episodes before items are cut from them; see `core.Relabel`.
     rewards: whether rewards and the ends of episodes are learned from. If not, data without them are taken as well.

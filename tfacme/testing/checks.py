@@ -20,7 +20,12 @@ from tfacme.graph import nodes
 
 ENGINES = ('inline', 'local_mt', 'local_mp')
 
-_CLOCKS = ('timestamp', '_per_second', *loggers.COLUMNS)  # how the columns end that tell of time and the machine
+_CLOCKS = (
+  'timestamp',
+  '_per_second',
+  'reading',
+  *loggers.COLUMNS,
+)  # how the columns end that tell of time and the machine
 _IN_THE_END = ('evaluator', 'saver')  # roles of workers that nobody waits for
 _EPISODES = 2
 

@@ -88,6 +88,7 @@ class Learner:
     self._lock = threading.Lock()  # Variables are served between two steps, never in the middle of one.
     self._reading = _FairLock()  # And saved when nobody is reading.
     self._started = (parts.clock(), 0)
+    self._reading_seconds = 0.0  # since then
     self._done = False
     self._copy: Optional[tempfile.TemporaryDirectory] = None  # of what the first step still restores from
     self._broken: Optional[errors.NonFiniteError] = None  # why it can't continue
@@ -121,7 +122,9 @@ class Learner:
       if not self._batches:
         self._before = self._source.state()
       while len(self._batches) < count:
+        started = self._parts.clock()
         read = self._source.read(wait, self._steps)
+        self._reading_seconds += self._parts.clock() - started
         if isinstance(read, core.Blocked):
           return self._wait_for_data(read)
         self._batches.append(read)
@@ -223,6 +226,7 @@ class Learner:
 
   def close(self) -> None:
     """See `core.Worker`."""
+    self._source.close()
     self._parts.logger.close()
 
   def measured(self, watch: Any) -> None:
@@ -300,7 +304,9 @@ class Learner:
         row[f'{name}_size'] = usage.size
         row[f'{name}_samples_per_insert'] = usage.samples_per_insert
         self.tally.notes.update(replay_size=usage.size, replay_max=usage.max_size)
-    row['steps_per_second'] = (self._steps - self._started[1]) / max(now - self._started[0], 1e-9)
+    seconds = max(now - self._started[0], 1e-9)
+    row['steps_per_second'] = (self._steps - self._started[1]) / seconds
+    row['reading'] = self._reading_seconds / seconds
     row['timestamp'] = now
     self.tally.notes.update({name: row[name] for name in self._names if name == 'loss'})
     self._parts.logger.write(row)

@@ -184,7 +184,7 @@ def _count_items(data: recorded.Recorded, seed: int, described: Sequence[tables.
   lasts = [episode.last for episode in data.episodes(seed)]
   rows = np.concatenate(lasts) if lasts else np.zeros(0, np.bool_)
   return {
-    table.name: len(lasts) if table.items.length is None else len(items_lib.index(rows, table.items))
+    table.name: len(lasts) if table.items.length is None else len(items_lib.Index(rows, table.items).starts)
     for table in described
   }
 

@@ -1,0 +1,53 @@
+"""Reading ahead: the same elements in the same order, one of them being made before it is asked for."""
+
+import threading
+
+import pytest
+
+from tfacme.replay import ahead
+
+
+def test_elements_come_in_their_order_and_one_is_made_ahead():
+  made, second = [], threading.Event()
+
+  def make(give_way):
+    for i in range(4):
+      give_way()
+      made.append(i)
+      if i == 1:
+        second.set()
+      yield i
+
+  elements = ahead.Ahead(make)
+  assert made == []  # until somebody wants the first
+  assert next(elements) == 0
+  assert second.wait(10)  # It was made with nobody waiting.
+  assert list(elements) == [1, 2, 3] and made == [0, 1, 2, 3]
+
+
+def test_what_fails_there_fails_here():
+  def make(give_way):
+    yield 1
+    raise ValueError('damaged')
+
+  elements = ahead.Ahead(make)
+  assert next(elements) == 1
+  for _ in range(2):
+    with pytest.raises(ValueError, match='damaged'):
+      next(elements)
+
+
+def test_it_stops_where_it_gives_way():
+  working = threading.Event()
+
+  def make(give_way):
+    yield 0
+    while True:
+      working.set()
+      give_way()
+
+  elements = ahead.Ahead(make)
+  next(elements)
+  assert working.wait(10)
+  elements.close()
+  assert 'reading ahead' not in [thread.name for thread in threading.enumerate()]

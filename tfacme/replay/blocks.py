@@ -1,0 +1,95 @@
+"""Blocks: packed rows of some recorded episodes, in memory, with the items that lie in them."""
+
+from __future__ import annotations
+
+from typing import Iterator, NamedTuple
+
+import numpy as np
+import tree
+
+from tfacme import core
+from tfacme.replay import ahead, packing, streams
+from tfacme.replay.items import Index, Items
+
+
+class Block(NamedTuple):
+  """Rows, and where their items lie.
+
+  Attributes:
+    columns: {column: packed rows}.
+    index: of the items.
+  """
+
+  columns: streams.Columns
+  index: Index
+
+  def batches(self, codec: packing.Codec, items: Items, starts: np.ndarray, size: int) -> Iterator[streams.Columns]:
+    """Packed batches of the items that begin in these rows, in their order; the last batch may be smaller."""
+    which, before = codec.which(items), items.stack - 1
+    for first in range(0, len(starts), size * _AT_ONCE):
+      rows = self.index.rows(starts[first : first + size * _AT_ONCE])
+      for at in range(0, len(rows), size):
+        taken = rows[at : at + size]
+        yield {name: packing.take(column, taken, which[name], before) for name, column in self.columns.items()}
+
+
+_AT_ONCE = 32  # batches whose rows are looked up together
+
+
+def of_episodes(
+  episodes: Iterator[core.Step], codec: packing.Codec, items: Items, most: int, give_way: ahead.GiveWay
+) -> Iterator[Block]:
+  """Blocks of whole episodes, in their order.
+
+  Args:
+    episodes: each with leaves [T + 1, ...].
+    codec: of their rows.
+    items: which rows make an item.
+    most: rows of a block; it has more only where a single episode does.
+    give_way: is called before each episode.
+  """
+  filling = None
+  for episode in episodes:
+    give_way()
+    if filling is not None and not filling.has_room(len(episode.last)):
+      yield filling.block(items)
+      filling = None
+    filling = filling or _Filling(codec, max(most, len(episode.last)))
+    filling.add(episode)
+  if filling is not None:
+    yield filling.block(items)
+
+
+class _Filling:
+  """A block that is being filled."""
+
+  def __init__(self, codec: packing.Codec, rows: int):
+    self._codec = codec
+    self._columns = codec.rows(rows)  # Memory that is never written to is never taken.
+    steps, self._versions = codec.views(self._columns)
+    self._lasts, self._leaves = steps.last, tree.flatten(steps)
+    self._filled = 0
+
+  def has_room(self, rows: int) -> bool:
+    """Whether so many more rows fit."""
+    return self._filled + rows <= len(self._lasts)
+
+  def add(self, episode: core.Step) -> None:
+    rows = len(episode.last)
+    here = slice(self._filled, self._filled + rows)
+    for view, leaf in zip(self._leaves, tree.flatten(episode)):
+      view[here] = leaf
+    self._versions[here] = packing.RECORDED
+    past = np.minimum(np.arange(rows), self._codec.stack - 1)
+    self._codec.mark({name: column[here] for name, column in self._columns.items()}, past)
+    self._filled += rows
+
+  def block(self, items: Items) -> Block:
+    """What it was filled with."""
+    lasts = np.array(self._lasts[: self._filled])
+    return Block({name: column[: self._filled] for name, column in self._columns.items()}, Index(lasts, items))
+
+
+def most_rows(codec: packing.Codec, size: int) -> int:
+  """How many packed rows take so many bytes; one at least."""
+  return max(1, size // sum(column.bytes for column in codec.columns.values()))
