@@ -42,6 +42,18 @@ def test_they_fit_the_environment():
   assert networks.Ensemble(made.critics)(tf.zeros([5, 4]), action).shape == (3, 5)
 
 
+def test_a_subset_of_critics_is_drawn_for_the_whole_batch():
+  values = tf.constant([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+  found = set()
+  for seed in range(20):
+    with networks.drawing([seed, 0]):
+      first, second = networks.random_subset(values, 2).numpy().T
+    np.testing.assert_array_equal(10 * first, second)
+    found.add(tuple(sorted(first.tolist())))
+  assert found == {(1.0, 2.0), (1.0, 3.0), (2.0, 3.0)}  # never one twice
+  assert networks.random_subset(values, None) is values  # which draws nothing
+
+
 def test_critics_may_have_another_head():
   made = distributional((8,))(_SPEC)
   action = made.policy(tf.zeros([5, 4])).mode()

@@ -48,7 +48,8 @@ class _Reference:
 
     def policy_loss(policy):
       action, log_prob = self.sample(policy, x, noises[1])
-      q = jnp.minimum(*[continuous.value(critic, x, action) for critic in self.critics])
+      lowest = jnp.minimum if c.target_critics is None else lambda *values: jnp.mean(jnp.stack(values), axis=0)
+      q = lowest(*[continuous.value(critic, x, action) for critic in self.critics])
       return jnp.mean(self.alpha * log_prob - q), log_prob
 
     gradients, log_prob = jax.grad(policy_loss, has_aux=True)(self.policy)
@@ -64,6 +65,8 @@ class _Reference:
 _CONFIGS = {
   'learned temperature': {'initial_temperature': 0.5},
   'fixed temperature': {'temperature': 0.2, 'n_step': 3},
+  # Both of both: which ones are drawn is no matter then.
+  'drawn critics': {'target_critics': 2, 'temperature': 0.2},
   'schedules': {'critic_learning_rate': (1e-2, 1e-3, 3), 'target_entropy': 0.5, 'reward_scale': 3.0, 'n_step': 2},
 }
 
@@ -84,7 +87,8 @@ def test_the_next_weights_agree(name):
   compiled = references.compiled(update)
   for step in range(_STEPS):
     batch = continuous.batch(step, config.n_step)
-    reference.step(batch, [continuous.noise([references.SEED, 2 * step + use]) for use in range(2)])
+    draws = 2 if config.target_critics is None else 3  # in each step; the first and the last are of actions
+    reference.step(batch, [continuous.noise([references.SEED, draws * step + use]) for use in (0, draws - 1)])
     assert compiled(tf.nest.map_structure(tf.constant, batch)).priorities is None
   expected = [reference.policy, *reference.critics, *reference.targets]
   for module, weights in zip(modules, expected):

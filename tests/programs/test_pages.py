@@ -23,6 +23,7 @@ RECORDINGS = {
   'offline/gym/crr_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/iql_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/td3_bc_pendulum.py': 'gym:Pendulum-v1',
+  'programs/gym/rlpd_pendulum.py': 'gym:Pendulum-v1',
 }
 
 

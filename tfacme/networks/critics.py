@@ -8,7 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from tfacme import core
-from tfacme.networks import distributions
+from tfacme.networks import distributions, randomness
 from tfacme.networks.value_heads import ValueHead
 
 
@@ -40,6 +40,19 @@ def expected_value(critics: Any, policy: distributions.Categorical, observation:
   shape = tf.shape(policy.logits)[:-1]
   q = [tf.reduce_min(critics(observation, tf.fill(shape, action)), axis=0) for action in range(policy.logits.shape[-1])]
   return tf.reduce_sum(tf.nn.softmax(policy.logits) * tf.stack(q, axis=-1), axis=-1)
+
+
+def random_subset(values: tf.Tensor, count: Optional[int]) -> tf.Tensor:
+  """The values [M, B] of M critics that are drawn for a whole batch (Chen et al. 2021, REDQ, algorithm 1).
+
+  Args:
+    values: [K, B], of all critics.
+    count: M, how many are drawn; None takes all, and draws nothing.
+  """
+  if count is None:
+    return values
+  order = tf.argsort(tf.random.stateless_uniform([values.shape[0]], randomness.draw()))
+  return tf.gather(values, order[:count])
 
 
 class Critic(snt.Module):

@@ -51,6 +51,13 @@ def test_it_refuses_networks_that_do_not_fit():
     sac.SACBuilder().checks_networks(sac.SACNetworks(made.policy, [critic]), _spec())
 
 
+def test_it_refuses_to_draw_more_critics_than_there_are():
+  builder = sac.SACBuilder(sac.SACConfig(target_critics=3))
+  builder.checks_networks(sac.default_networks((8,), critics=3)(_spec()), _spec())
+  with pytest.raises(errors.UserError, match='target_critics is 3, and these networks have 2 critics to draw from'):
+    builder.checks_networks(sac.default_networks((8,))(_spec()), _spec())
+
+
 @pytest.mark.parametrize(
   'changes, says',
   [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import ClassVar
 
-from tfacme import networks, specs
+from tfacme import errors, networks, specs
 from tfacme.agents import transitions
 from tfacme.agents.sac.config import SACConfig
 from tfacme.agents.sac.networks import SACNetworks
@@ -37,6 +37,11 @@ class SACBuilder(transitions.TransitionsBuilder):
   def checks_networks(self, made: SACNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and critics fit the actions; creates their variables if need be."""
     checks.check_policy_and_critics(self.name, made, spec, networks.TanhGaussian)
+    if (self.config.target_critics or 0) > len(made.critics):
+      raise errors.UserError(
+        f'target_critics is {self.config.target_critics}, and these networks have {len(made.critics)} critics to draw '
+        'from; make more of them (--networks.critics), or draw fewer.'
+      )
 
 
 Builder = SACBuilder

@@ -32,6 +32,10 @@ class SACConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConf
   target_update_rate: float = configs.number(0.005, above=0, high=1)
   """Share of the way that the target critics go in each learner step (Haarnoja et al. 2018b, table 1: tau)."""
 
+  target_critics: Optional[int] = configs.count(None)
+  """Of how many target critics, drawn in each learning step, the lowest counts; the policy then goes by the mean of all
+  critics (Chen et al. 2021, algorithm 1: 2 of 10). None takes all of them, and the lowest for the policy too."""
+
   temperature: Optional[float] = configs.number(None, low=0)
   """What a nat of entropy is worth, in units of the reward; None learns it (Haarnoja et al. 2018b, section 5)."""
 

@@ -64,7 +64,7 @@ class SACUpdate(tf.Module):
   def _critic_targets(self, transition: updates.Transition) -> tf.Tensor:
     """The returns, bootstrapped from the soft value of the last observations (equations 2 and 3), [B]."""
     action, log_prob = self._policy(transition.next_observation).sample_and_log_prob(networks.draw())
-    q = self._targets(transition.next_observation, action)
+    q = networks.random_subset(self._targets(transition.next_observation, action), self._config.target_critics)
     return transition.returns + transition.discount * soft.value(q, log_prob, self._temperature())
 
   def _critic_loss(self, transition: updates.Transition, targets: tf.Tensor):
@@ -76,7 +76,10 @@ class SACUpdate(tf.Module):
   def _policy_loss(self, observation: core.Nest, temperature: tf.Tensor):
     """Towards actions of a high soft value (equation 7, with the sample as in equation 8); and their log-densities."""
     action, log_prob = self._policy(observation).sample_and_log_prob(networks.draw())
-    return -tf.reduce_mean(soft.value(self._critics(observation, action), log_prob, temperature)), log_prob
+    q = self._critics(observation, action)
+    if self._config.target_critics is not None:  # The lowest of many would be too low.
+      q = tf.reduce_mean(q, axis=0, keepdims=True)
+    return -tf.reduce_mean(soft.value(q, log_prob, temperature)), log_prob
 
   def _temperature(self) -> tf.Tensor:
     """What a nat of entropy is worth, []."""
