@@ -18,6 +18,6 @@ def test_the_page_runs(tmp_path):
     'data/random.gif',
     'runs/offline.png',
     'runs/estimated.png',
-    'runs/online',
+    'runs/half/policy',
   ):
     assert (tmp_path / made).exists(), made

@@ -25,7 +25,7 @@ PAGE = (pages.ROOT / 'docs' / 'research.md').read_text()
 BLOCKS = pages.blocks('python', PAGE)
 FILES = {block.partition('\n')[0][2:]: block for block in BLOCKS if re.match(r'# \w+(/\w+)?\.py\n', block)}
 LEARNS = dict(discount=0.9, learning_rate=3e-3, batch_size=64, samples_per_insert=64.0, min_replay_size=200)
-RUNS = ('noisy', 'blurred', 'hybrid', 'lasting', 'rewritten', 'mixed', 'offline', 'prefilled', 'several', 'warm')
+RUNS = 'noisy blurred hybrid lasting rewritten mixed halved offline prefilled several warm'.split()
 
 
 def _lines(block: str) -> int:

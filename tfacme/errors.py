@@ -27,9 +27,14 @@ class CorruptCheckpointError(RuntimeError):
 
 
 def in_range(
-  name: str, value: float, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
+  name: str,
+  value: float,
+  low: Optional[float] = None,
+  high: Optional[float] = None,
+  above: Optional[float] = None,
+  below: Optional[float] = None,
 ) -> None:
-  """Raises a `UserError` unless `low <= value <= high` and `above < value`.
+  """Raises a `UserError` unless `low <= value <= high` and `above < value < below`.
 
   None is no bound; a number without any has to be finite.
   """
@@ -41,7 +46,9 @@ def in_range(
     raise UserError(f'{name} is {value}, and has to be more than {above}.')
   if high is not None and not value <= high:
     raise UserError(f'{name} is {value}, and has to be at most {high}.')
-  if low is high is above is None and not math.isfinite(value):
+  if below is not None and not value < below:
+    raise UserError(f'{name} is {value}, and has to be less than {below}.')
+  if low is high is above is below is None and not math.isfinite(value):
     raise UserError(f'{name} is {value}, and has to be a finite number.')
 
 

@@ -28,7 +28,10 @@ _EPISODE_SHARE = 20  # of a run, that an episode of its evaluations is at most
 _NAME = r'[A-Za-z0-9_][A-Za-z0-9_.-]*'  # of a node and its log
 _NODES = r'counter|replay|learner|saver|actor(-\d+)?'  # of every run
 # Of what `experiment.json` says, all that makes a run the one that it is, but for the unit of its budget.
-_SAME = tuple('agent config builder environment networks stack dataset observers estimators start seed'.split())
+_SAME = (
+  *('agent', 'config', 'builder', 'environment', 'networks', 'stack', 'dataset', 'dataset_share', 'prefill'),
+  *('observers', 'estimators', 'start', 'seed'),
+)
 
 
 def check_node_name(what: str, name: str, taken: Sequence[str] = ()) -> None:
@@ -258,6 +261,11 @@ class Experiment:
     dataset: recorded data (`datasets.rlds(path)`), for whatever of the agent's source reads recorded data. A run whose
       budget is in learner steps is offline: it has no actors and no replay, and what the agent would sample from its
       tables is read from these episodes.
+    dataset_share: in a run with actors, the share of each batch that is read from these episodes, in the place of what
+      an off-policy agent would sample from its tables (Ball et al. 2023, RLPD: 0.5). How often it learns stays the
+      same: `samples_per_insert` counts the items of whole batches.
+    prefill: recorded data with which the tables of an off-policy agent begin, in a run with actors. They give way to
+      newer items as all others do, and do not count towards `samples_per_insert`.
     on_evaluation: is called with an `Evaluated` after each evaluation, in the evaluation's node. It may return a
       `Stop`, which ends the run.
     start: the folder of another run, of this or of another agent: the networks begin with its variables where these
@@ -281,6 +289,8 @@ class Experiment:
   budget: Budget
   seed: int = 0
   dataset: Any = None
+  dataset_share: Optional[float] = None
+  prefill: Any = None
   layout: Layout = Layout()
   evaluation: Union[Evaluation, Sequence[Evaluation]] = Evaluation()
   checkpointing: Checkpointing = Checkpointing()
@@ -325,9 +335,12 @@ class Experiment:
     errors.count('stack', self.stack)
     if self.start is not None and not isinstance(self.start, (str, os.PathLike)):
       raise errors.UserError(f"start is {self.start!r}, and has to be a run's folder, such as 'runs/bc'.")
-    if self.dataset is not None and not hasattr(self.dataset, 'episodes'):
-      fix = "such as datasets.rlds('recordings/dqn')"
-      raise errors.UserError(f'dataset is {self.dataset!r}, and has to be recorded data, {fix}.')
+    for name, data in (('dataset', self.dataset), ('prefill', self.prefill)):
+      if data is not None and not hasattr(data, 'episodes'):
+        fix = "such as datasets.rlds('recordings/dqn')"
+        raise errors.UserError(f'{name} is {data!r}, and has to be recorded data, {fix}.')
+    if self.dataset_share is not None:
+      errors.in_range('dataset_share, a part of each batch,', self.dataset_share, above=0, below=1)
     makers = (
       ('environment', self.environment, "a seed, such as environments.factory('bsuite:catch/0')"),
       ('networks', self.networks, "the environment's spec, such as dqn.default_networks()"),

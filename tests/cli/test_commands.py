@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import tfacme
-from tfacme import cli, core, errors, graph, launching
+from tfacme import cli, core, datasets, errors, graph, launching
 from tfacme.agents import registry
 from tfacme.cli import running
 from tfacme.graph import picture
@@ -121,6 +121,26 @@ def test_train(calls, tmp_path, monkeypatch, capsys):
   assert capsys.readouterr().out.startswith('Starting')  # `train` says all else.
 
 
+def test_recorded_data_beside_actors(calls, tmp_path, monkeypatch):
+  """A part of each batch, and what the replay begins with, are read by the same options; each has shares of its own."""
+  named = lambda names, options: types.SimpleNamespace(names=names, changed=options.changed, episodes=None)
+  monkeypatch.setattr(datasets, 'named', named)
+  command = ['train', 'dqn', '--env', 'bsuite:catch/0', '--workdir', str(tmp_path / 'run')]
+
+  def trained(options):
+    assert cli.main([*command, *options.split()]) == 0
+    return calls[-1][1]
+
+  both = trained('--dataset a b --dataset.shares 1 3 --dataset.episodes 5 --dataset-share 0.25 --prefill c')
+  assert both.dataset_share == 0.25
+  assert (both.dataset.names, both.dataset.changed) == (('a', 'b'), {'episodes': 5, 'shares': (1.0, 3.0)})
+  assert (both.prefill.names, both.prefill.changed) == (('c',), {'episodes': 5})
+  begun = trained('--prefill c d --dataset.shares 1 3')
+  assert (begun.dataset, begun.dataset_share, begun.prefill.changed) == (None, None, {'shares': (1.0, 3.0)})
+  same = trained('--dataset a --dataset-share 0.5 --prefill a')
+  assert same.prefill is same.dataset and same.dataset.names == ('a',)
+
+
 def test_processes_get_ready_first(calls, tmp_path):
   command = ['train', 'dqn', '--env', 'bsuite:catch/0', '--launch', 'local_mp', '--workdir', str(tmp_path / 'a')]
   assert cli.main(command) == 0
@@ -158,6 +178,11 @@ def test_processes_get_ready_first(calls, tmp_path):
     ('train dqn --env bsuite:catch/0 --frame-stack 2', r'did you mean --env.frame_stack\?'),
     ('train dqn --env bsuite:catch/0 --seed -1', 'seed is -1, and has to be at least 0'),
     ('train dqn --env bsuite:catch/0 --dataset nowhere', 'no folder nowhere to read a data set from'),
+    ('train dqn --env bsuite:catch/0 --prefill nowhere', 'no folder nowhere to read a data set from'),
+    (
+      'train dqn --env bsuite:catch/0 --dataset.best 0.5',
+      'is of recorded data: give some .--dataset, or --prefill.',
+    ),
     ('record --random --env bsuite:catch/0 --out there --checkpoint best', 'needs --checkpoint with --run'),
     ('record --run {run} --env.frame-stack 2 --out there', 'needs --env with --random, and not with --run'),
     ('evaluate', 'needs RUN'),

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 
 import numpy as np
@@ -11,7 +12,8 @@ import tensorflow as tf
 import tfacme
 from tests.contract import environment, warm_start
 from tfacme import checkpoints, environments, errors, testing
-from tfacme.agents import dqn, sac
+from tfacme.agents import dqn, registry, sac
+from tfacme.graph import plan
 from tfacme.workers import saved
 
 ENOUGH = environment.BEST - 0.5
@@ -116,6 +118,42 @@ def test_where_a_run_started_is_part_of_what_it_is(learned, tmp_path):
 def test_a_start_is_a_folder():
   with pytest.raises(errors.UserError, match="start is 7, and has to be a run's folder"):
     warm_start.online(7)
+
+
+# --- From offline to online ---
+
+_GO_ON = [(one, other) for one, other in (('td3_bc', 'td3'), ('cql', 'sac')) if one in registry.names()]
+
+
+def _reaching(agent, **changes):
+  """A run with actors of an agent for continuous actions, with tiny networks."""
+  networks = dataclasses.replace(registry.default_networks(agent), hidden_sizes=(4,), normalize_observations=True)
+  parts = {'environment': testing.Reach, 'networks': networks, 'budget': tfacme.Budget(actor_steps=20), **changes}
+  return tfacme.Experiment(registry.builder(agent, registry.config(agent)), **parts)
+
+
+def _left(agent, folder):
+  """The folder of a run of an agent, which has left what its learner begins with."""
+  learner = tfacme.make_learner(_reaching(agent))
+  checkpoints.write(str(folder / agent / 'checkpoints'), lambda path: 0, {'learner': learner.save}, keep=1)
+  return str(folder / agent)
+
+
+@pytest.mark.parametrize('offline, online', _GO_ON)
+def test_an_agent_goes_on_from_another_one_that_has_the_same_networks(offline, online, tmp_path):
+  start = _left(offline, tmp_path)
+  taken = plan.make_plan(_reaching(online, start=start, seed=1)).taken
+  count = len(saved.Saved(_learner(start)).networks)
+  (line,) = taken.lines
+  assert line.startswith(f'{count} of {count} variables begin as in {start} at step 0: ')
+  assert len(taken.values) == count > 12  # of a policy and two critics
+
+
+def test_of_a_policy_with_another_distribution_all_but_its_last_layer_is_taken(tmp_path):
+  start = _left('awac', tmp_path)
+  first, second = plan.make_plan(_reaching('sac', start=start, seed=1)).taken.lines
+  assert 'variables begin as in' in first
+  assert re.match(r'2 of \d+ variables keep their initial values, .*: policy/\S*_linear/', second)
 
 
 # --- A checkpoint of other variables ---

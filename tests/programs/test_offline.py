@@ -96,6 +96,30 @@ def test_a_data_set_that_nothing_would_read_is_refused(command, capsys):
   assert 'reads nothing but replay in a run with actors' in capsys.readouterr().err
 
 
+@pytest.mark.parametrize('engine', ENGINES)
+def test_data_beside_actors_in_batches_and_in_the_replay(engine, command, tmp_path):
+  """The learner learns as often as it would without; what is written before is written once."""
+  arguments = [argument.replace('--learner-steps', '--steps') for argument in command('dqn', 300)]
+  data = arguments[arguments.index('--dataset') + 1]
+  arguments += f'--dataset-share 0.5 --prefill {data} --config.min_replay_size 100 --workdir {tmp_path}'.split()
+  for steps in (300, 400):
+    assert cli.main([*arguments, '--steps', str(steps), '--launch', engine]) == 0
+    last = csv_logger.read(str(tmp_path / 'logs' / 'evaluator.csv'))[-1]
+    assert abs(float(last['learner_steps']) - steps) <= 15  # 16 samples of each item, in batches of 16
+    assert _counts(tmp_path)['prefill'] == {'prefill_episodes': 30, 'prefill_items_replay': 270, 'prefill_done': 1}
+  sizes = [float(row['replay_size']) for row in csv_logger.read(str(tmp_path / 'logs' / 'learner.csv'))]
+  assert 270 <= sizes[0] and sizes[-1] <= 670
+
+
+def test_an_agent_that_is_mostly_offline_goes_on_with_actors(tmp_path, capsys):
+  """What is refused here is the run that it is to go on from, and not that it has actors."""
+  command = f'train td3_bc --env {_REACH} --steps 30 --start {tmp_path}/none --workdir {tmp_path}/run'
+  assert cli.main(command.split()) == 2
+  assert 'There is no checkpoint of a run in' in capsys.readouterr().err
+  assert cli.main(f'train td3_bc --env {_REACH} --steps 30 --workdir {tmp_path}/run'.split()) == 2
+  assert 'td3_bc learns from recorded data: give it some' in capsys.readouterr().err
+
+
 @pytest.mark.parametrize('agent', ['ppo', 'impala'])
 def test_an_agent_that_needs_the_policy_that_acted_is_refused(agent, command, capsys):
   arguments = [agent if argument == 'dqn' else argument for argument in command('dqn', 30)]

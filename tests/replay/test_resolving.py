@@ -1,12 +1,26 @@
 """What a run makes of a source: which data and which rows, with or without actors."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
 from tests.replay import replay_testing as testing
-from tests.replay.test_readers import LENGTHS, PAIRS, Recorded, _given, _graph, _open, _read, _room, _tensors
+from tests.replay.test_readers import (
+  LENGTHS,
+  PAIRS,
+  Recorded,
+  _fill,
+  _firsts,
+  _given,
+  _graph,
+  _open,
+  _read,
+  _room,
+  _tensors,
+)
 from tfacme import errors
 from tfacme.replay import items, recorded, resolving, sources, tables
 
@@ -156,6 +170,33 @@ def test_extras_of_another_shape_are_refused():
   mix = sources.Mix({sources.Sample(None, 1): 0.5, sources.Data(PAIRS, 1): 0.5}, 8)
   with pytest.raises(errors.UserError, match=r"'logits' of the data set are float32 \[5\], .* float32 \[7\]"):
     resolving.resolve(mix, given)
+
+
+# --- A share of what is sampled ---
+
+
+def test_a_share_of_what_is_sampled_is_recorded_and_each_item_counts_as_if_each_part_were_uniform():
+  """Items of the replay are weighed against their priorities; those of the data have none, and weigh 1 before that."""
+  table = tables.Table(PAIRS, tables.min_size(1), 9, sampler=tables.Prioritized(1.0))
+  room = _room(Recorded(LENGTHS), [table])
+  room = room._replace(given=dataclasses.replace(room.given, share=0.5))
+  _fill(room, 2)
+  opened = _open(sources.Map(_same, sources.Sample(None, 16)), room)
+  first = _read(opened)
+  numbers = np.array(_firsts(_graph(opened)(_tensors(first))))
+  assert min(numbers[:8]) >= 1000 > max(numbers[8:])
+  opened.write_priorities(first.token, np.where(numbers == 1000, 3.0, 1.0))
+  info = _graph(opened)(_tensors(_read(opened))).info
+  assert info.source.numpy().tolist() == [0] * 8 + [1] * 8
+  found = info.probability.numpy() * info.table_size.numpy()
+  np.testing.assert_allclose(found[8:], 1.0, rtol=1e-6)
+  assert set(np.round(found[:8], 4).tolist()) <= {1.5, 0.5}
+
+
+def test_tables_that_actors_do_not_write_stay_whole():
+  table = tables.Table(PAIRS, tables.min_size(1), 9, written_by='prefill')
+  given = dataclasses.replace(_given(Recorded(LENGTHS), [table]), share=0.5)
+  assert resolving.resolve(sources.Sample(None, 4), given) == sources.Sample(None, 4)
 
 
 # --- Mixes of mixes ---

@@ -26,6 +26,27 @@ def _refused(make, *words):
 
 # --- The rate limiter ---
 
+
+def _batches(limiter, batch, inserts):
+  """How many batches of so many samples may be taken after each insert, as soon as that may be."""
+  samples, taken = 0, []
+  for count in range(1, inserts + 1):
+    assert limiter.can_insert(count - 1, samples, count - 1)
+    while limiter.can_sample(count, samples, count):
+      samples += batch
+    taken.append(samples // batch)
+  return taken
+
+
+@pytest.mark.parametrize('ratio, batch, part', [(16.0, 32, 24), (256.0, 256, 128), (0.5, 8, 1), (3.0, 2, 1)])
+def test_a_table_that_gives_a_part_of_each_batch_allows_as_many_batches(ratio, batch, part):
+  limiter = tables.tolerant_ratio(ratio, 0.1, 10, batch)
+  whole, parts = _batches(limiter, batch, 60), _batches(limiter.part_of(part / batch), part, 60)
+  assert max(abs(a - b) for a, b in zip(whole, parts)) <= 1 and whole[-1] > 0
+  free = tables.min_size(10)
+  assert not free.part_of(0.5).bounds_samples and not free.part_of(0.5).bounds_inserts
+
+
 RATIOS = [0.3, 0.5, 1.0, 1.5, 3.0, 4.7]
 GRID = list(itertools.product(RATIOS, [1, 4], [-3.0, 0.0, 2.25, 6.0], [0.5, 1.0, 1.3, 2.7, 4.0, 5.7]))
 

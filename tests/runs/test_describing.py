@@ -93,6 +93,19 @@ def test_another_unit_of_the_budget_is_another_experiment():
   assert [describing.what_differs(before, described(actor_steps=steps)) for steps in (60, 150)] == [says, says]
 
 
+def test_what_the_replay_begins_with_and_the_share_of_data_are_part_of_an_experiment():
+  def described(**changes):
+    data = datasets.memory(environment.record(1))
+    return describing.describe(dataclasses.replace(beside.experiment(), dataset=data, **changes), 'inline')
+
+  before = described()
+  shared = describing.what_differs(before, described(dataset_share=0.5))
+  assert shared == 'dataset_share None where this one has 0.5; give another folder.'
+  begun = describing.what_differs(before, described(prefill=datasets.memory(environment.record(2))))
+  assert re.match("prefill None where this one has 'memory:", begun)
+  assert describing.what_differs({k: v for k, v in before.items() if k != 'prefill'}, before) is None  # An older run's.
+
+
 def test_what_differs_is_described_otherwise():
   assert _described(_Networks(_shape)) != _described(_Networks(_shape, (9,)))
 

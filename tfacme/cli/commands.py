@@ -54,13 +54,18 @@ def _help() -> str:
 
 
 def _budget_and_data(options: Any) -> Dict[str, Any]:
-  """Two parts of an experiment, of the options that say them."""
-  if options.data.changed and not options.dataset:
-    raise errors.UserError(f'--dataset.{next(iter(options.data.changed))} is of recorded data: give some (--dataset).')
-  return {
-    'budget': options_lib.budget(options.steps, options.learner_steps, options.dataset),
-    'dataset': datasets.named(options.dataset, options.data) if options.dataset else None,
-  }
+  """Some parts of an experiment, of the options that say them."""
+  if options.data.changed and not (options.dataset or options.prefill):
+    name = next(iter(options.data.changed))
+    raise errors.UserError(f'--dataset.{name} is of recorded data: give some (--dataset, or --prefill).')
+  budget = options_lib.budget(options.steps, options.learner_steps, options.dataset)
+  dataset = datasets.named(options.dataset, options.data) if options.dataset else None
+  prefill = dataset
+  if options.prefill != options.dataset:
+    # Shares are of several data sets, which the two need not have in the same number.
+    data = dataclasses.replace(options.data, shares=()) if options.dataset else options.data
+    prefill = datasets.named(options.prefill, data) if options.prefill else None
+  return {'budget': budget, 'dataset': dataset, 'dataset_share': options.dataset_share, 'prefill': prefill}
 
 
 def _train(arguments: Sequence[str]) -> None:
@@ -70,10 +75,10 @@ def _train(arguments: Sequence[str]) -> None:
   networks = registry.default_networks(agent)
   kind = options_lib.with_parts(options_lib.TrainOptions, {'config': registry.config(agent), 'networks': networks})
   options = parsing.parse(kind, arguments[1:], prog=f'tfacme train {agent}')
-  if agent in registry.names() and registry.about(agent).recorded and options.learner_steps is None:
+  acts = options.start is not None or options.prefill or options.dataset_share is not None
+  if agent in registry.names() and registry.about(agent).recorded and options.learner_steps is None and not acts:
     raise errors.UserError(
-      f'{agent} learns from recorded data alone: give it some (--dataset DIR), and say how long to learn '
-      '(--learner-steps N).'
+      f'{agent} learns from recorded data: give it some (--dataset DIR), and say how long to learn (--learner-steps N).'
     )
   source = _budget_and_data(options)
   environment = environments.factory(options.env, options.environment)
@@ -195,7 +200,9 @@ class _GraphOptions:
     steps: environment steps of the run's actors, as of `tfacme train`.
     learner_steps: instead, learning steps of a run from the dataset alone, which has no actors and no replay.
     dataset: the folder of an RLDS data set, tfds:NAME[/CONFIG][:VERSION], or several.
-    data: how it is read.
+    dataset_share: in a run with actors, how much of each batch is read from it.
+    prefill: recorded data with which the replay of a run with actors begins.
+    data: how they are read.
   """
 
   out: str = 'graph.svg'
@@ -204,6 +211,8 @@ class _GraphOptions:
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
   dataset: options_lib.Sources = ()
+  dataset_share: Optional[float] = None
+  prefill: options_lib.Sources = ()
   data: options_lib.Data = datasets.Options()
   layout: options_lib.Layout = experiments.Layout()
 

@@ -83,9 +83,12 @@ class Task:
     learner_steps: instead of steps, learning steps of a run that learns from the dataset alone, without actors; the
       environment is then for its evaluations.
     dataset: the folder of an RLDS data set, as `tfacme record` writes one, or tfds:NAME[/CONFIG][:VERSION], or several:
-      what a run of learner_steps learns from, and in a run with actors for an agent that takes recorded data beside
-      them.
-    data: how it is read.
+      what a run of learner_steps learns from, and in a run with actors a part of each batch, as dataset_share says, or
+      whatever an agent takes of it that reads recorded data itself.
+    dataset_share: in a run with actors, how much of each batch of an off-policy agent is read from the dataset in the
+      place of replay, such as 0.5.
+    prefill: recorded data, named as the dataset is, with which the replay of a run with actors begins.
+    data: how both are read.
     bsuite_results: a folder, the same for all ids of bsuite that an agent is tried on, where the episodes of the one
       actor are left for bsuite's own analysis.
   """
@@ -95,6 +98,8 @@ class Task:
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
   dataset: Sources = ()
+  dataset_share: Optional[float] = None
+  prefill: Sources = ()
   data: Data = datasets.Options()
   bsuite_results: Optional[str] = None
 

@@ -227,7 +227,8 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
     experiment: whose learner it is.
     checkpoint: the folder of one to restore it from, with the replay if that was saved by a run in one thread.
   """
-  plan = plan_lib.make_plan(experiment, checkpoint=checkpoint)
+  # What a prefill has written is in the replay of the checkpoint, and nothing writes it without a run.
+  plan = plan_lib.make_plan(dataclasses.replace(experiment, prefill=None), checkpoint=checkpoint)
   readable = checkpoint
   if saved_replay(checkpoint) == 'reverb':
     _LOG.warning(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Optional, Sequence
 
-from tfacme import checkpoints, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
+from tfacme import checkpoints, core, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
+from tfacme.graph import data
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
 from tfacme.workers import acting, counting, drawing, export, fitted_q, observing, saved, starting, variables
 from tfacme.workers import roles as roles_lib
@@ -52,7 +53,8 @@ class Plan:
 
   def for_acting(self) -> Plan:
     """What nodes need that act or save: all but what only the learner learns from, which may be large."""
-    experiment = dataclasses.replace(self.experiment, dataset=None, builder=self.experiment.builder.for_acting())
+    builder = self.experiment.builder.for_acting()
+    experiment = dataclasses.replace(self.experiment, dataset=None, prefill=None, builder=builder)
     return dataclasses.replace(self, experiment=experiment, source=None, roles=(), estimators=(), taken=None)
 
   @property
@@ -131,6 +133,7 @@ def make_plan(
     logged: see `program.make_program`.
   """
   builder = experiment.builder
+  data.check(experiment)
   spec = specs.read_spec(experiment.environment, seeds.derive(experiment.seed, 'spec'))
   _check_stack(experiment)
   observing.check(experiment.observers)
@@ -143,16 +146,19 @@ def make_plan(
   described = tuple(tables.with_stack(table, experiment.stack) for table in builder.tables(seen))
   roles = [role for role in builder.workers(seen) if not (experiment.offline and 'replay' in role.uses)]
   _check_tables(experiment, described, roles)
+  described, prefills = data.with_prefill(experiment, described, roles)
   relabel = builder.relabel(spec)
   acted_spec = core.step_spec(spec, _extras(experiment, nets, seen) if described else ())
   step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
-  fit = _Fitter(experiment, spec)
-  given = _given(experiment, spec, described, step_spec, relabel, fit, checkpoint)
-  source = resolving.resolve(sources.with_stack(builder.source(seen), experiment.stack), given)
+  fit = data.Fitter(experiment, spec)
+  given = data.given(experiment, spec, described, step_spec, relabel, fit, checkpoint)
+  wanted = sources.with_stack(builder.source(seen), experiment.stack)
+  source = resolving.resolve(wanted, given)
   roles = [role.prepared(given) for role in roles]
   estimators = tuple(estimator.prepared(given, policy) for estimator in experiment.estimators)
-  fit.check_read()
-  described = _prefilled(described, roles)
+  fit.check_read()  # by the agent: a prefill that is the same data set does not count
+  roles += [role.prepared(given) for role in prefills]
+  described = data.paced(described, wanted, source, roles)
   _check_update(experiment, nets, spec, checkpoint)
   if relabel is None:  # Else it is not known how many rows there will be.
     _warn_if_too_short(experiment, described, source)
@@ -171,30 +177,6 @@ def _with_loggers(plan: Plan, workdir: str) -> Plan:
   logged = loggers.OfRun(plan.experiment.loggers, loggers.Log.of_run(workdir, start=plan.start))
   logged.prepare()
   return dataclasses.replace(plan, logged=logged)
-
-
-def _given(
-  experiment: experiments.Experiment,
-  spec: specs.EnvironmentSpec,
-  described: Sequence[tables.Table],
-  step_spec: core.Step,
-  relabel: Optional[core.Relabel],
-  fit: _Fitter,
-  checkpoint: Optional[str],
-) -> resolving.Given:
-  """What the run gives its source and its nodes of the agent's own."""
-  return resolving.Given(
-    described=described,
-    step_spec=step_spec,
-    dataset=experiment.dataset,
-    offline=experiment.offline,
-    fit=fit,
-    relabel=relabel,
-    environment=experiment.environment,
-    spec=spec,
-    seed=experiment.seed,
-    counts=_saved_counts(checkpoint),
-  )
 
 
 def _check_stack(experiment: experiments.Experiment) -> None:
@@ -251,32 +233,6 @@ def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.Environme
   return acting.extras_spec(experiment.builder.policy(nets, spec, False), spec) if extras is None else extras
 
 
-class _Fitter:
-  """Brings data sets into the environment's form; each but once, since all of it is checked."""
-
-  def __init__(self, experiment: experiments.Experiment, spec: specs.EnvironmentSpec):
-    self._experiment = experiment
-    self._spec = spec
-    self._fitted: List[Tuple[Any, bool, Any]] = []
-
-  def __call__(self, dataset: Any, rewards: bool) -> Any:
-    for other, with_rewards, as_fitted in self._fitted:
-      if other is dataset and with_rewards == rewards:
-        return as_fitted
-    as_fitted = datasets.fit(dataset, self._experiment.environment, self._spec, rewards)
-    self._fitted.append((dataset, rewards, as_fitted))
-    return as_fitted
-
-  def check_read(self) -> None:
-    """Raises a `UserError` if the experiment has a data set that nothing reads."""
-    dataset = self._experiment.dataset
-    if dataset is not None and not any(dataset is other for other, *_ in self._fitted):
-      raise errors.UserError(
-        'The experiment has a dataset, and this agent reads nothing but replay in a run with actors; leave the dataset '
-        'out, or give a budget in learner steps (--learner-steps) to learn from it alone.'
-      )
-
-
 def _check_names(names: Sequence[str]) -> None:
   """Raises a `UserError` if two nodes have one name, which is that of their logs and counts too."""
   twice = sorted({name for name in names if names.count(name) > 1})
@@ -284,19 +240,6 @@ def _check_names(names: Sequence[str]) -> None:
     raise errors.UserError(
       f'Several nodes of the run are named {twice[0]!r}; rename an evaluation or a role of the agent.'
     )
-
-
-def _saved_counts(checkpoint: Optional[str]) -> Mapping[str, Mapping[str, int]]:
-  """The counts of each node in a checkpoint that has a replay as well, or none."""
-  if not checkpoint or not os.path.isdir(os.path.join(checkpoint, 'replay')):
-    return {}
-  return counting.saved_counts(os.path.join(checkpoint, 'counter'))
-
-
-def _prefilled(described: Sequence[tables.Table], roles: Sequence[roles_lib.Role]) -> Sequence[tables.Table]:
-  """The tables, with rate limiters that leave what such roles write out of account."""
-  inserts = [role.inserts() for role in roles]
-  return tuple(tables.prefilled(t, sum(own.get(t.name, 0) for own in inserts)) for t in described)
 
 
 def _check_tables(

@@ -25,6 +25,8 @@ class Given:
     spec: of the environment.
     seed: of the run.
     counts: of each node in the checkpoint to resume from, if that has the replay.
+    share: with actors, how much of what would be sampled from their tables is read from the experiment's data instead;
+      None is nothing.
   """
 
   described: Sequence[tables.Table]
@@ -37,6 +39,7 @@ class Given:
   spec: Optional[specs.EnvironmentSpec] = None
   seed: int = 0
   counts: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+  share: Optional[float] = None
 
 
 def resolve(source: sources.Source, given: Given) -> Any:
@@ -45,6 +48,11 @@ def resolve(source: sources.Source, given: Given) -> Any:
   Raises:
     UserError: if it names what is not there, could never be filled, or does not fit the environment.
   """
+  if given.share is not None and any(isinstance(leaf, sources.Data) for leaf in sources.leaves(source)):
+    raise errors.UserError(
+      'dataset_share is for agents that learn from replay alone, and this one takes recorded data into its batches by '
+      'itself; leave dataset_share out.'
+    )
   return _resolve(source, given, None)
 
 
@@ -63,12 +71,28 @@ def _resolve(source: Any, given: Given, extras: Optional[core.Nest]) -> Any:
 
 def _resolve_sample(source: sources.Sample, given: Given) -> Any:
   table = tables.find(given.described, source.table)
-  if not given.offline:
-    tables.check_batch(table, source.batch_size)
-    return source
   # A state that the agent had when it acted is not known of others' episodes; all else has to be in the data.
   data = sources.Data(table.items, source.batch_size, zeros=table.items.once, relabel=given.relabel)
-  return resolve_data(data, given, given.step_spec.extras)
+  if given.offline:
+    return resolve_data(data, given, given.step_spec.extras)
+  if given.share is not None and 'actor' in table.written_by:
+    return _resolve_mix(_mixed(source, data, table, given.share), dataclasses.replace(given, share=None), None)
+  tables.check_batch(table, source.batch_size)
+  return source
+
+
+def _mixed(source: sources.Sample, data: sources.Data, table: tables.Table, share: float) -> sources.Mix:
+  """A batch of which a share is recorded (Ball et al. 2023, section 4.1: symmetric sampling, with one half).
+
+  Within each part an item has a probability of its own, and a weight that makes up for it. So what is learned from is
+  what a uniform sample of the table and one of the data would be in these shares, also where the table is prioritized.
+  """
+  if table.is_queue:
+    raise errors.UserError(
+      f'dataset_share is for agents that learn from old items again, and this one learns from each item of its '
+      f'{table.name!r} once, by what its newest policy did; leave dataset_share out, or take an off-policy agent.'
+    )
+  return sources.Mix([(source, 1 - share), (data, share)], source.batch_size)
 
 
 def resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]) -> recorded.Recorded:

@@ -8,7 +8,7 @@
 Mixing replay with demonstrations, a discriminator's expert batch beside the agent's, reward relabelling: each is an
 expression, not a class of learner. These are descriptions, which can be pickled; `replay.resolving` works out what they
 are in a run, and `replay.readers` opens them. In a run without actors (offline), `Sample` reads the items of its table
-from the experiment's recorded data.
+from the experiment's recorded data; and with actors a part of them, if the experiment has a `dataset_share`.
 """
 
 from __future__ import annotations

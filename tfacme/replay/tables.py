@@ -82,6 +82,12 @@ class Limiter:
     room = self.samples_per_insert * max(0, items - self.min_size)
     return dataclasses.replace(self, low=self.low + room, high=self.high + room, prefill=items)
 
+  def part_of(self, share: float) -> Limiter:
+    """The limiter of a table that gives so large a share of each batch: as many batches for an insert as without it."""
+    low = share * self.low if self.bounds_samples else self.low
+    high = share * self.high if self.bounds_inserts else self.high
+    return dataclasses.replace(self, samples_per_insert=share * self.samples_per_insert, low=low, high=high)
+
   @property
   def bounds_samples(self) -> bool:
     """Whether it ever makes a learner wait once the table holds enough."""
@@ -279,7 +285,8 @@ def prefilled(table: Table, items: int) -> Table:
   if items > table.max_size:
     raise errors.UserError(
       f'{items} items are to be written into the table {table.name!r} beside what the actors write, and it holds at '
-      f'most {table.max_size}; raise max_size, or write less.'
+      f'most {table.max_size}; raise max_size (of the agents here, --config.max_replay_size), or write less (of a data '
+      'set, --dataset.episodes).'
     )
   if not items:
     return table

@@ -29,6 +29,8 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'stack': experiment.stack,
     'seed': experiment.seed,
     'dataset': None if experiment.dataset is None else naming.name(experiment.dataset),
+    'dataset_share': experiment.dataset_share,
+    'prefill': None if experiment.prefill is None else naming.name(experiment.prefill),
     'loggers': [naming.name(logger) for logger in experiment.loggers],
     'observers': [naming.name(observer) for observer in experiment.observers],
     'estimators': [naming.name(estimator) for estimator in experiment.estimators] or None,

@@ -46,11 +46,12 @@ def read(path: str) -> experiments.Experiment:
 
 def _without_large_data(experiment: experiments.Experiment) -> experiments.Experiment:
   """The experiment, without what only learning needs where that is large."""
-  builder, dataset = experiment.builder, experiment.dataset
+  builder, dataset, prefill = experiment.builder, experiment.dataset, experiment.prefill
   return dataclasses.replace(
     experiment,
     builder=builder if _is_small(builder) else builder.for_acting(),
     dataset=dataset if _is_small(dataset) else None,
+    prefill=prefill if _is_small(prefill) else None,
   )
 
 

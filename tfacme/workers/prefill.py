@@ -180,13 +180,12 @@ def _count_name(table: tables.Table) -> str:
 
 
 def _count_items(data: recorded.Recorded, seed: int, described: Sequence[tables.Table]) -> Mapping[str, int]:
-  """{table: items} that recorded data make."""
-  lasts = [episode.last for episode in data.episodes(seed)]
-  rows = np.concatenate(lasts) if lasts else np.zeros(0, np.bool_)
-  return {
-    table.name: len(lasts) if table.items.length is None else len(items_lib.Index(rows, table.items).starts)
-    for table in described
-  }
+  """{table: items} that recorded data make; one episode of them is in memory at a time."""
+  counts, cutter = np.zeros(len(described), np.int64), streams.Cutter(described)
+  for episode in data.episodes(seed):
+    due = [cutter.advance(last) for last in episode.last.tolist()]
+    counts += np.sum([*due, *cutter.finish()], axis=0)
+  return {table.name: count for table, count in zip(described, counts.tolist())}
 
 
 @dataclasses.dataclass(frozen=True)
