@@ -8,7 +8,7 @@ import pytest
 
 import tfacme
 from tests.contract import beside, environment, layers, prefilled
-from tfacme import core, datasets, errors
+from tfacme import datasets, errors
 from tfacme.agents import bc, dqn, ppo, r2d2
 from tfacme.graph import nodes, plan, program
 from tfacme.replay import recorded, relabelling, sources
@@ -79,15 +79,14 @@ def test_the_data_is_rewritten_as_the_rows_of_actors_are():
 
 @pytest.mark.parametrize('agent', ['dqn', 'r2d2', 'continuing'])
 def test_tables_begin_with_recorded_data(agent):
-  experiment = _experiment(agent, prefill=DATA)
-  objects = nodes.make_all(program.make_program(experiment), lambda name, make: make())
-  while objects['prefill'].step(0.0) is not core.Progress.DONE:
-    pass
-  (table,), (plain,) = plan.make_plan(experiment).described, _plan(agent).described
-  usage = objects['replay'].usage()['replay']
-  assert usage.inserted == table.limiter.prefill > EPISODES
-  assert table.limiter == plain.limiter.prefilled(int(usage.inserted))
-  assert objects['prefill'].tally.counts['prefill_episodes'] == EPISODES
+  """Its rows are the agent's own, with a state of zeros where that is one of them."""
+  (plain,), made = _plan(agent).described, _plan(agent, prefill=DATA)
+  (table,), (role,) = made.described, made.roles
+  assert table.written_by == ('actor', 'prefill') and role._episodes.step_spec == made.step_spec
+  assert role.zeros == table.items.once == (() if agent == 'dqn' else ('state',))
+  items = role.inserts()['replay']
+  assert table.limiter == plain.limiter.prefilled(items) and items > EPISODES
+  assert made.phases[0] == ['prefill']
 
 
 def test_both_at_once():
@@ -96,7 +95,7 @@ def test_both_at_once():
   (plain,) = _plan().described
   items = 3 * environment.LENGTH
   assert table.limiter == plain.limiter.part_of(0.5).prefilled(items) and table.limiter.prefill == items
-  assert [role.name for role in made.roles] == ['prefill'] and made.phases[0] == ['prefill']
+  assert isinstance(made.source, sources.Mix)
 
 
 def test_it_is_sent_to_its_own_node_alone():

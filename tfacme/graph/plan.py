@@ -57,6 +57,10 @@ class Plan:
     experiment = dataclasses.replace(self.experiment, dataset=None, prefill=None, builder=builder)
     return dataclasses.replace(self, experiment=experiment, source=None, roles=(), estimators=(), taken=None)
 
+  def for_learning(self) -> Plan:
+    """What the learner needs: all but what others write into its tables."""
+    return dataclasses.replace(self, experiment=dataclasses.replace(self.experiment, prefill=None), roles=())
+
   @property
   def phases(self) -> Sequence[Sequence[str]]:
     """The names of the nodes that each phase of the run waits for; see `counting.PHASES`."""

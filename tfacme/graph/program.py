@@ -46,7 +46,7 @@ def make_program(
     replay = _add(program, _replay_node(plan))
     learner_links['replay'] = nodes.Link(replay, 'batches', inward=True)
     actor_links['replay'] = nodes.Link(replay, 'steps')
-  build = functools.partial(building.build_learner, plan)
+  build = functools.partial(building.build_learner, plan.for_learning())
   threads = layout.threads if layout.learner_threads is None else layout.learner_threads
   learner = _add(program, node('learner', None, build, learner_links, threads=threads))
   pulled = nodes.Link(learner, 'variables', inward=True)
