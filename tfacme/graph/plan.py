@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
-from typing import Any, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence, Tuple
 
 from tfacme import checkpoints, core, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
@@ -59,7 +59,8 @@ class Plan:
 
   def for_learning(self) -> Plan:
     """What the learner needs: all but what others write into its tables."""
-    return dataclasses.replace(self, experiment=dataclasses.replace(self.experiment, prefill=None), roles=())
+    experiment = dataclasses.replace(self.experiment, prefill=None)
+    return dataclasses.replace(self, experiment=experiment, roles=(), estimators=())
 
   @property
   def phases(self) -> Sequence[Sequence[str]]:
@@ -147,10 +148,7 @@ def make_plan(
   _check_evaluations(experiment, spec, logs=workdir is not None)
   policy = make_policy(experiment, nets, spec, evaluation=True)
   export.check(policy, spec)
-  described = tuple(tables.with_stack(table, experiment.stack) for table in builder.tables(seen))
-  roles = [role for role in builder.workers(seen) if not (experiment.offline and 'replay' in role.uses)]
-  _check_tables(experiment, described, roles)
-  described, prefills = data.with_prefill(experiment, described, roles)
+  described, roles, prefills = _tables_and_roles(experiment, seen)
   relabel = builder.relabel(spec)
   acted_spec = core.step_spec(spec, _extras(experiment, nets, seen) if described else ())
   step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
@@ -174,6 +172,18 @@ def make_plan(
   plan = dataclasses.replace(plan, estimators=estimators)
   _check_names(['counter', 'replay', *(name for names in plan.phases for name in names)])
   return plan if logged is not None or workdir is None else _with_loggers(plan, workdir)
+
+
+def _tables_and_roles(
+  experiment: experiments.Experiment, seen: specs.EnvironmentSpec
+) -> Tuple[Sequence[tables.Table], List[roles_lib.Role], Sequence[roles_lib.Role]]:
+  """The tables, the agent's own roles, and those that write what the tables begin with."""
+  builder = experiment.builder
+  described = tuple(tables.with_stack(table, experiment.stack) for table in builder.tables(seen))
+  roles = [role for role in builder.workers(seen) if not (experiment.offline and 'replay' in role.uses)]
+  _check_tables(experiment, described, roles)
+  described, prefills = data.with_prefill(experiment, described, roles)
+  return described, roles, prefills
 
 
 def _with_loggers(plan: Plan, workdir: str) -> Plan:
