@@ -23,10 +23,14 @@ from tfacme.schedules import Schedule
 
 
 def number(
-  default: Any, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
+  default: Any,
+  low: Optional[float] = None,
+  high: Optional[float] = None,
+  above: Optional[float] = None,
+  optional: bool = False,
 ) -> Any:
-  """A field that holds a number within bounds, as of `errors.in_range`, or None if that is its default."""
-  return _field(default, functools.partial(errors.in_range, low=low, high=high, above=above))
+  """A field that holds a number within bounds, as of `errors.in_range`, or None if `optional` or the default is."""
+  return _field(default, functools.partial(errors.in_range, low=low, high=high, above=above), optional)
 
 
 def count(default: Any, low: int = 1) -> Any:
@@ -50,8 +54,8 @@ def changed(made: Any) -> Dict[str, Any]:
   return {name: getattr(made, name) for name in names if getattr(made, name) != getattr(default, name)}
 
 
-def _field(default: Any, check: Callable[[str, Any], None]) -> Any:
-  return dataclasses.field(default=default, metadata={'check': check})
+def _field(default: Any, check: Callable[[str, Any], None], optional: bool = False) -> Any:
+  return dataclasses.field(default=default, metadata={'check': check, 'optional': optional})
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:
@@ -168,6 +172,30 @@ class TargetConfig(Config):
     super().__post_init__()
     if (self.target_update_period is None) == (self.target_update_rate is None):
       raise errors.UserError('Set one of target_update_period and target_update_rate, and the other to None.')
+
+
+@dataclasses.dataclass(frozen=True)
+class ConservativeConfig(OptimizerConfig):
+  """Values that are held low where there are no data (Kumar et al. 2020, equation 4).
+
+  The gap of a state is the log-sum-exp of the values of all of its actions, minus the value of the recorded one.
+  """
+
+  conservative_weight: float = number(5.0, low=0)
+  """How much the gap counts beside the error of the values (Kumar et al. 2020: alpha); its first value, if it is
+  learned."""
+
+  gap_threshold: Optional[float] = number(None)
+  """None leaves the weight as it is; with a number it is learned, so that the mean gap comes to this (Kumar et al.
+  2020, appendix F: tau)."""
+
+  conservative_weight_learning_rate: Schedule = schedule(3e-4)
+  """Adam's step size for the logarithm of a learned weight, a schedule over learner steps (the authors' code: 3e-4)."""
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.gap_threshold is not None:  # Its logarithm is learned.
+      errors.in_range('conservative_weight', self.conservative_weight, above=0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ writes this page.
 MODULES = (
   'tfacme.core',
   'tfacme.configs',
+  'tfacme.losses.conservative',
   'tfacme.losses.deterministic',
   'tfacme.losses.distributional',
   'tfacme.losses.policy_gradient',
@@ -107,6 +108,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   'Use a loss or an estimator': (
     *('tfacme.losses.q_learning', 'tfacme.losses.values', 'tfacme.losses.policy_gradient', 'tfacme.losses.vtrace'),
     *('tfacme.losses.deterministic', 'tfacme.losses.soft', 'tfacme.losses.regression', 'tfacme.losses.distributional'),
+    'tfacme.losses.conservative',
   ),
   'Bring an actor or a worker of its own': (
     *('core.Actor', 'core.ActorParts', 'core.Worker', 'core.Outcome', 'core.Progress', 'core.Blocked'),

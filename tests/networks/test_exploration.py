@@ -75,3 +75,12 @@ def test_no_illegal_action_is_taken_whatever_the_values(values, dtype, best, eps
   wanted = [(epsilon / len(legal) if i in legal and ordinary else 0.0) for i in range(3)]
   wanted[best] += 1.0 - sum(wanted)
   np.testing.assert_allclose(shares, wanted, atol=0.04)
+
+
+def test_uniform_actions_are_a_nest_like_the_others():
+  action = {'arm': tf.zeros([1_000, 3, 2]), 'tool': tf.zeros([1_000, 3, 1])}
+  uniform = networks.uniform_like(action, _SEED)
+  assert {name: part.shape for name, part in uniform.items()} == {name: part.shape for name, part in action.items()}
+  for part in uniform.values():
+    np.testing.assert_allclose([np.min(part), np.max(part), np.mean(part)], [-1.0, 1.0, 0.0], atol=0.05)
+  assert abs(np.corrcoef(uniform['arm'][:, 0, 0], uniform['tool'][:, 0, 0])[0, 1]) < 0.1

@@ -68,6 +68,23 @@ def value(critic, x, action):
   return references.layers(critic, jnp.concatenate([x, action], axis=1), jax.nn.relu)[:, 0]
 
 
+def squashed(policy, x, noise):
+  """Actions of a tanh-Gaussian policy [B, ..., D] for noise of that shape, and their log-densities [B, ...].
+
+  By the change of variables as it stands in equation 21 of Haarnoja et al. 2018b.
+  """
+  mean, std = (jnp.reshape(part, (len(x), *[1] * (noise.ndim - 2), -1)) for part in before_the_tangent(policy, x))
+  u = mean + std * noise
+  normal = jax.scipy.stats.norm.logpdf(u, mean, std)
+  return jnp.tanh(u), jnp.sum(normal - jnp.log(1 - jnp.tanh(u) ** 2), axis=-1)
+
+
+def before_the_tangent(policy, x):
+  """The means and deviations [B, D] of a tanh-Gaussian policy before its tangent."""
+  mean, log_std = jnp.split(references.layers(policy, x, jax.nn.relu), 2, axis=1)
+  return mean, jnp.exp(jnp.clip(log_std, -20, 2))
+
+
 def followed(target, weights, rate):
   """The weights of a target that has gone this share of the way."""
   return [(1 - rate) * old + rate * new for old, new in zip(target, weights)]

@@ -28,26 +28,19 @@ class _Reference:
   def alpha(self):
     return np.exp(self.log_alpha) if self.config.temperature is None else self.config.temperature
 
-  def sample(self, policy, x, noise):
-    """The action and its log-density, by the change of variables as it stands in equation 21."""
-    mean, log_std = jnp.split(references.layers(policy, x, jax.nn.relu), 2, axis=1)
-    log_std = jnp.clip(log_std, -20, 2)
-    u = mean + jnp.exp(log_std) * noise
-    normal = jax.scipy.stats.norm.logpdf(u, mean, jnp.exp(log_std))
-    return jnp.tanh(u), jnp.sum(normal - jnp.log(1 - jnp.tanh(u) ** 2), axis=1)
-
   def step(self, batch, noises):
     c, steps = self.config, batch.steps
     x, last = steps.observation[:, 0], steps.observation[:, 1]
-    action, log_prob = self.sample(self.policy, last, noises[0])
-    soft = np.minimum(*[continuous.value(target, last, action) for target in self.targets]) - self.alpha * log_prob
+    action, log_prob = continuous.squashed(self.policy, last, noises[0])
+    entropy = -self.alpha * log_prob if c.backup_entropy else 0.0
+    soft = np.minimum(*[continuous.value(target, last, action) for target in self.targets]) + entropy
     y = continuous.bootstrapped(batch, soft, c, c.reward_scale)
     taken = continuous.taken(batch)
     loss = lambda critic: 0.5 * jnp.mean((continuous.value(critic, x, taken) - y) ** 2)
     self.critics = [adam.step(w, jax.grad(loss)(w)) for adam, w in zip(self.critic_adams, self.critics)]
 
     def policy_loss(policy):
-      action, log_prob = self.sample(policy, x, noises[1])
+      action, log_prob = continuous.squashed(policy, x, noises[1])
       lowest = jnp.minimum if c.target_critics is None else lambda *values: jnp.mean(jnp.stack(values), axis=0)
       q = lowest(*[continuous.value(critic, x, action) for critic in self.critics])
       return jnp.mean(self.alpha * log_prob - q), log_prob
@@ -64,7 +57,7 @@ class _Reference:
 
 _CONFIGS = {
   'learned temperature': {'initial_temperature': 0.5},
-  'fixed temperature': {'temperature': 0.2, 'n_step': 3},
+  'fixed temperature': {'temperature': 0.2, 'n_step': 3, 'backup_entropy': False},
   # Both of both: which ones are drawn is no matter then.
   'drawn critics': {'target_critics': 2, 'temperature': 0.2},
   'schedules': {'critic_learning_rate': (1e-2, 1e-3, 3), 'target_entropy': 0.5, 'reward_scale': 3.0, 'n_step': 2},

@@ -54,3 +54,10 @@ def test_as_many_parts_as_items():
   other = _batch([[1, 10], [0, 0], [0, 0]], [0, 0, 0], [False, True, True], [5, 0, 0])
   both = tf.nest.map_structure(lambda *x: tf.concat(x, 0), one._replace(info=()), other._replace(info=()))
   np.testing.assert_allclose(updates.n_step_transition(both, _CONFIG).returns, [[2.0, 20.0], [1.0, 10.0]])
+
+
+def test_the_extras_are_those_of_its_first_row():
+  batch = _batch([1, 2, 9], [1, 1, 1], [False, False, False], [5, 6, 7])
+  assert updates.n_step_transition(batch, _CONFIG).extras == ()
+  batch = batch._replace(steps=batch.steps._replace(extras={'weight': tf.constant([[3.0, 4.0, 5.0]])}))
+  assert updates.n_step_transition(batch, _CONFIG).extras['weight'].numpy() == [3.0]

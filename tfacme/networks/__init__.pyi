@@ -20,6 +20,7 @@ from .exploration import Greedy as Greedy
 from .exploration import add_noise as add_noise
 from .exploration import epsilon_greedy as epsilon_greedy
 from .exploration import ladder as ladder
+from .exploration import uniform_like as uniform_like
 from .heads import CategoricalHead as CategoricalHead
 from .heads import DeterministicHead as DeterministicHead
 from .heads import DuellingHead as DuellingHead

@@ -83,6 +83,20 @@ def ladder(epsilon: tf.Tensor, exponent: float, context: core.Context) -> tf.Ten
   return (epsilon ** (1.0 + exponent * rung))[:, tf.newaxis]
 
 
+def uniform_like(action: core.Nest, seed: tf.Tensor) -> core.Nest:
+  """Uniformly random actions between -1 and 1, a nest like `action`, which holds real numbers.
+
+  Args:
+    action: a nest of real numbers, [B, ...], of which only the shapes count.
+    seed: int32 [2], as of a stateless operation.
+  """
+  leaves = tf.nest.flatten(action)
+  shapes = [tf.shape(leaf) for leaf in leaves]
+  seeds = [randomness.fold(seed, i) for i in range(len(leaves))]
+  uniform = [tf.random.stateless_uniform(shape, own, -1.0, 1.0) for shape, own in zip(shapes, seeds)]
+  return tf.nest.pack_sequence_as(action, uniform)
+
+
 def add_noise(
   action: core.Nest, deviation: Union[float, tf.Tensor], seed: tf.Tensor, limit: float = math.inf
 ) -> core.Nest:

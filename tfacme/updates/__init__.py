@@ -5,6 +5,7 @@ belongs here. What is pure mathematics is in `losses`; what acts is in `networks
 """
 
 from tfacme.updates.augmentation import random_shift as random_shift
+from tfacme.updates.multipliers import Multiplier as Multiplier
 from tfacme.updates.optimizers import Adam as Adam
 from tfacme.updates.periodic import Every as Every
 from tfacme.updates.priorities import importance_weights as importance_weights

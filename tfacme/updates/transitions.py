@@ -21,6 +21,7 @@ class Transition(NamedTuple):
   next_observation: core.Nest  # o_{t+m}, m <= n steps later, [B, ...]; after a truncation the final observation
   next_action: core.Nest  # a_{t+m}, [B, ...]; zeros where the episode has ended
   next_weight: tf.Tensor  # [B], 0 where a value of `next_action` is asked for and there is none: after a truncation
+  extras: core.Nest = ()  # of the row of `observation`, [B, ...]
 
 
 def n_step_transition(
@@ -52,4 +53,5 @@ def n_step_transition(
     next_observation=end(steps.observation),
     next_action=end(steps.action),
     next_weight=tf.where(discount > 0.0, batch.mask[:, -1], 1.0),
+    extras=first(steps.extras),
   )

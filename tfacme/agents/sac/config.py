@@ -45,6 +45,9 @@ class SACConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConf
   target_entropy: Optional[float] = configs.number(None)
   """The policy's entropy that a learned temperature aims at, in nats; None is minus the number of actions (table 1)."""
 
+  backup_entropy: bool = True
+  """Whether the critics' targets count the policy's entropy in what follows (Haarnoja et al. 2018b, equation 3)."""
+
   random_steps: int = configs.count(1_000, low=0)
   """Actor steps of the run in which actions are uniformly random (the authors' code: 10,000 for large tasks)."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Mapping, Tuple
 
 import tensorflow as tf
 import tree
@@ -28,8 +28,8 @@ class SACUpdate(tf.Module):
     self._critics = networks.Ensemble(sac_networks.critics)
     self._targets = updates.Target(self._critics, rate=config.target_update_rate)
     self._log_temperature = tf.Variable(math.log(config.initial_temperature), name='log_temperature')
-    size = float(sum(map(specs.size, tree.flatten(action_spec))))
-    self._target_entropy = -size if config.target_entropy is None else config.target_entropy
+    self._size = float(sum(map(specs.size, tree.flatten(action_spec))))
+    self._target_entropy = -self._size if config.target_entropy is None else config.target_entropy
     self._policy_optimizer = updates.Adam.of(self._policy, config, config.policy_learning_rate)
     self._critic_optimizer = updates.Adam.of(self._critics, config, config.critic_learning_rate)
     self._temperature_optimizer = updates.Adam.of([self._log_temperature], config, config.temperature_learning_rate)
@@ -39,9 +39,11 @@ class SACUpdate(tf.Module):
     """Learns from items whose first and last observations count: [B, 2, ...], or [B, T, ...] around a wrapper."""
     transition = updates.n_step_transition(batch, self._config, reward_scale=self._config.reward_scale)
     targets, temperature = self._critic_targets(transition), self._temperature()
-    (critic_loss, q), critic_norm = self._critic_optimizer.minimize(lambda: self._critic_loss(transition, targets))
+    (critic_loss, critic_metrics), critic_norm = self._critic_optimizer.minimize(
+      lambda: self._critic_loss(transition, targets)
+    )
     (policy_loss, log_prob), policy_norm = self._policy_optimizer.minimize(
-      lambda: self._policy_loss(transition.observation, temperature)
+      lambda: self._policy_loss(transition, temperature)
     )
     if self._config.temperature is None:  # Equation 18.
       self._temperature_optimizer.minimize(
@@ -53,7 +55,7 @@ class SACUpdate(tf.Module):
     metrics = {
       'loss': critic_loss,
       'policy_loss': policy_loss,
-      'q': tf.reduce_mean(q),
+      **critic_metrics,
       'entropy': -tf.reduce_mean(log_prob),
       'temperature': temperature,
       'critic_gradient_norm': critic_norm,
@@ -65,18 +67,21 @@ class SACUpdate(tf.Module):
     """The returns, bootstrapped from the soft value of the last observations (equations 2 and 3), [B]."""
     action, log_prob = self._policy(transition.next_observation).sample_and_log_prob(networks.draw())
     q = networks.random_subset(self._targets(transition.next_observation, action), self._config.target_critics)
-    return transition.returns + transition.discount * soft.value(q, log_prob, self._temperature())
+    temperature = self._temperature() if self._config.backup_entropy else tf.zeros([])
+    return transition.returns + transition.discount * soft.value(q, log_prob, temperature)
 
-  def _critic_loss(self, transition: updates.Transition, targets: tf.Tensor):
-    """Of each critic to the same target (equation 5); and the values."""
+  def _critic_loss(
+    self, transition: updates.Transition, targets: tf.Tensor
+  ) -> Tuple[tf.Tensor, Mapping[str, tf.Tensor]]:
+    """Of each critic to the same target (equation 5); and metrics."""
     action = networks.from_environment(transition.action, self._action_spec)
     q = self._critics(transition.observation, action)
-    return 0.5 * tf.reduce_sum(tf.reduce_mean((targets - q) ** 2, axis=1)), q
+    return 0.5 * tf.reduce_sum(tf.reduce_mean((targets - q) ** 2, axis=1)), {'q': tf.reduce_mean(q)}
 
-  def _policy_loss(self, observation: core.Nest, temperature: tf.Tensor):
+  def _policy_loss(self, transition: updates.Transition, temperature: tf.Tensor) -> Tuple[tf.Tensor, tf.Tensor]:
     """Towards actions of a high soft value (equation 7, with the sample as in equation 8); and their log-densities."""
-    action, log_prob = self._policy(observation).sample_and_log_prob(networks.draw())
-    q = self._critics(observation, action)
+    action, log_prob = self._policy(transition.observation).sample_and_log_prob(networks.draw())
+    q = self._critics(transition.observation, action)
     if self._config.target_critics is not None:  # The lowest of many would be too low.
       q = tf.reduce_mean(q, axis=0, keepdims=True)
     return -tf.reduce_mean(soft.value(q, log_prob, temperature)), log_prob

@@ -1,0 +1,113 @@
+"""CQL's builder: what differs from SAC's; what its options change; and that it learns from recorded episodes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from dm_env import specs as dm_specs
+
+from tests.agents import contexts, replayed
+from tests.parity import references
+from tfacme import core, errors, networks
+from tfacme.agents import cql, sac
+
+_NEST = {'arm': replayed.CONTINUOUS, 'tool': dm_specs.BoundedArray((), np.float32, 0.0, 1.0)}
+
+
+def test_what_does_not_fit_is_said_under_its_name():
+  with pytest.raises(errors.UserError, match='^CQL needs continuous actions'):
+    cql.CQLBuilder().check(replayed.spec(dm_specs.DiscreteArray(3)))
+  with pytest.raises(errors.UserError, match='action_samples is 0, and has to be at least 1'):
+    cql.CQLConfig(action_samples=0)
+  assert cql.CQLConfig(temperature=None).temperature is None
+
+
+def test_its_table_and_source():
+  replayed.check_table_and_source(cql)
+
+
+def test_builder_and_networks_can_be_pickled():
+  replayed.check_pickles(cql)
+
+
+def test_it_acts_by_its_policy_from_the_first_step_on():
+  made = cql.CQLNetworks(lambda observation: networks.TanhGaussian(*[tf.fill([9, 2], x) for x in (0.5, -9.0)]), [])
+  policy = cql.CQLBuilder().policy(made, replayed.spec(), False)
+  action, _, _ = policy(tf.zeros([9, 4]), (), contexts.context(9))
+  np.testing.assert_allclose(action, 2 * np.tanh(0.5), atol=1e-2)
+
+
+def test_its_variables_are_where_sac_looks_for_them():
+  """So that SAC goes on from what it has learned (`Experiment.start`)."""
+  made = [agent.default_networks((8,))(replayed.spec()) for agent in (cql, sac)]
+  ours, theirs = ([(v.name, v.shape) for m in (one.policy, *one.critics) for v in m.variables] for one in made)
+  assert ours == theirs
+
+
+def test_only_one_that_is_calibrated_adds_returns():
+  assert cql.CQLBuilder().relabel(replayed.spec()) is None
+  calibrated = cql.CQLBuilder(cql.CQLConfig(calibrated=True, discount=0.5))
+  rows = [core.Step(np.zeros(4), np.zeros(2), np.float32(r), np.float32(1), False, r == 0.0) for r in (1.0, 2.0, 0.0)]
+  relabeller = calibrated.relabel(replayed.spec()).make()
+  given = [row for step in rows for row in relabeller(step)]
+  assert [float(row.extras['return_to_go']) for row in given] == [2.0, 2.0, 0.0]
+
+
+def _learned(steps, **config):
+  """Networks that have learned from actions around 0.5, all of whose returns are 0; and the last metrics."""
+  rates = dict.fromkeys(('policy_learning_rate', 'critic_learning_rate'), 1e-2)
+  spec = replayed.spec(_NEST)
+  builder = cql.CQLBuilder(cql.CQLConfig(action_samples=4, **rates, **config))
+  with networks.seeded(0):
+    made = cql.default_networks((16,))(spec)
+  builder.checks_networks(made, spec)
+  rng, zeros = np.random.RandomState(0), np.zeros((64, 2), np.float32)
+  action = {'arm': rng.normal(1.0, 0.2, (64, 2, 2)), 'tool': rng.normal(0.75, 0.05, (64, 2))}
+  action = {name: part.astype(np.float32) for name, part in action.items()}
+  observation, extras = np.zeros((64, 2, 4), np.float32), {'return_to_go': zeros}
+  steps_ = core.Step(observation, action, zeros, zeros, zeros > 0, zeros > 0, extras)
+  batch = tf.nest.map_structure(tf.constant, core.Batch(steps_, zeros + 1, ()))
+  learn = references.compiled(builder.update(made, spec))
+  metrics = [learn(batch).metrics for _ in range(steps)][-1]
+  return made, {name: float(value) for name, value in metrics.items()}
+
+
+def _value(made, arm, tool):
+  """Of an action between -1 and 1, by the first critic."""
+  action = {'arm': tf.constant([[arm, arm]]), 'tool': tf.constant([[tool]])}
+  return float(made.critics[0](tf.zeros([1, 4]), action)[0])
+
+
+def test_it_holds_values_low_where_there_are_no_data():
+  made, metrics = _learned(150, conservative_weight=1.0)
+  assert _value(made, 0.5, 0.5) > max(_value(made, -0.8, -0.8), _value(made, -0.8, 0.5)) + 1.0
+  plain, without = _learned(150, conservative_weight=0.0)
+  assert abs(_value(plain, 0.5, 0.5) - _value(plain, -0.8, -0.8)) < 0.5
+  assert metrics['gap'] < without['gap'] - 0.5
+
+
+def test_a_learned_weight_brings_the_gap_to_its_threshold():
+  _, metrics = _learned(300, gap_threshold=1.0, conservative_weight_learning_rate=0.05)
+  assert metrics['gap'] == pytest.approx(1.0, abs=0.4)
+  assert metrics['conservative_weight'] != pytest.approx(5.0, rel=0.1)
+
+
+def test_it_clones_first():
+  made, _ = _learned(100, bc_steps=100)
+  mode = made.policy(tf.zeros([1, 4])).mode()
+  np.testing.assert_allclose(mode['arm'], 0.5, atol=0.1)
+  np.testing.assert_allclose(mode['tool'], 0.5, atol=0.1)
+
+
+def test_values_of_its_actions_are_not_pushed_below_returns():
+  low, calibrated = (_learned(150, conservative_weight=20.0, calibrated=on)[0] for on in (False, True))
+  values = []
+  for made in (low, calibrated):
+    distribution = made.policy(tf.zeros([1, 4]))
+    values.append(float(made.critics[0](tf.zeros([1, 4]), distribution.mode())[0]))
+  assert values[1] > values[0]
+
+
+@pytest.mark.slow
+def test_it_learns_to_reach_from_random_episodes(tmp_path):
+  rates = dict.fromkeys(('policy_learning_rate', 'critic_learning_rate'), 3e-3)
+  replayed.check_learns_to_reach(cql, tmp_path, action_samples=4, conservative_weight=0.1, **rates)
