@@ -186,7 +186,7 @@ class ConservativeConfig(OptimizerConfig):
   learned."""
 
   gap_threshold: Optional[float] = number(None)
-  """None leaves the weight as it is; with a number it is learned, so that the mean gap comes to this (Kumar et al.
+  """None leaves the weight as it is; with a number it is learned, so that the mean gap comes down to this (Kumar et al.
   2020, appendix F: tau)."""
 
   conservative_weight_learning_rate: Schedule = schedule(3e-4)

@@ -35,7 +35,7 @@ def test_the_gap_of_samples_divides_by_their_densities():
 
 def test_it_estimates_an_integral():
   # The integral of exp(a) from -1 to 1 is e - 1/e, by uniform samples and by those of a policy.
-  policy = networks.TanhGaussian(tf.fill([100_000, 1], 0.3), tf.fill([100_000, 1], -0.5))
+  policy = networks.TanhGaussian(tf.fill([100_000, 1], 0.3), tf.fill([100_000, 1], 0.5))
   sampled, log_density = policy.sample_and_log_prob(tf.constant([1, 2]))
   uniform = networks.uniform_like(sampled, tf.constant([3, 4]))
   for action, density in [(sampled[:, 0], log_density), (uniform[:, 0], tf.fill([100_000], -math.log(2.0)))]:

@@ -10,7 +10,7 @@ from tests.parity import continuous, references
 from tfacme import networks
 from tfacme.agents import cql
 
-_STEPS, _SAMPLES, _DRAWS = 4, 3, 5
+_STEPS, _SAMPLES, _DRAWS = 3, 3, 5
 
 
 class _Reference:
@@ -27,21 +27,21 @@ class _Reference:
     self.weight_adam = adam([np.zeros(())], config.conservative_weight_learning_rate)
 
   def samples(self, x, last, draws):
-    """Sampled actions [B, N, D] and their densities [B, N], kind by kind."""
+    """Sampled actions [B, 3N, D] and their densities [B, 3N]: uniform ones, of the policy, and of what follows."""
     first, first_density = continuous.squashed(self.policy, x, draws[1])
     following, following_density = continuous.squashed(self.policy, last, draws[2])
     uniform_density = np.full(first_density.shape, 0.5**continuous.ACTIONS)
-    return [(draws[3], uniform_density), (first, np.exp(first_density)), (following, np.exp(following_density))]
+    densities = [uniform_density, np.exp(first_density), np.exp(following_density)]
+    return np.concatenate([draws[3], first, following], axis=1), np.concatenate(densities, axis=1)
 
-  def integral(self, critic, x, kinds, returns):
+  def integral(self, critic, x, actions, densities, returns):
     """The integral of exp Q over actions [B], as the mean over all samples of exp Q divided by their densities."""
-    ratios = []
-    for kind, (actions, densities) in enumerate(kinds):
-      for n in range(_SAMPLES):
-        q = continuous.value(critic, x, actions[:, n])
-        q = jnp.maximum(q, returns) if self.config.calibrated and kind > 0 else q
-        ratios.append(jnp.exp(q) / densities[:, n])
-    return sum(ratios) / len(ratios)
+    count = 3 * _SAMPLES
+    q = continuous.value(critic, np.repeat(x, count, axis=0), actions.reshape(-1, continuous.ACTIONS))
+    q = q.reshape(-1, count)
+    if self.config.calibrated:
+      q = jnp.where(np.arange(count) < _SAMPLES, q, jnp.maximum(q, returns[:, None]))
+    return jnp.mean(jnp.exp(q) / densities, axis=1)
 
   def step(self, batch, draws):
     c, steps = self.config, batch.steps
@@ -50,11 +50,11 @@ class _Reference:
     action, log_prob = continuous.squashed(self.policy, last, draws[0])
     value = np.minimum(*[continuous.value(target, last, action) for target in self.targets])
     y = continuous.bootstrapped(batch, value - (alpha * log_prob if c.backup_entropy else 0), c, c.reward_scale)
-    kinds, returns = self.samples(x, last, draws), c.reward_scale * steps.extras['return_to_go'][:, 0]
+    sampled = (*self.samples(x, last, draws), c.reward_scale * steps.extras['return_to_go'][:, 0])
 
     def critic_loss(critic):
       q = continuous.value(critic, x, taken)
-      gap = jnp.mean(jnp.log(self.integral(critic, x, kinds, returns)) - q)
+      gap = jnp.mean(jnp.log(self.integral(critic, x, *sampled)) - q)
       return jnp.mean((y - q) ** 2) + np.exp(self.log_weight) * gap, gap
 
     gradients, gaps = zip(*[jax.grad(critic_loss, has_aux=True)(critic) for critic in self.critics])
@@ -82,10 +82,9 @@ class _Reference:
 
 
 _CONFIGS = {
-  'fixed weight': {'n_step': 2},
   'learned weight and temperature': {'gap_threshold': 0.5, 'temperature': None},
   'cloning first, and calibrated': {
-    **{'bc_steps': 2, 'calibrated': True, 'reward_scale': 3.0},
+    **{'bc_steps': 2, 'calibrated': True, 'reward_scale': 3.0, 'n_step': 2},
     **{'temperature': 0.2, 'backup_entropy': True},
   },
 }

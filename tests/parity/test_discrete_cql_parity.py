@@ -10,7 +10,7 @@ from tests.parity import discrete, references
 from tfacme import networks
 from tfacme.agents import discrete_cql, dqn
 
-_STEPS = 4
+_STEPS = 3
 
 
 class _Reference:

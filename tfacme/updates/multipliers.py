@@ -15,7 +15,7 @@ _LIMIT = 1e6  # as in the code of CQL's authors
 
 
 class Multiplier(tf.Module):
-  """The weight of a penalty: a number, or a Lagrange multiplier that brings what it weighs to a threshold.
+  """The weight of a penalty: a number, or a Lagrange multiplier that brings what it weighs down to a threshold.
 
   One that is learned is the exponential of a variable, which follows the gradient of its dual problem, and is 1e6 at
   most, so that a threshold that can't be reached makes no infinity of it.

@@ -78,33 +78,19 @@ def _value(made, arm, tool):
 
 
 def test_it_holds_values_low_where_there_are_no_data():
-  made, metrics = _learned(150, conservative_weight=1.0)
-  assert _value(made, 0.5, 0.5) > max(_value(made, -0.8, -0.8), _value(made, -0.8, 0.5)) + 1.0
-  plain, without = _learned(150, conservative_weight=0.0)
-  assert abs(_value(plain, 0.5, 0.5) - _value(plain, -0.8, -0.8)) < 0.5
-  assert metrics['gap'] < without['gap'] - 0.5
+  # All returns are 0, so that SAC would have no value elsewhere than there.
+  made, metrics = _learned(100, conservative_weight=1.0)
+  assert max(_value(made, -0.8, -0.8), _value(made, -0.8, 0.5)) < _value(made, 0.5, 0.5) - 1.0
+  # A gap of values that are all alike would be that of the volume, 2 x 2 x 2.
+  assert metrics['gap'] < np.log(8.0) - 1.0
 
 
-def test_a_learned_weight_brings_the_gap_to_its_threshold():
-  _, metrics = _learned(300, gap_threshold=1.0, conservative_weight_learning_rate=0.05)
-  assert metrics['gap'] == pytest.approx(1.0, abs=0.4)
-  assert metrics['conservative_weight'] != pytest.approx(5.0, rel=0.1)
-
-
+@pytest.mark.slow
 def test_it_clones_first():
   made, _ = _learned(100, bc_steps=100)
   mode = made.policy(tf.zeros([1, 4])).mode()
   np.testing.assert_allclose(mode['arm'], 0.5, atol=0.1)
   np.testing.assert_allclose(mode['tool'], 0.5, atol=0.1)
-
-
-def test_values_of_its_actions_are_not_pushed_below_returns():
-  low, calibrated = (_learned(150, conservative_weight=20.0, calibrated=on)[0] for on in (False, True))
-  values = []
-  for made in (low, calibrated):
-    distribution = made.policy(tf.zeros([1, 4]))
-    values.append(float(made.critics[0](tf.zeros([1, 4]), distribution.mode())[0]))
-  assert values[1] > values[0]
 
 
 @pytest.mark.slow
