@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-import tfacme
+from tests.agents import choices
 from tests.parity import discrete
-from tfacme import datasets, environments, errors, networks
+from tfacme import errors, networks
 from tfacme.agents import discrete_cql, dqn
 from tfacme.losses import q_learning
 from tfacme.replay import tables
@@ -57,18 +57,5 @@ def test_without_weight_it_is_dqn():
   np.testing.assert_allclose([ours[name] for name in theirs], list(theirs.values()), rtol=1e-6)
 
 
-@pytest.mark.slow
-def test_it_does_better_than_the_data(tmp_path):
-  path = str(tmp_path / 'recorded')
-  returns = tfacme.record(None, environments.make('bsuite:catch/0'), 200, path)
-  experiment = tfacme.Experiment(
-    builder=discrete_cql.DiscreteCQLBuilder(discrete_cql.DiscreteCQLConfig(conservative_weight=0.1)),
-    networks=discrete_cql.default_networks((50, 50)),
-    environment=environments.factory('bsuite:catch/0'),
-    budget=tfacme.Budget(learner_steps=1_000),
-    evaluation=tfacme.Evaluation(every=0),
-    dataset=datasets.rlds(path),
-  )
-  run = tfacme.train(experiment, str(tmp_path / 'run'), progress=False)
-  assert np.mean(returns) < 0
-  assert run.evaluate(20).mean > 0.5
+def test_it_learns_to_catch_from_random_episodes(tmp_path):
+  choices.check_learns_to_catch(discrete_cql, tmp_path, conservative_weight=0.1)
