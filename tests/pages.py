@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 from typing import List, Sequence, Set
+
+from tfacme import cli
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -75,5 +78,24 @@ def run_commands(lines: Sequence[str], folder: pathlib.Path) -> None:
   for name in ('programs', 'benchmarks'):
     (folder / name).symlink_to(ROOT / name)
   for command in lines:
-    ended = run(command, folder)
-    assert ended.returncode == 0, f'{command}\n{ended.stdout}\n{ended.stderr}'
+    _run(command, folder)
+
+
+def call_commands(lines: Sequence[str], folder: pathlib.Path) -> None:
+  """The same, but for those of `tfacme`, which are called in this process: each would import TensorFlow otherwise."""
+  here = os.getcwd()
+  os.chdir(folder)
+  try:
+    for command in lines:
+      name, *arguments = shlex.split(command)
+      if name == 'tfacme':
+        assert cli.main(arguments) == 0, command
+      else:
+        _run(command, folder)
+  finally:
+    os.chdir(here)
+
+
+def _run(command: str, folder: pathlib.Path) -> None:
+  ended = run(command, folder)
+  assert ended.returncode == 0, f'{command}\n{ended.stdout}\n{ended.stderr}'

@@ -11,7 +11,7 @@ _PAGE = (pages.ROOT / 'docs' / 'data.md').read_text(encoding='utf-8')
 def test_the_page_runs(tmp_path):
   """Data are recorded and brought, looked at, learned from, and an agent goes on in the environment."""
   pages.run_code(_PAGE, tmp_path)
-  pages.run_commands(pages.commands(_PAGE), tmp_path)
+  pages.call_commands(pages.commands(_PAGE), tmp_path)
   for made in (
     'data/catch.png',
     'data/catch.gif',

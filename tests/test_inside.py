@@ -18,4 +18,4 @@ def test_the_page_runs(tmp_path):
   run = pathlib.Path(tmp_path / 'runs' / 'inside')
   for name in ('actor-0', 'evaluator'):
     assert all(float(row['regret']) >= 0 for row in loggers.read(str(run / 'logs' / f'{name}.csv')))
-  pages.run_commands(pages.commands(_PAGE), tmp_path)
+  pages.call_commands(pages.commands(_PAGE), tmp_path)

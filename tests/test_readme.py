@@ -108,7 +108,7 @@ def test_its_commands_run(tmp_path):
 def test_the_commands_of_a_page_run(page, tmp_path):
   commands = pages.commands((ROOT / page).read_text())
   assert commands
-  pages.run_commands(commands, tmp_path)
+  pages.call_commands(commands, tmp_path)
 
 
 def test_the_page_of_environments_runs():

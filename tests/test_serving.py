@@ -58,7 +58,7 @@ def _served(model, request, folder):
 
 @pytest.mark.slow
 def test_the_page_runs(tmp_path):
-  pages.run_commands(pages.commands(_PAGE), tmp_path)
+  pages.call_commands(pages.commands(_PAGE), tmp_path)
   code = _ALONE + '\n'.join(pages.blocks('python', _PAGE))
   ended = subprocess.run([sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=200)
   assert ended.returncode == 0, ended.stderr

@@ -6,13 +6,19 @@ import pytest
 
 import tfacme
 from tests import pages
-from tests.programs.test_engines import ENGINES, rows
+from tests.programs.test_engines import rows
 from tfacme import datasets, environments, testing
 from tfacme.agents import registry
 
 _RECORDED_EPISODES = 20
 # DQN, the one of all that most tests are about, has tests of its own.
 AGENTS = [name for name in registry.names() if name != 'dqn']
+# And an engine knows nothing of what an agent is: each runs on one of the two with several nodes at once.
+RUNS = [
+  pytest.param(agent, engine, marks=[] if engine == 'inline' else [pytest.mark.slow])
+  for i, agent in enumerate(AGENTS)
+  for engine in ('inline', ('local_mt', 'local_mp')[i % 2])
+]
 
 
 def _experiment(agent, folder):
@@ -25,8 +31,7 @@ def _experiment(agent, folder):
   return registry.experiment(agent, about.trial, dataset=dataset)
 
 
-@pytest.mark.parametrize('engine', ENGINES)
-@pytest.mark.parametrize('agent', AGENTS)
+@pytest.mark.parametrize('agent, engine', RUNS)
 def test_it_runs(agent, engine, tmp_path):
   experiment = _experiment(agent, tmp_path)
   layout = dataclasses.replace(experiment.layout, actors=1 if engine == 'inline' else 2)
