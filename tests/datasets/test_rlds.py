@@ -4,11 +4,6 @@ import collections
 import json
 import os
 import pickle
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 
 import numpy as np
 import pytest
@@ -350,41 +345,6 @@ def test_parts_that_would_be_stored_as_one_are_an_error(tmp_path, recorded):
   spec = recorded.spec()._replace(observation={'a/b': np.zeros(2), 'a': {'b': np.zeros(3)}})
   message = _message(lambda: datasets.RLDSWriter(tmp_path / 'new', spec))
   assert 'stored as steps/observation/a/b' in message and 'rename' in message
-
-
-def test_a_killed_writer_leaves_all_finished_shards(tmp_path, episodes):
-  script = f"""
-    import pickle
-    from tfacme import datasets
-    with open({str(tmp_path / 'episodes')!r}, 'rb') as file:
-      episodes = pickle.load(file)
-    writer = datasets.RLDSWriter({str(tmp_path / 'data')!r}, datasets.memory(episodes).spec(), shard_bytes=10_000)
-    while True:
-      for episode in episodes:
-        writer.write(episode)
-  """
-  (tmp_path / 'episodes').write_bytes(pickle.dumps([step._replace(extras=()) for step in episodes]))
-  process = subprocess.Popen([sys.executable, '-c', textwrap.dedent(script)], stdout=subprocess.DEVNULL)
-  data = datasets.rlds(tmp_path / 'data')
-  try:
-    while not (os.path.isdir(data.path) and len(_shards(data)) > 20):
-      assert process.poll() is None
-      time.sleep(0.05)
-  finally:
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-  data.check()
-  shards = [name for name in _shards(data) if not name.endswith('.incomplete')]
-  read = [len(step.last) for step in data.episodes(0)]
-  with open(os.path.join(data.path, 'dataset_info.json')) as file:
-    lengths = [int(n) for n in json.load(file)['splits'][0]['shardLengths']]
-  assert len(read) == sum(lengths)
-  assert len(shards) - len(lengths) in (0, 1)  # killed between the two renames
-  with datasets.RLDSWriter(data.path, data.spec()) as writer:
-    writer.write(next(data.episodes(0)))
-  data.check()
-  assert len(list(data.episodes(0))) == len(read) + 1
-  assert not [name for name in _shards(data) if name.endswith('.incomplete')]
 
 
 def test_episodes_come_without_a_seed_too(recorded, episodes):

@@ -18,6 +18,11 @@ NO_POLICY = (
 )
 
 
+def test_what_was_stopped_says_what_is_left():
+  stopped = outcomes.Stopped(signal.SIGTERM, '2 episodes are written')
+  assert str(stopped) == 'stopped by SIGTERM; 2 episodes are written' and stopped.exit_code == 143
+
+
 @pytest.mark.parametrize(
   'facts, says',
   [

@@ -40,12 +40,12 @@ _BREAKS = {
   'NaN in an observation': (
     ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_observation', '--steps', '50000'],
     'actor-0',
-    'actor-0 at its step 1000: slot 0: observation has nan. The environment gave that; look at',
+    'actor-0 at its step 1000: slot 0: observation has nan, which the environment gave: look at',
   ),
   'NaN in a discount': (
     ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_discount', '--steps', '50000'],
     'actor-0',
-    'actor-0 at its step 1000, slot 0: the discount is nan. The environment gave that; look at',
+    'actor-0 at its step 1000, slot 0: the discount is nan, which the environment gave: look at',
   ),
 }
 

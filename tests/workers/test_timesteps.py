@@ -147,7 +147,7 @@ def test_a_reward_of_several_parts():
   intake.check_reward(0, dm_env.transition([1.0, 2.0], None))
   with pytest.raises(errors.UserError, match=r'the reward has the shape \(\), and the spec says \(2,\)'):
     intake.check_reward(0, dm_env.transition(1.0, None))
-  with pytest.raises(errors.NonFiniteError, match=r'slot 0: the reward is \[ 1. nan\]. The environment gave that'):
+  with pytest.raises(errors.NonFiniteError, match=r'slot 0: the reward is \[ 1. nan\], which the environment gave'):
     intake.check_reward(0, dm_env.transition(np.array([1.0, np.nan]), None))
   with pytest.raises(errors.UserError, match='has to lie between'):
     intake.check_reward(0, dm_env.transition(np.array([1.0, 1e39]), None))
@@ -158,7 +158,9 @@ def test_a_reward_of_several_parts():
 def test_what_is_not_finite_is_the_environments(which, bad):
   intake, _ = make(dm_specs.Array((3,), np.float32))
   timestep = dm_env.transition(1.0, None)._replace(**{which: np.float32(bad)})
-  with pytest.raises(errors.NonFiniteError, match=f'^actor-3 at its step 12, slot 1: the {which} is {bad}. The envi'):
+  with pytest.raises(
+    errors.NonFiniteError, match=f'^actor-3 at its step 12, slot 1: the {which} is {bad}, which the envi'
+  ):
     intake.check_reward(1, timestep)
 
 

@@ -19,7 +19,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 import numpy as np
 
 from tfacme import core, errors
-from tfacme.datasets import episodes, examples
+from tfacme.datasets import episodes, examples, metadata
 
 FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
 FLAGS = ('is_first', 'is_last', 'is_terminal')
@@ -158,8 +158,13 @@ def _one_length(name: str, lengths: Any) -> int:
   return int(lengths[0]) if len(lengths) else 0
 
 
-def of_spec(spec: core.Step) -> Any:
-  """The features (a `tfds.features.FeaturesDict`) of a data set of rows of a spec."""
+def of_spec(spec: core.Step, beside: Optional[Mapping[str, Any]] = None) -> Any:
+  """The features (a `tfds.features.FeaturesDict`) of a data set.
+
+  Args:
+    spec: of its rows.
+    beside: {name: example value} of what lies beside the steps of an episode; None is nothing.
+  """
   import tensorflow_datasets as tfds
 
   def feature(field: str, leaf: Any) -> Any:
@@ -179,7 +184,9 @@ def of_spec(spec: core.Step) -> Any:
   named_leaves(fields)  # Says so if two have one name.
   steps = {name: features(name, nest) for name, nest in fields.items()}
   steps.update({name: tfds.features.Tensor(shape=(), dtype=np.bool_) for name in FLAGS})
-  return tfds.features.FeaturesDict({'steps': tfds.features.Dataset(steps)})
+  told = {name: metadata.dtype(name, value) for name, value in (beside or {}).items()}
+  scalars = {name: tfds.features.Scalar(dtype) if dtype else tfds.features.Text() for name, dtype in told.items()}
+  return tfds.features.FeaturesDict({'steps': tfds.features.Dataset(steps), **scalars})
 
 
 def columns(feature: Any, name: str, left_out: Dict[str, str], sequences: Tuple[Optional[int], ...] = ()) -> Any:
@@ -267,9 +274,17 @@ def describe(feature: Any, name: str = '') -> Dict[str, str]:
     return {key: words for part in parts for key, words in part.items()}
   if not isinstance(feature, tfds.features.Tensor):
     return {name: repr(feature)}
+  if np.dtype(feature.np_dtype).kind in 'OSU':
+    return {name: 'text'}
   how = _encoding(feature)
   words = f'{np.dtype(feature.np_dtype).name} {list(feature.shape)}'
   return {name: words if how == 'none' else f'{words} ({how})'}
+
+
+def beside(all_features: Any) -> Dict[str, str]:
+  """What lies beside the steps of a data set of these features; see `describe`."""
+  parts = [describe(part, name) for name, part in all_features.items() if name != 'steps']
+  return {key: words for part in parts for key, words in part.items()}
 
 
 def _encoding(feature: Any) -> str:

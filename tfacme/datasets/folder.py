@@ -1,8 +1,8 @@
 """The folder of a data set: what it says of itself, and its files of records.
 
-A record of a TFRecord file is its length (uint64), a checksum of the length (uint32), the bytes, and a checksum of the
-bytes (uint32). The lengths alone show where every record lies, so that a reader can fetch them in any order. Each
-checksum is compared when what it is of is read.
+The lengths of the records of a TFRecord file alone show where every one lies, so that a reader can fetch them in any
+order. Each checksum is compared when what it is of is read. A data set that several writers wrote at once is in parts:
+folders within its own, which are read as one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from typing import Any, Callable, Iterator, List, Tuple, Type
 import numpy as np
 
 from tfacme import errors
+from tfacme.datasets import records
 
 INFO, FEATURES = 'dataset_info.json', 'features.json'
+OPEN = '.incomplete'  # behind the names of files while they are written
 
 _TFDS = 'tfds:'  # in front of the names of data sets that `tfds` keeps
-
-_HEAD, _TAIL = 12, 4  # bytes around a record
+_PART = 'part-'  # in front of the names of the folders that are parts of a data set
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,11 +50,11 @@ class Shard:
   def read(self, offset: int, length: int) -> bytes:
     """The bytes of one record; raises a `UserError` if they are not those that were written."""
     with _opened(self.path) as file:
-      data = os.pread(file, length + _TAIL, offset)
-    if len(data) < length + _TAIL:
+      data = os.pread(file, length + records.TAIL, offset)
+    if len(data) < length + records.TAIL:
       raise damaged(self.path, 'it became shorter while it was read')
     record = data[:length]
-    if _checksum(record) != data[length:]:
+    if records.checksum(record) != data[length:]:
       raise damaged(self.path, f'a checksum is wrong, of the record at byte {offset}')
     return record
 
@@ -68,14 +69,14 @@ class Shard:
     with _opened(self.path) as file:
       at, end = 0, os.fstat(file).st_size
       while at < end:
-        head = os.pread(file, _HEAD, at)
-        length = struct.unpack('<Q', head[:8])[0] if len(head) == _HEAD else end
-        if at + _HEAD + length + _TAIL > end:
+        head = os.pread(file, records.HEAD, at)
+        length = struct.unpack('<Q', head[:8])[0] if len(head) == records.HEAD else end
+        if at + records.HEAD + length + records.TAIL > end:
           raise damaged(self.path, f'record {len(places)} runs over the end of the file')
-        if _checksum(head[:8]) != head[8:]:
+        if records.checksum(head[:8]) != head[8:]:
           raise damaged(self.path, f'a checksum is wrong, of the length of record {len(places)}')
-        places.append((at + _HEAD, length))
-        at += _HEAD + length + _TAIL
+        places.append((at + records.HEAD, length))
+        at += records.HEAD + length + records.TAIL
     offsets, lengths = np.array(places, np.int64).reshape(-1, 2).T
     return offsets, lengths
 
@@ -114,14 +115,6 @@ class ArrayShard(Shard):
       raise damaged(self.path, one_line(error)) from None
 
 
-def _checksum(data: bytes) -> bytes:
-  """What a file of TFRecords has behind these bytes: their CRC32C, turned and shifted."""
-  import google_crc32c
-
-  crc = google_crc32c.value(data)
-  return struct.pack('<I', ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
 def absolute(name: str) -> str:
   """The name of a data set, from whatever folder it is looked at."""
   return name if name.startswith(_TFDS) else os.path.abspath(os.path.expanduser(name))
@@ -158,10 +151,39 @@ def place(name: str, data_dir: str) -> str:
   return os.path.join(base, newest)
 
 
+def part(path: str, name: str) -> str:
+  """The folder of a part of a data set.
+
+  Raises:
+    UserError: if it can't have that name.
+  """
+  if not re.fullmatch(r'[\w.-]+', name):
+    raise errors.UserError(f'A part of a data set is named {name!r}, and has to be made of letters, digits and _.-')
+  return os.path.join(path, _PART + name)
+
+
+def parts(path: str) -> List[str]:
+  """The folders of the parts that a data set is in; none if it is not in parts."""
+  return sorted(map(os.path.dirname, glob.glob(os.path.join(glob.escape(path), f'{_PART}*', INFO))))
+
+
+def places(path: str) -> List[str]:
+  """The folders in which the shards of a data set are: its own, or those of its parts."""
+  return [path] if os.path.exists(os.path.join(path, INFO)) else parts(path) or [path]
+
+
+def left_open(path: str) -> List[str]:
+  """The files of shards that are no part of a data set yet: they are being written, or their writer was killed."""
+  patterns = [os.path.join(glob.escape(place), f'*.tfrecord-*{OPEN}') for place in places(path)]
+  return sorted(found for pattern in patterns for found in glob.glob(pattern))
+
+
 def check(path: str) -> None:
   """Raises a `UserError` if a folder is missing or holds no data set; cheap, and imports no TensorFlow."""
   if not os.path.isdir(path):
     raise errors.UserError(f'There is no folder {path} to read a data set from.')
+  if places(path) != [path]:
+    return
   for name in (INFO, FEATURES):
     if not os.path.exists(os.path.join(path, name)):
       # `tfds` itself puts a data set into NAME/VERSION or NAME/CONFIG/VERSION.
@@ -180,15 +202,40 @@ def builder(path: str) -> Any:
   check(path)
   import tensorflow_datasets as tfds
 
+  found = places(path)
+  if len(found) > 1:
+    _check_alike(found)
+    found = list(filter(_has_episodes, found)) or found[:1]
   try:
-    return tfds.builder_from_directory(path)
+    return tfds.builder_from_directory(found[0]) if len(found) == 1 else tfds.builder_from_directories(found)
   except Exception as error:  # damaged JSON makes a dozen kinds of them
     raise errors.UserError(f'The folder {path} is no RLDS data set: {one_line(error)}') from None
 
 
+def _check_alike(found: List[str]) -> None:
+  """Raises a `UserError` if parts of a data set were written with other features than the first."""
+  texts = [_text(os.path.join(place, FEATURES)) for place in found]
+  for place, text in zip(found, texts):
+    if text != texts[0]:
+      raise errors.UserError(
+        f'The parts {found[0]} and {place} of a data set have other fields ({FEATURES}), and are not read as one: name '
+        'them as two data sets, or move one of them elsewhere.'
+      )
+
+
+def _has_episodes(place: str) -> bool:
+  """Whether any shard is in a part of a data set."""
+  return 'shardLengths' in _text(os.path.join(place, INFO))
+
+
+def _text(path: str) -> str:
+  with open(path, encoding='utf-8') as file:
+    return file.read()
+
+
 def count(path: str, split: str = 'train') -> int:
   """The number of episodes that a folder has in a split of its data set; 0 if there is none."""
-  if not os.path.exists(os.path.join(path, INFO)):
+  if not any(os.path.exists(os.path.join(place, INFO)) for place in places(path)):
     return 0
   splits = builder(path).info.splits
   return splits[split].num_examples if split in splits else 0
@@ -202,7 +249,8 @@ def shards(built: Any, path: str, split: str) -> List[Shard]:
   """
   kind = _shard_kind(built.info, path)
   if not built.info.splits.total_num_examples:
-    raise errors.UserError(f'The data set {path} is empty: it holds no whole shard of episodes.')
+    left = f'; tfacme data {path} --recover takes in what a killed recording has left' if left_open(path) else ''
+    raise errors.UserError(f'The data set {path} is empty: it holds no whole shard of episodes{left}.')
   for part in split.split('+'):
     name = part.partition('[')[0].strip()
     if name not in (*built.info.splits, 'all'):

@@ -134,6 +134,8 @@ class Layout:
 
   def beside(self, data: bytes, path: str) -> Dict[str, Any]:
     """The metadata of an episode."""
+    if not self.metadata:
+      return {}
     with decoding(path):
       example = examples.decode(data)
       return {name: _plain(column, example[name]) for name, column in self.metadata.items() if name in example}
@@ -259,7 +261,9 @@ def _beside(feature: Any, name: str) -> Iterator[Tuple[str, Optional[features.Co
   elif isinstance(feature, tfds.features.Tensor) and np.dtype(feature.np_dtype).kind in 'OSU':
     yield name, None
   elif isinstance(feature, tfds.features.Tensor) and None not in feature.shape:
-    yield name, features.columns(feature, name, {})
+    column = features.columns(feature, name, {})
+    # Seeds and times may have more digits than single precision.
+    yield name, column and dataclasses.replace(column, dtype=column.stored)
 
 
 def _plain(column: Optional[features.Column], values: Any) -> Any:

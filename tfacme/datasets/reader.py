@@ -241,7 +241,14 @@ def named(names: Sequence[str], options: Options = Options()) -> Any:
   own = dataclasses.replace(options, shares=())
   found = [rlds(name, options=own) for name in names]
   for name in names:
-    folder.check(os.path.expanduser(folder.place(name, options.folder)))
+    place = os.path.expanduser(folder.place(name, options.folder))
+    folder.check(place)
+    if folder.left_open(place):
+      _LOG.warning(
+        'What is in %s is not read: its recording goes on or was killed; tfacme data %s --recover takes it in.',
+        errors.listed(folder.left_open(place)),
+        name,
+      )
   if len(found) == 1 and not options.shares:
     return found[0]
   return several.several(found, options.shares)

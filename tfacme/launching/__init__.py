@@ -11,7 +11,7 @@ import sys
 from typing import Any, Callable, Dict, Optional
 
 from tfacme import errors
-from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
+from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed, Stopped
 from tfacme.launching.stopping import StopRequest
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
   'Interrupted',
   'NodeFailed',
   'StopRequest',
+  'Stopped',
   'check_debug',
   'cool_down',
   'launch',

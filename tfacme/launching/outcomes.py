@@ -18,7 +18,34 @@ class DeadlockError(RuntimeError):
   """All workers of a run wait for each other."""
 
 
-class Interrupted(KeyboardInterrupt):
+class Stopped(KeyboardInterrupt):
+  """Ctrl-C or SIGTERM ended what was going on.
+
+  Attributes:
+    signum: the signal.
+  """
+
+  def __init__(self, signum: int, left: str = ''):
+    """Args: left: what there is of it, as a phrase."""
+    super().__init__(signum)
+    self.signum = signum
+    self._left = left
+
+  @property
+  def left(self) -> str:
+    """What there is of it, as a phrase."""
+    return self._left
+
+  def __str__(self) -> str:
+    return f'stopped by {signal.Signals(self.signum).name}; {self.left}'
+
+  @property
+  def exit_code(self) -> int:
+    """As a shell expects it: 130 or 143."""
+    return 128 + self.signum
+
+
+class Interrupted(Stopped):
   """The run was stopped by Ctrl-C or SIGTERM.
 
   Attributes:
@@ -38,16 +65,14 @@ class Interrupted(KeyboardInterrupt):
     earlier: Optional[bool] = None,
   ):
     super().__init__(signum)
-    self.signum = signum
     self.saved = saved and begun
     self.begun = begun
     self.exported = self.saved and exported
     self.earlier = earlier
 
-  def __str__(self) -> str:
-    return f'stopped by {signal.Signals(self.signum).name}; {self._end()}'
-
-  def _end(self) -> str:
+  @property
+  def left(self) -> str:
+    """What there is to go on from, as a phrase."""
     if self.saved and not self.exported:
       return (
         'a checkpoint is written, and the same command resumes from it; there was no time '
@@ -65,8 +90,3 @@ class Interrupted(KeyboardInterrupt):
       'there was no time (--checkpointing.stop-seconds) to write a checkpoint, and the same command resumes from the '
       f'one before{there}'
     )
-
-  @property
-  def exit_code(self) -> int:
-    """As a shell expects it: 130 or 143."""
-    return 128 + self.signum

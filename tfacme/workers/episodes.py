@@ -23,7 +23,12 @@ class Moment(NamedTuple):
 
 
 def moments(
-  policy: Any, environment: dm_env.Environment, spec: specs.EnvironmentSpec, limit: playing.Limit, name: str
+  policy: Any,
+  environment: dm_env.Environment,
+  spec: specs.EnvironmentSpec,
+  limit: playing.Limit,
+  name: str,
+  episode: str = 'an episode',
 ) -> Iterator[Moment]:
   """Plays one episode, step by step, checked against the spec.
 
@@ -33,10 +38,11 @@ def moments(
     spec: of the environment.
     limit: of the episode.
     name: who plays, for errors.
+    episode: which one, for errors.
   """
   steps, action = 0, None
   seen = tree.map_structure(lambda s: np.zeros((1, *s.shape), s.dtype), spec.observations)
-  intake = timesteps.Intake(spec, tree.flatten(seen), lambda _: f'{name} at step {steps} of an episode')
+  intake = timesteps.Intake(spec, tree.flatten(seen), lambda _: f'{name} at step {steps} of {episode}')
   policy.reset()
   limit.begin()
   timestep = environment.reset()
@@ -55,12 +61,17 @@ def moments(
 
 
 def play(
-  policy: Any, environment: dm_env.Environment, spec: specs.EnvironmentSpec, limit: playing.Limit, name: str
+  policy: Any,
+  environment: dm_env.Environment,
+  spec: specs.EnvironmentSpec,
+  limit: playing.Limit,
+  name: str,
+  episode: str = 'an episode',
 ) -> List[core.Step]:
   """The rows of one episode, the last of which holds the final observation; `moments` has the arguments."""
   rows: List[core.Step] = []
   before: Optional[Moment] = None
-  for moment in moments(policy, environment, spec, limit, name):
+  for moment in moments(policy, environment, spec, limit, name, episode):
     if before is not None:
       reward, discount = (np.array(x, np.float32) for x in (moment.reward, moment.discount))
       rows.append(core.Step(before.observation, moment.action, reward, discount, not rows, False))

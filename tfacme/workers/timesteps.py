@@ -162,7 +162,7 @@ class _Number:
 def not_finite(what: str) -> errors.NonFiniteError:
   """The error for what an environment gave that is no finite number."""
   return errors.NonFiniteError(
-    f'{what}. The environment gave that; look at its simulation, at the bounds of the actions it is given, and at its '
+    f'{what}, which the environment gave: look at its simulation, at the bounds of the actions it is given, and at its '
     'rewards.'
   )
 
