@@ -51,6 +51,22 @@ def test_data_as_json_and_picture(recorded, tmp_path, capsys):
   assert (tmp_path / 'a.png').stat().st_size > 1000
 
 
+def test_what_lies_beside_the_steps(tmp_path, capsys):
+  out = str(tmp_path / 'data')
+  for part in ('left', 'right'):
+    record = ['record', '--random', '--env', 'bsuite:catch/0', '--episodes', '3', '--part', part, '--out', out]
+    assert cli.main(record) == 0
+  _lines(capsys)
+  assert cli.main(['data', out, '--recover']) == 0
+  lines = _lines(capsys)
+  assert lines[:2] == ['0 episodes were taken in.', '6 episodes, 54 steps: 6 terminated, 0 truncated']
+  told = dict(line.split(None, 1) for line in lines[lines.index('beside the steps') + 1 :] if line.strip())
+  assert told['policy'] == 'random (6)' and told['environment'] == 'bsuite:catch/0 (6)' and told['time'].endswith('UTC')
+  assert ' to ' in told['seed']  # Parts are of other episodes.
+  assert cli.main(['data', out, '--json', '--dataset.where', 'policy=random', 'return<=1']) == 0
+  assert json.loads(capsys.readouterr().out)['beside']['policy'] == {'random': 6}
+
+
 def test_data_that_do_not_fit(recorded, capsys):
   _fails(['data', str(recorded), '--env', 'gym:CartPole-v1', '--json'])
   found = json.loads(capsys.readouterr().out)['environment']

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import os
-import signal
 import sys
 from typing import Any, Callable, Dict, NamedTuple, Optional, Sequence, Tuple
 
@@ -105,6 +104,7 @@ def _train(arguments: Sequence[str]) -> None:
     loggers=makers,
     estimators=options_lib.estimators(options.fitted_q),
     start=options.start,
+    record=options.record,
     name=agent,
   )
   running.run(experiment, workdir, options.launch, options.debug, options.profile)
@@ -139,6 +139,9 @@ def _plot(arguments: Sequence[str]) -> None:
 class _RecordOptions:
   """Records episodes as an RLDS data set, which `tfacme train AGENT --dataset` and plain tfds read.
 
+  Beside the steps of each are its return and length, policy, run, environment, seed and time. Ctrl-C and SIGTERM keep
+  all episodes that have ended.
+
   Attributes:
     out: the folder of the data set; episodes are added to those that it has.
     episodes: how many episodes.
@@ -149,6 +152,8 @@ class _RecordOptions:
     environment: what it is made with, beside its id.
     seed: of the environment, of the policy and of random actions.
     max_episode_steps: steps after which an episode is cut off, with a warning, and recorded as truncated.
+    part: the name of a part of the data set, of letters, digits and _.-; several commands that record at the same time
+      write a part each, which are read together.
   """
 
   out: str
@@ -160,6 +165,7 @@ class _RecordOptions:
   environment: options_lib.Environment = environments.Options()
   seed: int = 0
   max_episode_steps: int = experiments.MAX_EPISODE_STEPS
+  part: Optional[str] = None
 
 
 def _record(arguments: Sequence[str]) -> None:
@@ -176,17 +182,35 @@ def _record(arguments: Sequence[str]) -> None:
   made = environments.factory(options.env, options.environment) if run is None else run.environment
   import tfacme
 
-  there = datasets.count(options.out)
-  # Episodes that are added must not be those that are there once more.
-  seed = seeds.derive(options.seed, 'record', there) if there else options.seed
+  there = datasets.continued(options.out, options.part)
+  # Episodes that are added, or are those of another part, must not be those that are there once more.
+  name = ' '.join(filter(None, ['record', options.part]))
+  seed = seeds.derive(options.seed, name, there) if there or options.part else options.seed
   policy = None if run is None else run.policy(seed, options.checkpoint)
   out = os.path.abspath(options.out)  # An environment may go to another folder.
   with contextlib.closing(made(seed)) as environment:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # The episodes so far are kept.
-    returns = tfacme.record(policy, environment, options.episodes, out, seed, options.max_episode_steps)
+    returns = tfacme.record(
+      policy,
+      environment,
+      options.episodes,
+      out,
+      seed,
+      options.max_episode_steps,
+      _origin(options, run, seed),
+      options.part,
+    )
   mean = sum(returns) / len(returns)
   more = f' beside {there} from before' if there else ''
   print(f'{len(returns)} episodes with a mean return of {mean:.4g} are in {options.out}{more}')
+
+
+def _origin(options: _RecordOptions, run: Any, seed: int) -> datasets.Origin:
+  """What is told of the episodes beside their steps."""
+  if run is None:
+    return datasets.Origin('random', str(options.env), seed)
+  where = options.run if options.checkpoint is None else f'{options.run} {options.checkpoint}'
+  environment = run.experiment().environment
+  return datasets.Origin(run.description['agent'], datasets.environment_id(environment), seed, str(where))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import tyro
 from typing_extensions import Annotated
 
-from tfacme import datasets, environments, errors, specs
+from tfacme import core, datasets, environments, errors, specs
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing, running
 from tfacme.datasets import summary as summary_lib
@@ -37,6 +37,8 @@ class _DataOptions:
     env: an environment's id: whether the data fit it and how, and their values beside its bounds.
     environment: what it is made with, beside its id.
     verify: compare the checksums of all files first.
+    recover: take in what a recording that was killed has left beside the data set, before all else; a recording that
+      goes on in the folder does so too.
     plot: the file of a picture of returns and lengths; the ending says which format (.png, .svg, .pdf).
     json: print one JSON object instead.
   """
@@ -46,6 +48,7 @@ class _DataOptions:
   env: Optional[str] = None
   environment: options_lib.Environment = environments.Options()
   verify: bool = False
+  recover: bool = False
   plot: Optional[str] = None
   json: bool = False
 
@@ -75,6 +78,10 @@ def run(arguments: Sequence[str]) -> None:
   options = parsing.parse(_DataOptions, arguments, 'tfacme data')
   if options.env is None and options.environment.changed:
     raise errors.UserError('tfacme data needs the id of the environment (--env ID) for options of it.')
+  if options.recover:
+    recovered = datasets.recover(options.dataset)
+    if not options.json:
+      print(f'{recovered:,} episodes were taken in.')
   data = datasets.named([options.dataset], options.data)
   if options.plot is not None:
     plotting.check_name(options.plot)
@@ -83,17 +90,25 @@ def run(arguments: Sequence[str]) -> None:
   environment = None if options.env is None else _environment(options.env, options.environment)
   if options.verify and not _verify(data, options.json):
     raise SystemExit(1)
-  summary = summary_lib.summarize(data.episodes(seed=0))
+  beside = datasets.Beside()
+  summary = summary_lib.summarize(_episodes(data, beside))
   fit = None if environment is None else _fit(data, summary, environment)
   left_out = _left_out(data, summary)
   if options.json:
-    print(json_lib.dumps(_plain(options, summary, left_out, fit)))
+    print(json_lib.dumps({**_plain(options, summary, left_out, fit), 'beside': beside.plain()}))
   else:
-    _show(options, summary, left_out, fit)
+    _show(options, summary, beside, left_out, fit)
   if options.plot is not None:
     plotting_data.picture(summary, options.plot, options.dataset)
   if fit is not None and not fit.fits:
     raise SystemExit(1)
+
+
+def _episodes(data: Any, beside: datasets.Beside) -> Iterator[core.Step]:
+  """The episodes of a data set, of which is noted what lies beside their steps."""
+  for one in data.recorded():
+    beside.add(one.metadata)
+    yield one.steps
 
 
 def _verify(data: Any, json: bool) -> bool:
@@ -116,7 +131,8 @@ def _environment(env: str, options: environments.Options) -> _Environment:
 def _left_out(data: Any, summary: summary_lib.Summary) -> List[str]:
   """What of a data set is not read, in words."""
   empty = data.size - summary.episodes
-  return [*data.left_out, *([f'episodes that have no transition, {empty:,} of {data.size:,}'] if empty else [])]
+  left = [f'{count:,} episodes in {path}' for path, count in datasets.left_open(data.folder).items()]
+  return [*data.left_out, *left, *([f'episodes that have no transition, {empty:,} of {data.size:,}'] if empty else [])]
 
 
 def _fit(data: Any, summary: summary_lib.Summary, environment: _Environment) -> _Fit:
@@ -145,7 +161,13 @@ def _heard() -> Iterator[List[str]]:
     log.handlers, log.propagate = handlers, propagate
 
 
-def _show(options: _DataOptions, summary: summary_lib.Summary, left_out: Sequence[str], fit: Optional[_Fit]) -> None:
+def _show(
+  options: _DataOptions,
+  summary: summary_lib.Summary,
+  beside: datasets.Beside,
+  left_out: Sequence[str],
+  fit: Optional[_Fit],
+) -> None:
   """Prints all of it."""
   terminated = int(summary.terminated.sum())
   print(
@@ -158,6 +180,10 @@ def _show(options: _DataOptions, summary: summary_lib.Summary, left_out: Sequenc
   _print_bars(summary.returns)
   print()
   _print_table([_HEAD[: len(_HEAD) - (fit is None)], *_rows(summary, fit)])
+  told = [(name, words) for name, words in beside.words().items() if name not in _TOLD]
+  if told:
+    print('\nbeside the steps')
+    _print_table(told)
   lines = [f'Look at: {line}' for line in summary_lib.findings(summary)]
   lines += [f'Not read: {line}.' for line in left_out]
   if fit is not None:
@@ -169,6 +195,7 @@ def _show(options: _DataOptions, summary: summary_lib.Summary, left_out: Sequenc
     print(f'\nThe picture is in {options.plot}')
 
 
+_TOLD = ('return', 'length')  # which are shown for all data
 _HEAD = ('field', 'type', 'from', 'to', 'mean', 'deviation', 'in the environment')
 
 

@@ -25,9 +25,9 @@ def guard(function: Callable[..., Any], *arguments: Any) -> int:
   except errors.UserError as error:
     print('tfacme:', ' '.join(str(error).split()), file=sys.stderr)
     return _MISTAKE
-  except launching.Interrupted as interrupted:
-    print(f'tfacme: {interrupted}', file=sys.stderr)
-    return interrupted.exit_code
+  except launching.Stopped as stopped:
+    print(f'tfacme: {stopped}', file=sys.stderr)
+    return stopped.exit_code
   except (launching.NodeFailed, launching.DeadlockError) as failure:
     print(f'tfacme: {failure}', file=sys.stderr)
     return _FAILED
