@@ -11,7 +11,7 @@ import difflib
 import math
 import numbers
 import os
-from typing import Iterable, Iterator, Optional, Sequence
+from typing import Any, Iterable, Iterator, Optional, Sequence
 
 
 class UserError(ValueError):
@@ -63,6 +63,15 @@ def at_least(name: str, value: float, other: str, bound: float) -> None:
   """Raises a `UserError` unless a setting's value is at least that of another one."""
   if value < bound:
     raise UserError(f'{name} is {value}, and has to be at least {other}, {bound}.')
+
+
+def path(name: str, value: Any, wanted: str) -> Optional[str]:
+  """A setting that is a path, as an absolute one, or None; raises a `UserError` that says what is wanted otherwise."""
+  if value is None:
+    return None
+  if not isinstance(value, (str, os.PathLike)):
+    raise UserError(f'{name} is {value!r}, and has to be {wanted}.')
+  return os.path.abspath(os.path.expanduser(value))
 
 
 @contextlib.contextmanager

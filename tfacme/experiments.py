@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import collections.abc
 import dataclasses
-import os
 import re
 import reprlib
 from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequence, Union
@@ -268,6 +267,7 @@ class Experiment:
       newer items as all others do, and do not count towards `samples_per_insert`.
     on_evaluation: is called with an `Evaluated` after each evaluation, in the evaluation's node. It may return a
       `Stop`, which ends the run.
+    record: a folder into which the actors' whole episodes are written, as parts of one RLDS data set: see docs/data.md.
     start: the folder of another run, of this or of another agent: the networks begin with its variables where these
       have the same names and shapes. None begins with the networks' own; a resumed run does not take them again.
     evaluation: how the policy is evaluated; several evaluations as a list, of which the first is plotted. Each has a
@@ -300,6 +300,7 @@ class Experiment:
   estimators: Sequence[Any] = ()
   on_evaluation: Optional[Callable[[Evaluated], Optional[Stop]]] = None
   start: Optional[str] = None
+  record: Optional[str] = None
   stack: int = 1
   name: Optional[str] = None
 
@@ -333,8 +334,9 @@ class Experiment:
         raise errors.UserError(f'{name} is {part!r}, and has to be a {kind.__name__}, such as {fix}.')
     errors.count('seed', self.seed, low=0)
     errors.count('stack', self.stack)
-    if self.start is not None and not isinstance(self.start, (str, os.PathLike)):
-      raise errors.UserError(f"start is {self.start!r}, and has to be a run's folder, such as 'runs/bc'.")
+    errors.path('start', self.start, "a run's folder, such as 'runs/bc'")
+    record = errors.path('record', self.record, "a folder for a data set, such as 'recordings/dqn'")
+    object.__setattr__(self, 'record', record)  # An environment may go to another folder.
     for name, data in (('dataset', self.dataset), ('prefill', self.prefill)):
       if data is not None and not hasattr(data, 'episodes'):
         fix = "such as datasets.rlds('recordings/dqn')"

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from dm_env import specs as dm_specs
 
-from tfacme import core, errors, specs
+from tfacme import core, datasets, errors, specs
 from tfacme.debugging import profiling
 from tfacme.replay import numpy_replay, tables
 from tfacme.replay.items import Items
 from tfacme.replay.packing import Codec
-from tfacme.workers import counting, environment_loop
+from tfacme.workers import counting, environment_loop, recording
 
 
 class Line(dm_env.Environment):
@@ -60,13 +60,14 @@ class Rows(list):
     pass
 
 
-def make_loop(environments, budget=100, logger=None, actor=None, **parts):
+def make_loop(environments, budget=100, logger=None, actor=None, counter=None, record=None, **parts):
   spec = specs.environment_spec(environments[0])
   step_spec = core.step_spec(spec)
   table = tables.Table(Items(length=2), tables.min_size(1), max_size=100)
   codec = Codec.of(step_spec, [table.items])
   replay = numpy_replay.NumpyReplay(codec, [table], seed=0)
-  counter = counting.Counter(budget, 'actor_steps', [[], ['actor-0']])
+  counter = counter or counting.Counter(budget, 'actor_steps', [[], ['actor-0']])
+  recorder = recording.Recorder(str(record), 'one', datasets.Origin('ones'), codec) if record else None
   loop = environment_loop.EnvironmentLoop(
     environment_loop.LoopParts(
       name='actor-0',
@@ -77,6 +78,7 @@ def make_loop(environments, budget=100, logger=None, actor=None, **parts):
       actor=Ones() if actor is None else actor,
       tally=counting.Tally('actor-0', counter),
       logger=Rows() if logger is None else logger,
+      recorder=recorder,
       **{'clock': lambda: 0.0, **parts},
     )
   )
@@ -127,7 +129,7 @@ def test_the_time_of_evaluations_in_its_thread_is_left_out_of_its_rate():
 def test_a_reward_that_is_no_number_stops_the_run(bad):
   loop, _ = make_loop([Line(), Line(rewards=[1.0, 2.0, 3.0, bad])])
   with pytest.raises(
-    errors.NonFiniteError, match=f'actor-0 at its step 8, slot 1: the reward is {bad}. The environment gave that'
+    errors.NonFiniteError, match=f'actor-0 at its step 8, slot 1: the reward is {bad}, which the environment gave'
   ):
     run(loop)
 
@@ -205,3 +207,29 @@ def test_observers_have_the_environment_itself_also_where_its_time_is_measured(t
   assert [environment.mark for environment in environments] == [7, 7]
   (lane,) = profiling.lanes(str(tmp_path))
   assert (lane.parts['environments'][1], lane.parts['resets'][1]) == (12, 4)
+
+
+def test_whole_episodes_are_recorded_and_those_after_a_checkpoint_made_anew(tmp_path):
+  data, saved = tmp_path / 'data', tmp_path / 'saved'
+  saved.mkdir()
+  counter = counting.Counter(32, 'actor_steps', [[], ['actor-0']])
+  loop, _ = make_loop([Line(), Line()], counter=counter, record=data)
+  for _ in range(7):
+    loop.step(0.0)
+  counter.save(str(saved))
+  for _ in range(3):
+    loop.step(0.0)
+  loop.close()
+  assert datasets.rlds(data).size == 6
+  counter = counting.Counter(32, 'actor_steps', [[], ['actor-0']])
+  counter.restore(str(saved))
+  loop, _ = make_loop([Line(), Line()], counter=counter, record=data)
+  assert datasets.rlds(data).size == 4
+  run(loop)  # The 14 steps of before, and 18 more: of its slots, each has nine.
+  episodes = list(datasets.rlds(data).recorded())
+  assert len(episodes) == 4 + 2 * 3 == counter.status()['totals']['actor_episodes']
+  for one in episodes:
+    assert one.steps.observation.ravel().tolist() == [0, 1, 2, 3] and one.steps.action.tolist() == [1, 1, 1, 0]
+    assert one.steps.reward.tolist() == [1, 2, 3, 0] and one.steps.discount.tolist() == [1, 1, 0, 0]
+    assert (one.metadata['return'], one.metadata['length'], one.metadata['policy']) == (6, 3, 'ones')
+    assert one.metadata['learner_steps'] == 5  # the version of the actor's variables

@@ -39,6 +39,8 @@ class RunOptions:
     stack: of how many of the environment's last observations one is made for the agent; replay stores each once.
     start: the folder of another run, of this or of another agent, whose variables the networks begin with where these
       have the same names and shapes.
+    record: a folder into which the whole episodes of all actors are written, each actor's as a part of one RLDS data
+      set, which `--dataset` reads together; those that the end of the run cuts off are left out.
     loggers: what takes the rows of all logs beside the CSV files; wandb and mlflow need tfacme[trackers]. Without a
       name it is nothing. Functions that a page has among its loggers stay.
     fitted_q: gradient steps of a Q function by which each evaluation also estimates the policy's value from the dataset
@@ -55,6 +57,7 @@ class RunOptions:
   workdir: Optional[str] = None
   stack: int = 1
   start: Optional[str] = None
+  record: Optional[str] = None
   fitted_q: int = 0
   debug: bool = False
   profile: bool = False

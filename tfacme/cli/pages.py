@@ -47,6 +47,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     loggers=loggers.chosen(experiment.loggers, options.loggers),
     estimators=options_lib.estimators(options.fitted_q) or experiment.estimators,
     start=options.start,
+    record=options.record,
   )
   presets.compare(options.preset, experiment.builder)
   workdir = options.workdir or _workdir(experiment)
@@ -101,6 +102,7 @@ def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
   return {
     'stack': experiment.stack,
     'start': experiment.start,
+    'record': experiment.record,
     'seed': experiment.seed,
     'steps': experiment.budget.steps,
     'layout': experiment.layout,

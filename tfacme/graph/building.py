@@ -174,6 +174,7 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
       logger=plan.logger(name),
       log_every=experiment.logging.actor_every,
       observers=experiment.observers,
+      recorder=plan.recorder(name),
     )
   )
 

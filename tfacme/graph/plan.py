@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import secrets
 from typing import Any, List, Optional, Sequence, Tuple
 
-from tfacme import checkpoints, core, errors, experiments, loggers, mistakes, networks, seeds, specs
+from tfacme import checkpoints, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.graph import data
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import acting, counting, drawing, export, fitted_q, observing, saved, starting, variables
+from tfacme.workers import acting, counting, drawing, export, fitted_q, observing, recording, saved, starting, variables
 from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
@@ -92,6 +93,19 @@ class Plan:
     relabel, writer = self.experiment.builder.relabel(self.spec), replay.writer()
     return writer if relabel is None else relabelling.Writer(writer, relabel, self.acted_codec, self.codec)
 
+  def recorder(self, node: str) -> Optional[recording.Recorder]:
+    """Records the episodes of an actor; None if they are not recorded.
+
+    Several runs, on whatever hosts, may record into one folder: the parts of each have the run's id in their names.
+    """
+    experiment = self.experiment
+    if experiment.record is None:
+      return None
+    run = secrets.token_hex(8) if self.logged is None else self.logged.run_id
+    environment = datasets.environment_id(experiment.environment)
+    origin = datasets.Origin(experiment.agent, environment, experiment.seed, self.folder or '')
+    return recording.Recorder(experiment.record, f'{run}-{node}', origin, self.acted_codec)
+
   @property
   def seen_spec(self) -> specs.EnvironmentSpec:
     """Of the environment as the agent sees it."""
@@ -151,6 +165,7 @@ def make_plan(
   described, roles, prefills = _tables_and_roles(experiment, seen)
   relabel = builder.relabel(spec)
   acted_spec = core.step_spec(spec, _extras(experiment, nets, seen) if described else ())
+  recording.check(experiment, acted_spec)
   step_spec = acted_spec._replace(extras=resolving.with_extras(acted_spec.extras, relabel))
   fit = data.Fitter(experiment, spec)
   given = data.given(experiment, spec, described, step_spec, relabel, fit, checkpoint)

@@ -27,6 +27,11 @@ class OfRun:
     self._log = log
     self._prepared: List[factory.Maker] = []
 
+  @property
+  def run_id(self) -> str:
+    """Of the run, made once; the same when it is resumed."""
+    return self._log.run_id
+
   def logger(self, name: str) -> base.Logger:
     """The logger of a node."""
     makers = (*self._prepared, *self._makers[len(self._prepared) :])

@@ -36,6 +36,7 @@ def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:
     'estimators': [naming.name(estimator) for estimator in experiment.estimators] or None,
     'on_evaluation': None if experiment.on_evaluation is None else naming.name(experiment.on_evaluation),
     'start': None if experiment.start is None else os.fspath(experiment.start),
+    'record': experiment.record,
     'budget': {experiment.budget.unit: experiment.budget.steps},
     'launch': launch,
     **{part: core.describe(getattr(experiment, part)) for part in ('layout', 'checkpointing', 'logging')},

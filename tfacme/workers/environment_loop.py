@@ -16,7 +16,7 @@ from tfacme import core, errors, specs
 from tfacme.loggers import Logger
 from tfacme.replay.packing import Codec
 from tfacme.replay.streams import StreamWriter
-from tfacme.workers import counting, observing, timesteps
+from tfacme.workers import counting, observing, recording, timesteps
 
 _EPISODES = 20  # the newest, over which the return that a display shows is averaged
 
@@ -36,6 +36,7 @@ class LoopParts:
     logger: gets a row at every so many episodes.
     log_every: how many.
     observers: make more columns for it; each is called once for each slot.
+    recorder: writes its episodes as a data set; None if they are not recorded.
     clock: seconds; for the columns that tell the time.
   """
 
@@ -49,6 +50,7 @@ class LoopParts:
   logger: Logger
   log_every: int = 1
   observers: Sequence[Callable[[], Any]] = ()
+  recorder: Optional[recording.Recorder] = None
   clock: Callable[[], float] = time.time
 
 
@@ -126,8 +128,16 @@ class EnvironmentLoop:
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
     self._done = False
-    self.tally.join([self._unit, 'actor_episodes'])
+    self._join()
     self._started = (parts.clock() - self.tally.held, self.tally.counts[self._unit])
+
+  def _join(self) -> None:
+    """Begins, or goes on, with its counts."""
+    recorder = self._parts.recorder
+    self.tally.join([self._unit, 'actor_episodes', *([recording.RECORDED] if recorder else [])])
+    if recorder is not None:
+      recorder.begin(self.tally)
+      self._writers = [recorder.around(writer) for writer in self._writers]
 
   def step(self, wait: float) -> core.Outcome:
     """Steps each slot once."""
@@ -160,7 +170,7 @@ class EnvironmentLoop:
 
   def close(self) -> None:
     """See `core.Worker`."""
-    self._parts.logger.close()
+    self._close_outputs()
     close_all(self._environments)
 
   def measured(self, watch: Any) -> None:
@@ -241,11 +251,16 @@ class EnvironmentLoop:
       blocked = writer.flush(wait / len(self._writers), everything=True)
       if blocked is not None:
         return blocked
-    self._parts.logger.close()  # Before: once all have finished, the run ends.
+    self._close_outputs()  # Before: once all have finished, the run ends.
     self.tally.report(finished=True)
     self._done = True
     self.close()
     return core.Progress.DONE
+
+  def _close_outputs(self) -> None:
+    if self._parts.recorder is not None:
+      self._parts.recorder.close()
+    self._parts.logger.close()
 
   def _where(self, slot: int) -> str:
     return f'{self.name} at its step {self.tally.counts[self._unit] + slot + 1}, slot {slot}'
