@@ -177,8 +177,7 @@ def make_plan(
   roles += [role.prepared(given) for role in prefills]
   described = data.paced(described, wanted, source, roles)
   _check_update(experiment, nets, spec, checkpoint)
-  if relabel is None:  # Else it is not known how many rows there will be.
-    _warn_if_too_short(experiment, described, source)
+  _warn_if_too_short(experiment, described, source, relabel)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   taken = None if checkpoint else _taken(experiment, nets, spec)
   plan = Plan(
@@ -288,9 +287,14 @@ def _check_tables(
   tables.check(described, experiment.layout.slots, names)
 
 
-def _warn_if_too_short(experiment: experiments.Experiment, described: Sequence[tables.Table], source: Any) -> None:
+def _warn_if_too_short(
+  experiment: experiments.Experiment,
+  described: Sequence[tables.Table],
+  source: Any,
+  relabel: Optional[core.Relabel],
+) -> None:
   """Warns if the steps of a run can't give the learner a single batch."""
-  if experiment.offline:
+  if experiment.offline or relabel is not None:  # Rewritten, it is not known how many rows there will be.
     return
   layout = experiment.layout
   each, more = divmod(experiment.budget.steps, layout.slots)  # If one actor takes all, there are the fewest streams.
