@@ -4,8 +4,9 @@
 
 For each task there are episodes of random actions (`random`), of the teacher where it has come a third of the way from
 random actions to the end of its run (`medium`), of the end of its run (`expert`), and all that it had experienced until
-it was medium (`medium-replay`). The teacher plays with its behaviour policy, as it explores. All of it is a function of
-the seed. What is in them, and how the policies play that made them, is in `datasets.json` of the results.
+it was medium (`medium-replay`). The teacher plays as it explores, by its behaviour policy, and it is that one's return
+which has come a third of the way. All of it is a function of the seed. What is in them, and how the policies play that
+made them, is in `datasets.json` of the results.
 """
 
 from __future__ import annotations
@@ -47,22 +48,21 @@ class Task:
     page: the teacher's.
     steps: of its actor.
     transitions: of each data set but `medium-replay`.
-    learning: what differs from the page's config while it learns.
-    playing: and while it plays.
+    changes: what differs from the page's config.
   """
 
   page: str
   steps: int
   transitions: int
-  learning: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  playing: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 TASKS = {
   # One learning step for eight steps: so there is something to learn from before it is medium.
-  'pendulum': Task('programs/gym/sac.py', 160_000, 100_000, learning={'samples_per_insert': 32.0}),
+  'pendulum': Task('programs/gym/sac.py', 160_000, 100_000, {'samples_per_insert': 32.0}),
   'swingup': Task('programs/dm_control/sac.py', 100_000, 100_000),
-  'cartpole': Task('programs/gym/dqn.py', 50_000, 50_000, playing={'epsilon': 0.1}),
+  # It explores little when it is medium, so that most of what it does is its own.
+  'cartpole': Task('programs/gym/dqn.py', 50_000, 50_000, {'epsilon': (1.0, 0.1, 2_000)}),
 }
 
 
@@ -154,23 +154,20 @@ class _Keeping(wrappers.EnvironmentWrapper):
 def _teach(task: Task, options: Options, folder: pathlib.Path, until: Optional[int] = None) -> tfacme.Run:
   """The teacher's run; or its beginning, until so many steps, whose experience is kept: it is the same each time."""
   experiment = runpy.run_path(str(ROOT / task.page))['experiment'](options.seed)
+  builder: Any = experiment.builder
   steps = options.steps or task.steps
   kept = experiment.environment if until is None else _Kept(experiment.environment, str(folder / 'medium-replay'))
   experiment = dataclasses.replace(
     experiment,
-    builder=_with_config(experiment.builder, task.learning),
+    builder=dataclasses.replace(builder, config=dataclasses.replace(builder.config, **task.changes)),
     environment=kept,
     budget=tfacme.Budget(actor_steps=steps),
-    evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20),
+    evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20, policy='behaviour'),
     checkpointing=tfacme.Checkpointing(every=0, best=False, replay=False),
     on_evaluation=lambda evaluated: tfacme.Stop('it is medium') if evaluated.steps == until else None,
     loggers=(),
   )
   return tfacme.train(experiment, str(folder / ('teacher' if until is None else 'medium-teacher')))
-
-
-def _with_config(builder: Any, changes: Mapping[str, Any]) -> Any:
-  return dataclasses.replace(builder, config=dataclasses.replace(builder.config, **changes))
 
 
 def _medium(run: tfacme.Run, random: float, expert: float) -> int:
@@ -181,11 +178,11 @@ def _medium(run: tfacme.Run, random: float, expert: float) -> int:
   return min(early or ways, key=lambda steps: abs(ways[steps] - _MEDIUM))
 
 
-def _behaviour(task: Task, run: tfacme.Run, folder: pathlib.Path, seed: int) -> export.LoadedPolicy:
+def _behaviour(run: tfacme.Run, folder: pathlib.Path, seed: int) -> export.LoadedPolicy:
   """The teacher's behaviour policy at the end of a run."""
   experiment, steps = run.experiment(), run.checkpoints()[-1]
   spec = specs.read_spec(experiment.environment, seed=0)
-  policy = _with_config(experiment.builder, task.playing).policy(run.networks(), spec, evaluation=False)
+  policy = experiment.builder.policy(run.networks(), spec, evaluation=False)
   export.Exporter(policy, spec, experiment.budget.steps).save(str(folder), steps)
   return export.LoadedPolicy(str(folder), seed)
 
@@ -216,11 +213,11 @@ def make_task(name: str, options: Options) -> Dict[str, Any]:
   medium = _teach(task, options, folder, until=_medium(teacher, random, float(np.mean(expert))))
   played = {}
   for kind, run in (('medium', medium), ('expert', teacher)):
-    policy = _behaviour(task, run, folder / f'policy-{kind}', seed[kind])
+    policy = _behaviour(run, folder / f'policy-{kind}', seed[kind])
     _record(policy, make, transitions, str(folder / kind), seed[kind])
     played[kind] = returns(policy.act, make, options.initial_states)
   return {
-    **{'environment': make.id, 'teacher': task.page, 'learning': dict(task.learning), 'playing': dict(task.playing)},
+    **{'environment': make.id, 'teacher': task.page, 'changes': dict(task.changes)},
     **{'seed': options.seed, 'medium_steps': medium.checkpoints()[-1], 'expert_steps': teacher.checkpoints()[-1]},
     **{'random': random, 'expert': float(np.mean(expert)), 'expert_returns': _rounded(expert)},
     'data': {kind: _described(folder / kind, played.get(kind)) for kind in KINDS},
