@@ -1,6 +1,7 @@
 """A run that begins with another one's variables: on every engine, once, and only with what fits."""
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -98,7 +99,7 @@ def test_nothing_at_all_is_a_mistake(start, sentence, learned, tmp_path):
 
 def test_a_run_that_goes_on_does_not_take_them_again(learned, tmp_path, caplog):
   start, run = shutil.copytree(learned, tmp_path / 'start'), str(tmp_path / 'run')
-  config = dqn.DQNConfig(min_replay_size=20, batch_size=8, epsilon=0.5)
+  config = dqn.DQNConfig(min_replay_size=20, batch_size=8, epsilon=0.5, discount=0.9)
   experiment = warm_start.online(str(start), builder=dqn.DQNBuilder(config))
   tfacme.train(experiment, run, progress=False)
   assert len(_said(caplog)) == 1
@@ -147,6 +148,16 @@ def test_an_agent_goes_on_from_another_one_that_has_the_same_networks(offline, o
   (line,) = taken.lines
   assert line.startswith(f'{count} of {count} variables begin as in {start} at step 0: ')
   assert len(taken.values) == count > 12  # of a policy and two critics
+
+
+def test_it_is_said_where_values_are_on_another_scale(tmp_path):
+  start = _left('sac', tmp_path)
+  config = {'reward_scale': 0.1, 'max_abs_reward': 'Infinity', 'discount': 0.99, 'batch_size': 7}
+  (tmp_path / 'sac' / 'experiment.json').write_text(json.dumps({'config': config}))
+  _, line = plan.make_plan(_reaching('sac', start=start)).taken.lines
+  assert line.endswith(
+    'are not those of this run, since reward_scale was 0.1 and is 1.0 here; give the same, unless that is meant.'
+  )
 
 
 def test_of_a_policy_with_another_distribution_all_but_its_last_layer_is_taken(tmp_path):

@@ -34,7 +34,7 @@ def online(start: str, seed: int = 0, **changes) -> tfacme.Experiment:
   """A run with actors, too short for learning anything: whatever it can do, it began with."""
   experiment = dataclasses.replace(
     offline(seed),
-    builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=1000, epsilon=0.0)),
+    builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=1000, epsilon=0.0, discount=0.9)),
     budget=tfacme.Budget(actor_steps=100),
     dataset=None,
     start=start,

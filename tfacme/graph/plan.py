@@ -249,7 +249,9 @@ def _taken(experiment: experiments.Experiment, nets: Any, spec: specs.Environmen
   """What the run begins with of another one."""
   if experiment.start is None:
     return None
-  taken = starting.find(os.fspath(experiment.start), nets, make_policy(experiment, nets, spec, evaluation=True))
+  policy = make_policy(experiment, nets, spec, evaluation=True)
+  config = getattr(experiment.builder, 'config', None)
+  taken = starting.find(os.fspath(experiment.start), nets, policy, config)
   for line in taken.lines:
     _LOG.warning('%s', line)
   return taken

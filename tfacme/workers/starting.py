@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from typing import Any, Dict, Mapping, Sequence
 
@@ -11,6 +12,8 @@ import numpy as np
 from tfacme import checkpoints, core, errors
 from tfacme.tensors import naming
 from tfacme.workers import saved
+
+_SCALES = ('reward_scale', 'max_abs_reward', 'discount')  # of a config: what a value depends on beside the rewards
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Start:
       variables[name].assign(value)
 
 
-def find(run: str, networks: Any, policy: core.Policy) -> Start:
+def find(run: str, networks: Any, policy: core.Policy, config: Any = None) -> Start:
   """What networks can take over of another run, from its newest checkpoint.
 
   Variables are matched by name and shape: first by their names in the networks of both agents; and then, of those by
@@ -43,6 +46,7 @@ def find(run: str, networks: Any, policy: core.Policy) -> Start:
     run: the other run's folder.
     networks: of this run's agent, with their variables.
     policy: that acts by them.
+    config: of this run's agent; if values mean something else by it than by that of the other run, a line says so.
 
   Raises:
     UserError: there is no checkpoint of a run, or nothing in it matches.
@@ -78,7 +82,24 @@ def find(run: str, networks: Any, policy: core.Policy) -> Start:
     lines.append(
       f'{len(left)} of {len(mine)} variables keep their initial values, since none match them: {errors.listed(left)}.'
     )
+  lines += _other_values(run, config)
   return Start({name: other.value(pairs[name]) for name in taken}, lines)
+
+
+def _other_values(run: str, config: Any) -> Sequence[str]:
+  """A line, if values are learned there on another scale than here."""
+  path = os.path.join(run, 'experiment.json')
+  if not os.path.exists(path):
+    return []
+  with open(path, encoding='utf-8') as file:
+    theirs = json.load(file).get('config') or {}
+  ours = {name: getattr(config, name) for name in _SCALES if hasattr(config, name) and name in theirs}
+  # What is infinite is a string there.
+  differ = [name for name, value in ours.items() if float(value) != float(theirs[name])]
+  if not differ:
+    return []
+  said = ' and '.join(f'{name} was {theirs[name]} and is {ours[name]} here' for name in differ)
+  return [f'Values of {run} are not those of this run, since {said}; give the same, unless that is meant.']
 
 
 def _of_policies(mine: Sequence[str], theirs: Sequence[str]) -> Dict[str, str]:
