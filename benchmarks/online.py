@@ -1,0 +1,150 @@
+"""How soon SAC learns Pendulum: alone, with recorded data beside its own, and from what CQL has learned of them.
+
+    python -m benchmarks.offline_data --data /data/offline --tasks pendulum
+    python -m benchmarks.online --data /data/offline
+
+All runs have the settings of `programs/gym/sac.py` but for fewer steps; those that begin with CQL's networks have their
+sizes and CQL's scale of rewards, and act by them at once. What counts is the first evaluation that is 90% of the way
+from random actions to the end of the teacher's run. Runs whose evaluations are in the results are not made again. In
+the results: `WAY-seedN.csv`, the evaluations of each run, and `README.md`, a table of all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import runpy
+import shutil
+import tempfile
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+
+import tyro
+
+import tfacme
+from benchmarks import offline_data
+from tfacme import datasets, loggers
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+_EVERY, _SHARE = 250, 0.9
+
+# Each way: what of the experiment differs, made of a function from a kind of data to the data set.
+_WAYS: Mapping[str, Callable[[Callable[[str], Any]], Dict[str, Any]]] = {
+  'alone': lambda data: {},
+  'half-medium': lambda data: {'dataset': data('medium'), 'dataset_share': 0.5},
+  'half-expert': lambda data: {'dataset': data('expert'), 'dataset_share': 0.5},
+  'prefilled-medium': lambda data: {'prefill': data('medium')},
+  'prefilled-expert': lambda data: {'prefill': data('expert')},
+  'cql-medium': lambda data: {'start': data('medium')},
+  'cql-expert': lambda data: {'start': data('expert')},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+  """What is run.
+
+  Attributes:
+    data: the folder of the data, as `offline_data.py` makes it.
+    out: the folder of the results.
+    ways: their names; all if none are given.
+    seeds: one run of each way for each.
+    steps: environment steps of each run.
+    offline_steps: learner steps of CQL before it.
+    told: what `offline_data.py` has told of the data.
+    workdir: where the runs go; None is a temporary folder.
+  """
+
+  data: str
+  out: str = 'benchmarks/results/online-pendulum'
+  ways: Tuple[str, ...] = tuple(_WAYS)
+  seeds: Tuple[int, ...] = (0, 1, 2)
+  steps: int = 6_000
+  offline_steps: int = 10_000
+  told: str = f'{offline_data.RESULTS}/{offline_data.FILE}'
+  workdir: Optional[str] = None
+
+
+def main(options: Options) -> None:
+  """Makes what runs are not there, and the table."""
+  out = pathlib.Path(options.out)
+  out.mkdir(parents=True, exist_ok=True)
+  workdir = options.workdir or tempfile.mkdtemp(prefix='online-')
+  for seed in options.seeds:
+    for way in options.ways:
+      path = out / f'{way}-seed{seed}.csv'
+      if not path.exists():
+        run = _run(way, seed, options, os.path.join(workdir, f'{way}-seed{seed}'))
+        shutil.copy(os.path.join(run, 'logs', 'evaluator.csv'), path)
+        print(path, flush=True)
+  told = json.loads(pathlib.Path(options.told).read_text())['pendulum']
+  (out / 'README.md').write_text(_table(out, told['random'], told['expert']))
+
+
+def _run(way: str, seed: int, options: Options, workdir: str) -> str:
+  """The folder of a run."""
+  data = lambda kind: datasets.rlds(os.path.join(options.data, 'pendulum', kind))
+  experiment = dataclasses.replace(
+    _page('programs/gym/sac.py', seed),
+    budget=tfacme.Budget(actor_steps=options.steps),
+    evaluation=tfacme.Evaluation(every=_EVERY, episodes=20),
+  )
+  changes = _WAYS[way](data)
+  if 'start' in changes:
+    experiment, changes = _warm(experiment, changes['start'], options.offline_steps, f'{workdir}-offline')
+  return tfacme.train(dataclasses.replace(experiment, **changes), workdir, progress=False).workdir
+
+
+def _warm(
+  experiment: tfacme.Experiment, data: Any, steps: int, workdir: str
+) -> Tuple[tfacme.Experiment, Dict[str, Any]]:
+  """The experiment with networks and rewards as CQL's page has them, and that it begins with what CQL has learned."""
+  page = _page('offline/gym/cql_pendulum.py', experiment.seed)
+  budget, evaluation = tfacme.Budget(learner_steps=steps), tfacme.Evaluation(every=0, episodes=20)
+  offline = dataclasses.replace(page, dataset=data, budget=budget, evaluation=evaluation)
+  scale = page.builder.config.reward_scale
+  config = dataclasses.replace(experiment.builder.config, random_steps=0, reward_scale=scale, initial_temperature=scale)
+  start = tfacme.train(offline, workdir, progress=False).workdir
+  builder = dataclasses.replace(experiment.builder, config=config)
+  return dataclasses.replace(experiment, builder=builder, networks=page.networks), {'start': start}
+
+
+def _page(path: str, seed: int) -> Any:
+  """The experiment of a page."""
+  return runpy.run_path(str(ROOT / path))['experiment'](seed)
+
+
+def _table(out: pathlib.Path, random: float, expert: float) -> str:
+  """What the runs came to."""
+  goal = random + _SHARE * (expert - random)
+  lines = [
+    f'The environment steps after which an evaluation (20 episodes) first has a return of {goal:.0f} or more, 90% of '
+    f'the way from random actions ({random:.0f}) to the end of the run of the teacher ({expert:.0f}); a dash where '
+    'none has. In brackets, the returns of the first and of the last evaluation.',
+    '',
+    '| way | ' + ' | '.join(f'seed {seed}' for seed in _seeds(out)) + ' |',
+    '|---' * (1 + len(_seeds(out))) + '|',
+  ]
+  for way in _WAYS:
+    cells = [_cell(out / f'{way}-seed{seed}.csv', goal) for seed in _seeds(out)]
+    if any(cells):
+      lines.append(f'| `{way}` | ' + ' | '.join(cells) + ' |')
+  return '\n'.join(lines) + '\n'
+
+
+def _seeds(out: pathlib.Path) -> List[str]:
+  return sorted({path.stem.rpartition('-seed')[2] for path in out.glob('*-seed*.csv')})
+
+
+def _cell(path: pathlib.Path, goal: float) -> str:
+  """What a run came to; nothing of one that was not made."""
+  if not path.exists():
+    return ''
+  curve = [(int(row['actor_steps']), float(row['episode_return'])) for row in loggers.read(str(path))]
+  reached = next((f'{steps:,}' for steps, value in curve if value >= goal), '-')
+  return f'{reached} ({curve[0][1]:.0f}, {curve[-1][1]:.0f})'
+
+
+if __name__ == '__main__':
+  main(tyro.cli(Options))
