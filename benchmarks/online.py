@@ -96,18 +96,16 @@ def _run(way: str, seed: int, options: Options, workdir: str) -> str:
   return tfacme.train(dataclasses.replace(experiment, **changes), workdir, progress=False).workdir
 
 
-def _warm(
-  experiment: tfacme.Experiment, data: Any, steps: int, workdir: str
-) -> Tuple[tfacme.Experiment, Dict[str, Any]]:
+def _warm(experiment: Any, data: Any, steps: int, workdir: str) -> Tuple[tfacme.Experiment, Dict[str, Any]]:
   """The experiment with networks and rewards as CQL's page has them, and that it begins with what CQL has learned."""
   page = _page('offline/gym/cql_pendulum.py', experiment.seed)
   budget, evaluation = tfacme.Budget(learner_steps=steps), tfacme.Evaluation(every=0, episodes=20)
   offline = dataclasses.replace(page, dataset=data, budget=budget, evaluation=evaluation)
-  scale = page.builder.config.reward_scale
-  config = dataclasses.replace(experiment.builder.config, random_steps=0, reward_scale=scale, initial_temperature=scale)
+  scale, builder = page.builder.config.reward_scale, experiment.builder
+  config = dataclasses.replace(builder.config, random_steps=0, reward_scale=scale, initial_temperature=scale)
   start = tfacme.train(offline, workdir, progress=False).workdir
-  builder = dataclasses.replace(experiment.builder, config=config)
-  return dataclasses.replace(experiment, builder=builder, networks=page.networks), {'start': start}
+  changes = {'builder': dataclasses.replace(builder, config=config), 'networks': page.networks}
+  return dataclasses.replace(experiment, **changes), {'start': start}
 
 
 def _page(path: str, seed: int) -> Any:
