@@ -68,17 +68,16 @@ def test_the_episodes_of_all_actors_are_recorded(launch, tmp_path):
   datasets.rlds(data).check()
 
 
-def test_several_runs_record_into_one_folder(tmp_path):
-  data, budget = tmp_path / 'data', tfacme.Budget(actor_steps=60)
-  counts = []
-  for seed in range(2):
-    run = tfacme.train(_experiment(data, seed=seed, budget=budget), str(tmp_path / f'run{seed}'), progress=False)
-    counts.append(len(_check_same(data, run)))
-  assert datasets.rlds(data).size == sum(counts)
-  # What one leaves that is killed before its first checkpoint is made anew, since so is the run.
-  shutil.rmtree(os.path.join(run.workdir, 'checkpoints'))
-  run = tfacme.train(_experiment(data, seed=1, budget=budget), run.workdir, progress=False)
-  assert datasets.rlds(data).size == counts[0] + len(_check_same(data, run))
+def test_a_run_that_begins_again_touches_no_part_of_others(tmp_path):
+  """What one leaves that is killed before its first checkpoint is made anew, since so is the run."""
+  data, experiment = tmp_path / 'data', _experiment(tmp_path / 'data', budget=tfacme.Budget(actor_steps=60))
+  for _ in range(2):
+    run = tfacme.train(experiment, str(tmp_path / 'run'), progress=False)
+    shutil.rmtree(os.path.join(run.workdir, 'checkpoints'))
+    part = data / f'part-{run.description["id"]}-actor-0'
+    shutil.copytree(part, data / 'part-of-another', dirs_exist_ok=True)
+  others = datasets.rlds(data / 'part-of-another').size
+  assert others > 0 and datasets.rlds(data).size == others + len(_check_same(data, run))
 
 
 def test_what_can_not_be_recorded(tmp_path):
