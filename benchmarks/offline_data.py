@@ -22,13 +22,11 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 import dm_env
 import numpy as np
-import tree
 import tyro
 
 import tfacme
 from tfacme import core, datasets, experiments, loggers, seeds, specs
 from tfacme.datasets import summary as summary_lib
-from tfacme.environments import wrappers
 from tfacme.workers import episodes as episodes_lib
 from tfacme.workers import export, playing, random_policy
 
@@ -106,65 +104,19 @@ def returns(act: playing.Act, make: Callable[..., dm_env.Environment], count: in
   return played
 
 
-@dataclasses.dataclass(frozen=True)
-class _Kept:
-  """Makes an environment; what actors experience in it is written into a folder."""
-
-  make: Callable[..., dm_env.Environment]
-  folder: str
-
-  def __call__(self, seed: int, role: str) -> dm_env.Environment:
-    environment = specs.make_environment(self.make, seed, role)
-    return _Keeping(environment, self.folder) if role == 'actor' else environment
-
-
-class _Keeping(wrappers.EnvironmentWrapper):
-  """Writes its episodes."""
-
-  def __init__(self, environment: dm_env.Environment, folder: str):
-    super().__init__(environment)
-    self._zeros: Any = tree.map_structure(
-      lambda spec: np.zeros(spec.shape, spec.dtype), core.step_spec(specs.environment_spec(environment))
-    )
-    self._writer = datasets.RLDSWriter(folder, self._zeros)
-    self._rows: List[core.Step] = []
-
-  def reset(self) -> dm_env.TimeStep:
-    """Starts an episode."""
-    timestep = super().reset()
-    self._rows = [self._zeros._replace(observation=timestep.observation, first=True)]
-    return timestep
-
-  def step(self, action: Any) -> dm_env.TimeStep:
-    """Takes a step, and writes the episode if it has ended."""
-    timestep = super().step(action)
-    reward, discount = np.float32(timestep.reward), np.float32(timestep.discount)
-    self._rows[-1] = self._rows[-1]._replace(action=np.array(action), reward=reward, discount=discount)
-    self._rows.append(self._zeros._replace(observation=timestep.observation, last=timestep.last()))
-    if timestep.last():
-      self._writer.write(datasets.episode(self._rows))
-    return timestep
-
-  def close(self) -> None:
-    """Makes the last episodes part of the data set."""
-    self._writer.close()
-    super().close()
-
-
 def _teach(task: Task, options: Options, folder: pathlib.Path, until: Optional[int] = None) -> tfacme.Run:
   """The teacher's run; or its beginning, until so many steps, whose experience is kept: it is the same each time."""
   experiment = runpy.run_path(str(ROOT / task.page))['experiment'](options.seed)
   builder: Any = experiment.builder
   steps = options.steps or task.steps
-  kept = experiment.environment if until is None else _Kept(experiment.environment, str(folder / 'medium-replay'))
   experiment = dataclasses.replace(
     experiment,
     builder=dataclasses.replace(builder, config=dataclasses.replace(builder.config, **task.changes)),
-    environment=kept,
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20, policy='behaviour'),
     checkpointing=tfacme.Checkpointing(every=0, best=False, replay=False),
     on_evaluation=lambda evaluated: tfacme.Stop('it is medium') if evaluated.steps == until else None,
+    record=None if until is None else str(folder / 'medium-replay'),
     loggers=(),
   )
   return tfacme.train(experiment, str(folder / ('teacher' if until is None else 'medium-teacher')))
@@ -187,15 +139,16 @@ def _behaviour(run: tfacme.Run, folder: pathlib.Path, seed: int) -> export.Loade
   return export.LoadedPolicy(str(folder), seed)
 
 
-def _record(policy: Any, make: Any, transitions: int, out: str, seed: int) -> None:
+def _record(policy: Any, make: Any, transitions: int, out: pathlib.Path, seed: int) -> None:
   """Writes so many transitions of a policy, to the end of the last episode."""
+  origin = datasets.Origin(out.name, make.id, seed)
   environment, limit, steps = make(seed), playing.Limit(experiments.MAX_EPISODE_STEPS), 0
   spec = specs.environment_spec(environment)
-  with datasets.RLDSWriter(out, core.step_spec(spec)) as writer:
+  with datasets.RLDSWriter(str(out), core.step_spec(spec), metadata=datasets.METADATA) as writer:
     while steps < transitions:
-      rows = episodes_lib.play(policy, environment, spec, limit, 'The recording')
-      writer.write(datasets.episode(rows))
-      steps += len(rows) - 1
+      episode = datasets.episode(episodes_lib.play(policy, environment, spec, limit, 'The recording'))
+      writer.write(episode, datasets.metadata_of(episode, origin))
+      steps += len(episode.last) - 1
   environment.close()
 
 
@@ -207,14 +160,14 @@ def make_task(name: str, options: Options) -> Dict[str, Any]:
   make, transitions = teacher.experiment().environment, options.transitions or task.transitions
   seed = {kind: seeds.derive(options.seed, f'offline data {kind}') for kind in KINDS}
   randomly = random_policy.RandomPolicy(specs.read_spec(make, seed=0).actions, seed['random'])
-  _record(randomly, make, transitions, str(folder / 'random'), seed['random'])
+  _record(randomly, make, transitions, folder / 'random', seed['random'])
   random = _described(folder / 'random', None)['return_mean']
   expert = returns(teacher.policy().act, make, options.initial_states)
   medium = _teach(task, options, folder, until=_medium(teacher, random, float(np.mean(expert))))
   played = {}
   for kind, run in (('medium', medium), ('expert', teacher)):
     policy = _behaviour(run, folder / f'policy-{kind}', seed[kind])
-    _record(policy, make, transitions, str(folder / kind), seed[kind])
+    _record(policy, make, transitions, folder / kind, seed[kind])
     played[kind] = returns(policy.act, make, options.initial_states)
   return {
     **{'environment': make.id, 'teacher': task.page, 'changes': dict(task.changes)},
