@@ -13,7 +13,6 @@ from tfacme.agents import registry
 class _Config(configs.AdamConfig, configs.TargetConfig, configs.ReplayConfig):
   margin: float = configs.number(0.8, low=0, high=1)
   limit: float = configs.number(None, above=0)
-  share: float = configs.number(0.5, low=0, optional=True)
   kind: str = configs.choice('plain', ('plain', 'exact'))
 
 
@@ -48,4 +47,3 @@ def test_every_number_of_an_agent_has_to_be_one(agent):
 
 def test_what_may_be_none():
   assert _Config(target_update_period=None, target_update_rate=0.1, limit=None).limit is None
-  assert _Config(share=None).share is None

@@ -23,14 +23,10 @@ from tfacme.schedules import Schedule
 
 
 def number(
-  default: Any,
-  low: Optional[float] = None,
-  high: Optional[float] = None,
-  above: Optional[float] = None,
-  optional: bool = False,
+  default: Any, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
 ) -> Any:
-  """A field that holds a number within bounds, as of `errors.in_range`, or None if `optional` or the default is."""
-  return _field(default, functools.partial(errors.in_range, low=low, high=high, above=above), optional)
+  """A field that holds a number within bounds, as of `errors.in_range`, or None if that is its default."""
+  return _field(default, functools.partial(errors.in_range, low=low, high=high, above=above))
 
 
 def count(default: Any, low: int = 1) -> Any:
@@ -54,8 +50,8 @@ def changed(made: Any) -> Dict[str, Any]:
   return {name: getattr(made, name) for name in names if getattr(made, name) != getattr(default, name)}
 
 
-def _field(default: Any, check: Callable[[str, Any], None], optional: bool = False) -> Any:
-  return dataclasses.field(default=default, metadata={'check': check, 'optional': optional})
+def _field(default: Any, check: Callable[[str, Any], None]) -> Any:
+  return dataclasses.field(default=default, metadata={'check': check})
 
 
 def _check_choice(name: str, value: Any, choices: Any) -> None:

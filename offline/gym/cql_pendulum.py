@@ -15,9 +15,8 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
   """100 episodes of 200 steps, whose rewards are of some 16 at the most."""
   config = cql.CQLConfig(
     reward_scale=0.1,
-    conservative_weight=1.0,
     action_samples=4,
-    policy_learning_rate=3e-4,
+    policy_learning_rate=1e-3,
     critic_learning_rate=1e-3,
   )
   return tfacme.Experiment(

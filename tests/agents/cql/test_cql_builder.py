@@ -18,7 +18,6 @@ def test_what_does_not_fit_is_said_under_its_name():
     cql.CQLBuilder().check(replayed.spec(dm_specs.DiscreteArray(3)))
   with pytest.raises(errors.UserError, match='action_samples is 0, and has to be at least 1'):
     cql.CQLConfig(action_samples=0)
-  assert cql.CQLConfig(temperature=None).temperature is None
 
 
 def test_its_table_and_source():

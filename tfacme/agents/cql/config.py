@@ -34,8 +34,9 @@ class CQLConfig(configs.ConservativeConfig, sac_config.SACConfig):
   """Adam's step size for the policy, a schedule over learner steps (Kumar et al. 2020, appendix F; the authors' code:
   1e-4)."""
 
-  temperature: Optional[float] = configs.number(0.0, low=0, optional=True)
-  """What a nat of entropy is worth, in units of the reward (Acme: 0); None learns it (as the authors' code does)."""
+  temperature: Optional[float] = configs.number(None, low=0)
+  """What a nat of entropy is worth, in units of the reward (Acme: 0); None learns it, as the authors' code does: the
+  samples of a policy without entropy have densities that grow until they count for nothing in the gap."""
 
   backup_entropy: bool = False
   """Whether the critics' targets count the policy's entropy in what follows (the authors' code: they do not)."""
