@@ -3,10 +3,10 @@
     python -m benchmarks.offline_data --data /data/offline --tasks pendulum
     python -m benchmarks.online --data /data/offline
 
-All runs have the settings of `programs/gym/sac.py` but for fewer steps; those that begin with CQL's networks have their
-sizes and CQL's scale of rewards, and act by them at once. What counts is the first evaluation that is 90% of the way
-from random actions to the end of the teacher's run. Runs whose evaluations are in the results are not made again. In
-the results: `WAY-seedN.csv`, the evaluations of each run, and `README.md`, a table of all.
+All runs have the settings of `programs/gym/sac.py` but for fewer steps, and RLPD those of its page; those that begin
+with CQL's networks have their sizes and CQL's scale of rewards, and act by them at once. What counts is the first
+evaluation that is 90% of the way from random actions to the end of the teacher's run. Runs whose evaluations are in the
+results are not made again. In the results: `WAY-seedN.csv`, the evaluations of each run, and `README.md`, a table.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from benchmarks import offline_data
 from tfacme import datasets, loggers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+_RLPD = 'programs/gym/rlpd_pendulum.py'
 _EVERY, _SHARE = 250, 0.9
 
 # Each way: what of the experiment differs, made of a function from a kind of data to the data set.
@@ -36,6 +37,8 @@ _WAYS: Mapping[str, Callable[[Callable[[str], Any]], Dict[str, Any]]] = {
   'half-expert': lambda data: {'dataset': data('expert'), 'dataset_share': 0.5},
   'prefilled-medium': lambda data: {'prefill': data('medium')},
   'prefilled-expert': lambda data: {'prefill': data('expert')},
+  'rlpd-medium': lambda data: {'page': _RLPD, 'dataset': data('medium')},
+  'rlpd-expert': lambda data: {'page': _RLPD, 'dataset': data('expert')},
   'cql-medium': lambda data: {'start': data('medium')},
   'cql-expert': lambda data: {'start': data('expert')},
 }
@@ -84,13 +87,12 @@ def main(options: Options) -> None:
 
 def _run(way: str, seed: int, options: Options, workdir: str) -> str:
   """The folder of a run."""
-  data = lambda kind: datasets.rlds(os.path.join(options.data, 'pendulum', kind))
+  changes = _WAYS[way](lambda kind: datasets.rlds(os.path.join(options.data, 'pendulum', kind)))
   experiment = dataclasses.replace(
-    _page('programs/gym/sac.py', seed),
+    _page(changes.pop('page', 'programs/gym/sac.py'), seed),
     budget=tfacme.Budget(actor_steps=options.steps),
     evaluation=tfacme.Evaluation(every=_EVERY, episodes=20),
   )
-  changes = _WAYS[way](data)
   if 'start' in changes:
     experiment, changes = _warm(experiment, changes['start'], options.offline_steps, f'{workdir}-offline')
   return tfacme.train(dataclasses.replace(experiment, **changes), workdir, progress=False).workdir
