@@ -8,7 +8,7 @@ import pytest
 
 import tfacme
 from tests.contract import beside, environment, layers, prefilled
-from tfacme import datasets, errors
+from tfacme import datasets, errors, testing
 from tfacme.agents import bc, dqn, ppo, r2d2
 from tfacme.graph import nodes, plan, program
 from tfacme.replay import recorded, relabelling, sources
@@ -96,6 +96,13 @@ def test_both_at_once():
   items = 3 * environment.LENGTH
   assert table.limiter == plain.limiter.part_of(0.5).prefilled(items) and table.limiter.prefill == items
   assert isinstance(made.source, sources.Mix)
+
+
+@pytest.mark.slow
+def test_a_run_repeats_and_resumes_bit_for_bit(tmp_path):
+  both = {'dataset': DATA, 'dataset_share': 0.5, 'prefill': DATA, 'budget': tfacme.Budget(actor_steps=120)}
+  whole = testing.check_repeats(_experiment(**both), tmp_path / 'repeats')
+  testing.check_resumes(_experiment(**both), tmp_path / 'resumes', whole)
 
 
 def test_it_is_sent_to_its_own_node_alone():
