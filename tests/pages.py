@@ -75,14 +75,14 @@ def run(command: str, folder: pathlib.Path, given: str = '', **variables: str) -
 
 def run_commands(lines: Sequence[str], folder: pathlib.Path) -> None:
   """Runs commands in a folder that has the checkout's programs, and fails with the first that does."""
-  for name in ('programs', 'benchmarks'):
-    (folder / name).symlink_to(ROOT / name)
+  _link(folder)
   for command in lines:
     _run(command, folder)
 
 
 def call_commands(lines: Sequence[str], folder: pathlib.Path) -> None:
   """The same, but for those of `tfacme`, which are called in this process: each would import TensorFlow otherwise."""
+  _link(folder)
   here = os.getcwd()
   os.chdir(folder)
   try:
@@ -94,6 +94,11 @@ def call_commands(lines: Sequence[str], folder: pathlib.Path) -> None:
         _run(command, folder)
   finally:
     os.chdir(here)
+
+
+def _link(folder: pathlib.Path) -> None:
+  for name in ('programs', 'benchmarks'):
+    (folder / name).symlink_to(ROOT / name)
 
 
 def _run(command: str, folder: pathlib.Path) -> None:

@@ -98,7 +98,7 @@ def test_a_curve_was_made_with_the_settings_of_its_page(page, out):
 def test_its_commands_run(tmp_path):
   commands = [command for command in pages.commands(README) if not command.startswith('make ')]
   assert len(commands) >= 10
-  pages.run_commands(commands, tmp_path)
+  pages.call_commands(commands, tmp_path)
   for made in ('curve.png', 'catch.gif', 'graph.svg', 'policy/saved_model.pb', 'page/policy/saved_model.pb'):
     assert (tmp_path / 'runs' / made).exists(), made
 
