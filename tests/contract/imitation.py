@@ -68,7 +68,13 @@ class Builder(core.BuilderWrapper):
 def experiment(seed: int = 0, mistakes: float = 0.0) -> tfacme.Experiment:
   """DQN, as it is, in the place of the agent; it never learns what the environment pays."""
   config = dqn.DQNConfig(
-    n_step=3, discount=0.9, batch_size=32, min_replay_size=100, samples_per_insert=8.0, epsilon=0.2, learning_rate=0.01
+    n_step=3,
+    discount=0.9,
+    batch_size=32,
+    min_replay_size=100,
+    samples_per_insert=8.0,
+    epsilon=0.2,
+    learning_rate=(0.01, 0.001, '100%'),  # Costs that move all the time would move the last values too.
   )
   return tfacme.Experiment(
     Builder(dqn.DQNBuilder(config), demonstrations=datasets.memory(environment.record(50, mistakes))),

@@ -114,8 +114,10 @@ def test_an_environment_that_can_not_be_pickled_is_refused(tmp_path):
 def test_an_environment_with_several_rewards_is_refused(agent):
   spec = specs.read_spec(environments.factory(registry.about(agent).trial.environment), 0)
   spec = spec._replace(rewards=dm_specs.Array((2,), np.float32))
-  with pytest.raises(errors.UserError, match=rf'^{agent.upper()} learns from a single reward, .* of shape \(2,\)'):
-    registry.builder(agent, registry.config(agent)).check(spec)
+  builder = registry.builder(agent, registry.config(agent))
+  name = getattr(builder, 'name', agent.upper())
+  with pytest.raises(errors.UserError, match=rf'^{name} learns from a single reward, .* of shape \(2,\)'):
+    builder.check(spec)
 
 
 def _is_one_line(code, says, capsys):
