@@ -66,8 +66,8 @@ def test_a_mistake_is_told_before_anything_is_played(tried, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('agent', registry.names())
-def test_every_agent_in_its_own_environment(agent, capsys):
+@pytest.mark.parametrize('agent', ['bc', 'cql', 'discrete_cql', 'impala', 'ppo', 'r2d2'])
+def test_an_agent_in_its_own_environment(agent, capsys):
   code, out = _checked(capsys, agent, '--env', registry.about(agent).trial.environment, '--json')
   told = json.loads(out)
   assert (code, told['faults'], told['warnings']) == (0, 0, 0), out

@@ -58,12 +58,10 @@ TOYS = {
 LAYOUT = tfacme.Layout(actors=2, slots=2)
 ENOUGH = environment.BEST - 0.5
 FAST = {('on_policy', 'local_mt'), ('offline', 'local_mp')}
-# An engine knows nothing of what an agent is: each toy runs on one of the two with several nodes at once.
 RUNS = [
   pytest.param(toy, engine, marks=[] if engine == 'inline' or (toy, engine) in FAST else [pytest.mark.slow])
-  for i, toy in enumerate(TOYS)
   for engine in ('inline', 'local_mt', 'local_mp')
-  if engine == 'inline' or (toy, engine) in FAST or i % 2 == (engine == 'local_mp')
+  for toy in TOYS
 ]
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 import tfacme
 from tests.programs import test_agents
 from tfacme import checkpoints, cli, core, environments, errors, launching, testing
-from tfacme.agents import dqn, registry
+from tfacme.agents import dqn
 from tfacme.debugging import stepping
 from tfacme.tensors import compiling
 
@@ -129,8 +129,8 @@ def test_it_learns_the_same(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('agent', registry.names())
-def test_every_agent_learns_the_same(agent, tmp_path):
+@pytest.mark.parametrize('agent', ['bc', 'bcq', 'cql', 'impala', 'iql', 'ppo', 'r2d2'])
+def test_an_agent_learns_the_same(agent, tmp_path):
   experiment = test_agents._experiment(agent, tmp_path)
   experiment = dataclasses.replace(
     experiment,

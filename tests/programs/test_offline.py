@@ -43,7 +43,9 @@ def test_what_goes_on_learns_as_if_it_had_never_stopped(command, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('agent, engine', [('dqn', 'inline'), ('dqn', 'local_mp'), ('r2d2', 'inline')])
+@pytest.mark.parametrize(
+  'agent, engine', [('dqn', 'inline'), ('dqn', 'local_mp'), ('sac', 'inline'), ('r2d2', 'inline')]
+)
 def test_a_killed_run_learns_on_as_if_it_had_never_stopped(agent, engine, command, whole, tmp_path):
   arguments = [*_checkpointed(command, agent), '--launch', engine, '--workdir', str(tmp_path / 'killed')]
   killed = processes.tfacme(*arguments)

@@ -20,7 +20,7 @@ def test_runs_in_threads_leave_no_threads(fails):
   time.sleep(10)
   gc.collect()
   before = _count()
-  for _ in range(5):
+  for _ in range(3):
     _run(fails)
   deadline = time.monotonic() + 20
   while _count() > before + 15 and time.monotonic() < deadline:
@@ -36,6 +36,7 @@ def _run(fails):
     environment=broken.raising if fails else environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=2_000 if fails else 500),
     evaluation=tfacme.Evaluation(every=0, episodes=1),
+    checkpointing=tfacme.Checkpointing(every=0),
   )
   with pytest.raises(launching.NodeFailed) if fails else contextlib.nullcontext():
     tfacme.train(experiment, launch='local_mt', progress=False)
