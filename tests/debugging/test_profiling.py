@@ -169,6 +169,7 @@ def _names(path):
   return names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('engine', ['inline', pytest.param('local_mt', marks=pytest.mark.slow)])
 def test_a_run_leaves_a_table_and_a_trace(engine, tmp_path, capsys):
   tfacme.train(_experiment(500), str(tmp_path), engine, profile=True)

@@ -51,6 +51,7 @@ def test_its_nodes_travel(agent, tmp_path):
   testing.check_travels(_experiment(agent, tmp_path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('agent', registry.names())
 def test_what_its_update_keeps_is_saved(agent, tmp_path):
   testing.check_update(_experiment(agent, tmp_path))

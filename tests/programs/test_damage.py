@@ -148,6 +148,7 @@ guarding.leave(lambda: guarding.guard(lambda: tfacme.train(experiment, sys.argv[
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('engine', ['inline', pytest.param('local_mp', marks=pytest.mark.slow)])
 def test_a_checkpoint_that_the_disk_does_not_take_is_one_line(engine, tmp_path):
   ended = processes.Command(['-c', _LIMITED, str(tmp_path), engine]).wait(100)

@@ -18,6 +18,7 @@ _TRAIN = ['train', 'dqn', '--env', f'{endless.__name__}:forever', '--evaluation.
 _TRAIN += ['--config.min-replay-size', '64']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('engine', ENGINES)
 def test_a_run_comes_to_its_end(engine, tmp_path):
   run = str(tmp_path / 'run')

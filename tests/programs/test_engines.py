@@ -49,6 +49,7 @@ def _check_what_is_left(run):
   assert result['mean'] >= 0.9 and result['episodes'] == 20
 
 
+@pytest.mark.slow
 def test_the_exported_policy_needs_no_tfacme(tmp_path):
   run, out = tmp_path / 'run', tmp_path / 'exported'
   command = f'train dqn --env bsuite:catch/0 --steps 2000 --evaluation.every 0 --workdir {run}'

@@ -95,6 +95,7 @@ def test_an_environment_that_does_not_keep_to_its_specs_is_one_line(environment,
   assert (ended.code, ended.left) == (2, [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('engine', _APART)
 def test_an_environment_that_goes_to_another_folder_takes_no_path_with_it(engine, tmp_path):
   train = ['train', 'dqn', '--env', f'{broken.__name__}:elsewhere', '--steps', '1200', '--launch', engine]

@@ -98,6 +98,7 @@ def test_a_data_set_that_nothing_would_read_is_refused(command, capsys):
   assert 'reads nothing but replay in a run with actors' in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('engine', ['inline', pytest.param('local_mp', marks=pytest.mark.slow)])
 def test_data_beside_actors_in_batches_and_in_the_replay(engine, command, tmp_path):
   """The learner learns as often as it would without; what is written before is written once."""

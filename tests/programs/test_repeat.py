@@ -61,6 +61,7 @@ def test_what_is_restored_is_what_was_saved(tmp_path):
   assert objects['learner'].steps > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('engine', ['inline', pytest.param('local_mp', marks=pytest.mark.slow)])
 def test_a_killed_run_goes_on(engine, tmp_path):
   arguments = f'train dqn --env bsuite:catch/0 --steps 8000 --checkpointing.every 1000 --launch {engine}'.split()
@@ -137,6 +138,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_signals_leave_a_run_as_it_is(tmp_path):
   # Once they did not: memory that was shared between TensorFlow and numpy was freed while it was in use.
   tfacme.train(_experiment(steps=2500), workdir=str(tmp_path / 'quiet'), progress=False)

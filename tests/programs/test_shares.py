@@ -35,6 +35,7 @@ def test_a_learner_goes_by_the_steps_of_the_actors(tmp_path):
     assert [float(row['left']) for row in new] == pytest.approx([1 - int(row['actor_steps']) / budget for row in new])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('updates', [1, 3])
 def test_a_run_from_data_goes_by_its_learning_steps(updates, tmp_path):
   """Bit for bit what the number of steps gives that the share comes to."""

@@ -222,6 +222,7 @@ def test_episodes_that_are_added_are_new_ones(tmp_path, capsys):
   assert len(starts) == 4 == len(set(map(tuple, starts)))
 
 
+@pytest.mark.slow
 def test_from_a_run_to_a_clone_by_commands(tmp_path, capsys):
   run, data, clone = (str(tmp_path / name) for name in ('run', 'data', 'clone'))
   quick = ['--evaluation.every', '0', '--checkpointing.every', '0']

@@ -191,6 +191,7 @@ print(json.dumps(action.numpy().tolist()))
 """
 
 
+@pytest.mark.slow
 def test_a_signature_needs_no_tfacme(saved, tmp_path):
   model = saved(_dqn())
   observations = [[0.5, -1.0, 2.0], [1.5, 0.0, -2.0]]

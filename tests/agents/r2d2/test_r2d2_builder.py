@@ -155,6 +155,7 @@ def _learner_steps(folder, **changes):
   return int(loggers.read(str(folder / 'logs' / 'evaluator.csv'))[-1]['learner_steps'])
 
 
+@pytest.mark.slow
 def test_it_learns_for_each_sequence_and_short_episodes_may_share_one(tmp_path):
   assert abs(_learner_steps(tmp_path / 'pad') - 200) <= 10
   assert abs(_learner_steps(tmp_path / 'across', across_episodes=True) - 40) <= 10  # two rows an episode
