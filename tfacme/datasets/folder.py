@@ -12,7 +12,6 @@ import dataclasses
 import glob
 import os
 import re
-import struct
 from typing import Any, Callable, Iterator, List, Tuple, Type
 
 import numpy as np
@@ -50,13 +49,7 @@ class Shard:
   def read(self, offset: int, length: int) -> bytes:
     """The bytes of one record; raises a `UserError` if they are not those that were written."""
     with _opened(self.path) as file:
-      data = os.pread(file, length + records.TAIL, offset)
-    if len(data) < length + records.TAIL:
-      raise damaged(self.path, 'it became shorter while it was read')
-    record = data[:length]
-    if records.checksum(record) != data[length:]:
-      raise damaged(self.path, f'a checksum is wrong, of the record at byte {offset}')
-    return record
+      return records.read(file, offset, length)
 
   def verify(self) -> None:
     """Reads the whole file and compares all checksums; raises a `UserError` if one is wrong."""
@@ -65,18 +58,8 @@ class Shard:
 
   def _places(self) -> Tuple[np.ndarray, np.ndarray]:
     """Offsets and lengths of all records of the file."""
-    places = []
     with _opened(self.path) as file:
-      at, end = 0, os.fstat(file).st_size
-      while at < end:
-        head = os.pread(file, records.HEAD, at)
-        length = struct.unpack('<Q', head[:8])[0] if len(head) == records.HEAD else end
-        if at + records.HEAD + length + records.TAIL > end:
-          raise damaged(self.path, f'record {len(places)} runs over the end of the file')
-        if records.checksum(head[:8]) != head[8:]:
-          raise damaged(self.path, f'a checksum is wrong, of the length of record {len(places)}')
-        places.append((at + records.HEAD, length))
-        at += records.HEAD + length + records.TAIL
+      places = list(records.places(file))
     offsets, lengths = np.array(places, np.int64).reshape(-1, 2).T
     return offsets, lengths
 
@@ -309,5 +292,7 @@ def _opened(path: str) -> Iterator[int]:
     raise _missing(path) from None
   try:
     yield file
+  except records.Damage as damage:
+    raise damaged(path, str(damage)) from None
   finally:
     os.close(file)
