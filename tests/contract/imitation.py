@@ -74,7 +74,7 @@ def experiment(seed: int = 0, mistakes: float = 0.0) -> tfacme.Experiment:
     min_replay_size=100,
     samples_per_insert=8.0,
     epsilon=0.2,
-    learning_rate=(0.01, 0.001, 350),  # Costs that move all the time would move the last values too.
+    learning_rate=(0.01, 0.001, '100%'),  # Costs that move all the time would move the last values too.
   )
   return tfacme.Experiment(
     Builder(dqn.DQNBuilder(config), demonstrations=datasets.memory(environment.record(50, mistakes))),

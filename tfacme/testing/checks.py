@@ -152,12 +152,18 @@ def check_update(experiment: experiments.Experiment) -> None:
   learner, actors = objects['learner'], [worker for worker in others if hasattr(worker, 'step')]
   while learner.steps == 0:
     _step([*actors, learner])
-  other = nodes.make_all(program, lambda name, make: make())['learner']
+  restored_objects = nodes.make_all(program, lambda name, make: make())
+  other = restored_objects['learner']
   with tempfile.TemporaryDirectory() as saved:
     digest = learner.save(saved)
     _expect(other.restore(saved) == digest, 'What the update restores is not what it saved.')
   while isinstance(batch := learner.try_read(), core.Blocked):
     _step(actors)
+  with tempfile.TemporaryDirectory() as saved:  # A schedule may go by the steps of the run, which the counter tells.
+    objects['counter'].save(saved)
+    restored_objects['counter'].restore(saved)
+  for either in (learner, other):
+    either.tally.refresh()
   for _ in range(3):  # What is kept outside of its variables shows in a later step at the latest.
     given, again = learner.update(batch), other.update(batch)
     for name, value in given.metrics.items():
