@@ -8,11 +8,9 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import contexts
+from tests.agents import contexts, replayed
 from tfacme import errors, networks, specs, testing
 from tfacme.agents import sac
-from tfacme.replay import sources
-from tfacme.replay.items import Items
 
 
 def _bounded(low=-1.0, high=1.0, shape=(2,), dtype=np.float32):
@@ -72,10 +70,7 @@ def test_its_config_refuses_what_makes_no_sense(changes, says):
 
 
 def test_its_table_and_source():
-  builder = sac.SACBuilder(sac.SACConfig(n_step=2, batch_size=8, max_replay_size=5_000))
-  (table,) = builder.tables(_spec())
-  assert (table.items, table.max_size) == (Items(length=3, observations='ends'), 5_000)
-  assert builder.source(_spec()) == sources.Sample('replay', 8)
+  replayed.check_table_and_source(sac)
 
 
 @pytest.mark.parametrize(

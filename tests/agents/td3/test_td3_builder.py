@@ -7,13 +7,11 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 import tfacme
-from tests.agents import contexts
+from tests.agents import contexts, replayed
 from tests.parity import continuous, references
 from tfacme import errors, networks, specs, testing
 from tfacme.agents import sac, td3
 from tfacme.losses import deterministic
-from tfacme.replay import sources
-from tfacme.replay.items import Items
 
 _BOUNDED = dm_specs.BoundedArray((2,), np.float32, -2.0, 2.0)
 
@@ -50,10 +48,7 @@ def test_its_config_refuses_what_makes_no_sense(changes, says):
 
 
 def test_its_table_and_source():
-  builder = td3.TD3Builder(td3.TD3Config(n_step=2, batch_size=8, max_replay_size=5_000))
-  (table,) = builder.tables(_spec())
-  assert (table.items, table.max_size) == (Items(length=3, observations='ends'), 5_000)
-  assert builder.source(_spec()) == sources.Sample('replay', 8)
+  replayed.check_table_and_source(td3)
 
 
 def test_builder_and_networks_can_be_pickled():
