@@ -1,7 +1,9 @@
 """What all tests share."""
 
+import fcntl
 import gc
 import os
+import shutil
 
 import hypothesis
 import pytest
@@ -12,6 +14,26 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile('any machine', deadline=None)
 hypothesis.settings.load_profile('any machine')
+
+
+@pytest.fixture(scope='session')
+def made_once(tmp_path_factory):
+  """A function from a name, and what fills a folder, to the folder: the first test that asks fills it for all."""
+  base = tmp_path_factory.getbasetemp()
+  shared = base.parent if 'PYTEST_XDIST_WORKER' in os.environ else base
+
+  def folder(name, make):
+    path = shared / f'made-once-{name}'
+    with open(f'{path}.made', 'a+', encoding='utf-8') as made:
+      fcntl.flock(made, fcntl.LOCK_EX)
+      if not made.tell():  # Nobody has, or it failed.
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        make(path)
+        made.write('made')
+    return path
+
+  return folder
 
 
 @pytest.fixture(scope='module', autouse=True)

@@ -143,12 +143,11 @@ def run(wheel, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('engine', ['inline', 'local_mp'])
-def test_it_trains_evaluates_and_exports(engine, run):
-  train = f'train dqn --env tfacme.testing:TwoStates --steps 300 --launch {engine} --workdir run-{engine}'
+def test_it_trains_in_processes_evaluates_and_exports(run):
+  train = 'train dqn --env tfacme.testing:TwoStates --steps 300 --launch local_mp --workdir run'
   out = run('tfacme', *train.split(), '--evaluation.episodes', '3', '--config.min-replay-size', '100')
-  assert f'dqn on tfacme.testing:TwoStates in run-{engine} ({engine})' in out
-  assert json.loads(run('tfacme', 'evaluate', f'run-{engine}', '--episodes', '2', '--json'))['episodes'] == 2
-  run('tfacme', 'export', f'run-{engine}', '--out', f'exported-{engine}')
-  loads = f'import tensorflow as tf; print(tf.saved_model.load("exported-{engine}").initial_state(1) is not None)'
+  assert 'dqn on tfacme.testing:TwoStates in run (local_mp)' in out
+  assert json.loads(run('tfacme', 'evaluate', 'run', '--episodes', '2', '--json'))['episodes'] == 2
+  run('tfacme', 'export', 'run', '--out', 'exported')
+  loads = 'import tensorflow as tf; print(tf.saved_model.load("exported").initial_state(1) is not None)'
   assert run('python', '-c', loads) == 'True\n'

@@ -87,6 +87,9 @@ def make(recording):
   return experiment
 
 
+REPEATED = ('recurrent', 'planner', 'imitation', 'prefilled', 'noisy', 'hybrid', 'offline')
+
+
 @pytest.mark.parametrize('toy, engine', RUNS)
 def test_it_learns_in_exactly_its_steps(toy, engine, make, tmp_path):
   experiment = make(toy)
@@ -130,20 +133,12 @@ def test_recorded_data_travel_to_the_learner_alone():
 
 @pytest.mark.slow
 @pytest.mark.parametrize('toy', TOYS)
-def test_it_resumes(toy, make, tmp_path):
-  testing.check_resumes(_short(toy, make), tmp_path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('toy', ['recurrent', 'planner', 'imitation', 'prefilled', 'noisy', 'hybrid', 'offline'])
-def test_it_repeats_inline(toy, make, tmp_path):
+def test_it_repeats_inline_and_resumes(toy, make, tmp_path):
   """All that a toy draws, its own actor and the recorded data included, is a function of the seed."""
-  testing.check_repeats(_short(toy, make), tmp_path)
-
-
-def _short(toy, make):
   unit = make(toy).budget.unit
-  return make(toy, budget=tfacme.Budget(**{unit: 200 if toy == 'offline' else 300}))
+  experiment = make(toy, budget=tfacme.Budget(**{unit: 200 if toy == 'offline' else 300}))
+  whole = testing.check_repeats(experiment, tmp_path / 'repeats') if toy in REPEATED else None
+  testing.check_resumes(experiment, tmp_path / 'resumes', whole)
 
 
 def _check_actors(experiment, run: pathlib.Path) -> None:

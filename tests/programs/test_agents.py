@@ -14,36 +14,50 @@ _RECORDED_EPISODES = 20
 # DQN, the one of all that most tests are about, has tests of its own.
 AGENTS = [name for name in registry.names() if name != 'dqn']
 # And an engine knows nothing of what an agent is: each runs on one of the two with several nodes at once.
-RUNS = [
-  pytest.param(agent, engine, marks=[] if engine == 'inline' else [pytest.mark.slow])
-  for i, agent in enumerate(AGENTS)
-  for engine in ('inline', ('local_mt', 'local_mp')[i % 2])
-]
+SEVERAL = [(agent, ('local_mt', 'local_mp')[i % 2]) for i, agent in enumerate(AGENTS)]
 
 
 def _experiment(agent, folder):
   """The agent's trial; an agent that learns from recorded data has random episodes."""
   about, dataset = registry.about(agent), None
   if about.recorded:
-    path = str(folder / 'recorded')
-    tfacme.record(None, environments.make(about.trial.environment), _RECORDED_EPISODES, path)
-    dataset = datasets.rlds(path)
+    path = folder / 'recorded'
+    if not path.exists():
+      tfacme.record(None, environments.make(about.trial.environment), _RECORDED_EPISODES, str(path))
+    dataset = datasets.rlds(str(path))
   return registry.experiment(agent, about.trial, dataset=dataset)
 
 
-@pytest.mark.parametrize('agent, engine', RUNS)
-def test_it_runs(agent, engine, tmp_path):
-  experiment = _experiment(agent, tmp_path)
-  layout = dataclasses.replace(experiment.layout, actors=1 if engine == 'inline' else 2)
-  testing.check_runs(dataclasses.replace(experiment, layout=layout), tmp_path / 'run', engine)
-  assert int(rows(tmp_path / 'run' / 'logs' / 'evaluator.csv')[-1]['learner_steps']) > 0
-  pages.check_columns(tmp_path / 'run', agent)
+@pytest.fixture
+def inline(made_once):
+  """A function from an agent to the folder of its run in one thread, of which all has been checked that is checked."""
+  return lambda agent: made_once(agent, lambda folder: _check_runs(agent, folder, 'inline', actors=1))
+
+
+def _check_runs(agent, folder, engine, actors):
+  experiment = _experiment(agent, folder)
+  layout = dataclasses.replace(experiment.layout, actors=actors)
+  testing.check_runs(dataclasses.replace(experiment, layout=layout), folder / 'run', engine)
+  assert int(rows(folder / 'run' / 'logs' / 'evaluator.csv')[-1]['learner_steps']) > 0
+  pages.check_columns(folder / 'run', agent)
+
+
+@pytest.mark.parametrize('agent', AGENTS)
+def test_it_runs_in_one_thread(agent, inline):
+  inline(agent)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('agent, engine', SEVERAL)
+def test_it_runs_with_several_nodes_at_once(agent, engine, tmp_path):
+  _check_runs(agent, tmp_path, engine, actors=2)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('agent', AGENTS)
-def test_it_resumes(agent, tmp_path):
-  testing.check_resumes(_experiment(agent, tmp_path), tmp_path)
+def test_it_resumes(agent, inline, tmp_path):
+  whole = inline(agent)
+  testing.check_resumes(_experiment(agent, whole), tmp_path, str(whole / 'run'))
 
 
 @pytest.mark.parametrize('agent', registry.names())

@@ -190,6 +190,7 @@ class Index:
     numbers = np.dtype(np.int32 if self._count < 2**31 else np.int64)  # There are as many of them as rows.
     pieces = (begin + _starts(last[begin:end], items) for begin, end in zip(begins, [*begins[1:], self._count]))
     self.starts = np.concatenate([np.zeros(0, numbers), *(piece.astype(numbers) for piece in pieces)])
+    self._reaches_out = self._reaching_out()
 
   def rows(self, starts: np.ndarray) -> np.ndarray:
     """The row numbers [n, stack - 1 + T] of the items with these starts [n].
@@ -198,11 +199,29 @@ class Index:
     """
     items = self._items
     numbers = starts[:, None] + np.arange(1 - items.stack, items.length)
-    if items.end == 'continue':
-      return np.clip(numbers, 0, self._count - 1)
-    episode = np.searchsorted(self._ends, starts)
-    begin = np.where(episode > 0, self._ends[episode - 1] + 1, 0)
-    return np.clip(numbers, begin[:, None], self._ends[episode][:, None])
+    out = np.flatnonzero(self._reaches_out[starts])
+    if len(out):  # Few do: to look all episodes up takes longer than all else.
+      begin, end = self._bounds(starts[out])
+      numbers[out] = np.clip(numbers[out], begin[:, None], end[:, None])
+    return numbers
+
+  def _bounds(self, rows: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """The first and the last row that items which begin in these rows may have, [n] each."""
+    if self._items.end == 'continue':
+      return np.zeros_like(rows), np.full_like(rows, self._count - 1)
+    episode = np.searchsorted(self._ends, rows)
+    return np.where(episode > 0, self._ends[episode - 1] + 1, 0), self._ends[episode]
+
+  def _reaching_out(self) -> np.ndarray:
+    """Whether rows of an item that begins in a row may lie outside of its episode, bool [rows]."""
+    items, reaching = self._items, np.zeros(self._count, bool)
+    ends = self._ends[-1:] if items.end == 'continue' else self._ends
+    begins = np.concatenate([[0], ends[:-1] + 1]) if self._count else ends
+    for back in range(items.length - 1):  # type: ignore[operator]
+      reaching[np.maximum(ends - back, 0)] = True
+    for on in range(items.stack - 1):
+      reaching[np.minimum(begins + on, self._count - 1)] = True
+    return reaching
 
   def _pieces(self) -> np.ndarray:
     """Where pieces of whole episodes begin: to look at all rows at once takes more memory than they do themselves."""
