@@ -24,7 +24,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
   submod_attrs={
     'core': ['Batch', 'Builder', 'Step', 'UpdateOutput'],
     'errors': ['UserError'],
-    'experiments': ['Budget', 'Checkpointing', 'Evaluated', 'Evaluation', 'Experiment', 'Layout', 'Logging', 'Stop'],
+    'experiments.experiment': ['Experiment'],
+    'experiments.parts': ['Budget', 'Checkpointing', 'Evaluated', 'Evaluation', 'Layout', 'Logging', 'Stop'],
     'graph.building': ['make_learner'],
     'graph.program': ['make_program'],
     'runs.recording': ['record'],
@@ -40,14 +41,14 @@ if TYPE_CHECKING:
   from tfacme.core import Step as Step
   from tfacme.core import UpdateOutput as UpdateOutput
   from tfacme.errors import UserError as UserError
-  from tfacme.experiments import Budget as Budget
-  from tfacme.experiments import Checkpointing as Checkpointing
-  from tfacme.experiments import Evaluated as Evaluated
-  from tfacme.experiments import Evaluation as Evaluation
-  from tfacme.experiments import Experiment as Experiment
-  from tfacme.experiments import Layout as Layout
-  from tfacme.experiments import Logging as Logging
-  from tfacme.experiments import Stop as Stop
+  from tfacme.experiments.experiment import Experiment as Experiment
+  from tfacme.experiments.parts import Budget as Budget
+  from tfacme.experiments.parts import Checkpointing as Checkpointing
+  from tfacme.experiments.parts import Evaluated as Evaluated
+  from tfacme.experiments.parts import Evaluation as Evaluation
+  from tfacme.experiments.parts import Layout as Layout
+  from tfacme.experiments.parts import Logging as Logging
+  from tfacme.experiments.parts import Stop as Stop
   from tfacme.graph.building import make_learner as make_learner
   from tfacme.graph.program import make_program as make_program
   from tfacme.runs.recording import record as record

@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly BIN=.venv/bin
 # The contract, the experiment and the builders, and what uses them from outside.
-readonly CHECKED=(tfacme/core.py tfacme/experiments.py tfacme/agents programs offline benchmarks)
+readonly CHECKED=(tfacme/core.py tfacme/experiments tfacme/agents programs offline benchmarks)
 
 failed=0
 

@@ -104,7 +104,7 @@ class _Unexportable(networks.MemorylessPolicy):
   [
     (
       lambda count: tf.zeros([count], tf.int32),
-      'evaluation policy can not be exported: .*test_experiments.py, line .* any number of observations',
+      'evaluation policy can not be exported: .*test_experiment.py, line .* any number of observations',
     ),
     (
       lambda count: np.zeros(count, np.int32),
