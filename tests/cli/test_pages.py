@@ -195,3 +195,70 @@ def test_options_of_the_evaluation_are_those_of_the_first(calls):
 
   assert cli.page(several, ['--evaluation.every', '100']) == 0
   assert calls[0][0].evaluation == [experiments.Evaluation(every=100, episodes=5), listed[1]]
+
+
+# --- Recorded data ---
+
+
+@pytest.fixture
+def folders(tmp_path):
+  """The names of three folders that look like data sets."""
+  for name in ('one', 'two', 'three'):
+    (tmp_path / name).mkdir()
+    for file in ('dataset_info.json', 'features.json'):
+      (tmp_path / name / file).write_text('{}')
+  return [str(tmp_path / name) for name in ('one', 'two', 'three')]
+
+
+def _rlds(path, **options):
+  return datasets.rlds(path, options=datasets.Options(**options))
+
+
+def test_the_recorded_data_of_a_page_are_read_as_options_say(calls, folders):
+  one, two, three = folders
+  own = _rlds(one, best=0.5)
+  offline = lambda seed: dataclasses.replace(page(seed), dataset=own, budget=experiments.Budget(learner_steps=9))
+  for options, dataset in (
+    ('', own),
+    ('--dataset.episodes 7', _rlds(one, best=0.5, episodes=7)),
+    (f'--dataset {two}', _rlds(two, best=0.5)),
+    (
+      f'--dataset {two} {three} --dataset.best None --dataset.shares 1 3',
+      datasets.several([_rlds(two), _rlds(three)], [1, 3]),
+    ),
+  ):
+    assert cli.page(offline, options.split()) == 0
+    assert calls[-1][0] == dataclasses.replace(offline(0), dataset=dataset)
+
+
+def test_recorded_data_beside_actors(calls, folders):
+  one, two, three = folders
+  assert cli.page(page, f'--dataset {one} --dataset-share 0.5 --prefill {two} --dataset.split test'.split()) == 0
+  own = dict(dataset=_rlds(one, split='test'), dataset_share=0.5, prefill=_rlds(two, split='test'))
+  assert calls[-1][0] == dataclasses.replace(page(0), **own)
+  shared = lambda seed: dataclasses.replace(page(seed), **own)
+  assert cli.page(shared, []) == 0 and calls[-1][0] == shared(0)
+  assert cli.page(shared, f'--prefill {three} --dataset-share 0.25'.split()) == 0
+  changed = dataclasses.replace(shared(0), prefill=_rlds(three, split='test'), dataset_share=0.25)
+  assert calls[-1][0] == changed
+  assert cli.page(shared, '--dataset --dataset-share None'.split()) == 0
+  assert calls[-1][0] == dataclasses.replace(shared(0), dataset=None, dataset_share=None)
+
+
+def test_recorded_data_that_options_can_not_name_stay(calls, folders, capsys):
+  one, two, _ = folders
+  data, other = datasets.memory(toys.record(2)), _rlds(one, best=0.5)
+  made = lambda seed: dataclasses.replace(page(seed), dataset=data)
+  assert cli.page(made, []) == 0 and calls[-1][0].dataset is data
+  assert cli.page(made, ['--prefill', two, '--dataset.episodes', '3']) == 0
+  assert calls[-1][0].dataset is data and calls[-1][0].prefill == _rlds(two, episodes=3)
+  assert cli.page(made, ['--dataset', two]) == 0 and calls[-1][0].dataset == _rlds(two)
+  differing = lambda seed: dataclasses.replace(page(seed), dataset=_rlds(two), prefill=other)
+  assert cli.page(differing, ['--dataset.episodes', '3']) == 0
+  assert calls[-1][0].dataset == _rlds(two, episodes=3) and calls[-1][0].prefill == other
+  for arguments, says in (
+    (['--dataset.best', '0.5'], '--dataset.best is of recorded data: give some (--dataset, or --prefill).'),
+    (['--dataset', 'nowhere'], 'There is no folder nowhere to read a data set from.'),
+  ):
+    assert cli.page(made, arguments) == 2
+    assert capsys.readouterr().err == f'tfacme: {says}\n'

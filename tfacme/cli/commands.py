@@ -54,17 +54,8 @@ def _help() -> str:
 
 def _budget_and_data(options: Any) -> Dict[str, Any]:
   """Some parts of an experiment, of the options that say them."""
-  if options.data.changed and not (options.dataset or options.prefill):
-    name = next(iter(options.data.changed))
-    raise errors.UserError(f'--dataset.{name} is of recorded data: give some (--dataset, or --prefill).')
   budget = options_lib.budget(options.steps, options.learner_steps, options.dataset)
-  dataset = datasets.named(options.dataset, options.data) if options.dataset else None
-  prefill = dataset
-  if options.prefill != options.dataset:
-    # Shares are of several data sets, which the two need not have in the same number.
-    data = dataclasses.replace(options.data, shares=()) if options.dataset else options.data
-    prefill = datasets.named(options.prefill, data) if options.prefill else None
-  return {'budget': budget, 'dataset': dataset, 'dataset_share': options.dataset_share, 'prefill': prefill}
+  return {'budget': budget, **options_lib.recorded(options)}
 
 
 def _train(arguments: Sequence[str]) -> None:
@@ -214,8 +205,8 @@ def _origin(options: _RecordOptions, run: Any, seed: int) -> datasets.Origin:
 
 
 @dataclasses.dataclass(frozen=True)
-class _GraphOptions:
-  """Draws the program graph of an agent: its nodes, and what flows between them.
+class _GraphTask:
+  """Of what the graph is drawn.
 
   Attributes:
     out: the picture's file (SVG).
@@ -223,10 +214,6 @@ class _GraphOptions:
     environment: what it is made with, beside its id.
     steps: environment steps of the run's actors, as of `tfacme train`.
     learner_steps: instead, learning steps of a run from the dataset alone, which has no actors and no replay.
-    dataset: the folder of an RLDS data set, tfds:NAME[/CONFIG][:VERSION], or several.
-    dataset_share: in a run with actors, how much of each batch is read from it.
-    prefill: recorded data with which the replay of a run with actors begins.
-    data: how they are read.
   """
 
   out: str = 'graph.svg'
@@ -234,11 +221,17 @@ class _GraphOptions:
   environment: options_lib.Environment = environments.Options()
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
-  dataset: options_lib.Sources = ()
-  dataset_share: Optional[float] = None
-  prefill: options_lib.Sources = ()
-  data: options_lib.Data = datasets.Options()
   layout: options_lib.Layout = experiments.Layout()
+
+
+@dataclasses.dataclass(frozen=True)
+class _GraphOptions(options_lib.RecordedData, _GraphTask):
+  pass
+
+
+_GraphOptions.__doc__ = options_lib.docstring(
+  'Draws the program graph of an agent: its nodes, and what flows between them.', _GraphTask, options_lib.RecordedData
+)
 
 
 def _graph(arguments: Sequence[str]) -> None:

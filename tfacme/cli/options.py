@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from typing import Any, Mapping, Optional, Sequence, Tuple, Type
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
 
 import tyro
 from typing_extensions import Annotated, Literal
@@ -75,6 +75,48 @@ class RunOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class RecordedData:
+  """The recorded data of a run.
+
+  Attributes:
+    dataset: the folder of an RLDS data set, as `tfacme record` writes one, or tfds:NAME[/CONFIG][:VERSION], or several:
+      what a run of learner steps learns from, and in a run with actors a part of each batch, as dataset_share says, or
+      whatever an agent takes of it that reads recorded data itself.
+    dataset_share: in a run with actors, how much of each batch of an off-policy agent is read from the dataset in the
+      place of replay, such as 0.5.
+    prefill: recorded data, named as the dataset is, with which the replay of a run with actors begins.
+    data: how both are read.
+  """
+
+  dataset: Sources = ()
+  dataset_share: Optional[float] = None
+  prefill: Sources = ()
+  data: Data = datasets.Options()
+
+
+def recorded(options: RecordedData, default: RecordedData = RecordedData()) -> Dict[str, Any]:
+  """The recorded data that options name, as parts of an experiment; None where they name none.
+
+  Args:
+    options: what was said.
+    default: what holds where nothing is said.
+
+  Raises:
+    errors.UserError: if data are not there, or if it is said how they are read and there are none.
+  """
+  said = [name for name, value in vars(options.data).items() if value != getattr(default.data, name)]
+  if said and not (options.dataset or options.prefill):
+    raise errors.UserError(f'--dataset.{said[0]} is of recorded data: give some (--dataset, or --prefill).')
+  dataset = datasets.named(options.dataset, options.data) if options.dataset else None
+  prefill = dataset
+  if options.prefill != options.dataset:
+    # Shares are of several data sets, which the two need not have in the same number.
+    data = dataclasses.replace(options.data, shares=()) if options.dataset else options.data
+    prefill = datasets.named(options.prefill, data) if options.prefill else None
+  return {'dataset': dataset, 'dataset_share': options.dataset_share, 'prefill': prefill}
+
+
+@dataclasses.dataclass(frozen=True)
 class Task:
   """What an agent of the command line is trained on.
 
@@ -85,13 +127,6 @@ class Task:
       learner_steps.
     learner_steps: instead of steps, learning steps of a run that learns from the dataset alone, without actors; the
       environment is then for its evaluations.
-    dataset: the folder of an RLDS data set, as `tfacme record` writes one, or tfds:NAME[/CONFIG][:VERSION], or several:
-      what a run of learner_steps learns from, and in a run with actors a part of each batch, as dataset_share says, or
-      whatever an agent takes of it that reads recorded data itself.
-    dataset_share: in a run with actors, how much of each batch of an off-policy agent is read from the dataset in the
-      place of replay, such as 0.5.
-    prefill: recorded data, named as the dataset is, with which the replay of a run with actors begins.
-    data: how both are read.
     bsuite_results: a folder, the same for all ids of bsuite that an agent is tried on, where the episodes of the one
       actor are left for bsuite's own analysis.
   """
@@ -100,10 +135,6 @@ class Task:
   environment: Environment = environments.Options()
   steps: Optional[int] = None
   learner_steps: Optional[int] = None
-  dataset: Sources = ()
-  dataset_share: Optional[float] = None
-  prefill: Sources = ()
-  data: Data = datasets.Options()
   bsuite_results: Optional[str] = None
 
 
@@ -132,12 +163,12 @@ def budget(steps: Optional[int], learner_steps: Optional[int], dataset: Sequence
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainOptions(RunOptions, Task):
+class TrainOptions(RunOptions, RecordedData, Task):
   pass
 
 
 @dataclasses.dataclass(frozen=True)
-class PageOptions(RunOptions):
+class PageOptions(RecordedData, RunOptions):
   steps: Optional[int] = None
 
 
@@ -176,21 +207,23 @@ def default_workdir(agent: str, environment: str, seed: int) -> str:
   return os.path.join('runs', f'{name}-seed{seed}')
 
 
-def _docstring(summary: str, *parts: Type[Any], extra: str = '') -> str:
+def docstring(summary: str, *parts: Type[Any], extra: str = '') -> str:
   """One docstring for the fields of several dataclasses, and `extra` ones: tyro reads that of a subclass only."""
   fields = [(part.__doc__ or '').partition('Attributes:\n')[2].rstrip() for part in parts]
   return '\n'.join([summary, '', '  Attributes:', *fields, extra, ''])
 
 
 # Given apart from the classes, because the fields of several are told in one docstring.
-TrainOptions.__doc__ = _docstring(
+TrainOptions.__doc__ = docstring(
   "Trains an agent in an environment. The run's folder holds its logs, checkpoints, policy and learning curve.",
   Task,
+  RecordedData,
   RunOptions,
 )
-PageOptions.__doc__ = _docstring(
+PageOptions.__doc__ = docstring(
   'Runs the experiment of this page. The defaults are those of the page.',
   RunOptions,
+  RecordedData,
   extra="""    steps: after how many steps the run ends: environment steps of all actors together, or learner steps for
       a run from recorded data.""",
 )

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any, Callable, Dict, List, Sequence
 
-from tfacme import core, errors, experiments, loggers
+from tfacme import core, datasets, errors, experiments, loggers
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing, peeking, presets, running
 
@@ -31,7 +31,8 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   parts = {**_parts(experiment.builder), 'networks': experiment.networks}
   parts['env'] = getattr(experiment.environment, 'options', None)  # of an environment with an id
   kind = options_lib.with_parts(options_lib.PageOptions, parts)
-  options = parsing.parse(kind, arguments, os.path.basename(sys.argv[0]), default=kind(**_defaults(experiment)))
+  default = kind(**_defaults(experiment))
+  options = parsing.parse(kind, arguments, os.path.basename(sys.argv[0]), default=default)
   experiment = dataclasses.replace(
     experiment,
     builder=_with_parts(experiment.builder, options),
@@ -40,6 +41,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     stack=options.stack,
     seed=options.seed,
     budget=experiments.Budget(**{experiment.budget.unit: options.steps}),
+    **_data(experiment, options, default),
     layout=options.layout,
     evaluation=_with_first(experiment.evaluation, options.evaluation),
     checkpointing=options.checkpointing,
@@ -84,6 +86,23 @@ def _environment(made: Any, options: Any) -> Any:
   return dataclasses.replace(made, options=options.env) if hasattr(options, 'env') else made
 
 
+def _told(experiment: experiments.Experiment) -> Dict[str, Any]:
+  """The options of the recorded data that a page has; those that options can't say have none."""
+  dataset, options = datasets.names(experiment.dataset)
+  prefill, others = datasets.names(experiment.prefill)
+  if dataset and others != (options if prefill == dataset else dataclasses.replace(options, shares=())):
+    prefill = ()  # Both are read by the same options.
+  data = options if dataset else others
+  return {'dataset': dataset, 'dataset_share': experiment.dataset_share, 'prefill': prefill, 'data': data}
+
+
+def _data(experiment: experiments.Experiment, options: Any, default: Any) -> Dict[str, Any]:
+  """The recorded data that options name; those of the page that options can't name stay, unless others are named."""
+  given = options_lib.recorded(options, default)
+  own = {name: getattr(experiment, name) for name in ('dataset', 'prefill') if not getattr(default, name)}
+  return {name: own.get(name) if part is None else part for name, part in given.items()}
+
+
 def _with_parts(builder: core.Builder, options: Any) -> core.Builder:
   """The builder with what its options say."""
   changes = {}
@@ -105,6 +124,7 @@ def _defaults(experiment: experiments.Experiment) -> Dict[str, Any]:
     'record': experiment.record,
     'seed': experiment.seed,
     'steps': experiment.budget.steps,
+    **_told(experiment),
     'layout': experiment.layout,
     'evaluation': next(iter(experiment.evaluations), experiments.Evaluation()),
     'checkpointing': experiment.checkpointing,

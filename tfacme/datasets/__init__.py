@@ -12,8 +12,9 @@ An episode is kept once `write` has returned. `RLDSWriter(path, spec, part='one'
 other writers, and `recover` takes in what a killed one has left.
 
 `Options` says which episodes of a data set are read and what its files leave open; `several` makes one of several data
-sets, `named` opens what a command line names. `best(data, 0.1)` is the best tenth of it. `Wrapped` is data as it would
-have been recorded through wrappers, for when that it was recorded within them can't be seen (`fit`).
+sets, `named` opens what a command line names, and `names` says how one names such a data set. `best(data, 0.1)` is the
+best tenth of it. `Wrapped` is data as it would have been recorded through wrappers, for when that it was recorded
+within them can't be seen (`fit`).
 
 What is written is a plain TensorFlow data set: `tfds.builder_from_directory(path).as_dataset()` reads it too. Importing
 this package imports neither TensorFlow nor TensorFlow Datasets.
@@ -39,6 +40,7 @@ from tfacme.datasets.ranges import Ranges as Ranges
 from tfacme.datasets.ranges import leaves as leaves
 from tfacme.datasets.reader import RLDS as RLDS
 from tfacme.datasets.reader import named as named
+from tfacme.datasets.reader import names as names
 from tfacme.datasets.reader import rlds as rlds
 from tfacme.datasets.several import Several as Several
 from tfacme.datasets.several import several as several

@@ -254,6 +254,15 @@ def named(names: Sequence[str], options: Options = Options()) -> Any:
   return several.several(found, options.shares)
 
 
+def names(dataset: Any) -> Tuple[Tuple[str, ...], Options]:
+  """(names, options) of which `named` makes such a data set; without names if it makes none such."""
+  parts = dataset.datasets if isinstance(dataset, several.Several) else (dataset,)
+  options = getattr(parts[0], 'options', None)
+  if not all(isinstance(part, RLDS) and part.options == options for part in parts):
+    return (), Options()
+  return tuple(part.path for part in parts), dataclasses.replace(options, shares=getattr(dataset, 'shares', ()))
+
+
 def rlds(path: str, split: Optional[str] = None, options: Options = Options()) -> RLDS:
   """The RLDS data set in a folder, whoever wrote it.
 
