@@ -17,12 +17,11 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import ranges, several, wrapped
+from tfacme.datasets import bounds, ranges, several, wrapped
 from tfacme.environments import registry
 
 _LOG = logging.getLogger('tfacme')
 _LOOKED_AT = 100  # episodes whose values tell of a data set that does not tell them itself
-_SLACK = 1e-4  # of the width of an action's bounds, which rounding may have put a recorded one beyond
 _NARROW = 0.9  # of the bounds: actions that go further use the scale as it is
 
 _Reach = Mapping[str, Optional[Tuple[Any, Any]]]  # (least, largest) of each leaf of an action, by its path
@@ -160,10 +159,7 @@ def _contains(action_spec: Any, reach: _Reach, share: float = 1.0) -> bool:
 
 
 def _is_within(spec: Any, own: Optional[Tuple[Any, Any]], share: float = 1.0) -> bool:
-  if own is None or not _is_scale(spec):
-    return True
-  middle, half = (spec.minimum + spec.maximum) / 2, (share + _SLACK) * (spec.maximum - spec.minimum) / 2
-  return not ((own[0] < middle - half).any() or (own[1] > middle + half).any())
+  return own is None or not _is_scale(spec) or not any(bounds.beyond(spec, *own, share))
 
 
 def _outside(action_spec: Any, found: ranges.Ranges) -> str:

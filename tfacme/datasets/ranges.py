@@ -18,8 +18,8 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
+from tfacme.datasets import bounds
 
-_SLACK = 1e-4  # of the width of bounds, which rounding may have put a value beyond
 LEARNED = ('observation', 'action', 'reward', 'discount')
 
 
@@ -135,15 +135,13 @@ class Ranges:
       found = self.fields.get(f'{field}/{path}' if path else field)
       if found is None or specs.is_choice(spec) or not isinstance(spec, dm_specs.BoundedArray):
         continue
-      low, high = np.asarray(spec.minimum, np.float64), np.asarray(spec.maximum, np.float64)
-      with np.errstate(invalid='ignore', over='ignore'):  # of bounds that are infinite
-        slack = np.nan_to_num(_SLACK * (high - low), nan=0.0, posinf=0.0)
-      if (found.least < low - slack).any() or (found.largest > high + slack).any():
-        place = found.highest if (found.largest > high + slack).any() else found.lowest
+      below, above = bounds.beyond(spec, found.least, found.largest)
+      if below or above:
+        place = found.highest if above else found.lowest
         yield (
           f'In {self.where(place)} the {f"{field} {path}".rstrip()} is {place.value:g}, and it reaches from '
-          f'{found.lowest.value:g} to {found.highest.value:g}: the bounds of the environment are {low.min():g} to '
-          f'{high.max():g}.'
+          f'{found.lowest.value:g} to {found.highest.value:g}: the bounds of the environment are '
+          f'{np.min(spec.minimum):g} to {np.max(spec.maximum):g}.'
         )
 
   def _add(self, path: str, number: Optional[int], values: np.ndarray, row: int) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
+from tfacme.datasets import bounds
 
 _FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
 _BLOCK = 1 << 20  # numbers that are turned into double precision at once
 _BINS = 10
-_SLACK = 1e-4  # of the width of bounds, which rounding may have put a value beyond
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,18 +162,11 @@ def against(summary: Summary, spec: specs.EnvironmentSpec) -> Dict[str, str]:
     field = summary.fields.get(name)
     if isinstance(leaf, dm_specs.BoundedArray) and field is not None and field.shape == tuple(leaf.shape):
       low, high = np.min(leaf.minimum), np.max(leaf.maximum)
-      bounds = f'{low:g} to {high:g}' if np.isfinite([low, high]).all() else 'its bounds'
+      which = f'{low:g} to {high:g}' if np.isfinite([low, high]).all() else 'its bounds'
       if np.isfinite(leaf.minimum).any() or np.isfinite(leaf.maximum).any():
-        words[name] = f'{"within" if _is_within(field, leaf) else "beyond"} {bounds}'
+        strays = any(bounds.beyond(leaf, field.minimum, field.maximum))
+        words[name] = f'{"beyond" if strays else "within"} {which}'
   return words
-
-
-def _is_within(field: Field, spec: dm_specs.BoundedArray) -> bool:
-  """Whether all finite values lie within bounds, number by number."""
-  low, high = (np.broadcast_to(bound, spec.shape).astype(np.float64) for bound in (spec.minimum, spec.maximum))
-  with np.errstate(invalid='ignore'):  # of bounds that are infinite
-    slack = np.nan_to_num(_SLACK * (high - low), posinf=0.0) if field.dtype.kind == 'f' else 0.0
-  return not ((field.minimum < low - slack).any() or (field.maximum > high + slack).any())
 
 
 class _Values:

@@ -1,0 +1,29 @@
+"""Recorded values beside the bounds of an environment, with an allowance for how they were rounded."""
+
+from __future__ import annotations
+
+from typing import Any, Tuple
+
+import numpy as np
+from dm_env import specs as dm_specs
+
+_ALLOWANCE = 1e-4  # of the width of bounds: so far rounding, and scaling in single precision, may put a value beyond
+
+
+def beyond(spec: dm_specs.BoundedArray, least: Any, largest: Any, share: float = 1.0) -> Tuple[bool, bool]:
+  """Whether values go below the bounds of a spec, and whether they go above, number by number.
+
+  Whole numbers are not rounded, and where only one side is bounded, there is no width to allow a part of: those values
+  have to lie within the bounds themselves.
+
+  Args:
+    spec: with bounds, of which some may be infinite.
+    least: the least value of each number, [*shape].
+    largest: the largest.
+    share: of the width of finite bounds, around their middle, that counts as within.
+  """
+  low, high = (np.asarray(bound, np.float64) for bound in (spec.minimum, spec.maximum))
+  allowed = _ALLOWANCE if spec.dtype.kind == 'f' else 0.0
+  with np.errstate(invalid='ignore', over='ignore'):  # of bounds that are infinite
+    slack = np.nan_to_num((allowed - (1 - share) / 2) * (high - low), nan=0.0, posinf=0.0, neginf=0.0)
+  return bool((least < low - slack).any()), bool((largest > high + slack).any())
