@@ -83,6 +83,20 @@ def test_with_all_columns(tmp_path, kind):
   assert steps[0].observation.shape == (4, 2)
 
 
+def test_what_is_known_of_each_episode_lies_beside_its_steps(tmp_path):
+  source, out = _written(tmp_path, _ARRAYS, 'npz'), str(tmp_path / 'data')
+  converting.convert(source, out)
+  same = {'environment': '', 'dataset': 'made', 'source': source}
+  assert [one.metadata for one in datasets.rlds(out).recorded()] == [
+    {'return': 6, 'length': 3, **same},
+    {'return': 3, 'length': 2, **same},
+    {'return': 3, 'length': 2, **same},
+  ]
+  for where, found in ((['return>3'], _WHOLE[:1]), (['dataset=made', 'length<3'], _WHOLE[1:])):
+    chosen = datasets.rlds(out, options=datasets.Options(where=where)).episodes()
+    assert sorted(_seen(chosen)) == found
+
+
 def test_without_next_observations(tmp_path):
   assert _seen(_converted(tmp_path, _without(_ARRAYS, 'next_observations'))) == _SHORT
 
@@ -234,6 +248,9 @@ def test_minari(tmp_path, monkeypatch):
     assert first.observation['x'][:, 0].tolist() == [0, 1, 2, 3] and second.observation['n'].tolist() == [100, 101, 102]
     assert first.action.tolist() == [[0, 0], [1, -1], [2, -2], [0, 0]] and first.reward.tolist() == [1, 2, 3, 0]
     assert first.discount.tolist() == [1, 1, 0, 0] and second.discount.tolist() == [1, 1, 0]
+    told = [one.metadata for one in datasets.rlds(out).recorded()]
+    same = {'environment': '', 'dataset': 'made/numbers-v0', 'source': source}
+    assert told == [{'return': 6, 'length': 3, **same}, {'return': 3, 'length': 2, **same}]
   with pytest.raises(errors.UserError, match='leave --max-episode-steps out'):
     converting.convert(folder, str(tmp_path / 'no'), max_episode_steps=5)
 

@@ -25,6 +25,8 @@ METADATA: Mapping[str, Any] = {
   'learner_steps': 0,
   'time': 0,
 }
+# And conversions: what data of others tell of that, which of their data sets it was, and from where it was read.
+CONVERTED: Mapping[str, Any] = {'return': 0.0, 'length': 0, 'environment': '', 'dataset': '', 'source': ''}
 _KINDS = ((bool, (bool, np.bool_)), (str, str), (int, numbers.Integral), (float, numbers.Real))
 _DTYPES = {bool: np.dtype(np.bool_), int: np.dtype(np.int64), float: np.dtype(np.float32)}
 _UNKNOWN: Mapping[str, Any] = {'policy': '', 'environment': '', 'run': '', 'learner_steps': -1}  # if so everywhere
@@ -65,12 +67,16 @@ def metadata_of(
     now: seconds since 1970, of its end; None is the present.
   """
   return {
-    'return': float(np.sum(steps.reward[:-1], dtype=np.float64)),
-    'length': len(steps.last) - 1,
+    **counts(steps),
     **dataclasses.asdict(origin),
     'learner_steps': learner_steps,
     'time': int(time.time() if now is None else now),
   }
+
+
+def counts(steps: core.Step) -> Dict[str, Any]:
+  """The return and the length of an episode with leaves [T + 1, ...]."""
+  return {'return': float(np.sum(steps.reward[:-1], dtype=np.float64)), 'length': len(steps.last) - 1}
 
 
 def dtype(name: str, example: Any) -> Optional[np.dtype]:

@@ -6,15 +6,22 @@ import contextlib
 import logging
 import os
 import shutil
-from typing import ContextManager, Iterator, NamedTuple, Optional
+from typing import Iterator, Mapping, NamedTuple, Optional
 
 from tfacme import core, errors
 from tfacme.datasets import episodes as episodes_lib
-from tfacme.datasets import writer
+from tfacme.datasets import metadata, writer
 from tfacme.datasets.converting import arrays, minari
 
 _LOG = logging.getLogger('tfacme')
 _PART = '.incomplete'  # behind the name of the folder until all is there
+
+
+class _Source(NamedTuple):
+  """What is converted."""
+
+  episodes: Iterator[core.Step]
+  beside: Mapping[str, str]  # what is known of all of them
 
 
 class Counts(NamedTuple):
@@ -28,7 +35,8 @@ def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> C
   """Writes recorded data of another format as an RLDS data set.
 
   The data are read and written an episode at a time. The folder gets its name when all is in it. Episodes that hold a
-  NaN or an infinity are left out, with a warning.
+  NaN or an infinity are left out, with a warning. Beside the steps of each lies what is known of it (see
+  `metadata.CONVERTED`).
 
   Args:
     source: an HDF5 file as D4RL has them, an `.npz` file of arrays with the same names (see `arrays`), `minari:ID`, or
@@ -47,8 +55,8 @@ def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> C
   part = out + _PART
   shutil.rmtree(part, ignore_errors=True)  # of a conversion that was killed
   try:
-    with _open(source, max_episode_steps) as episodes:
-      counts = _write(episodes, part, source)
+    with _opened(source, max_episode_steps) as opened:
+      counts = _write(opened, part, source)
     with errors.writing('The folder', out):
       os.replace(part, out)  # It is refused if there is anything in the folder.
   finally:
@@ -56,21 +64,27 @@ def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> C
   return counts
 
 
-def _open(source: str, max_episode_steps: Optional[int]) -> ContextManager[Iterator[core.Step]]:
-  """The episodes of a source."""
-  if source.startswith(minari.PREFIX) or os.path.isdir(source):
-    if max_episode_steps is not None:
-      raise errors.UserError('A Minari data set says where its episodes end: leave --max-episode-steps out.')
-    return contextlib.closing(minari.episodes(source))
-  return arrays.opened(source, max_episode_steps)
+@contextlib.contextmanager
+def _opened(source: str, max_episode_steps: Optional[int]) -> Iterator[_Source]:
+  """What a source holds."""
+  if not source.startswith(minari.PREFIX) and not os.path.isdir(source):
+    with arrays.opened(source, max_episode_steps) as episodes:
+      name = os.path.splitext(os.path.basename(source))[0]
+      yield _Source(episodes, {'environment': '', 'dataset': name, 'source': source})
+    return
+  if max_episode_steps is not None:
+    raise errors.UserError('A Minari data set says where its episodes end: leave --max-episode-steps out.')
+  dataset = minari.load(source)
+  with contextlib.closing(minari.episodes(dataset)) as episodes:
+    yield _Source(episodes, {**minari.beside(dataset), 'source': source})
 
 
-def _write(episodes: Iterator[core.Step], path: str, source: str) -> Counts:
+def _write(opened: _Source, path: str, source: str) -> Counts:
   """Writes what can be learned from."""
   written = steps = strange = 0
   with contextlib.ExitStack() as stack:
     out: Optional[writer.RLDSWriter] = None
-    for number, episode in enumerate(episodes):
+    for number, episode in enumerate(opened.episodes):
       try:
         episodes_lib.check_values(episode, None, f'episode {number} of {source}')
       except errors.UserError as error:
@@ -78,8 +92,9 @@ def _write(episodes: Iterator[core.Step], path: str, source: str) -> Counts:
           _LOG.warning('%s', error)
         strange += 1
         continue
-      out = out or stack.enter_context(writer.RLDSWriter(path, episodes_lib.row_spec(episode)))
-      out.write(episode)
+      row = episodes_lib.row_spec(episode)
+      out = out or stack.enter_context(writer.RLDSWriter(path, row, metadata=metadata.CONVERTED))
+      out.write(episode, {**metadata.counts(episode), **opened.beside})
       written, steps = written + 1, steps + len(episode.last) - 1
   if strange:
     _LOG.warning('Episodes of %s that can not be learned from and are left out: %d.', source, strange)

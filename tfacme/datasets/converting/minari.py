@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
-from typing import Any, Iterator, Set
+from typing import Any, Dict, Iterator, Set
 
 import numpy as np
 
@@ -19,32 +19,13 @@ _JPEG_SIDE = 32  # pixels of the shorter side of a frame that Minari decodes its
 _LOG = logging.getLogger('tfacme')
 
 
-def episodes(source: str) -> Iterator[core.Step]:
-  """The episodes of a data set, with leaves [T + 1, ...] in single precision.
-
-  Minari keeps frames as JPEG, and now and then other parts of type uint8 too; both are decoded here, and a warning says
-  that they are not what was recorded to the last bit. Text is left out, with a warning.
-
-  Args:
-    source: `minari:ID` of one that is on this machine, or can be downloaded; or its folder.
+def load(source: str) -> Any:
+  """The data set of Minari `minari:ID`, which is on this machine or can be downloaded; or that in a folder.
 
   Raises:
     UserError: if there is none.
   """
   importing.require('minari', source, 'data')
-  dataset = _load(source)
-  reader = _Reader(dataset.observation_space, dataset.action_space)
-  lost = 0
-  for episode in dataset.iterate_episodes():
-    if len(episode.rewards):
-      yield reader.step(episode)
-    else:
-      lost += 1
-  if lost:
-    _LOG.warning('Episodes of %s without a step are left out: %d.', source, lost)
-
-
-def _load(source: str) -> Any:
   import minari
 
   try:
@@ -54,6 +35,29 @@ def _load(source: str) -> Any:
     return minari.load_dataset(source[len(PREFIX) :], download=True)
   except Exception as error:  # of files, of the network, of names: a dozen kinds of them
     raise errors.UserError(f'The Minari data set {source} can not be read: {folder.one_line(error)}.') from None
+
+
+def beside(dataset: Any) -> Dict[str, str]:
+  """What it says of all its episodes: its own id, and that of their environment if it knows it."""
+  environment = f'gym:{dataset.env_spec.id}' if dataset.env_spec is not None else ''
+  return {'environment': environment, 'dataset': dataset.id}
+
+
+def episodes(dataset: Any) -> Iterator[core.Step]:
+  """The episodes of a data set, with leaves [T + 1, ...] in single precision.
+
+  Minari keeps frames as JPEG, and now and then other parts of type uint8 too; both are decoded here, and a warning says
+  that they are not what was recorded to the last bit. Text is left out, with a warning.
+  """
+  reader = _Reader(dataset.observation_space, dataset.action_space)
+  lost = 0
+  for episode in dataset.iterate_episodes():
+    if len(episode.rewards):
+      yield reader.step(episode)
+    else:
+      lost += 1
+  if lost:
+    _LOG.warning('Episodes of %s without a step are left out: %d.', dataset.id, lost)
 
 
 class _Reader:
