@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 import tfacme
 from tests.datasets import foreign
 from tfacme import cli, core, datasets, environments
+from tfacme.datasets import layout
 
 
 @pytest.fixture(scope='module')
@@ -39,6 +40,13 @@ def test_data(recorded, capsys):
   assert any(line.split()[:6] == ['observation', 'float32', '[10,', '5]', '0', '1'] for line in rest)
   assert any(line.startswith('  action') and line.endswith('within 0 to 2') for line in rest)
   assert rest[-1] == 'In bsuite:catch/0 it fits as it is.'
+
+
+def test_data_are_read_once(recorded, monkeypatch, capsys):
+  read, reads = layout.Layout.read, []
+  monkeypatch.setattr(layout.Layout, 'read', lambda *arguments: reads.append(None) or read(*arguments))
+  assert cli.main(['data', str(recorded), '--env', 'bsuite:catch/0']) == 0
+  assert _lines(capsys)[-1] == 'In bsuite:catch/0 it fits as it is.' and len(reads) == 6
 
 
 def test_data_as_json_and_picture(recorded, tmp_path, capsys):
@@ -138,6 +146,7 @@ def test_watch(recorded, tmp_path, capsys):
   [
     ('data nowhere', 'no folder nowhere'),
     ('data {data} --env.frame-stack 2', 'needs the id of the environment'),
+    ('data {data} --dataset.shares 1', 'leave --dataset.shares out'),
     ('data {data} --plot {data}/picture', 'has no ending'),
     ('convert nothing.hdf5 --out there', 'nothing.hdf5 can not be read: '),
     ('convert nothing.txt --out there', 'nothing.txt can not be converted'),

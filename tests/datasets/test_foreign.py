@@ -249,3 +249,15 @@ def test_ranges_say_where_values_are(tmp_path):
   assert (reward.highest.value, reward.highest.episode, reward.highest.row) == (2, 0, 1)
   assert ranges.fields['action'].highest.value == 8  # in the row of a final observation it means nothing
   assert len(list(ranges.faults())) == 1
+
+
+def test_a_pass_over_all_episodes_takes_along_what_a_check_sees(tmp_path, caplog):
+  only = {**foreign.rows(2), 'reward': np.float32([0, 0, 1])}
+  data = foreign.write(tmp_path / 'data', [only, foreign.rows(3), foreign.rows(0)])
+  look = data.look()
+  assert len(list(data.recorded(look))) == 2
+  found, checked = look.result(), data.check()
+  assert (found.episodes, found.transitions) == (checked.episodes, checked.transitions) == (2, 5)
+  for name, field in checked.fields.items():
+    assert (found.fields[name].lowest, found.fields[name].highest) == (field.lowest, field.highest)
+  assert caplog.text.count('holds a reward (up to 1) that is left out') == 2

@@ -139,6 +139,25 @@ def test_a_data_set_travels_and_has_a_hash(recorded):
   assert {recorded: 1}[datasets.rlds(recorded.path)] == 1
 
 
+def test_it_is_opened_once_as_long_as_its_files_are_the_same(tmp_path, episodes, monkeypatch):
+  data, opened, builder = _write(tmp_path, episodes), [], reader.folder.builder
+  monkeypatch.setattr(reader.folder, 'builder', lambda path: opened.append(path) or builder(path))
+  data.check()
+  assert data.spec() and data.size == len(list(data.episodes(0))) == len(episodes)
+  assert len(opened) == 1
+  _write(tmp_path, episodes[:2])
+  opened.clear()
+  assert data.size == len(list(data.episodes(0))) == len(episodes) + 2
+  assert len(opened) == 1
+
+
+def test_lengths_are_those_of_a_pass_and_read_nothing_again(tmp_path, episodes, monkeypatch):
+  data = _write(tmp_path, episodes)
+  assert list(data.lengths(3)) == [len(step.last) - 1 for step in data.episodes(3)]
+  monkeypatch.setattr(reader.layout_lib.Layout, 'read', None)
+  assert sorted(data.lengths(4)) == sorted(len(step.last) - 1 for step in episodes)
+
+
 def test_a_part_of_a_split(recorded):
   first = {len(step.last) for step in datasets.rlds(recorded.path, 'train[:50%]').episodes(0)}
   second = {len(step.last) for step in datasets.rlds(recorded.path, 'train[50%:]').episodes(0)}

@@ -11,6 +11,7 @@ from tests.datasets import foreign
 from tfacme import core, datasets, errors
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing
+from tfacme.datasets import folder
 from tfacme.runs import naming
 
 features = tfds.features
@@ -205,8 +206,10 @@ def test_array_records(tmp_path):
   pytest.importorskip('array_record')
   recorded = [{**foreign.rows(t), 'seed': t} for t in range(1, 8)]
   data = foreign.write(tmp_path / 'data', recorded, file_format='array_record')
+  folder._array_reader.cache_clear()
   data.check()
   assert _lengths(data) == [1, 2, 3, 4, 5, 6, 7]
+  assert folder._array_reader.cache_info().misses == len(data.shards) == 4  # Each file is opened once.
   with open(data.shards[0].path, 'r+b') as file:
     file.truncate(100)
   assert f'The shard {data.shards[0].path} is damaged' in _message(data.check)

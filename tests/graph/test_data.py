@@ -10,6 +10,7 @@ import tfacme
 from tests.contract import beside, environment, layers, prefilled
 from tfacme import datasets, errors, testing
 from tfacme.agents import bc, dqn, ppo, r2d2
+from tfacme.datasets import layout
 from tfacme.graph import nodes, plan, program
 from tfacme.replay import recorded, relabelling, sources
 
@@ -87,6 +88,18 @@ def test_tables_begin_with_recorded_data(agent):
   items = role.inserts()['replay']
   assert table.limiter == plain.limiter.prefilled(items) and items > EPISODES
   assert made.phases[0] == ['prefill']
+
+
+@pytest.mark.parametrize('agent', ['dqn', 'continuing'])
+def test_recorded_data_are_read_once_before_they_are_written(agent, tmp_path, monkeypatch):
+  """Where items run on into the next episode, how many there are goes by the order of the episodes."""
+  with datasets.RLDSWriter(tmp_path, DATA.spec()) as writer:
+    for episode in DATA.steps:
+      writer.write(episode)
+  read, reads = layout.Layout.read, []
+  monkeypatch.setattr(layout.Layout, 'read', lambda *arguments: reads.append(None) or read(*arguments))
+  ours, theirs = (_plan(agent, prefill=data).roles[0].inserts() for data in (datasets.rlds(tmp_path), DATA))
+  assert ours == theirs and len(reads) == EPISODES
 
 
 def test_both_at_once():

@@ -78,6 +78,8 @@ def run(arguments: Sequence[str]) -> None:
   options = parsing.parse(_DataOptions, arguments, 'tfacme data')
   if options.env is None and options.environment.changed:
     raise errors.UserError('tfacme data needs the id of the environment (--env ID) for options of it.')
+  if options.data.shares:
+    raise errors.UserError('tfacme data looks at one data set, which has no share: leave --dataset.shares out.')
   if options.recover:
     recovered = datasets.recover(options.dataset)
     if not options.json:
@@ -90,9 +92,9 @@ def run(arguments: Sequence[str]) -> None:
   environment = None if options.env is None else _environment(options.env, options.environment)
   if options.verify and not _verify(data, options.json):
     raise SystemExit(1)
-  beside = datasets.Beside()
-  summary = summary_lib.summarize(_episodes(data, beside))
-  fit = None if environment is None else _fit(data, summary, environment)
+  beside, look = datasets.Beside(), None if environment is None else data.look()
+  summary = summary_lib.summarize(_episodes(data, beside, look))
+  fit = None if environment is None else _fit(data, summary, look, environment)
   left_out = _left_out(data, summary)
   if options.json:
     print(json_lib.dumps({**_plain(options, summary, left_out, fit), 'beside': beside.plain()}))
@@ -104,9 +106,9 @@ def run(arguments: Sequence[str]) -> None:
     raise SystemExit(1)
 
 
-def _episodes(data: Any, beside: datasets.Beside) -> Iterator[core.Step]:
-  """The episodes of a data set, of which is noted what lies beside their steps."""
-  for one in data.recorded():
+def _episodes(data: Any, beside: datasets.Beside, look: Any) -> Iterator[core.Step]:
+  """The episodes of a data set, of which is noted what lies beside their steps, and what their values are."""
+  for one in data.recorded(look):
     beside.add(one.metadata)
     yield one.steps
 
@@ -135,12 +137,12 @@ def _left_out(data: Any, summary: summary_lib.Summary) -> List[str]:
   return [*data.left_out, *left, *([f'episodes that have no transition, {empty:,} of {data.size:,}'] if empty else [])]
 
 
-def _fit(data: Any, summary: summary_lib.Summary, environment: _Environment) -> _Fit:
+def _fit(data: Any, summary: summary_lib.Summary, look: Any, environment: _Environment) -> _Fit:
   """Whether the data fit the environment, and how."""
   bounds = summary_lib.against(summary, environment.spec)
   with _heard() as said:
     try:
-      datasets.fit(data, *environment, rewards=not data.lacks)
+      datasets.fit(data, *environment, rewards=not data.lacks, look=look)
     except errors.UserError as error:
       return _Fit(False, [*said, str(error)], bounds)
   more = [f'Its steps do not say the {name}: it is for agents that need none, such as bc.' for name in data.lacks]

@@ -21,6 +21,8 @@ class Dataset(Protocol):
   An episode of T transitions is a `core.Step` with leaves [T + 1, ...]: its last row holds the final observation, with
   zeros for the action, the reward and the discount. A truncated episode differs from a terminated one in the discount
   of row T - 1, and in nothing else.
+
+  It may have a method `lengths(seed)`, which tells the T of all episodes of a pass without reading them.
   """
 
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:

@@ -17,7 +17,7 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import bounds, ranges, several, wrapped
+from tfacme.datasets import bounds, looking, ranges, several, wrapped
 from tfacme.environments import registry
 
 _LOG = logging.getLogger('tfacme')
@@ -40,7 +40,13 @@ class _Level(NamedTuple):
     return ' and '.join(map(_name, self.wrappers))
 
 
-def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec, rewards: bool = True) -> Any:
+def fit(
+  dataset: Any,
+  environment: Any,
+  spec: specs.EnvironmentSpec,
+  rewards: bool = True,
+  look: Optional[looking.Look] = None,
+) -> Any:
   """A data set, checked, in the form of an environment.
 
   One that fits the environment is taken as it is. One that fits what is inside of outer wrappers of an
@@ -52,6 +58,7 @@ def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec, rewards: bo
     environment: what makes the environment.
     spec: of the environment.
     rewards: whether the agent learns from rewards and from how episodes end, so that the data have to have them.
+    look: what was seen in a pass over all of it, in the place of a check.
 
   Raises:
     UserError: that says what differs, if that can't be done without guessing.
@@ -59,10 +66,7 @@ def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec, rewards: bo
   if isinstance(dataset, several.Several):
     parts = tuple(fit(part, environment, spec, rewards) for part in dataset.datasets)
     return dataclasses.replace(dataset, datasets=parts) if parts != dataset.datasets else dataset
-  found = dataset.check()
-  if found is None:
-    some = itertools.islice(dataset.episodes(seed=0), _LOOKED_AT)
-    found = ranges.of_episodes(some, 'the data set')
+  found = _found(dataset, look)
   _check_lacks(dataset, found, rewards)
   row = dataset.spec()
   difference = wrapped.difference(spec, row, rewards)
@@ -83,6 +87,15 @@ def fit(dataset: Any, environment: Any, spec: specs.EnvironmentSpec, rewards: bo
   if difference is None:
     raise errors.UserError(_outside(spec.actions, found))
   raise errors.UserError(_explained(difference, dataset, wrapped.nearest(spec, row)))
+
+
+def _found(dataset: Any, look: Optional[looking.Look]) -> ranges.Ranges:
+  """The ranges of a data set's values; raises a `UserError` if something is wrong with it."""
+  found = dataset.check() if look is None else look.result()
+  if found is None:
+    some = itertools.islice(dataset.episodes(seed=0), _LOOKED_AT)
+    found = ranges.of_episodes(some, 'the data set')
+  return found
 
 
 def _check_lacks(dataset: Any, found: ranges.Ranges, rewards: bool) -> None:

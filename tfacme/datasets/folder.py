@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import glob
 import os
 import re
@@ -22,6 +23,7 @@ from tfacme.datasets import records
 INFO, FEATURES = 'dataset_info.json', 'features.json'
 OPEN = '.incomplete'  # behind the names of files while they are written
 
+_OPEN_FILES = 16  # in the format array_record, whose readers have to find out about the whole file
 _TFDS = 'tfds:'  # in front of the names of data sets that `tfds` keeps
 _PART = 'part-'  # in front of the names of the folders that are parts of a data set
 
@@ -84,18 +86,23 @@ class ArrayShard(Shard):
     self._reading(lambda reader: reader.read_all())
 
   def _reading(self, function: Callable[[Any], Any]) -> Any:
-    if not os.path.exists(self.path):
-      raise _missing(self.path)
-    from array_record.python import array_record_module
-
     try:
-      reader = array_record_module.ArrayRecordReader(self.path)
-      try:
-        return function(reader)
-      finally:
-        reader.close()
+      state = _state(os.stat(self.path))
+    except FileNotFoundError:
+      raise _missing(self.path) from None
+    try:
+      return function(_array_reader(self.path, state))
     except Exception as error:  # it has no errors of its own
       raise damaged(self.path, one_line(error)) from None
+
+
+@functools.lru_cache(maxsize=_OPEN_FILES)
+def _array_reader(path: str, state: Tuple[int, ...]) -> Any:
+  """A reader of a file in the state in which it is, which stays open; it reads nothing ahead of what is asked for."""
+  del state
+  from array_record.python import array_record_module
+
+  return array_record_module.ArrayRecordReader(path, options='readahead_buffer_size:0', file_reader_buffer_size=1 << 15)
 
 
 def absolute(name: str) -> str:
@@ -174,6 +181,24 @@ def check(path: str) -> None:
       inside = [found for pattern in deeper for found in sorted(glob.glob(pattern))]
       hint = f'; did you mean {os.path.dirname(inside[-1])}?' if inside else '.'
       raise errors.UserError(f'The folder {path} is no RLDS data set: it has no {name}{hint}')
+
+
+def state(path: str) -> Tuple[Any, ...]:
+  """What is another one as soon as one of the files of a data set is: of each its name and `_state`.
+
+  Raises:
+    UserError: if the folder is missing or holds no data set.
+  """
+  check(path)
+  entries = [entry for place in places(path) for entry in os.scandir(place)]
+  # What is being written is none of its files yet.
+  files = [entry for entry in entries if entry.is_file() and not entry.name.endswith(OPEN)]
+  return tuple(sorted((entry.path, _state(entry.stat())) for entry in files))
+
+
+def _state(stat: os.stat_result) -> Tuple[int, ...]:
+  """What is another one if a file is: which it is, how long, and when it was written."""
+  return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def builder(path: str) -> Any:

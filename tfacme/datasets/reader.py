@@ -11,12 +11,13 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from tfacme import core, errors
-from tfacme.datasets import choosing, ends, folder, ranges, several
+from tfacme.datasets import choosing, folder, looking, ranges, several
 from tfacme.datasets import layout as layout_lib
 from tfacme.datasets.options import Options
 
 _LOG = logging.getLogger('tfacme')
 _LOOKED_AT = 1 << 28  # bytes of episodes, before a run starts
+_KEPT = 8  # data sets that stay open
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,18 +76,31 @@ class RLDS:
       UserError: if a file is missing, cut or altered, or if it does not hold what the folder says.
     """
     opened = self._open()
-    for number in np.random.default_rng(seed).permutation(self._numbers(opened)):
-      step = opened.step(int(number))
+    for number in self._order(opened, seed):
+      step = opened.step(number)
       if step is not None:
         yield step
 
-  def recorded(self) -> Iterator[layout_lib.Recorded]:
-    """One pass over all episodes in the order of the files, with their numbers and what lies beside their steps."""
+  def recorded(self, look: Optional[looking.Look] = None) -> Iterator[layout_lib.Recorded]:
+    """One pass over all episodes in the order of the files, with their numbers and what lies beside their steps.
+
+    Args:
+      look: takes in what is read; see `look`.
+    """
     opened = self._open()
     for number in self._numbers(opened):
-      step = opened.step(number)
-      if step is not None:
-        yield layout_lib.Recorded(number, step, opened.layout.beside(*opened.record(number)))
+      stream = opened.stream(number, opened.leaves(number), look)
+      if stream is not None:
+        yield layout_lib.Recorded(number, opened.layout.step(stream), opened.layout.beside(*opened.record(number)))
+
+  def look(self) -> looking.Look:
+    """What a pass over all episodes may take along, so that `fit` need not look at them again."""
+    return looking.Look(self._open().layout)
+
+  def lengths(self, seed: int = 0) -> Iterator[int]:
+    """The transitions of each episode of a pass, in the same order; what was read before is not read for that."""
+    opened = self._open()
+    return filter(None, (opened.length(number) for number in self._order(opened, seed)))
 
   def spec(self) -> core.Step:
     """The spec of one row."""
@@ -105,42 +119,20 @@ class RLDS:
         does not say what its last rows are.
     """
     opened = self._open()
-    layout = opened.layout
-    pictures = {path for path, column in layout.leaves.items() if not column.is_cheap}
-    found, dropped, wholly = ranges.Ranges(layout.name), ends.Dropped(), set()
-    numbers = opened.spread(self._numbers(opened), _LOOKED_AT)
-    for number in numbers:
+    look, wholly = looking.Look(opened.layout), set()
+    for number in opened.spread(self._numbers(opened), _LOOKED_AT):
       shard = opened.which[number]
-      leaves = opened.leaves(number, cheap=shard in wholly)
+      opened.stream(number, opened.leaves(number, cheap=shard in wholly), look)
       wholly.add(shard)
-      if leaves is None:
-        continue
-      if self.options.last_row == 'auto' and 'reward' in leaves:
-        dropped.add(leaves['reward'])
-      stream = layout.settled(leaves, number)
-      if stream is None:
-        continue
-      found.add(number, {path: values for path, values in stream.items() if path not in pictures})
-    self._complain(found, dropped, len(numbers))
-    return found
-
-  def _complain(self, found: ranges.Ranges, dropped: ends.Dropped, episodes: int) -> None:
-    """Says what is wrong with all episodes together."""
-    if not found.episodes:
-      raise errors.UserError(
-        f'None of the {episodes} episodes of {found.name} has a transition, so there is nothing to learn from: record '
-        'some with at least one step.'
-      )
-    said = dropped.says(found.name)
-    if said is not None and dropped.all_of_them:
-      raise errors.UserError(said.replace('a reward', 'the only reward', 1))
-    if said is not None:
-      _LOG.warning('%s', said)
-    found.check()
+    return look.result()
 
   def _numbers(self, opened: _Opened) -> Sequence[int]:
     """The numbers of the episodes that are read, in order."""
     return self._chosen if self.options.chooses else range(len(opened.which))
+
+  def _order(self, opened: _Opened, seed: int) -> Iterator[int]:
+    """Those numbers in the order of a pass."""
+    return map(int, np.random.default_rng(seed).permutation(self._numbers(opened)))
 
   @functools.cached_property
   def _chosen(self) -> Sequence[int]:
@@ -154,9 +146,16 @@ class RLDS:
 
   def _open(self) -> _Opened:
     path = self.folder
-    builder = folder.builder(path)
-    layout = layout_lib.of_features(builder.info.features, f'the data set {self.path}', self.options)
-    return _Opened(layout, folder.shards(builder, path, self.split))
+    return _opened(path, f'the data set {self.path}', self.options, folder.state(path))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _opened(path: str, name: str, options: Options, state: Tuple[Any, ...]) -> _Opened:
+  """A data set whose episodes can be read; the same one as long as its files are in the same state."""
+  del state
+  builder = folder.builder(path)
+  layout = layout_lib.of_features(builder.info.features, name, options)
+  return _Opened(layout, folder.shards(builder, path, options.split))
 
 
 class _Opened:
@@ -189,8 +188,7 @@ class _Opened:
   def facts(self) -> Iterator[Tuple[int, Mapping[str, Any]]]:
     """(number, what episodes can be chosen by) of each that has a transition."""
     for number in range(len(self.which)):
-      leaves = self.leaves(number, cheap=True)
-      stream = None if leaves is None else self.layout.settled(leaves, number)
+      stream = self.stream(number, self.leaves(number, cheap=True))
       if stream is not None:
         own = {'return': float(np.sum(stream['reward'][:-1])), 'length': len(stream['reward']) - 1}
         yield number, {**self.layout.beside(*self.record(number)), **own}
@@ -204,11 +202,39 @@ class _Opened:
     places = np.union1d(firsts, np.linspace(0, len(numbers) - 1, max(1, most)).astype(np.int64))
     return np.asarray(numbers)[places].tolist()
 
+  def stream(
+    self, number: int, leaves: Optional[Dict[str, np.ndarray]], look: Optional[looking.Look] = None
+  ) -> Optional[Dict[str, np.ndarray]]:
+    """The leaves of an episode as they are in the stream, or None if it has no transition.
+
+    Args:
+      number: of the episode.
+      leaves: of it, as they were recorded, which are altered.
+      look: takes in both.
+    """
+    if look is not None:
+      look.recorded(leaves)
+    stream = None if leaves is None else self.layout.settled(leaves, number)
+    self._lengths[number] = 0 if stream is None else len(stream['discount']) - 1
+    if look is not None and stream is not None:
+      look.stream(number, stream)
+    return stream
+
   def step(self, number: int) -> Optional[core.Step]:
     """An episode, or None if it has no transition."""
-    leaves = self.leaves(number)
-    stream = None if leaves is None else self.layout.settled(leaves, number)
+    stream = self.stream(number, self.leaves(number))
     return None if stream is None else self.layout.step(stream)
+
+  def length(self, number: int) -> int:
+    """How many transitions an episode has, which is read if it was not yet."""
+    if self._lengths[number] < 0:
+      self.stream(number, self.leaves(number, cheap=True))
+    return int(self._lengths[number])
+
+  @functools.cached_property
+  def _lengths(self) -> np.ndarray:
+    """Transitions of each episode, -1 where it was not read yet."""
+    return np.full(len(self.which), -1, np.int64)
 
   @functools.cached_property
   def _places(self) -> Sequence[Any]:

@@ -45,6 +45,12 @@ class Recorded:
       check_values(episode, self.step_spec.action, 'an episode of the data set (tfacme data says which)')
       yield episode
 
+  def lengths(self, seed: int = 0) -> Iterator[int]:
+    """The transitions of each episode of such a pass; it is read for that where the data set does not tell them."""
+    if self.relabel is None and hasattr(self.dataset, 'lengths'):
+      return self.dataset.lengths(seed)
+    return (len(episode.last) - 1 for episode in self.episodes(seed))
+
 
 class _Taker:
   """Takes from recorded episodes what rows of a spec have, and zeros for what was not recorded."""

@@ -182,8 +182,8 @@ def _count_name(table: tables.Table) -> str:
 def _count_items(data: recorded.Recorded, seed: int, described: Sequence[tables.Table]) -> Mapping[str, int]:
   """{table: items} that recorded data make; one episode of them is in memory at a time."""
   counts, cutter = np.zeros(len(described), np.int64), streams.Cutter(described)
-  for episode in data.episodes(seed):
-    due = [cutter.advance(last) for last in episode.last.tolist()]
+  for length in data.lengths(seed):
+    due = [cutter.advance(last) for last in [False] * length + [True]]
     counts += np.sum([*due, *cutter.finish()], axis=0)
   return {table.name: count for table, count in zip(described, counts.tolist())}
 

@@ -1,0 +1,54 @@
+"""A look at the values of a data set: where they reach, and what is wrong with all episodes together."""
+
+from __future__ import annotations
+
+import logging
+from typing import Mapping, Optional
+
+import numpy as np
+
+from tfacme import errors
+from tfacme.datasets import ends, layout, ranges
+
+_LOG = logging.getLogger('tfacme')
+
+
+class Look:
+  """What is seen of episodes in a pass over them."""
+
+  def __init__(self, described: layout.Layout):
+    """`described` is the layout of the data set."""
+    self._layout = described
+    self._pictures = {path for path, column in described.leaves.items() if not column.is_cheap}
+    self._ranges, self._dropped = ranges.Ranges(described.name), ends.Dropped()
+    self._episodes = 0
+
+  def recorded(self, leaves: Optional[Mapping[str, np.ndarray]]) -> None:
+    """Takes in the leaves of an episode as they were recorded, None if it has no row."""
+    self._episodes += 1
+    if leaves is not None and self._layout.options.last_row == 'auto' and 'reward' in leaves:
+      self._dropped.add(leaves['reward'])
+
+  def stream(self, number: int, leaves: Mapping[str, np.ndarray]) -> None:
+    """Takes in the leaves of the episode of a number as they are in the stream."""
+    self._ranges.add(number, {path: values for path, values in leaves.items() if path not in self._pictures})
+
+  def result(self) -> ranges.Ranges:
+    """The ranges of all values but of pictures; warns of what looks wrong.
+
+    Raises:
+      UserError: if no episode has a transition, if the only rewards are in rows that do not count, or for a NaN.
+    """
+    name = self._ranges.name
+    if not self._ranges.episodes:
+      raise errors.UserError(
+        f'None of the {self._episodes} episodes of {name} has a transition, so there is nothing to learn from: record '
+        'some with at least one step.'
+      )
+    said = self._dropped.says(name)
+    if said is not None and self._dropped.all_of_them:
+      raise errors.UserError(said.replace('a reward', 'the only reward', 1))
+    if said is not None:
+      _LOG.warning('%s', said)
+    self._ranges.check()
+    return self._ranges
