@@ -37,19 +37,45 @@ def write(
   """
   fields = {name: feature for name, feature in {**FIELDS, **features}.items() if feature is not None}
   beside = beside or {}
+  described = tfds.features.FeaturesDict({'steps': steps(fields), **beside})
+  made = []
+  for episode in episodes:
+    rows = [{name: _at(episode[name], t) for name in fields} for t in range(len(episode['action']))]
+    made.append({'steps': rows, **{name: episode[name] for name in beside}})
+  write_all(path, described, made, file_format)
+  return datasets.rlds(path, options=options)
+
+
+def write_all(path, features, episodes, file_format='tfrecord'):
+  """Writes a data set of two episodes a shard, each {'steps': rows, ...} of these features, into a new folder."""
   path.mkdir(parents=True)
-  info = tfds.core.DatasetInfo(
-    builder=tfds.core.dataset_info.DatasetIdentity('foreign', tfds.core.Version('1.0.0'), str(path), ''),
-    features=tfds.features.FeaturesDict({'steps': steps(fields), **beside}),
-  )
+  identity = tfds.core.dataset_info.DatasetIdentity('foreign', tfds.core.Version('1.0.0'), str(path), '')
+  info = tfds.core.DatasetInfo(builder=identity, features=features)
   writer = tfds.core.SequentialWriter(info, max_examples_per_shard=2, file_format=file_format)
   writer.initialize_splits(['train'])
   for episode in episodes:
-    count = len(episode['action'])
-    rows = [{name: _at(episode[name], t) for name in fields} for t in range(count)]
-    writer.add_examples({'train': [{'steps': rows, **{name: episode[name] for name in beside}}]})
+    writer.add_examples({'train': [episode]})
   writer.close_all()
-  return datasets.rlds(path, options=options)
+
+
+def filled(features, transitions, random):
+  """An episode of these features with values at random, which was truncated after so many transitions."""
+  flags = ('is_first', 'is_last', 'is_terminal')
+  ends = lambda t: (t == 0, t == transitions, False)
+  row = features['steps'].feature
+  steps = [{**_value(row, random), **dict(zip(flags, ends(t)))} for t in range(transitions + 1)]
+  return {'steps': steps, **{name: _value(part, random) for name, part in features.items() if name != 'steps'}}
+
+
+def _value(feature, random):
+  if isinstance(feature, tfds.features.FeaturesDict):
+    return {name: _value(part, random) for name, part in feature.items()}
+  dtype = np.dtype(feature.np_dtype)
+  if dtype.kind in 'OSU':
+    return 'text'
+  if dtype.kind == 'f':
+    return random.uniform(0, 1, feature.shape).astype(dtype)
+  return random.integers(2, size=feature.shape).astype(dtype)
 
 
 def rows(transitions, terminal=True, discount=None):

@@ -1,18 +1,29 @@
-"""Data that other libraries wrote are converted, looked at, learned from, and what was learned is evaluated."""
+"""Data that other libraries wrote are brought, looked at, learned from, and what was learned is evaluated."""
 
 import importlib.util
 import json
 
+import dm_env
 import gymnasium
 import h5py
 import numpy as np
 import pytest
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from dm_env import specs as dm_specs
+from rlds.tfds import config_generator, episode_writer
 
+from tests.datasets import foreign
 from tfacme import cli
 
 _NAMES = ('observations', 'actions', 'rewards', 'terminals', 'timeouts', 'next_observations')
 _ENVIRONMENT = 'CartPole-v1'
 _EPISODES = 6
+_LONGEST = 12
+
+
+def _make():
+  return gymnasium.make(_ENVIRONMENT, max_episode_steps=_LONGEST)
 
 
 def _play(environment):
@@ -29,23 +40,34 @@ def _play(environment):
 
 
 def _arrays():
-  columns = zip(*_play(gymnasium.make(_ENVIRONMENT, max_episode_steps=12)))
-  return {name: np.array(column) for name, column in zip(_NAMES, columns)}
+  return {name: np.array(column) for name, column in zip(_NAMES, zip(*_play(_make())))}
 
 
-def _hdf5(folder, arrays):
+# --- What is converted ---
+
+
+def _hdf5(folder, *without):
   with h5py.File(folder / 'made.hdf5', 'w') as file:
-    for name, values in arrays.items():
-      file.create_dataset(name, data=values)
+    for name, values in _arrays().items():
+      if name not in without:
+        file.create_dataset(name, data=values)
   return str(folder / 'made.hdf5')
 
 
 def _of_d4rl(folder):
-  return _hdf5(folder, _arrays())
+  return _hdf5(folder)
 
 
-def _of_old_d4rl(folder):
-  return _hdf5(folder, {name: values for name, values in _arrays().items() if name != 'next_observations'})
+def _of_d4rl_without_next_observations(folder):
+  return _hdf5(folder, 'next_observations')
+
+
+def _of_d4rl_without_timeouts(folder):
+  return _hdf5(folder, 'timeouts')
+
+
+def _of_d4rl_without_both(folder):
+  return _hdf5(folder, 'timeouts', 'next_observations')
 
 
 def _of_numpy(folder):
@@ -54,28 +76,133 @@ def _of_numpy(folder):
 
 
 def _of_minari(folder):
+  pytest.importorskip('minari')
   import minari
 
-  collected = minari.DataCollector(gymnasium.make(_ENVIRONMENT, max_episode_steps=12))
+  collected = minari.DataCollector(_make())
   list(_play(collected))
   collected.create_dataset('made/cartpole-v0')
   return str(folder / 'minari' / 'made' / 'cartpole-v0')
 
 
+# --- What is read as it is ---
+
+
+def _steps():
+  """Episodes as RLDS has them: lists of steps, the last with the final observation."""
+  steps = []
+  for observation, action, reward, terminated, truncated, following in _play(_make()):
+    row = {'is_first': not steps, 'is_last': False, 'is_terminal': False}
+    steps.append({'observation': observation, 'action': action, 'reward': reward, 'discount': 1.0 - terminated, **row})
+    if terminated or truncated:
+      last = {'observation': following, 'action': action * 0, 'reward': 0.0, 'discount': 0.0}
+      yield [*steps, {**last, 'is_first': False, 'is_last': True, 'is_terminal': terminated}]
+      steps = []
+
+
+def _of_rlds(folder):
+  """By the writer of `rlds`, with the features that it finds itself."""
+  flags = {name: tf.TensorSpec((), tf.bool) for name in ('is_first', 'is_last', 'is_terminal')}
+  row = {'observation': tf.TensorSpec((4,), tf.float32), 'action': tf.TensorSpec((), tf.int64), **flags}
+  row.update({name: tf.TensorSpec((), tf.float64) for name in ('reward', 'discount')})
+  spec = {'steps': tf.data.DatasetSpec(row), 'number': tf.TensorSpec((), tf.int64)}
+  config = config_generator.generate_config_from_spec(spec, name='cartpole')
+  (folder / 'written').mkdir()
+  writer = episode_writer.EpisodeWriter(str(folder / 'written'), config, max_episodes_per_file=4)
+  for number, steps in enumerate(_steps()):
+    writer.add_episode({'steps': steps, 'number': number})
+  writer.close()
+  return str(folder / 'written')
+
+
+class _Logged(dm_env.Environment):
+  """The environment as one of `dm_env`, for `envlogger`."""
+
+  def __init__(self):
+    self._environment, self._episodes = _make(), 0
+
+  def reset(self):
+    """The next episode."""
+    observation, _ = self._environment.reset(seed=self._episodes)
+    self._episodes += 1
+    return dm_env.restart(observation)
+
+  def step(self, action):
+    """One step."""
+    observation, reward, terminated, truncated, _ = self._environment.step(action)
+    end = dm_env.termination if terminated else dm_env.truncation if truncated else dm_env.transition
+    return end(reward, observation)
+
+  def observation_spec(self):
+    return dm_specs.Array((4,), np.float32)
+
+  def action_spec(self):
+    return dm_specs.DiscreteArray(2)
+
+
+def _of_envlogger(folder):
+  """By `envlogger` where it is installed, or in the form in which its back end for tfds writes: what `tfds.rlds` makes
+  of a config, with metadata of steps and of episodes, and a discount of zero in the last row."""
+  config = tfds.rlds.rlds_base.DatasetConfig(
+    name='cartpole',
+    observation_info=tfds.features.Tensor(shape=(4,), dtype=np.float32, encoding=tfds.features.Encoding.ZLIB),
+    action_info=np.int64,
+    reward_info=np.float64,
+    discount_info=np.float64,
+    step_metadata_info={'timestamp': np.int64},
+    episode_metadata_info={'number': np.int64},
+  )
+  path = folder / 'logged'
+  if importlib.util.find_spec('envlogger') is None:
+    identity = tfds.core.dataset_info.DatasetIdentity('cartpole', tfds.core.Version('0.0.1'), str(path), '')
+    features = tfds.rlds.rlds_base.build_info(config, identity).features
+    stamped = ([{**step, 'timestamp': t} for t, step in enumerate(steps)] for steps in _steps())
+    foreign.write_all(path, features, [{'steps': steps, 'number': number} for number, steps in enumerate(stamped)])
+    return str(path)
+  import envlogger
+  from envlogger.backends import tfds_backend_writer
+
+  path.mkdir()
+  random = np.random.default_rng(0)
+  backend = tfds_backend_writer.TFDSBackendWriter(str(path), config, max_episodes_per_file=4)
+  note = {'step_fn': lambda *_: {'timestamp': 1}, 'episode_fn': lambda *_: {'number': 2}}
+  with envlogger.EnvLogger(_Logged(), backend=backend, **note) as environment:
+    for _ in range(_EPISODES):
+      timestep = environment.reset()
+      while not timestep.last():
+        timestep = environment.step(random.integers(2))
+  return str(path)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('make', [_of_d4rl, _of_old_d4rl, _of_numpy, _of_minari])
-def test_from_a_file_to_a_policy(make, tmp_path, monkeypatch, capsys):
-  if make is _of_minari and importlib.util.find_spec('minari') is None:
-    pytest.skip('minari is not installed')
+@pytest.mark.parametrize(
+  'make, loses, options',
+  [
+    (_of_d4rl, False, []),
+    (_of_d4rl_without_next_observations, True, []),
+    (_of_d4rl_without_timeouts, False, []),
+    (_of_d4rl_without_both, True, ['--max-episode-steps', str(_LONGEST)]),
+    (_of_numpy, False, []),
+    (_of_minari, False, []),
+    (_of_rlds, False, None),
+    (_of_envlogger, False, None),
+  ],
+)
+def test_from_a_file_to_a_policy(make, loses, options, tmp_path, monkeypatch, capsys):
+  """Where `loses`, the last transition of each truncated episode leads nowhere; with options, it is converted first."""
   monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
-  data, run, environment = str(tmp_path / 'data'), str(tmp_path / 'run'), f'gym:{_ENVIRONMENT}'
-  assert cli.main(['convert', make(tmp_path), '--out', data]) == 0
+  made, run, environment = make(tmp_path), str(tmp_path / 'run'), f'gym:{_ENVIRONMENT}'
+  data = made if options is None else str(tmp_path / 'data')
+  if options is not None:
+    assert cli.main(['convert', made, '--out', data, *options]) == 0
   capsys.readouterr()
   assert cli.main(['data', data, '--env', environment, '--json']) == 0
   found = json.loads(capsys.readouterr().out)
-  lost = found['truncated'] if make is _of_old_d4rl else 0  # the last transition of each of them
+  lost = found['truncated'] if loses else 0
   assert (found['episodes'], found['steps']) == (_EPISODES, len(_arrays()['rewards']) - lost)
   assert found['truncated'] > 0 and found['terminated'] > 0 and found['environment']['fits']
+  named = {'dataset': {'made/cartpole-v0': 6}, 'environment': {environment: 6}} if make is _of_minari else {}
+  assert named.items() <= found['beside'].items()
   few = '--learner-steps 20 --evaluation.episodes 1'.split()
   assert cli.main(['train', 'bc', '--dataset', data, '--env', environment, '--workdir', run, *few]) == 0
   assert cli.main(['evaluate', run, '--episodes', '1']) == 0
