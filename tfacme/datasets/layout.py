@@ -18,6 +18,8 @@ from tfacme.datasets.options import Options
 _STEPS = 'steps'
 _FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
 
+Example = Mapping[str, examples.Column]  # the columns of a record, by their names
+
 
 class Recorded(NamedTuple):
   """An episode as it lies in a data set.
@@ -73,10 +75,9 @@ class Layout:
     """Whether a shape is known of the values alone."""
     return any(None in column.shape for column in self.leaves.values())
 
-  def closed(self, data: bytes, path: str) -> Optional[Layout]:
-    """The layout with the shapes that a record has; None if the record has no row."""
+  def closed(self, example: Example, path: str) -> Optional[Layout]:
+    """The layout with the shapes that an episode has; None if it has no row."""
     with decoding(path):
-      example = examples.decode(data)
       rows = self._rows(example)
       if not rows:
         return None
@@ -97,16 +98,15 @@ class Layout:
       **nests,
     )
 
-  def read(self, data: bytes, path: str, cheap: bool = False) -> Optional[Dict[str, np.ndarray]]:
+  def read(self, example: Example, path: str, cheap: bool = False) -> Optional[Dict[str, np.ndarray]]:
     """The leaves of an episode as they were recorded, with its flags; None if it has no row.
 
     Args:
-      data: a record.
+      example: the columns of a record.
       path: of the file that it is from.
       cheap: whether what is stored as pictures is passed over.
     """
     with decoding(path):
-      example = examples.decode(data)
       rows = self._rows(example)
       columns = {name: column for name, column in self.leaves.items() if column.is_cheap or not cheap}
       return {name: column.decode(example, rows) for name, column in columns.items()} if rows else None
@@ -132,15 +132,12 @@ class Layout:
       **nests,
     )
 
-  def beside(self, data: bytes, path: str) -> Dict[str, Any]:
+  def beside(self, example: Example, path: str) -> Dict[str, Any]:
     """The metadata of an episode."""
-    if not self.metadata:
-      return {}
     with decoding(path):
-      example = examples.decode(data)
       return {name: _plain(column, example[name]) for name, column in self.metadata.items() if name in example}
 
-  def _rows(self, example: Mapping[str, examples.Column]) -> int:
+  def _rows(self, example: Example) -> int:
     """How many rows an episode has."""
     counts = (column.rows(example) for column in self.leaves.values())
     rows = next((count for count in counts if count is not None), None)

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from tfacme import core, errors
-from tfacme.datasets import choosing, folder, looking, ranges, several
+from tfacme.datasets import choosing, examples, folder, looking, ranges, several
 from tfacme.datasets import layout as layout_lib
 from tfacme.datasets.options import Options
 
@@ -89,9 +89,10 @@ class RLDS:
     """
     opened = self._open()
     for number in self._numbers(opened):
-      stream = opened.stream(number, opened.leaves(number), look)
+      example = opened.example(number)
+      stream = opened.stream(number, opened.layout.read(*example), look)
       if stream is not None:
-        yield layout_lib.Recorded(number, opened.layout.step(stream), opened.layout.beside(*opened.record(number)))
+        yield layout_lib.Recorded(number, opened.layout.step(stream), opened.layout.beside(*example))
 
   def look(self) -> looking.Look:
     """What a pass over all episodes may take along, so that `fit` need not look at them again."""
@@ -122,7 +123,7 @@ class RLDS:
     look, wholly = looking.Look(opened.layout), set()
     for number in opened.spread(self._numbers(opened), _LOOKED_AT):
       shard = opened.which[number]
-      opened.stream(number, opened.leaves(number, cheap=shard in wholly), look)
+      opened.stream(number, opened.layout.read(*opened.example(number), cheap=shard in wholly), look)
       wholly.add(shard)
     return look.result()
 
@@ -175,23 +176,22 @@ class _Opened:
     """The number of the shard of each episode."""
     return np.repeat(np.arange(len(self.shards)), [len(offsets) for offsets, _ in self._places])
 
-  def record(self, number: int) -> Tuple[bytes, str]:
-    """An episode as it is stored, and the file that it is in."""
+  def example(self, number: int) -> Tuple[layout_lib.Example, str]:
+    """The columns of an episode, and the file that it is in."""
     shard = self.shards[self.which[number]]
     offset, length = self._flat_places[:, number]
-    return shard.read(int(offset), int(length)), shard.path
-
-  def leaves(self, number: int, cheap: bool = False) -> Optional[Dict[str, np.ndarray]]:
-    """The leaves of an episode as they were recorded; see `layout.Layout.read`."""
-    return self.layout.read(*self.record(number), cheap)
+    data = shard.read(int(offset), int(length))
+    with layout_lib.decoding(shard.path):
+      return examples.decode(data), shard.path
 
   def facts(self) -> Iterator[Tuple[int, Mapping[str, Any]]]:
     """(number, what episodes can be chosen by) of each that has a transition."""
     for number in range(len(self.which)):
-      stream = self.stream(number, self.leaves(number, cheap=True))
+      example = self.example(number)
+      stream = self.stream(number, self.layout.read(*example, cheap=True))
       if stream is not None:
         own = {'return': float(np.sum(stream['reward'][:-1])), 'length': len(stream['reward']) - 1}
-        yield number, {**self.layout.beside(*self.record(number)), **own}
+        yield number, {**self.layout.beside(*example), **own}
 
   def spread(self, numbers: Sequence[int], size: int) -> Sequence[int]:
     """Of some episodes as many as take so many bytes, evenly spread over all, with one of each shard."""
@@ -222,13 +222,13 @@ class _Opened:
 
   def step(self, number: int) -> Optional[core.Step]:
     """An episode, or None if it has no transition."""
-    stream = self.stream(number, self.leaves(number))
+    stream = self.stream(number, self.layout.read(*self.example(number)))
     return None if stream is None else self.layout.step(stream)
 
   def length(self, number: int) -> int:
     """How many transitions an episode has, which is read if it was not yet."""
     if self._lengths[number] < 0:
-      self.stream(number, self.leaves(number, cheap=True))
+      self.stream(number, self.layout.read(*self.example(number), cheap=True))
     return int(self._lengths[number])
 
   @functools.cached_property
@@ -247,7 +247,7 @@ class _Opened:
 
   def _closed(self, layout: layout_lib.Layout) -> layout_lib.Layout:
     """The layout with the shapes of the first episode that has a row."""
-    closed = (layout.closed(*self.record(number)) for number in range(len(self.which)))
+    closed = (layout.closed(*self.example(number)) for number in range(len(self.which)))
     found = next((one for one in closed if one is not None), None)
     if found is None:
       raise errors.UserError(f'None of the episodes of {layout.name} has a row, so there is nothing to learn from.')
