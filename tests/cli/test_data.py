@@ -44,7 +44,7 @@ def test_data(recorded, capsys):
 
 def test_data_are_read_once(recorded, monkeypatch, capsys):
   read, reads = layout.Layout.read, []
-  monkeypatch.setattr(layout.Layout, 'read', lambda *arguments: reads.append(None) or read(*arguments))
+  monkeypatch.setattr(layout.Layout, 'read', lambda *given, **more: reads.append(None) or read(*given, **more))
   assert cli.main(['data', str(recorded), '--env', 'bsuite:catch/0']) == 0
   assert _lines(capsys)[-1] == 'In bsuite:catch/0 it fits as it is.' and len(reads) == 6
 

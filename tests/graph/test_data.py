@@ -97,7 +97,7 @@ def test_recorded_data_are_read_once_before_they_are_written(agent, tmp_path, mo
     for episode in DATA.steps:
       writer.write(episode)
   read, reads = layout.Layout.read, []
-  monkeypatch.setattr(layout.Layout, 'read', lambda *arguments: reads.append(None) or read(*arguments))
+  monkeypatch.setattr(layout.Layout, 'read', lambda *given, **more: reads.append(None) or read(*given, **more))
   ours, theirs = (_plan(agent, prefill=data).roles[0].inserts() for data in (datasets.rlds(tmp_path), DATA))
   assert ours == theirs and len(reads) == EPISODES
 

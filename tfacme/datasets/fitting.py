@@ -115,6 +115,8 @@ def _check_lacks(dataset: Any, found: ranges.Ranges, rewards: bool) -> None:
 
 def _explained(difference: str, dataset: Any, nearest: Sequence[str]) -> str:
   """What differs, with what of the data was not read, and what may have to be said."""
+  if hasattr(dataset, 'path'):  # It may be one of several.
+    difference = difference.replace('The data set', f'The data set {dataset.path}', 1)
   left_out = getattr(dataset, 'left_out', ())
   if left_out:
     difference = f'{difference[:-1]} (not read of the data: {errors.listed(left_out)}).'

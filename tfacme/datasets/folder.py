@@ -122,7 +122,7 @@ def place(name: str, data_dir: str) -> str:
   wanted, _, config = named.partition('/')
   there = sorted(os.path.basename(path) for path in glob.glob(os.path.join(glob.escape(data_dir), '*')))
   if wanted not in there:
-    hint = f'{data_dir} has {errors.listed(there)}; data_dir says where else to look.'
+    hint = f'{data_dir} has {errors.listed(there)}; --dataset.data_dir says where else to look.'
     raise errors.unknown('data set', wanted, there, hint)
   base = os.path.join(data_dir, wanted)
   found = [
