@@ -313,17 +313,22 @@ def test_which_of_several_does_not_fit_is_named(tmp_path):
   paths = [str(tmp_path / name) for name in ('one', 'other')]
   for path, size in zip(paths, (2, 3)):
     step = _record(environments.factory(_ID).wrapped(Noted)).steps[0]
-    step = step._replace(observation=np.zeros((6, size), np.float32), action=step.action.astype(np.int32))
-    step = step if size == 3 else step._replace(action=step.action.astype(np.float32))
+    step = step._replace(observation=np.zeros((6, size), np.float32))
     with datasets.RLDSWriter(path, datasets.memory([step]).spec()) as writer:
       writer.write(step)
   both, spec = datasets.named(paths), specs.environment_spec(Field())
   says = rf'The data set {paths[1]} does not fit the environment: its observation is float32 \[3\], and the environment'
   with pytest.raises(errors.UserError, match=says):
     datasets.fit(both, Field, spec)
-  says = r'its action is int32 \[2\], and the environment has float32 \[2\]'
+
+
+@pytest.mark.parametrize('dtype', [np.int32, np.uint8, np.bool_])
+def test_choices_are_no_continuous_actions(dtype):
+  data = _record(environments.factory(_ID).wrapped(Noted))
+  choices = datasets.memory(step._replace(action=(step.action > 0).astype(dtype)) for step in data.steps)
+  says = rf'its action is {np.dtype(dtype).name} \[2\], and the environment has float64 \[2\]'
   with pytest.raises(errors.UserError, match=says):
-    datasets.fit(both.datasets[1], Field, spec._replace(observations=dm_specs.Array((3,), np.float32)))
+    datasets.fit(choices, Field, specs.environment_spec(Field()))
 
 
 # --- Values against the environment's ---

@@ -184,7 +184,7 @@ def difference(spec: specs.EnvironmentSpec, row: core.Step, rewards: bool = True
   for name in ('observation', 'action', *(('reward', 'discount') if rewards else ())):
     ours, theirs = getattr(wanted, name), getattr(row, name)
     flat, recorded = specs.paths(ours), specs.paths(theirs)
-    if not all(path in recorded and _becomes(recorded[path], flat[path]) for path in flat):
+    if not all(path in recorded and _becomes(recorded[path], flat[path], name) for path in flat):
       theirs, ours = (tree.map_structure(lambda s: f'{s.dtype} {list(s.shape)}', nest) for nest in (theirs, ours))
       return f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
   return None
@@ -209,7 +209,7 @@ def nearest(spec: specs.EnvironmentSpec, row: core.Step) -> List[str]:
     flat, recorded = specs.paths(ours), specs.paths(getattr(row, name))
     missing = [path for path in flat if path not in recorded]
     free = [path for path in recorded if path not in flat]
-    found = {part: [path for path in free if _becomes(recorded[path], flat[part])] for part in missing}
+    found = {part: [path for path in free if _becomes(recorded[path], flat[part], name)] for part in missing}
     if not missing or any(len(paths) != 1 for paths in found.values()):
       continue
     pairs = [f'{part}={name}/{path}' if part else f'{name}/{path}' for part, (path,) in found.items()]
@@ -217,8 +217,10 @@ def nearest(spec: specs.EnvironmentSpec, row: core.Step) -> List[str]:
   return said
 
 
-def _becomes(recorded: dm_specs.Array, wanted: dm_specs.Array) -> bool:
-  """Whether recorded values are those of a spec in all but precision and sides of one."""
+def _becomes(recorded: dm_specs.Array, wanted: dm_specs.Array, field: str) -> bool:
+  """Whether recorded values of a field are those of a spec in all but precision and sides of one."""
   theirs, ours = np.dtype(recorded.dtype), np.dtype(wanted.dtype)
   same = np.can_cast(episodes_lib.single(theirs), ours) or theirs.kind == ours.kind == 'f'
+  if field == 'action':  # A choice is no value on a scale, however small its type.
+    same = same and (theirs.kind == 'f') == (ours.kind == 'f')
   return episodes_lib.alike(recorded.shape, wanted.shape) and same
