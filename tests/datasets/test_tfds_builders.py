@@ -12,18 +12,13 @@ from tests.datasets import foreign
 from tfacme import datasets, specs
 
 _NAMES = (
-  *('d4rl_mujoco_hopper/v2-medium', 'rlu_control_suite/cheetah_run', 'robomimic_ph/lift_ph_image'),
-  *(
-    pytest.param(name, marks=pytest.mark.slow)
-    for name in (
-      *('d4rl_mujoco_ant/v0-expert', 'd4rl_mujoco_halfcheetah/v1-medium-replay', 'd4rl_mujoco_walker2d/v1-expert'),
-      *('d4rl_adroit_door/v1-expert', 'd4rl_adroit_hammer/v0-expert', 'd4rl_adroit_pen/v0-cloned'),
-      *('d4rl_adroit_relocate/v1-cloned', 'd4rl_antmaze/umaze-v0'),
-      *('rlu_atari/Pong_run_1', 'rlu_atari_checkpoints/Pong_run_1', 'rlu_atari_checkpoints_ordered/Pong_run_1'),
-      *('rlu_locomotion/humanoid_gaps', 'rlu_locomotion/rodent_mazes', 'rlu_dmlab_rooms_watermaze/training_0'),
-      *('robomimic_mg/can_mg_low_dim', 'robomimic_mh/transport_mh_low_dim'),
-    )
-  ),
+  *('d4rl_mujoco_ant/v0-expert', 'd4rl_mujoco_halfcheetah/v1-medium-replay', 'd4rl_mujoco_hopper/v2-medium'),
+  *('d4rl_mujoco_walker2d/v1-expert', 'd4rl_adroit_door/v1-expert', 'd4rl_adroit_hammer/v0-expert'),
+  *('d4rl_adroit_pen/v0-cloned', 'd4rl_adroit_relocate/v1-cloned', 'd4rl_antmaze/umaze-v0'),
+  *('rlu_atari/Pong_run_1', 'rlu_atari_checkpoints/Pong_run_1', 'rlu_atari_checkpoints_ordered/Pong_run_1'),
+  *('rlu_control_suite/cheetah_run', 'rlu_locomotion/humanoid_gaps', 'rlu_locomotion/rodent_mazes'),
+  *('rlu_dmlab_rooms_watermaze/training_0', 'robomimic_ph/lift_ph_image'),
+  *('robomimic_mg/can_mg_low_dim', 'robomimic_mh/transport_mh_low_dim'),
 )
 
 
