@@ -67,6 +67,9 @@ class Relabeller(Protocol):
 
   Its state lasts over episodes. A new one is made when a run resumes, as with environments, and for each pass over
   recorded data; what has to last longer belongs in the update, which is saved.
+
+  One that treats each episode by itself may have a function `rewrite`, from a recorded episode (see `datasets.Dataset`)
+  to the one that its rows would give, or None: faster than row by row.
   """
 
   def __call__(self, step: Step) -> Sequence[Step]:

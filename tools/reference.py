@@ -83,7 +83,8 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   ),
   'Rewrite rows before they are written': (
     *('core.Relabel', 'core.Relabeller', 'replay.relabelling.by_row', 'replay.relabelling.by_episode'),
-    *('replay.relabelling.returns_to_go', 'replay.relabelling.normalized_rewards', 'replay.relabelling.rows'),
+    *('replay.relabelling.returns_to_go', 'replay.relabelling.returns_ahead', 'replay.relabelling.previous_actions'),
+    *('replay.relabelling.in_order', 'replay.relabelling.normalized_rewards', 'replay.relabelling.rows'),
   ),
   'Read observations': (
     'tfacme.networks.torsos',
@@ -95,12 +96,14 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   'Give a network its head': (
     *('tfacme.networks.heads', 'tfacme.networks.distributions', 'tfacme.networks.value_heads'),
     *('tfacme.networks.critics', 'tfacme.networks.actor_critic', 'tfacme.networks.activations'),
+    'tfacme.networks.ensembles',
   ),
   'Give a network memory': ('tfacme.networks.recurrent', 'networks.unroll'),
   'Create variables from a seed': ('tfacme.networks.seeding',),
   'Check networks': ('tfacme.networks.checks',),
   'Draw random numbers in a network or an update': ('tfacme.networks.randomness', 'tfacme.networks.stochastic'),
   'Act and explore': ('tfacme.networks.policies', 'tfacme.networks.exploration'),
+  'Plan by a model': ('tfacme.networks.planning',),
   'Bring actions into the form of the environment, and leave out illegal ones': (
     *('tfacme.networks.actions', 'tfacme.networks.masking'),
   ),

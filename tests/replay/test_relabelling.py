@@ -47,6 +47,10 @@ RELABELS = {
   'returns': relabelling.returns_to_go(0.5),
   'normalized': relabelling.normalized_rewards(0.9),
   'twice': core.Relabel(lambda: _twice),
+  'previous': relabelling.previous_actions(testing.SPEC.action),
+  'ahead': relabelling.returns_ahead(2),
+  'in order': relabelling.in_order(relabelling.by_row(_tenfold), relabelling.by_episode(_long)),
+  'episodes in order': relabelling.in_order(relabelling.by_episode(_long), relabelling.returns_ahead(2)),
 }
 
 
@@ -196,6 +200,41 @@ def test_rewards_are_divided_by_the_deviation_of_the_return():
     deviation = np.std(returns) if len(returns) > 1 else 1.0
     (given,) = relabeller(step(reward=np.float32(reward)))
     np.testing.assert_allclose(given.reward, reward / deviation, rtol=1e-5)
+
+
+def _episode(rewards, terminated):
+  """Of these rewards, and of actions [T + 1, 1] that count from 1."""
+  rows = len(rewards) + 1
+  return core.Step(
+    np.zeros((rows, 1), np.float32),
+    np.arange(1.0, rows + 1, dtype=np.float32)[:, np.newaxis],
+    np.float32([*rewards, 0]),
+    np.float32([*[1] * (rows - 2), not terminated, 0]),
+    np.arange(rows) == 0,
+    np.arange(rows) == rows - 1,
+  )
+
+
+def _extras(relabel, *episodes):
+  """The extras of all rows of episodes, one after the other."""
+  relabeller = relabel.make()
+  given = [row for episode in episodes for step in relabelling.rows(episode) for row in relabeller(step)]
+  return [row.extras for row in given]
+
+
+def test_the_rewards_of_the_next_steps_where_they_are_known():
+  extras = _extras(relabelling.returns_ahead(3), _episode([1, 2, 4, 8], False), _episode([1, 2], True))
+  assert [float(row['return_ahead']) for row in extras] == [7, 14, 12, 8, 0, 3, 2, 0]
+  assert [float(row['return_ahead_weight']) for row in extras] == [1, 1, 0, 0, 0, 1, 1, 1]
+
+
+def test_the_action_of_the_row_before_within_an_episode():
+  spec = dm_specs.BoundedArray((1,), np.float32, -9.0, 9.0)
+  both = relabelling.in_order(relabelling.previous_actions(spec), relabelling.returns_ahead(1))
+  assert set(both.extras) == {'previous_action', 'return_ahead', 'return_ahead_weight'}
+  extras = _extras(both, _episode([5, 6], True), _episode([7], False))
+  assert [float(row['previous_action'][0]) for row in extras] == [0, 1, 2, 0, 1]
+  assert [float(row['return_ahead']) for row in extras] == [5, 6, 0, 7, 0]
 
 
 def test_the_best_part_of_a_data_set():
