@@ -125,3 +125,13 @@ def test_channels_first(shape, expected):
 def test_an_action_that_counts_from_elsewhere_is_told_the_fix():
   words = specs.describe(dm_specs.BoundedArray((), np.int32, 3, 7))
   assert words.startswith('an integer from 3 to 7') and 'DiscreteArray(5), counted from 0' in words
+
+
+def test_vectors_of_real_numbers_alone_can_be_predicted():
+  vector, stack = dm_specs.Array((3,), np.float32), dm_specs.Array((4, 3), np.float32)
+  specs.check_vectors('MBOP', {'place': vector, 'rest': (dm_specs.Array((), np.float32), stack)})
+  for refused in (dm_specs.Array((8, 8, 3), np.float32), dm_specs.DiscreteArray(3), dm_specs.Array((3,), np.uint8)):
+    with pytest.raises(
+      errors.UserError, match='^MBOP predicts observations that are vectors .* the observation b/0 of'
+    ):
+      specs.check_vectors('MBOP', {'a': vector, 'b': (refused,)})

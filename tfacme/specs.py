@@ -274,6 +274,20 @@ def check_scalar_reward(agent: str, spec: Any) -> None:
     )
 
 
+def check_vectors(agent: str, spec: Any) -> None:
+  """Raises a `UserError` unless observations are vectors of real numbers, or nests of those: nothing else is predicted.
+
+  Single numbers are vectors too, and so are several in a stack.
+  """
+  for path, leaf in paths(spec).items():
+    if leaf.dtype.kind != 'f' or len(leaf.shape) > 2:
+      raise errors.UserError(
+        f'{agent} predicts observations that are vectors of real numbers, and the {f"observation {path}".rstrip()} of '
+        f'this environment is of shape {tuple(leaf.shape)} and type {leaf.dtype.name}; leave that out, or make such '
+        'numbers of it by a wrapper, or take an agent that predicts none.'
+      )
+
+
 def check_action_type(by: Any, dtype: Any, spec: dm_specs.Array, path: str = '') -> None:
   """Raises a `UserError` unless numbers of a type can be actions of a spec, without losing what makes them differ.
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 from tfacme import errors, networks, specs
+from tfacme.networks import actions
 
 _ARM = dm_specs.BoundedArray((2, 2), np.float32, -2.0, 4.0, 'arm')
 _TOOL = dm_specs.DiscreteArray(3, np.int64, 'tool')
@@ -35,6 +36,16 @@ def test_what_lies_beyond_the_bounds_is_cut_off():
   found = networks.within_bounds(sample, _SPEC)
   np.testing.assert_allclose(found['arm'], [[-1.0, 0.5, 1.0, 1.0]])
   assert found['hand'][0].numpy() == 2 and found['hand'][1].numpy().tolist() == [[1, 3]]
+
+
+def test_all_numbers_of_an_action_as_one_vector():
+  spec = {'leg': dm_specs.BoundedArray((), np.float32, 0.0, 1.0), 'arm': _ARM}
+  action = networks.from_vector(tf.constant([[-1.0, 0.0, 1.0, 0.5, -0.5]]), spec)
+  np.testing.assert_allclose(action['arm'], [[[-2.0, 1.0], [4.0, 2.5]]])
+  np.testing.assert_allclose(action['leg'], [0.25])
+  back = networks.to_vector(action, spec)
+  assert back.shape == (1, 5) == (1, actions.vector_size(spec))
+  np.testing.assert_allclose(back, [[-1.0, 0.0, 1.0, 0.5, -0.5]], rtol=1e-6)
 
 
 def test_a_single_number():

@@ -24,6 +24,7 @@ RECORDINGS = {
   'offline/gym/crr_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/discrete_cql_cartpole.py': 'gym:CartPole-v1',
   'offline/gym/iql_pendulum.py': 'gym:Pendulum-v1',
+  'offline/gym/mbop_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/td3_bc_pendulum.py': 'gym:Pendulum-v1',
   'programs/gym/rlpd_pendulum.py': 'gym:Pendulum-v1',
 }

@@ -1,6 +1,8 @@
 from .actions import from_environment as from_environment
+from .actions import from_vector as from_vector
 from .actions import network_spec as network_spec
 from .actions import to_environment as to_environment
+from .actions import to_vector as to_vector
 from .actions import within_bounds as within_bounds
 from .activations import Activation as Activation
 from .actor_critic import PolicyAndCritics as PolicyAndCritics
@@ -15,6 +17,9 @@ from .distributions import Gaussian as Gaussian
 from .distributions import Joint as Joint
 from .distributions import MultiCategorical as MultiCategorical
 from .distributions import TanhGaussian as TanhGaussian
+from .ensembles import EnsembleMLP as EnsembleMLP
+from .ensembles import EnsembleRegressor as EnsembleRegressor
+from .ensembles import rows_in_turn as rows_in_turn
 from .exploration import EpsilonGreedy as EpsilonGreedy
 from .exploration import Greedy as Greedy
 from .exploration import add_noise as add_noise
@@ -41,6 +46,9 @@ from .normalization import Normalizer as Normalizer
 from .normalization import ObservationNormalizer as ObservationNormalizer
 from .normalization import update_normalizers as update_normalizers
 from .observations import ObservationEncoder as ObservationEncoder
+from .planning import MPPI as MPPI
+from .planning import PlanningModel as PlanningModel
+from .planning import PlanningPolicy as PlanningPolicy
 from .policies import ByValue as ByValue
 from .policies import Choose as Choose
 from .policies import Explore as Explore

@@ -8,7 +8,7 @@ the other, leaf by leaf.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, List
 
 import numpy as np
 import tensorflow as tf
@@ -57,6 +57,31 @@ def network_spec(action_spec: Any) -> Any:
     return dm_specs.BoundedArray((specs.size(spec),), np.float32, -1.0, 1.0, spec.name)
 
   return tree.map_structure(leaf, action_spec)
+
+
+def to_vector(action: core.Nest, action_spec: Any) -> tf.Tensor:
+  """An environment's actions of real numbers, a nest of leaves [..., *shape], as one vector [..., D].
+
+  It is for models that take an action as a whole: all its numbers, on the scale from -1 to 1, in the order of the
+  flattened nest.
+  """
+  return tf.concat(tree.flatten(from_environment(action, action_spec)), axis=-1)
+
+
+def from_vector(vector: tf.Tensor, action_spec: Any) -> core.Nest:
+  """The actions, as the environment takes them, of vectors [..., D] as `to_vector` makes them."""
+  sizes = _sizes(action_spec)
+  parts = tree.unflatten_as(action_spec, tf.split(vector, sizes, axis=-1))
+  return to_environment(parts, action_spec)
+
+
+def vector_size(action_spec: Any) -> int:
+  """D, how many numbers such a vector has."""
+  return sum(_sizes(action_spec))
+
+
+def _sizes(action_spec: Any) -> List[int]:
+  return [specs.size(leaf) for leaf in tree.flatten(action_spec)]
 
 
 def to_bounds(action: tf.Tensor, spec: dm_specs.BoundedArray) -> tf.Tensor:

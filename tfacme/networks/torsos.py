@@ -24,6 +24,13 @@ _ACTIVATIONS: Mapping[str, Callable[[tf.Tensor], tf.Tensor]] = {
 }
 
 
+def activation_function(name: Activation) -> Callable[[tf.Tensor], tf.Tensor]:
+  """The function of an activation; raises a `UserError` if there is none of that name."""
+  if name not in _ACTIVATIONS:
+    raise errors.unknown('activation', name, _ACTIVATIONS, hint=f'take one of {", ".join(_ACTIVATIONS)}.')
+  return _ACTIVATIONS[name]
+
+
 def flatten_observation(observation: Any) -> tf.Tensor:
   """One vector for each observation of a batch.
 
@@ -59,9 +66,7 @@ class MLPTorso(snt.Module):
     """
     super().__init__(name)
     _check_sizes(hidden_sizes)
-    if activation not in _ACTIVATIONS:
-      raise errors.unknown('activation', activation, _ACTIVATIONS, hint=f'take one of {", ".join(_ACTIVATIONS)}.')
-    drop, activate = stochastic.Dropout(dropout), _ACTIVATIONS[activation]
+    drop, activate = stochastic.Dropout(dropout), activation_function(activation)
     self._mlp = snt.nets.MLP(hidden_sizes, activation=lambda x: drop(activate(x)), activate_final=True)
 
   def __call__(self, observation: Any) -> tf.Tensor:
