@@ -151,9 +151,9 @@ class Experiment:
     """Whether it learns from recorded data alone, without actors and replay."""
     return self.budget.learner_steps is not None
 
-  def every(self, period: Optional[int], share: int) -> int:
-    """A period in the budget's unit: `period`, or 1 / share of the budget if that is None; 0 means never."""
-    return max(1, self.budget.steps // share) if period is None else period
+  def every(self, period: Optional[int], share: int, least: int = 1) -> int:
+    """A period in the budget's unit: `period`, or if that is None, 1 / share of the budget or `least`; 0 means never."""
+    return max(least, self.budget.steps // share) if period is None else period
 
 
 def identity(description: Mapping[str, Any]) -> Dict[str, Any]:

@@ -192,7 +192,8 @@ class Checkpointing:
   """What a killed run resumes from.
 
   Attributes:
-    every: steps between checkpoints, in the unit of the budget; None is a tenth of the budget, 0 only at the end.
+    every: steps between checkpoints, in the unit of the budget; None is a tenth of the budget and 500 at least, since
+      fewer are made again as soon as a checkpoint is written; 0 writes one at the end only.
     keep: how many are kept. With 2, the older one is there if the newer one is damaged. Each holds the whole replay (of
       pictures, up to tens of GB), and a new one comes on top while it is written, so the disk needs room for 3. Where
       that is too much, keep 1, or leave the replay out.

@@ -29,6 +29,7 @@ from tfacme.workers import (
 
 _LOG = logging.getLogger('tfacme')
 _PERIOD_SECONDS = 0.5  # between an actor's calls to the counter
+_FEWEST_STEPS = 500  # between checkpoints, unless told otherwise: fewer are made again as soon as one is written
 _CALLS_PER_SECOND = 1000  # to the counter by all actors, at most, but for the end of the budget
 
 
@@ -326,7 +327,7 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
       leave=functools.partial(_leave, plan),
       ended=counter.ended,
       unit=experiment.budget.unit,
-      every=experiment.every(options.every, 10),
+      every=experiment.every(options.every, 10, _FEWEST_STEPS),
       budget=experiment.budget.steps,
       keep=options.keep,
     )
