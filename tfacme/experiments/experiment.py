@@ -152,7 +152,7 @@ class Experiment:
     return self.budget.learner_steps is not None
 
   def every(self, period: Optional[int], share: int, least: int = 1) -> int:
-    """A period in the budget's unit: `period`, or if that is None, 1 / share of the budget or `least`; 0 means never."""
+    """A period in the budget's unit: `period`, or if that is None, 1 / share of the budget or `least`; 0 is never."""
     return max(least, self.budget.steps // share) if period is None else period
 
 
