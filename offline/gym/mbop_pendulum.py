@@ -12,8 +12,8 @@ from tfacme.agents import mbop
 
 
 def experiment(seed: int = 0, steps: int = 5_000) -> tfacme.Experiment:
-  """100 episodes of 200 steps; fewer trajectories than in the paper are enough for a single action."""
-  config = mbop.MBOPConfig(learning_rate=(1e-3, 0.0, steps), trajectories=100)
+  """100 episodes of 200 steps; for a single number fewer trajectories do, of which the better ones count for more."""
+  config = mbop.MBOPConfig(learning_rate=(1e-3, 0.0, steps), trajectories=100, kappa=2.0)
   return tfacme.Experiment(
     builder=mbop.MBOPBuilder(config),
     networks=mbop.default_networks(),
