@@ -45,5 +45,13 @@ def test_every_number_of_an_agent_has_to_be_one(agent):
       dataclasses.replace(config, **{name: math.nan})
 
 
+@pytest.mark.parametrize('changes', [{'burn_in': 1}, {'sequence_period': 5}, {'across_episodes': True}])
+def test_what_is_of_sequences_needs_some(changes):
+  (name,) = changes
+  with pytest.raises(errors.UserError, match=f'^{name} is of sequences, and without trace_length there are none'):
+    configs.SequenceConfig(**changes)
+  assert configs.SequenceConfig(trace_length=5, **changes).trace_length == 5
+
+
 def test_what_may_be_none():
   assert _Config(target_update_period=None, target_update_rate=0.1, limit=None).limit is None

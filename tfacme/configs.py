@@ -125,6 +125,35 @@ class ReplayConfig(Config):
 
 
 @dataclasses.dataclass(frozen=True)
+class SequenceConfig(Config):
+  """Learning from overlapping sequences, by networks with memory (Kapturowski et al. 2019, R2D2)."""
+
+  trace_length: Optional[int] = count(None)
+  """Steps of a sequence that are learned from, by networks with memory; None learns from single transitions, by
+  networks without."""
+
+  burn_in: int = count(0, low=0)
+  """Steps at the start of a sequence that only warm up the state (Kapturowski et al. 2019: 40 on Atari)."""
+
+  sequence_period: int = count(10)
+  """Steps between the starts of two sequences, which overlap if there are fewer than in one (Kapturowski et al. 2019:
+  40)."""
+
+  across_episodes: bool = False
+  """Whether sequences run on into the next episode, where the state is reset: for episodes shorter than a sequence,
+  each of which is a sequence of its own otherwise, and sampled as often as a long one."""
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.trace_length is None:
+      idle = [field.name for field in dataclasses.fields(SequenceConfig) if getattr(self, field.name) != field.default]
+      if idle:
+        raise errors.UserError(
+          f'{idle[0]} is of sequences, and without trace_length there are none; set that too, or leave {idle[0]} out.'
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class PrioritizedConfig(Config):
   """Prioritized replay (Schaul et al. 2016)."""
 

@@ -42,6 +42,35 @@ def test_they_fit_the_environment():
   assert networks.Ensemble(made.critics)(tf.zeros([5, 4]), action).shape == (3, 5)
 
 
+@dataclasses.dataclass(frozen=True)
+class remembering(deterministic):
+  def memory(self):
+    return networks.lstm(4)
+
+
+def test_with_memory_critics_take_observation_and_action_as_one():
+  made = remembering((8,), normalize_observations=True)(_SPEC)
+  checks.check_policy_and_critics('An agent', made, _SPEC, networks.Deterministic, memory=True)
+  distribution, _ = made.policy(tf.zeros([5, 4]), made.policy.initial_state(5))
+  for critic in made.critics:
+    value, _ = critic((tf.zeros([5, 4]), distribution.mode()), critic.initial_state(5))
+    assert value.shape == (5,)
+    shapes = [variable.shape for variable in critic.variables if 'mean' in variable.name]
+    assert shapes == [(4,)]  # Of the observation alone.
+
+
+def test_all_have_memory_or_none():
+  plain, made = deterministic((8,))(_SPEC), remembering((8,))(_SPEC)
+  for other, memory, says in [
+    (made, False, 'An agent learns from single transitions here, .* and this policy has one; leave it out, or'),
+    (dataclasses.replace(plain, critics=made.critics), False, 'and this critic has one'),
+    (plain, True, 'An agent learns from sequences here, .* and this policy has none; give each of them one'),
+    (dataclasses.replace(made, critics=plain.critics), True, 'and this critic has none'),
+  ]:
+    with pytest.raises(errors.UserError, match=says):
+      checks.check_policy_and_critics('An agent', other, _SPEC, networks.Deterministic, memory=memory)
+
+
 def test_a_subset_of_critics_is_drawn_for_the_whole_batch():
   values = tf.constant([[1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
   found = set()
@@ -96,7 +125,8 @@ def test_what_does_not_fit_is_said(changes, says):
 
 def test_the_expected_value_of_a_choice_is_that_of_the_lowest_critics_by_hand():
   first, second = tf.constant([1.0, 5.0, 9.0]), tf.constant([2.0, 3.0, 9.0])
-  critics = lambda observation, action: tf.stack([observation[:, 0] + tf.gather(q, action) for q in (first, second)])
+  state = tf.constant([0.0, 10.0])
+  critics = lambda action: tf.stack([state + tf.gather(q, action) for q in (first, second)])
   logits = tf.math.log([[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]])
-  found = networks.expected_value(critics, networks.Categorical(logits), tf.constant([[0.0], [10.0]]))
+  found = networks.expected_value(critics, networks.Categorical(logits))
   np.testing.assert_allclose(found, [0.25 * 1.0 + 0.75 * 3.0, 10.0 + 0.5 * 1.0 + 0.25 * 3.0 + 0.25 * 9.0], rtol=1e-6)

@@ -47,6 +47,24 @@ def test_a_sequence_is_its_steps(lstm_size):
       np.testing.assert_allclose(found[row], expected[0], atol=1e-5)
 
 
+@pytest.mark.parametrize('lstm_size', [None, 7])
+def test_each_step_from_the_state_before_it_is_the_sequence(lstm_size):
+  network = _network(lstm_size)
+  observation, first = _sequence()
+  arguments = observation, tf.nest.map_structure(lambda x: x + 0.3, network.initial_state(3)), first
+  before = network.states_before(*arguments)
+  outputs, _ = network.unroll(*arguments)
+  each = network.step_each(observation, before)
+  np.testing.assert_allclose(each.policy.logits, outputs.policy.logits, atol=1e-5)
+  np.testing.assert_allclose(each.value, outputs.value, atol=1e-5)
+  # What would have been seen in one step counts in that step alone.
+  other = {
+    name: leaf + 5.0 * tf.one_hot([2], 5)[(..., *[None] * (len(leaf.shape) - 2))] for name, leaf in observation.items()
+  }
+  changed = np.abs(network.step_each(other, before).value - each.value) > 1e-4
+  np.testing.assert_array_equal(changed, np.tile(np.arange(5) == 2, (3, 1)))
+
+
 def test_without_a_core_there_is_no_state():
   network = _network(None)
   assert network.initial_state(3) == ()

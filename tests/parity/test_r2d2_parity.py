@@ -4,47 +4,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import sonnet as snt
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-from tests.parity import references
-from tfacme import core, networks, specs
+from tests.parity import references, sequences
+from tfacme import networks, specs
 from tfacme.agents import r2d2
 
-_FEATURES, _ACTIONS, _BATCH, _STEPS, _LSTM = 4, 3, 4, 4, 5
+_ACTIONS, _STEPS = 3, 4
+_PARTS = ('advantage', 'value', 'lstm', 'mlp_torso')
 
 _SPEC = specs.EnvironmentSpec(
-  dm_specs.Array((_FEATURES,), np.float32),
+  dm_specs.Array((sequences.FEATURES,), np.float32),
   dm_specs.DiscreteArray(_ACTIONS),
   dm_specs.Array((), np.float32),
   dm_specs.BoundedArray((), np.float32, 0, 1),
 )
 
 
-def _batch(seed, length):
-  """Padded sequences: whole, terminated and truncated ones, from states on the way."""
-  rng = np.random.RandomState(seed)
-  rows = (_BATCH, length)
-  real = np.arange(length) < rng.randint(2, length + 2, size=_BATCH)[:, None]
-  observation = rng.randn(*rows, _FEATURES).astype(np.float32)
-  for i in range(_BATCH):  # Padding repeats the final observation.
-    end = int(real[i].sum())
-    observation[i, end:] = observation[i, min(end, length - 1)]
-  state = snt.LSTMState(*(rng.randn(_BATCH, 1, _LSTM).astype(np.float32) for _ in range(2)))
-  steps = core.Step(
-    observation=observation,
-    action=np.where(real, rng.randint(0, _ACTIONS, rows), 0).astype(np.int32),
-    reward=(10.0 * rng.randn(*rows) * real).astype(np.float32),
-    discount=(real * rng.choice([0.0, 1.0], p=[0.1, 0.9], size=rows)).astype(np.float32),
-    first=np.zeros(rows, bool),
-    last=~real,
-    extras={'state': state},
-  )
-  zeros = np.zeros(_BATCH, np.int64)
-  probability = rng.uniform(0.001, 0.1, _BATCH).astype(np.float32)
-  info = core.Info(zeros.astype(np.uint64), probability, zeros + 100, zeros, zeros)
-  return core.Batch(steps, real.astype(np.float32), info)
+def _draw_actions(rng, real):
+  return np.where(real, rng.randint(0, _ACTIONS, real.shape), 0).astype(np.int32)
 
 
 def _h(x):
@@ -75,10 +54,8 @@ class _Reference:
     for t, x in enumerate(observation):
       if t == self.config.burn_in:
         hidden, cell = jax.lax.stop_gradient((hidden, cell))
-      x = jax.nn.relu(x @ w['torso/w'] + w['torso/b'])
-      i, f, g, o = jnp.split(x @ w['lstm/w_i'] + hidden @ w['lstm/w_h'] + w['lstm/b'], 4)
-      cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-      hidden = jax.nn.sigmoid(o) * jnp.tanh(cell)
+      x = jax.nn.relu(x @ w['mlp_torso/w'] + w['mlp_torso/b'])
+      hidden, cell = sequences.lstm(w, x, hidden, cell)
       advantage, value = hidden @ w['advantage/w'] + w['advantage/b'], hidden @ w['value/w'] + w['value/b']
       outputs.append(value + advantage - advantage.mean())
     return jnp.stack(outputs)
@@ -103,10 +80,10 @@ class _Reference:
     """One learning step; returns the priorities."""
     c = self.config
     weights = (batch.info.table_size * batch.info.probability) ** -c.importance_exponent
-    weights = weights / weights.max() if c.priority_exponent else np.ones(_BATCH)
-    sequences = [tf.nest.map_structure(lambda x, i=i: x[i], batch.steps) for i in range(_BATCH)]
+    weights = weights / weights.max() if c.priority_exponent else np.ones(sequences.BATCH)
+    items = [tf.nest.map_structure(lambda x, i=i: x[i], batch.steps) for i in range(sequences.BATCH)]
     targets, priorities = [], []
-    for steps, mask in zip(sequences, batch.mask):
+    for steps, mask in zip(items, batch.mask):
       state = tf.nest.map_structure(lambda x: x[0], steps.extras['state'])
       q, target_q = (np.asarray(self.q(own, steps.observation, state)) for own in (self.weights, self.target))
       targets.append(self.targets(q, target_q, steps, mask))
@@ -115,10 +92,10 @@ class _Reference:
 
     def loss(own):
       total = 0.0
-      for steps, target, weight in zip(sequences, targets, weights):
+      for steps, target, weight in zip(items, targets, weights):
         q = self.q(own, steps.observation, tf.nest.map_structure(lambda x: x[0], steps.extras['state']))
         total += weight * sum(0.5 * (y - q[t, steps.action[t]]) ** 2 for t, y in target.items())
-      return total / _BATCH
+      return total / sequences.BATCH
 
     self.weights = self.adam.step(self.weights, jax.grad(loss)(self.weights))
     if self.adam.t % c.target_update_period == 0:
@@ -137,14 +114,14 @@ _CONFIGS = {
 def test_the_next_weights_agree(name):
   config = r2d2.R2D2Config(**{'learning_rate': 1e-2, 'target_update_period': 2, 'n_step': 3, **_CONFIGS[name]})
   with networks.seeded(0):
-    update = r2d2.R2D2Builder(config).update(r2d2.default_networks((6,), lstm_size=_LSTM)(_SPEC), _SPEC)
-  online, target = _named(update._online), _named(update._target.network)
+    update = r2d2.R2D2Builder(config).update(r2d2.default_networks((6,), lstm_size=sequences.LSTM)(_SPEC), _SPEC)
+  online, target = (sequences.named(network, _PARTS) for network in (update._online, update._target.network))
   references.disturb(online.values())
   start = [{name: variable.numpy() for name, variable in own.items()} for own in (online, target)]
   reference = _Reference(*start, config)
   compiled = references.compiled(update)
   for step in range(_STEPS):
-    batch = _batch(step, config.burn_in + config.trace_length + 1)
+    batch = sequences.batch(step, config.burn_in + config.trace_length + 1, _draw_actions)
     output = compiled(tf.nest.map_structure(tf.constant, batch))
     priorities = reference.step(batch)
     if config.priority_exponent:
@@ -154,13 +131,3 @@ def test_the_next_weights_agree(name):
   for own, expected in ((online, reference.weights), (target, reference.target)):
     for name, weight in zip(reference.names, expected):
       np.testing.assert_allclose(own[name], weight, atol=3e-5, err_msg=name)
-
-
-def _named(network):
-  """The variables by short names."""
-  parts = ('advantage', 'value', 'lstm', 'mlp_torso')
-  named = {}
-  for variable in network.trainable_variables:
-    part = next(part for part in parts if part in variable.name)
-    named[f'{part.replace("mlp_", "")}/{variable.name.split("/")[-1].split(":")[0]}'] = variable
-  return named

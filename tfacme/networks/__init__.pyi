@@ -8,6 +8,7 @@ from .activations import Activation as Activation
 from .actor_critic import PolicyAndCritics as PolicyAndCritics
 from .actor_critic import policy_and_critics as policy_and_critics
 from .critics import Critic as Critic
+from .critics import CriticTorso as CriticTorso
 from .critics import Ensemble as Ensemble
 from .critics import expected_value as expected_value
 from .critics import random_subset as random_subset

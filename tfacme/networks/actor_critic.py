@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 class PolicyAndCritics:
   """What an actor-critic learns. Actions are on the scale from -1 to 1.
 
+  With memory, as an agent needs it that learns from sequences, all of them are `networks.Unrollable`s, and a critic
+  takes a pair (observation, action) as one (`networks.CriticTorso`).
+
   Attributes:
     policy: a module from a nest of observations [B, ...] to a distribution of actions [B, D], or a `networks.Joint` of
       those where actions are a nest.
@@ -30,7 +33,7 @@ class PolicyAndCritics:
 class policy_and_critics(networks.TorsoOptions):  # pylint: disable=invalid-name  # Used as a function: it makes a factory that can be pickled.
   """Makes networks that suit the observations: convolutions for images, fully connected layers for all else.
 
-  A subclass says which distribution the policy returns, and may say what a critic returns.
+  A subclass says which distribution the policy returns, and may say what a critic returns, and what all remember by.
   """
 
   critics: int = 2
@@ -51,20 +54,31 @@ class policy_and_critics(networks.TorsoOptions):  # pylint: disable=invalid-name
     """
     return None
 
+  def memory(self) -> Optional[snt.RNNCore]:
+    """What one of the networks remembers by, behind its torso; None if they have no memory."""
+    return None
+
   def __call__(self, spec: specs.EnvironmentSpec) -> PolicyAndCritics:
     """The networks, with their variables."""
+    made = PolicyAndCritics(self._policy(spec), [self._critic(spec) for _ in range(self.critics)])
+    create = networks.create_variables if self.memory() is None else networks.create_unrolled
+    create(made.policy, spec.observations)
+    for critic in made.critics:
+      create(critic, spec.observations, networks.network_spec(spec.actions))
+    return made
+
+  def _policy(self, spec: specs.EnvironmentSpec) -> snt.Module:
     import sonnet as snt  # It imports TensorFlow.
 
     torso = self.torso(spec.observations, layer_norm=self.layer_norm)
-    head = networks.distribution_head(spec.actions, continuous=self.policy_head)
-    made = PolicyAndCritics(snt.Sequential([torso, head]), [self._critic(spec) for _ in range(self.critics)])
-    networks.create_variables(made.policy, spec.observations)
-    for critic in made.critics:
-      networks.create_variables(critic, spec.observations, networks.network_spec(spec.actions))
-    return made
+    head, rnn = networks.distribution_head(spec.actions, continuous=self.policy_head), self.memory()
+    return snt.Sequential([torso, head]) if rnn is None else networks.Unrollable(torso, head, rnn)
 
   def _critic(self, spec: specs.EnvironmentSpec) -> snt.Module:
     normalizer = networks.ObservationNormalizer(spec.observations) if self.normalize_observations else None
     inputs = [spec.observations, networks.network_spec(spec.actions)]
     torso = self.torso(inputs, normalize=False, layer_norm=self.layer_norm)
-    return networks.Critic(torso, normalizer, self.critic_head())
+    head, rnn = self.critic_head(), self.memory()
+    if rnn is None:
+      return networks.Critic(torso, normalizer, head)
+    return networks.Unrollable(networks.CriticTorso(torso, normalizer), head or networks.ValueHead(name='value'), rnn)

@@ -46,7 +46,7 @@ def check_values(what: str, output: Any, action_spec: Any) -> None:
 
 def check_memory(agent: str, network: Any) -> None:
   """Raises a `UserError` unless a network has a recurrent state."""
-  if not tf.nest.flatten(masking.initial_state(network, 1)):
+  if not _has_memory(network):
     raise errors.UserError(f'{agent} needs a network with a recurrent state, and this one has none; DQN needs none.')
 
 
@@ -84,7 +84,12 @@ def check_actions(what: str, output: Any, action_spec: Any, continuous: Type[Any
 
 
 def check_policy_and_critics(
-  agent: str, made: Any, spec: specs.EnvironmentSpec, continuous: Type[Any], value: Optional[Type[Any]] = None
+  agent: str,
+  made: Any,
+  spec: specs.EnvironmentSpec,
+  continuous: Type[Any],
+  value: Optional[Type[Any]] = None,
+  memory: bool = False,
 ) -> None:
   """Raises a `UserError` unless policy and critics fit an environment; creates their variables if need be.
 
@@ -95,14 +100,17 @@ def check_policy_and_critics(
     continuous: the kind of distribution that the policy returns.
     value: the kind of distribution over values that each critic returns, such as `networks.Quantiles`; None is a single
       value.
+    memory: whether all of them have to have memory, or none may.
   """
   check_parts(agent, made, actor_critic.PolicyAndCritics)
   if not made.critics:
     raise errors.UserError(f'{agent} needs at least one critic, and these networks have none.')
-  output = seeding.create_variables(made.policy, spec.observations)
+  _check_memories(agent, made, memory)
+  create = seeding.create_unrolled if memory else seeding.create_variables
+  output = create(made.policy, spec.observations)
   check_actions(f'The policy network of {agent}', output, spec.actions, continuous)
   inputs = spec.observations, actions.network_spec(spec.actions)
-  outputs = [seeding.create_variables(critic, *inputs) for critic in made.critics]
+  outputs = [create(critic, *inputs) for critic in made.critics]
   for output in outputs:
     if value is None:
       check_output(f'A critic of {agent}', output, (), 'a single value')
@@ -118,6 +126,25 @@ def check_policy_and_critics(
   other = next((shape for shape in shapes if shape != shapes[0]), None)
   if other is not None:
     raise errors.UserError(f'The critics of {agent} return {shapes[0]} and {other} numbers, and have to be alike.')
+
+
+def _has_memory(network: Any) -> bool:
+  return bool(tf.nest.flatten(masking.initial_state(network, 1)))
+
+
+def _check_memories(agent: str, made: Any, memory: bool) -> None:
+  """Raises a `UserError` unless the policy and all critics have memory, or none of them has."""
+  for what, network in [('policy', made.policy), *(('critic', critic) for critic in made.critics)]:
+    if _has_memory(network) and not memory:
+      raise errors.UserError(
+        f'{agent} learns from single transitions here, by networks without memory, and this {what} has one; leave it '
+        'out, or let the agent learn from sequences, if it has a trace_length (--config.trace_length).'
+      )
+    if memory and not _has_memory(network):
+      raise errors.UserError(
+        f'{agent} learns from sequences here, by a policy and critics with memory, and this {what} has none; give each '
+        'of them one (--networks.lstm_size), or leave trace_length out.'
+      )
 
 
 def _parts(what: str, output: Any, action_spec: Any) -> List[Any]:

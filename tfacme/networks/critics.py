@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence
+from typing import Any, Callable, Optional, Sequence, Tuple
 
 import sonnet as snt
 import tensorflow as tf
@@ -19,26 +19,30 @@ class Ensemble(snt.Module):
     super().__init__(name)
     self._members = list(members)
 
+  @property
+  def members(self) -> Sequence[snt.Module]:
+    """The networks, for who calls each of them in its own way."""
+    return self._members
+
   def __call__(self, *args: Any) -> Any:
     """The outputs of K networks for the same inputs: a nest like each output, with leaves [K, B, ...]."""
     outputs = [member(*args) for member in self._members]
     return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *outputs)
 
 
-def expected_value(critics: Any, policy: distributions.Categorical, observation: core.Nest) -> tf.Tensor:
+def expected_value(critics: Callable[[tf.Tensor], tf.Tensor], policy: distributions.Categorical) -> tf.Tensor:
   """The mean over the actions of a choice, by their probabilities, of the lowest critic's value.
 
   Args:
-    critics: from observations and actions, int32 [B], to the values [K, B] of K critics, as an `Ensemble` of them;
+    critics: from actions, int32 [...], to the values [K, ...] that K critics have of them in the states in question;
       called once for each action.
-    policy: with logits [B, A].
-    observation: a nest of observations [B, ...].
+    policy: with logits [..., A].
 
   Returns:
-    The values [B]; illegal actions, whose logits are `masking.ILLEGAL`, have no part in them.
+    The values [...]; illegal actions, whose logits are `masking.ILLEGAL`, have no part in them.
   """
   shape = tf.shape(policy.logits)[:-1]
-  q = [tf.reduce_min(critics(observation, tf.fill(shape, action)), axis=0) for action in range(policy.logits.shape[-1])]
+  q = [tf.reduce_min(critics(tf.fill(shape, action)), axis=0) for action in range(policy.logits.shape[-1])]
   return tf.reduce_sum(tf.nn.softmax(policy.logits) * tf.stack(q, axis=-1), axis=-1)
 
 
@@ -80,6 +84,28 @@ class Critic(snt.Module):
 
   def __call__(self, observation: core.Nest, action: core.Nest) -> Any:
     """From nests of observations [B, ...] and actions [B, ...] to values [B], or whatever the head returns."""
-    if self._normalizer is not None:
-      observation = self._normalizer(observation)
-    return self._head(self._torso([observation, action]))
+    return self._head(_features(self._torso, self._normalizer, observation, action))
+
+
+class CriticTorso(snt.Module):
+  """Features of an observation and an action together, the two of which it takes as one.
+
+  It makes a critic with memory, which takes both as one too:
+
+      networks.Unrollable(networks.CriticTorso(torso, normalizer), networks.ValueHead(), networks.lstm(128))
+  """
+
+  def __init__(self, torso: snt.Module, normalizer: Optional[snt.Module] = None, name: Optional[str] = None):
+    """Initializes the torso; `torso` and `normalizer` are as of a `Critic`."""
+    super().__init__(name)
+    self._torso = torso
+    self._normalizer = normalizer
+
+  def __call__(self, observation_and_action: Tuple[core.Nest, core.Nest]) -> tf.Tensor:
+    """From a pair of nests, observations [B, ...] and actions [B, ...], to features [B, F]."""
+    return _features(self._torso, self._normalizer, *observation_and_action)
+
+
+def _features(torso: Any, normalizer: Any, observation: core.Nest, action: core.Nest) -> tf.Tensor:
+  """Of an observation that is normalized first, if need be, and of an action."""
+  return torso([observation if normalizer is None else normalizer(observation), action])

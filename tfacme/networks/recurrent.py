@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import List, Optional, Tuple
 
 import sonnet as snt
 import tensorflow as tf
@@ -61,16 +61,42 @@ class Unrollable(snt.Module):
     batch, length = first.shape
     features = _split(self._torso(_merge(observation)), batch, length)
     if self._rnn is not None:
-      features, state = self._recur(features, state, first)
+      features, _, state = self._recur(features, state, first)
     return tf.nest.map_structure(lambda x: _split(x, batch, length), self._head(_merge(features))), state
 
-  def _recur(self, features: tf.Tensor, state: core.Nest, first: tf.Tensor) -> Tuple[tf.Tensor, core.Nest]:
+  def states_before(self, observation: core.Nest, state: core.Nest, first: tf.Tensor) -> core.Nest:
+    """The state before each step of a sequence, [B, T, ...]: for `step_each`, from the arguments of `unroll`."""
+    if self._rnn is None:
+      return ()
+    features = _split(self._torso(_merge(observation)), *first.shape)
+    _, before, _ = self._recur(features, state, first)
+    return tf.nest.map_structure(lambda *leaves: tf.stack(leaves, axis=1), *before)
+
+  def step_each(self, observation: core.Nest, before: core.Nest) -> core.Nest:
+    """Outputs [B, T, ...] for observations [B, T, ...], each of them one step from a state of its own.
+
+    With the observations of a sequence and its `states_before` they are those of `unroll`; with others, what it would
+    have given for them there.
+
+    Args:
+      observation: a nest of observations [B, T, ...].
+      before: the states, [B, T, ...].
+    """
+    batch, length = tf.nest.flatten(observation)[0].shape[:2]
+    output, _ = self(_merge(observation), _merge(before))
+    return tf.nest.map_structure(lambda x: _split(x, batch, length), output)
+
+  def _recur(
+    self, features: tf.Tensor, state: core.Nest, first: tf.Tensor
+  ) -> Tuple[tf.Tensor, List[core.Nest], core.Nest]:
+    """What the core gives for features [B, T, F], the states before each of the T steps, and that after them."""
     assert self._rnn is not None
-    fresh, outputs = self._rnn.initial_state(first.shape[0]), []
+    fresh, outputs, before = self._rnn.initial_state(first.shape[0]), [], []
     for t in range(first.shape[1]):
-      output, state = self._rnn(features[:, t], states.restart(first[:, t], fresh, state))
+      before.append(states.restart(first[:, t], fresh, state))
+      output, state = self._rnn(features[:, t], before[-1])
       outputs.append(output)
-    return tf.stack(outputs, axis=1), state
+    return tf.stack(outputs, axis=1), before, state
 
 
 def _merge(nest: core.Nest) -> core.Nest:

@@ -76,9 +76,16 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
   return outputs[-1]
 
 
-def create_unrolled(network: Any, observation_spec: Any) -> Any:
-  """The same as `create_variables` for one step of a `networks.Unrollable` from its initial state."""
-  return create_variables(lambda observation: network(observation, network.initial_state(1))[0], observation_spec)
+def create_unrolled(network: Any, *specs: Any) -> Any:
+  """The same as `create_variables` for one step of a `networks.Unrollable` from its initial state.
+
+  What it takes is one nest: of several specs a tuple, such as (observation, action) of a critic with memory.
+  """
+
+  def step(*inputs: Any) -> Any:
+    return network(inputs if len(inputs) > 1 else inputs[0], network.initial_state(1))[0]
+
+  return create_variables(step, *specs)
 
 
 def _spec(output: Any) -> tf.TensorSpec:

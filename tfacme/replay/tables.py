@@ -207,6 +207,15 @@ def segments(length: int, once: Sequence[str] = ()) -> Items:
   return Items(length=length + 1, period=length, once=once, end='continue')
 
 
+def sequences(config: configs.SequenceConfig) -> Items:
+  """Overlapping sequences of burn_in + trace_length + 1 rows, each with the recurrent state before its first row."""
+  assert config.trace_length is not None
+  length = config.burn_in + config.trace_length + 1
+  end = 'continue' if config.across_episodes else 'pad'
+  # A sequence has to hold something to learn from behind its burn-in.
+  return Items(length, config.sequence_period, once=['state'], end=end, burn_in=config.burn_in)
+
+
 def paced(items: Items, config: configs.ReplayConfig, by: Selector = Uniform(), name: str = 'replay') -> Table:
   """A table with the size and the rate limiter of a config; sampled uniformly, or `by` priority."""
   limiter = tolerant_ratio(

@@ -11,6 +11,9 @@ from tfacme.updates.periodic import Every as Every
 from tfacme.updates.priorities import importance_weights as importance_weights
 from tfacme.updates.priorities import item_priorities as item_priorities
 from tfacme.updates.priorities import sequence_priorities as sequence_priorities
+from tfacme.updates.sequences import Sequences as Sequences
+from tfacme.updates.sequences import is_seen as is_seen
+from tfacme.updates.sequences import sequences as sequences
 from tfacme.updates.targets import Target as Target
 from tfacme.updates.transitions import Transition as Transition
 from tfacme.updates.transitions import n_step_transition as n_step_transition

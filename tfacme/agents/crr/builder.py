@@ -30,7 +30,7 @@ class CRRBuilder(transitions.TransitionsBuilder):
 
   def checks_networks(self, made: CRRNetworks, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless policy and critics fit the actions; creates their variables if need be."""
-    checks.check_policy_and_critics(self.name, made, spec, networks.Gaussian)
+    checks.check_policy_and_critics(self.name, made, spec, networks.Gaussian, memory=self.recurrent)
 
 
 Builder = CRRBuilder

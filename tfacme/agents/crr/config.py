@@ -10,8 +10,12 @@ from tfacme.schedules import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
-class CRRConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConfig, configs.TargetConfig):
+class CRRConfig(
+  configs.SequenceConfig, configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConfig, configs.TargetConfig
+):
   """Critic-regularized regression: a policy that imitates what its critic holds for better than itself.
+
+  With a trace_length its items are sequences, which batch_size, the sizes of the replay and samples_per_insert count.
 
   A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
   run, such as '50%'.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from tfacme import networks
 
@@ -20,6 +20,14 @@ class default_networks(networks.policy_and_critics):  # pylint: disable=invalid-
 
   critics: int = 1
   """How many critics there are; of several the lowest counts."""
+
+  lstm_size: Optional[int] = None
+  """Units of an LSTM in each network, behind its fully connected layers; None is networks without memory. With one, the
+  agent has to learn from sequences (trace_length)."""
+
+  def memory(self) -> Optional[snt.RNNCore]:
+    """An LSTM, if it has a size."""
+    return networks.lstm(self.lstm_size)
 
   def policy_head(self, size: int) -> snt.Module:
     """A distribution around actions between -1 and 1."""

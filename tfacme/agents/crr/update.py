@@ -1,4 +1,7 @@
-"""One learning step of CRR (Wang et al. 2020, "Critic regularized regression", algorithm 1)."""
+"""One learning step of CRR (Wang et al. 2020, "Critic regularized regression", algorithm 1).
+
+It is the same from single transitions and from sequences, by networks with memory: `experience` has what differs.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from tfacme import core, networks, updates
+from tfacme.agents.crr import experience as experience_lib
 from tfacme.agents.crr.config import CRRConfig
 from tfacme.agents.crr.networks import CRRNetworks
-from tfacme.losses import regression
+from tfacme.losses import policy_gradient, regression
 
 
 class CRRUpdate(tf.Module):
@@ -30,62 +34,64 @@ class CRRUpdate(tf.Module):
     self.published = {'policy': self._policy}
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
-    """Learns from items whose first and last observations count: [B, 2, ...], or [B, T, ...] around a wrapper."""
-    transition = updates.n_step_transition(batch, self._config, reward_scale=self._config.reward_scale)
-    transition = transition._replace(action=networks.from_environment(transition.action, self._action_spec))
-    q = tf.reduce_min(self._critics(transition.observation, transition.action), axis=0)
-    value = self._value(self._policy, self._critics, transition.observation)
-    weights = self._weights(q - value)
-    targets = transition.returns + transition.discount * self._next_value(transition)
+    """Learns from items as of `experience.of_transitions`, or with a trace_length of `experience.of_sequences`."""
+    make = experience_lib.of_transitions if self._config.trace_length is None else experience_lib.of_sequences
+    experience = make(batch, self._config, self._action_spec)
+    mean = lambda x: policy_gradient.masked_mean(x, experience.mask)
 
-    policy_loss, policy_norm = self._policy_optimizer.minimize(lambda: self._policy_loss(transition, weights))
-    critic_loss, critic_norm = self._critic_optimizer.minimize(lambda: self._critic_loss(transition, targets))
+    now = experience.now
+    critics = now.critics(self._critics)
+    q = tf.reduce_min(critics(now.action), axis=0)
+    value = self._value(now.policy(self._policy), critics)
+    weights = self._weights(q - value)
+    targets = experience.returns(self._later_value(experience.later))
+    counts = experience.followed if self._config.sarsa_targets else tf.ones_like(targets)
+
+    def policy_loss():  # Towards the recorded actions, by their weights.
+      log_prob = now.policy(self._policy).log_prob(now.action)
+      return mean(regression.weighted_likelihood(log_prob, weights))
+
+    def critic_loss():  # Of each critic to the same targets, where there are such.
+      errors = targets - now.critics(self._critics)(now.action)
+      return mean(counts * tf.reduce_sum(errors**2, axis=0))
+
+    policy_step = self._policy_optimizer.minimize(policy_loss)
+    critic_step = self._critic_optimizer.minimize(critic_loss)
     self._target_policy.update()
     self._target_critics.update()
-    networks.update_normalizers(self, batch.steps.observation)
+    networks.update_normalizers(self, batch.steps.observation, experience.seen)
 
     metrics = {
-      'loss': critic_loss,
-      'policy_loss': policy_loss,
-      'q': tf.reduce_mean(q),
-      'value': tf.reduce_mean(value),
-      'weight': tf.reduce_mean(weights),
-      'policy_gradient_norm': policy_norm,
-      'critic_gradient_norm': critic_norm,
+      'loss': critic_step.value,
+      'policy_loss': policy_step.value,
+      'q': mean(q),
+      'value': mean(value),
+      'weight': mean(weights),
+      'policy_gradient_norm': policy_step.norm,
+      'critic_gradient_norm': critic_step.norm,
     }
     return core.UpdateOutput(metrics)
 
   def _weights(self, advantages: tf.Tensor) -> tf.Tensor:
-    """How much actions count, [B]: the paper's f."""
+    """How much actions count, [...]: the paper's f."""
     config = self._config
     if config.weights == 'indicator':
       return regression.indicator_weights(advantages)
-    inverse_temperature = 0.0 if config.weights == 'constant' else 1.0 / config.temperature
-    return regression.exponential_weights(advantages, inverse_temperature, config.max_weight)
+    if config.weights == 'constant':
+      return tf.ones_like(advantages)
+    return regression.exponential_weights(advantages, 1.0 / config.temperature, config.max_weight)
 
-  def _value(self, policy: Any, critics: Any, observation: core.Nest) -> tf.Tensor:
-    """The mean value of a policy's actions, [B]: of a single choice over all of them, else over a few samples."""
-    distribution = networks.evaluate(policy, observation)
+  def _value(self, distribution: Any, critics: experience_lib.Critics) -> tf.Tensor:
+    """The mean value of a policy's actions, [...]: of a single choice over all of them, else over a few samples."""
     if isinstance(distribution, networks.Categorical):
-      return networks.expected_value(critics, distribution, observation)
+      return networks.expected_value(critics, distribution)
     samples = [distribution.sample(networks.draw()) for _ in range(self._config.action_samples)]
     actions = [networks.within_bounds(sample, self._action_spec) for sample in samples]
-    return tf.reduce_mean([tf.reduce_min(critics(observation, action), axis=0) for action in actions], axis=0)
+    return tf.reduce_mean([tf.reduce_min(critics(action), axis=0) for action in actions], axis=0)
 
-  def _next_value(self, transition: updates.Transition) -> tf.Tensor:
-    """The value of the last observations, by the targets: of the policy's actions, or of those that were taken, [B]."""
-    if not self._config.sarsa_targets:
-      return self._value(self._target_policy.network, self._target_critics, transition.next_observation)
-    action = networks.from_environment(transition.next_action, self._action_spec)
-    return tf.reduce_min(self._target_critics(transition.next_observation, action), axis=0)
-
-  def _policy_loss(self, transition: updates.Transition, weights: tf.Tensor) -> tf.Tensor:
-    """Towards the data's actions, by their weights."""
-    log_prob = networks.evaluate(self._policy, transition.observation).log_prob(transition.action)
-    return tf.reduce_mean(regression.weighted_likelihood(log_prob, weights))
-
-  def _critic_loss(self, transition: updates.Transition, targets: tf.Tensor) -> tf.Tensor:
-    """Of each critic to the same targets, where there are such."""
-    errors = targets - self._critics(transition.observation, transition.action)
-    counts = transition.next_weight if self._config.sarsa_targets else tf.ones_like(targets)
-    return tf.reduce_sum(tf.reduce_mean(counts * errors**2, axis=1))
+  def _later_value(self, later: experience_lib.Rows) -> tf.Tensor:
+    """The values in which returns end, by the targets: of the policy's actions, or of those that were taken, [...]."""
+    critics = later.critics(self._target_critics.network)
+    if self._config.sarsa_targets:
+      return tf.reduce_min(critics(later.action), axis=0)
+    return self._value(later.policy(self._target_policy.network), critics)

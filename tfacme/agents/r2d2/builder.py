@@ -12,7 +12,6 @@ from tfacme.agents.r2d2.update import R2D2Update
 from tfacme.losses import q_learning
 from tfacme.networks import checks
 from tfacme.replay import sources, tables
-from tfacme.replay.items import Items
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,11 +37,7 @@ class R2D2Builder(core.Builder):
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
     """One table of overlapping sequences, each with the state before its first row."""
     config = self.config
-    length = config.burn_in + config.trace_length + 1
-    # A sequence has to hold something to learn from behind its burn-in.
-    end = 'continue' if config.across_episodes else 'pad'
-    items = Items(length, config.sequence_period, once=['state'], end=end, burn_in=config.burn_in)
-    return [tables.paced(items, config, tables.sampler(config.priority_exponent))]
+    return [tables.paced(tables.sequences(config), config, tables.sampler(config.priority_exponent))]
 
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""

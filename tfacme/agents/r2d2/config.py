@@ -9,7 +9,7 @@ from tfacme.schedules import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
-class R2D2Config(configs.QLearningConfig):
+class R2D2Config(configs.SequenceConfig, configs.QLearningConfig):
   """Recurrent Q-learning from overlapping sequences in prioritized replay.
 
   A schedule is a number, or (start, end, steps): linear from start to end over so many steps, or over a share of the
@@ -22,18 +22,8 @@ class R2D2Config(configs.QLearningConfig):
   n_step: int = configs.count(5)
   """Rewards summed before the target network's value is used, in steps (Kapturowski et al. 2019, table 2)."""
 
-  burn_in: int = configs.count(0, low=0)
-  """Steps at the start of a sequence that only warm up the state (the paper: 40 on Atari)."""
-
   trace_length: int = configs.count(20)
   """Steps of a sequence that are learned from (the paper: 80 on Atari)."""
-
-  sequence_period: int = configs.count(10)
-  """Steps between the starts of two sequences, which overlap if there are fewer than in one (the paper: 40)."""
-
-  across_episodes: bool = False
-  """Whether sequences run on into the next episode, where the state is reset: for episodes shorter than a sequence,
-  each of which is a sequence of its own otherwise, and sampled as often as a long one."""
 
   transform_values: bool = True
   """Whether values are squashed by h(x) = sign(x) (sqrt(|x| + 1) - 1) + 0.001 x (the paper's section 2.3)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Tuple
+from typing import Any
 
 import tensorflow as tf
 
@@ -31,7 +31,12 @@ class R2D2Update(tf.Module):
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
     """Learns from items of burn_in + trace_length + 1 rows, [B, T, ...], whose state is that of the first row."""
     config = self._config
-    steps, mask, online_state, target_state = self._burn_in(batch)
+    sequences = updates.sequences(batch, config.burn_in)
+    steps, mask = sequences.steps, sequences.mask[:, :-1]
+    online_state, target_state = (
+      sequences.warmed(network, lambda rows: rows.observation, sequences.state)
+      for network in (self._online, self._target.network)
+    )
     target_q, _ = networks.unroll(self._target.network, steps.observation, target_state, steps.first)
     weights = updates.importance_weights(config, batch.info, self._optimizer.steps)
     sequence = q_learning.Sequence(steps.action[:, :-1], mask, functools.partial(self._targets, steps, mask))
@@ -43,7 +48,7 @@ class R2D2Update(tf.Module):
 
     (loss, losses), norm = self._optimizer.minimize(weighted_loss)
     self._target.update()
-    networks.update_normalizers(self, batch.steps.observation, self._is_seen(batch.steps))
+    networks.update_normalizers(self, batch.steps.observation, updates.is_seen(batch.steps, config))
 
     errors = mask * losses.errors
     metrics = {
@@ -54,27 +59,6 @@ class R2D2Update(tf.Module):
       **losses.metrics,
     }
     return core.UpdateOutput(metrics, updates.sequence_priorities(config, errors, mask, config.max_priority_weight))
-
-  def _is_seen(self, steps: core.Step) -> tf.Tensor:
-    """1 where a row is one of the environment's, [B, T], and 0 where it fills up an item whose episode has ended."""
-    if self._config.across_episodes:
-      return tf.ones(steps.last.shape)
-    ended = tf.cumsum(tf.cast(steps.last, tf.float32), axis=1, exclusive=True)
-    return tf.cast(ended < 0.5, tf.float32)
-
-  def _burn_in(self, batch: core.Batch) -> Tuple[core.Step, tf.Tensor, core.Nest, core.Nest]:
-    """The rows to learn from [B, trace + 1, ...], their mask [B, trace], and both networks' states before them."""
-    length, steps = self._config.burn_in, batch.steps
-    states = (tf.nest.map_structure(lambda x: x[:, 0], steps.extras['state']),) * 2
-    if length:
-      observation = tf.nest.map_structure(lambda x: x[:, :length], steps.observation)
-      states = tuple(
-        networks.unroll(network, observation, state, steps.first[:, :length])[1]
-        for network, state in zip((self._online, self._target.network), states)
-      )
-    rows = tf.nest.map_structure(lambda x: x[:, length:], steps._replace(extras=()))
-    online_state, target_state = tf.nest.map_structure(tf.stop_gradient, states)
-    return rows, batch.mask[:, length:-1], online_state, target_state
 
   def _targets(self, steps: core.Step, mask: tf.Tensor, bootstrap: tf.Tensor, bonus: Any = 0.0) -> tf.Tensor:
     """The n-step targets [B, trace] that end in these values [B, trace + 1], squashed as they are (section 2.3)."""
