@@ -60,7 +60,7 @@ def test_with_memory_critics_take_observation_and_action_as_one():
 
 
 def test_all_have_memory_or_none():
-  plain, made = deterministic((8,))(_SPEC), remembering((8,))(_SPEC)
+  plain, made = (kind((4,), critics=1)(_SPEC) for kind in (deterministic, remembering))
   for other, memory, says in [
     (made, False, 'An agent learns from single transitions here, .* and this policy has one; leave it out, or'),
     (dataclasses.replace(plain, critics=made.critics), False, 'and this critic has one'),
