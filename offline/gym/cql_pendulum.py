@@ -16,7 +16,7 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
   config = cql.CQLConfig(
     reward_scale=0.1,
     action_samples=4,
-    policy_learning_rate=1e-3,
+    policy_learning_rate=3e-4,
     critic_learning_rate=1e-3,
   )
   return tfacme.Experiment(

@@ -19,7 +19,7 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
   )
   return tfacme.Experiment(
     builder=crr.CRRBuilder(config),
-    networks=crr.default_networks(hidden_sizes=(256, 256)),
+    networks=crr.default_networks(hidden_sizes=(64, 64)),
     environment=environments.factory('gym:CartPole-v1'),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=20),

@@ -14,7 +14,7 @@ def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
   """50 episodes of 500 steps, which are truncated there, and so bootstrap."""
   return tfacme.Experiment(
     builder=discrete_cql.DiscreteCQLBuilder(discrete_cql.DiscreteCQLConfig(learning_rate=(1e-3, 0.0, steps))),
-    networks=discrete_cql.default_networks(hidden_sizes=(256, 256)),
+    networks=discrete_cql.default_networks(hidden_sizes=(64, 64)),
     environment=environments.factory('gym:CartPole-v1'),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=20),

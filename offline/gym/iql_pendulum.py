@@ -20,7 +20,7 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
   )
   return tfacme.Experiment(
     builder=iql.IQLBuilder(config),
-    networks=iql.default_networks(hidden_sizes=(256, 256)),
+    networks=iql.default_networks(hidden_sizes=(64, 64)),
     environment=environments.factory('gym:Pendulum-v1'),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=20),
