@@ -14,6 +14,7 @@ PAGES = sorted(
   str(path.relative_to(ROOT)) for folder in ('programs', 'offline') for path in (ROOT / folder).rglob('*.py')
 )
 RECORDINGS = {
+  'offline/bsuite/crr_memory.py': 'bsuite:memory_len/9',
   'offline/gym/awac_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/bc_cartpole.py': 'gym:CartPole-v1',
   'offline/gym/bc_pendulum.py': 'gym:Pendulum-v1',
