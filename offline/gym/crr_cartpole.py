@@ -11,9 +11,8 @@ from tfacme.agents import crr
 
 
 def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
-  """100 episodes, of whose actions those are imitated that are better than the policy's own are on average."""
+  """100 episodes, whose actions count by how much better they are than the policy's own are on average."""
   config = crr.CRRConfig(
-    weights='indicator',
     policy_learning_rate=(1e-3, 0.0, steps),
     critic_learning_rate=(1e-3, 0.0, steps),
   )
