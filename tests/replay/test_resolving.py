@@ -95,10 +95,11 @@ def test_whole_episodes_of_data_are_refused():
 # --- Without actors ---
 
 
-def test_a_table_without_actors_is_read_from_the_data():
+@pytest.mark.parametrize('adapt', [_without_extras, lambda dataset: dataset])
+def test_a_table_without_actors_is_read_from_the_data(adapt):
   """The same items, in batches of the same structure, of one probability; priorities are for nobody."""
   table = tables.Table(SEQUENCES, tables.min_size(2), 9, sampler=tables.Prioritized(0.6))
-  room = _room(_without_extras(Recorded([3, 5])), [table], offline=True, step_spec=_state_alone())
+  room = _room(adapt(Recorded([3, 5])), [table], offline=True, step_spec=_state_alone())
   opened = _open(sources.Sample(None, 4), room)
   read = _read(opened)
   batch = _graph(opened)(_tensors(read))
@@ -108,7 +109,16 @@ def test_a_table_without_actors_is_read_from_the_data():
   np.testing.assert_allclose(batch.info.probability, 1 / 8)
   opened.write_priorities(read.token, np.ones(4))
   data = _batch(sources.Data(SEQUENCES, 4, zeros=['state']), room)
+  data = data._replace(steps=data.steps._replace(extras={'state': data.steps.extras['state']}))
   tf.nest.map_structure(np.testing.assert_array_equal, data, batch)
+
+
+def test_a_recorded_state_is_of_the_network_that_acted():
+  """One of another size is no reason to refuse the data, and of the same size it means something else."""
+  table = tables.Table(SEQUENCES, tables.min_size(2), 9)
+  spec = testing.SPEC._replace(extras={'state': dm_specs.Array((7,), np.float32)})
+  state = _batch(sources.Sample(None, 4), _room(Recorded([3]), [table], offline=True, step_spec=spec)).steps.extras
+  np.testing.assert_array_equal(state['state'], np.zeros((4, 1, 7)))
 
 
 def _state_alone():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from typing import Any, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
@@ -25,6 +25,7 @@ class Recorded:
     items, batch_size, dataset, shuffle_bytes: as of `sources.Data`.
     step_spec: of the rows; extras of it that the data lacks are zeros.
     relabel: rewrites the episodes, and adds to their extras what `step_spec` has of them; or None.
+    zeros: names of extras that are zeros, whatever the data have.
   """
 
   items: Items
@@ -33,6 +34,7 @@ class Recorded:
   shuffle_bytes: int
   step_spec: core.Step
   relabel: Optional[core.Relabel] = None
+  zeros: Sequence[str] = ()
 
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed, with rows of `step_spec`."""
@@ -40,7 +42,7 @@ class Recorded:
     taken = self.step_spec
     if added:
       taken = taken._replace(extras={name: spec for name, spec in taken.extras.items() if name not in added})
-    taken_episodes = map(_Taker(taken, self.dataset.spec()), self.dataset.episodes(seed))
+    taken_episodes = map(_Taker(taken, self.dataset.spec(), self.zeros), self.dataset.episodes(seed))
     for episode in relabelled(taken_episodes, self.relabel, self.step_spec) if self.relabel else taken_episodes:
       check_values(episode, self.step_spec.action, 'an episode of the data set (tfacme data says which)')
       yield episode
@@ -53,16 +55,17 @@ class Recorded:
 
 
 class _Taker:
-  """Takes from recorded episodes what rows of a spec have, and zeros for what was not recorded."""
+  """Takes from recorded episodes what rows of a spec have, and zeros for what was not recorded, or is not to be had."""
 
-  def __init__(self, spec: core.Step, recorded: core.Step):
+  def __init__(self, spec: core.Step, recorded: core.Step, zeros: Sequence[str]):
     self._spec = spec
     self._leaves = tree.flatten(spec)
+    refused = [('extras', name) for name in zeros]
     wanted = specs.paths(spec)
     # What an agent does not learn from may be of another shape.
     fits = lambda path, leaf: path in wanted and alike(leaf.shape, wanted[path].shape)
     places = {path: i for i, (path, leaf) in enumerate(specs.paths(recorded).items()) if fits(path, leaf)}
-    self._places = [places.get(path) for path in wanted]
+    self._places = [None if tuple(path.split('/')[:2]) in refused else places.get(path) for path in wanted]
 
   def __call__(self, episode: core.Step) -> core.Step:
     recorded, rows = tree.flatten(episode), len(episode.last)

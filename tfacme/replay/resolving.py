@@ -71,7 +71,7 @@ def _resolve(source: Any, given: Given, extras: Optional[core.Nest]) -> Any:
 
 def _resolve_sample(source: sources.Sample, given: Given) -> Any:
   table = tables.find(given.described, source.table)
-  # A state that the agent had when it acted is not known of others' episodes; all else has to be in the data.
+  # A state that is recorded is of the network that acted there, not of the one that learns; all else has to be there.
   data = sources.Data(table.items, source.batch_size, zeros=table.items.once, relabel=given.relabel)
   if given.offline:
     return resolve_data(data, given, given.step_spec.extras)
@@ -106,13 +106,15 @@ def resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]
   has, relabel = dataset.spec().extras, source.relabel
   if relabel is not None:
     has = with_extras(has, relabel)
+  known = _named(given.step_spec.extras)
+  zeros = {name: known[name] for name in source.zeros if name in known}
   if extras is None:
-    known = _named(given.step_spec.extras)
-    filled = {name: known[name] for name in source.zeros if name in known}
-    extras = {**filled, **_named(has)} if filled else has
-  _check_extras(extras, has, source)
+    extras = {**_named(has), **zeros} if zeros else has
+  _check_extras(extras, has, source.zeros)
   step_spec = given.step_spec._replace(extras=extras)
-  return recorded.Recorded(source.items, source.batch_size, dataset, source.shuffle_bytes, step_spec, relabel)
+  return recorded.Recorded(
+    source.items, source.batch_size, dataset, source.shuffle_bytes, step_spec, relabel, tuple(zeros)
+  )
 
 
 def _resolve_mix(source: sources.Mix, given: Given, extras: Optional[core.Nest]) -> sources.Mix:
@@ -145,10 +147,11 @@ def _named(extras: core.Nest) -> Dict[str, Any]:
   return {str(i): part for i, part in enumerate(extras)} if isinstance(extras, (tuple, list)) else {'': extras}
 
 
-def _check_extras(wanted: core.Nest, has: core.Nest, source: sources.Data) -> None:
-  """Raises a `UserError` unless the extras of recorded rows are what is wanted, or may be zeros."""
-  wanted, has = specs.paths(wanted), specs.paths(has)
-  missing = sorted({path.partition('/')[0] for path in wanted if path not in has} - set(source.zeros))
+def _check_extras(wanted: core.Nest, has: core.Nest, zeros: Sequence[str]) -> None:
+  """Raises a `UserError` unless the extras of recorded rows are what is wanted, but for those that are zeros."""
+  wanted = {path: spec for path, spec in specs.paths(wanted).items() if path.partition('/')[0] not in zeros}
+  has = specs.paths(has)
+  missing = sorted({path.partition('/')[0] for path in wanted if path not in has})
   if missing:
     raise errors.UserError(
       f'The data set has no extras {missing}, which the rows of this agent have: record them with the episodes, or '

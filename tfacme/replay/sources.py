@@ -44,7 +44,8 @@ class Data:
     shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled. A data set
       that fits into one is read once, and stays in memory; of a larger one two are in memory: one is learned from while
       the next one is read.
-    zeros: names of extras of the agent's own rows that are zeros where the data has none, such as a recurrent state.
+    zeros: names of extras of the agent's own rows that are zeros, whatever the data have, such as a recurrent state:
+      one that was recorded is of the network that acted.
     relabel: rewrites the episodes before items are cut from them; see `core.Relabel`.
     rewards: whether rewards and the ends of episodes are learned from. If not, data without them are taken as well.
   """

@@ -15,7 +15,7 @@ class Sequences(NamedTuple):
   burn_in: core.Step  # rows that only warm up the state of a network, [B, N, ...]; N may be 0
   steps: core.Step  # rows to learn from, and one more to bootstrap from, [B, T + 1, ...]
   mask: tf.Tensor  # float [B, T + 1], 1 where one of `steps` starts a transition
-  state: core.Nest  # that was stored with the very first row, [B, ...]; zeros where none was
+  state: core.Nest  # that was stored with the very first row, [B, ...]; zeros in recorded data
 
   def warmed(self, network: Any, inputs: Callable[[core.Step], core.Nest], state: core.Nest) -> core.Nest:
     """The state of a network behind the burn-in, [B, ...], through which no gradient flows.
