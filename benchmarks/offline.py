@@ -5,7 +5,8 @@
 
 An agent has the settings of its page `offline/FOLDER/AGENT_TASK.py`, or its defaults where it has no page. What is told
 of a run is how its final policy plays, never a better one of before; all policies begin with the same initial states.
-Runs whose results are there are not made again, so that the script goes on where it was stopped. In the results:
+Runs whose results are there, with the settings of today, are not made again, so that the script goes on where it was
+stopped. In the results:
 
 - `runs/TASK/DATA/AGENT-seedN.json`: each run, with the returns from all initial states and the curve of its evaluations
 - `scores.csv`: the score of each run, where random actions have 0 and the end of the teacher's run has 100
@@ -38,6 +39,7 @@ import tfacme
 from benchmarks import offline_data
 from tfacme import datasets, environments, errors, loggers, observers
 from tfacme.agents import registry
+from tfacme.runs import describing
 from tfacme.workers import plotting
 
 _STEPS = 20_000  # of a run of an agent without a page
@@ -131,6 +133,22 @@ def _experiment(job: Job, told: Dict[str, Any], options: Options) -> tfacme.Expe
   )
 
 
+def _settings(experiment: tfacme.Experiment) -> Dict[str, Any]:
+  """What a result depends on, beside data and seed, as it is told with it."""
+  description = describing.describe(experiment, 'inline')
+  told = {name: description[name] for name in ('config', 'builder', 'networks')}
+  return {'learner_steps': experiment.budget.steps, **told}
+
+
+def is_there(job: Job, told: Dict[str, Any], options: Options) -> bool:
+  """Whether there is a result of a run with the settings of today; options that were not there then have defaults."""
+  if not job.path(options.out).exists():
+    return False
+  result, settings = json.loads(job.path(options.out).read_text()), _settings(_experiment(job, told, options))
+  known = {name: value for name, value in settings['config'].items() if name in result['config']}
+  return all(result[name] == value for name, value in {**settings, 'config': known}.items())
+
+
 def run(job: Job, told: Dict[str, Any], options: Options, workdir: str) -> Dict[str, Any]:
   """Makes one run, and writes its results."""
   experiment = _experiment(job, told, options)
@@ -143,13 +161,12 @@ def run(job: Job, told: Dict[str, Any], options: Options, workdir: str) -> Dict[
   mean = float(np.mean(played))
   result = {
     **job._asdict(),
-    'learner_steps': experiment.budget.steps,
+    **_settings(experiment),
     'return': mean,
     'score': _score(mean, told),
     'seconds': round(seconds, 1),
     'curve': [[int(row['learner_steps']), round(float(row['normalized_score']), 2)] for row in rows],
     'returns': [round(value, 3) for value in played],
-    **{name: trained.description[name] for name in ('config', 'builder', 'networks')},
   }
   job.path(options.out).parent.mkdir(parents=True, exist_ok=True)
   job.path(options.out).write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
@@ -206,11 +223,17 @@ def mean_and_error(values: Sequence[float]) -> Tuple[float, float]:
 
 def above(
   runs: Sequence[Dict[str, Any]], other: Sequence[Sequence[float]], told: Dict[str, Any]
-) -> Tuple[float, float]:
-  """How far runs are above others, in scores: the mean over initial states of what seeds have on average there."""
+) -> Tuple[float, float, float]:
+  """How far runs are above others, in scores: the mean over initial states of what seeds have on average there.
+
+  Returns:
+    The mean, its standard error over initial states, and that over seeds (NaN of a single one).
+  """
   scale = 100.0 / (told['expert'] - told['random'])
-  mine = np.mean([one['returns'] for one in runs], axis=0)
-  return mean_and_error(scale * (mine - np.mean(other, axis=0)))
+  mine, others = scale * np.array([one['returns'] for one in runs]), scale * np.array(other)
+  mean, over_states = mean_and_error(mine.mean(axis=0) - others.mean(axis=0))
+  errors_of = [mean_and_error(returns.mean(axis=1))[1] for returns in (mine, others)]
+  return mean, over_states, math.hypot(*errors_of)
 
 
 def _table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> str:
@@ -223,17 +246,18 @@ def _table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> 
     f'## {task}: {told["environment"]}',
     '',
     f'Scores: 0 is a return of {told["random"]:.1f} (random actions), 100 one of {told["expert"]:.1f} (the end of the '
-    f"teacher's run). Of the final policies, with the standard error over seeds ({seeds}).",
+    f"teacher's run). Of the final policies, with the standard error over seeds ({seeds} where nothing else is said).",
     '',
     *_head(['agent', *kinds]),
     _line('the data', [f'{_score(told["data"][kind]["return_mean"], told):.1f}' for kind in kinds]),
-    *(_line(agent, [_scores(groups.get((agent, kind), [])) for kind in kinds]) for agent in agents),
+    *(_line(agent, [_scores(groups.get((agent, kind), []), seeds) for kind in kinds]) for agent in agents),
   ]
   for what, title in (('bc', 'BC'), ('policy', 'the policy that made the data, as it explores')):
     cells = {agent: [_above(groups, agent, kind, what, told) for kind in kinds] for agent in agents if agent != what}
     rows = [_line(agent, own) for agent, own in cells.items() if any(own)]
     if rows:
-      lines += ['', f'Above {title}, with the standard error over {len(told["expert_returns"])} initial states:', '']
+      states = len(told['expert_returns'])
+      lines += ['', f'Above {title}, with the standard error over {states} initial states (and that over seeds):', '']
       lines += [*_head(['agent', *kinds]), *rows]
   return '\n'.join([*lines, '', f'![Scores on {task}]({task}.png)', ''])
 
@@ -246,16 +270,25 @@ def _line(name: str, cells: Sequence[str]) -> str:
   return f'| {" | ".join([name, *cells])} |'
 
 
-def _scores(runs: Sequence[Dict[str, Any]]) -> str:
-  return _with_error(*mean_and_error([one['score'] for one in runs])) if runs else ''
+def _scores(runs: Sequence[Dict[str, Any]], seeds: int) -> str:
+  """The mean score of runs, and of how many if they are not as many as those of others."""
+  if not runs:
+    return ''
+  score = _with_error(*mean_and_error([one['score'] for one in runs]))
+  return score if len(runs) == seeds else f'{score} (of {len(runs)})'
 
 
 def _above(groups: Dict[Any, Any], agent: str, kind: str, what: str, told: Dict[str, Any]) -> str:
   """How far an agent is above BC, or above the policy that made the data, if that is known."""
   runs = groups.get((agent, kind), [])
   made_by = told['data'][kind].get('policy_returns')
-  other = [made_by] if what == 'policy' and made_by else [one['returns'] for one in groups.get((what, kind), [])]
-  return _with_error(*above(runs, other, told)) if runs and other else ''
+  other = (
+    [made_by] * len(runs) if what == 'policy' and made_by else [one['returns'] for one in groups.get((what, kind), [])]
+  )
+  if not runs or not other or (what != 'policy' and len(runs) != len(other)):
+    return ''
+  mean, over_states, over_seeds = above(runs, other, told)
+  return f'{_with_error(mean, over_states)} (± {over_seeds:.1f})'.replace(' (± nan)', '')
 
 
 def _with_error(mean: float, error: float) -> str:
@@ -289,7 +322,7 @@ def main(options: Options) -> int:
   """Makes the runs that are not there yet, and the report of all; how many failed, which do not hold up the others."""
   made = offline_data.read(options.out)
   root = options.workdir or tempfile.mkdtemp(prefix='offline-')
-  todo = [job for job in jobs(options, made) if not job.path(options.out).exists()]
+  todo = [job for job in jobs(options, made) if not is_there(job, made[job.task], options)]
   failed = 0
   with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
     started = {

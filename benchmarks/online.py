@@ -4,7 +4,8 @@
     python -m benchmarks.online --data /data/offline
 
 All runs have the settings of `programs/gym/sac.py` but for fewer steps, and RLPD those of its page; those that begin
-with CQL's networks have their sizes and CQL's scale of rewards, and act by them at once. What counts is the first
+with CQL's networks have their sizes and CQL's scale of rewards, and act by them at once. So that what data are worth is
+told from what settings are, SAC learns alone with either of these settings too. What counts is the first
 evaluation that is 90% of the way from random actions to the end of the teacher's run. Runs whose evaluations are in the
 results are not made again. In the results: `WAY-seedN.csv`, the evaluations of each run, and `README.md`, a table.
 """
@@ -28,19 +29,22 @@ from tfacme import datasets, loggers
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 _RLPD = 'programs/gym/rlpd_pendulum.py'
+_CQL = 'offline/gym/cql_pendulum.py'
 _EVERY, _SHARE = 250, 0.9
 
 # Each way: what of the experiment differs, made of a function from a kind of data to the data set.
 _WAYS: Mapping[str, Callable[[Callable[[str], Any]], Dict[str, Any]]] = {
   'alone': lambda data: {},
+  'alone-as-rlpd': lambda data: {'page': _RLPD, 'dataset': None, 'dataset_share': None},
+  'alone-as-cql': lambda data: {'like': _CQL},
   'half-medium': lambda data: {'dataset': data('medium'), 'dataset_share': 0.5},
   'half-expert': lambda data: {'dataset': data('expert'), 'dataset_share': 0.5},
   'prefilled-medium': lambda data: {'prefill': data('medium')},
   'prefilled-expert': lambda data: {'prefill': data('expert')},
   'rlpd-medium': lambda data: {'page': _RLPD, 'dataset': data('medium')},
   'rlpd-expert': lambda data: {'page': _RLPD, 'dataset': data('expert')},
-  'cql-medium': lambda data: {'start': data('medium')},
-  'cql-expert': lambda data: {'start': data('expert')},
+  'cql-medium': lambda data: {'like': _CQL, 'start': data('medium')},
+  'cql-expert': lambda data: {'like': _CQL, 'start': data('expert')},
 }
 
 
@@ -93,21 +97,34 @@ def _run(way: str, seed: int, options: Options, workdir: str) -> str:
     budget=tfacme.Budget(actor_steps=options.steps),
     evaluation=tfacme.Evaluation(every=_EVERY, episodes=20),
   )
+  like = changes.pop('like', None)
+  if like:
+    experiment = _like(experiment, _page(like, seed))
   if 'start' in changes:
-    experiment, changes = _warm(experiment, changes['start'], options.offline_steps, f'{workdir}-offline')
+    experiment = _configured(experiment, random_steps=0)
+    changes['start'] = _learned(_page(like, seed), changes['start'], options.offline_steps, f'{workdir}-offline')
   return tfacme.train(dataclasses.replace(experiment, **changes), workdir, progress=False).workdir
 
 
-def _warm(experiment: Any, data: Any, steps: int, workdir: str) -> Tuple[tfacme.Experiment, Dict[str, Any]]:
-  """The experiment with networks and rewards as CQL's page has them, and that it begins with what CQL has learned."""
-  page = _page('offline/gym/cql_pendulum.py', experiment.seed)
+def _like(experiment: Any, page: Any) -> Any:
+  """The experiment with the networks and the scale of rewards of another page."""
+  scale = page.builder.config.reward_scale
+  changed = _configured(experiment, reward_scale=scale, initial_temperature=scale)
+  return dataclasses.replace(changed, networks=page.networks)
+
+
+def _configured(experiment: Any, **config: Any) -> Any:
+  """The experiment with another config."""
+  builder = experiment.builder
+  changed = dataclasses.replace(builder, config=dataclasses.replace(builder.config, **config))
+  return dataclasses.replace(experiment, builder=changed)
+
+
+def _learned(page: Any, data: Any, steps: int, workdir: str) -> str:
+  """The folder of a run of a page that has learned from data."""
   budget, evaluation = tfacme.Budget(learner_steps=steps), tfacme.Evaluation(every=0, episodes=20)
-  offline = dataclasses.replace(page, dataset=data, budget=budget, evaluation=evaluation)
-  scale, builder = page.builder.config.reward_scale, experiment.builder
-  config = dataclasses.replace(builder.config, random_steps=0, reward_scale=scale, initial_temperature=scale)
-  start = tfacme.train(offline, workdir, progress=False).workdir
-  changes = {'builder': dataclasses.replace(builder, config=config), 'networks': page.networks}
-  return dataclasses.replace(experiment, **changes), {'start': start}
+  experiment = dataclasses.replace(page, dataset=data, budget=budget, evaluation=evaluation)
+  return tfacme.train(experiment, workdir, progress=False).workdir
 
 
 def _page(path: str, seed: int) -> Any:
