@@ -59,6 +59,7 @@ TASKS = {
   # One learning step for eight steps: so there is something to learn from before it is medium.
   'pendulum': Task('programs/gym/sac.py', 160_000, 100_000, {'samples_per_insert': 32.0}),
   'swingup': Task('programs/dm_control/sac.py', 100_000, 100_000),
+  'halfcheetah': Task('programs/mujoco/sac.py', 150_000, 100_000),
   # It explores little when it is medium, so that most of what it does is its own.
   'cartpole': Task('programs/gym/dqn.py', 50_000, 50_000, {'epsilon': (1.0, 0.1, 2_000)}),
 }
