@@ -141,6 +141,18 @@ def test_watch(recorded, tmp_path, capsys):
   assert capsys.readouterr().out.startswith('An episode with return ')
 
 
+def test_watch_without_rewards(recorded, tmp_path, capsys):
+  """An environment draws also what no agent can learn from."""
+  names = ('observation', 'action', 'first', 'last')
+  image = tfds.features.Tensor(shape=(10, 5), dtype=np.float32)
+  episodes = [{name: getattr(step, name) for name in names} for step in datasets.rlds(str(recorded)).episodes()]
+  episodes = [{**one, 'is_first': one['first'], 'is_last': one['last']} for one in episodes]
+  foreign.write(tmp_path / 'data', episodes, observation=image, reward=None, is_terminal=None)
+  out = tmp_path / 'a.gif'
+  assert cli.main(['watch', '--dataset', str(tmp_path / 'data'), '--env', 'bsuite:catch/0', '--out', str(out)]) == 0
+  assert out.read_bytes().startswith(b'GIF89a')
+
+
 @pytest.mark.parametrize(
   ('command', 'message'),
   [

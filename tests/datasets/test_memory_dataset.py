@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from dm_env import specs as dm_specs
 
-from tfacme import core, datasets, errors
+from tfacme import core, datasets, errors, specs
 
 
 def _row(t, last):
@@ -67,6 +67,54 @@ def test_check_names_what_is_wrong(episodes, message):
   with pytest.raises(errors.UserError, match=message) as error:
     datasets.memory(episodes).check()
   assert '\n' not in str(error.value)
+
+
+def _rlds(**changes):
+  """An episode of three transitions as RLDS has it; what changes to None is left out."""
+  flag = np.arange(4) == 3
+  fields = {'observation': np.zeros((4, 1)), 'action': np.zeros(4, np.int32), 'reward': np.float32([1, 2, 3, 0])}
+  fields = {**fields, 'is_last': flag, 'is_terminal': flag, **changes}
+  return {'steps': {name: values for name, values in fields.items() if values is not None}}
+
+
+@pytest.mark.parametrize(
+  'changes, options, lacks',
+  [
+    ({}, {}, ()),
+    ({'reward': None}, {}, ('reward',)),
+    ({'is_terminal': None}, {}, ('discount',)),
+    ({'is_terminal': None, 'discount': np.ones(4)}, {}, ()),
+    ({'is_terminal': None}, {'ends': 'terminated'}, ()),
+    ({'reward': None, 'is_terminal': None}, {}, ('reward', 'discount')),
+  ],
+)
+def test_memory_knows_what_is_not_said(changes, options, lacks):
+  data = datasets.memory([_rlds(), _rlds(**changes)], datasets.Options(**options))
+  data.check()
+  assert data.lacks == lacks == datasets.several([data, datasets.memory([_episode(2)])]).lacks
+
+
+def test_an_agent_that_learns_from_rewards_refuses_memory_without():
+  row = specs.EnvironmentSpec(
+    dm_specs.Array((1,), np.float32), dm_specs.DiscreteArray(2), *[dm_specs.Array((), np.float32)] * 2
+  )
+  data = datasets.memory([_rlds(reward=None)])
+  with pytest.raises(errors.UserError, match='The steps of the data set in memory have no reward, and this agent'):
+    datasets.fit(data, None, row)
+  assert datasets.fit(data, None, row, rewards=False) is data
+  with pytest.raises(errors.UserError, match='memory have neither is_terminal nor discount'):
+    datasets.fit(datasets.memory([_rlds(is_terminal=None)]), None, row)
+
+
+def test_rewards_of_last_rows_do_not_get_lost_in_silence(caplog):
+  only, some = _rlds(reward=np.float32([0, 0, 0, 5])), _rlds(reward=np.float32([0, 1, 0, 5]))
+  with pytest.raises(errors.UserError, match='In the data set in memory the last row of an episode holds the only rew'):
+    datasets.memory([only]).check()
+  datasets.memory([only, some]).check()
+  assert 'the last row of 2 episodes holds a reward (up to 5) that is left out' in caplog.text
+  caplog.clear()
+  datasets.memory([only, some], datasets.Options(last_row='observation')).check()
+  assert not caplog.text
 
 
 def test_importing_the_package_imports_no_tensorflow():

@@ -88,6 +88,6 @@ def _watch_data(options: Any) -> List[float]:
   out = os.path.abspath(options.out)
   if factory is None:
     return watching.watch_recorded(data, out, options.episodes, options.max_frames, options.seed)
-  data = datasets.fit(data, factory, specs.read_spec(factory, options.seed))
+  data = datasets.fit(data, factory, specs.read_spec(factory, options.seed), rewards=not data.lacks)
   with contextlib.closing(factory(options.seed)) as environment:
     return watching.watch_again(data, environment, out, options.episodes, options.max_frames)

@@ -7,7 +7,8 @@ transition like the others. What the flags do not say is not guessed: `Options` 
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Optional
+import logging
+from typing import Container, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from tfacme import errors
 from tfacme.datasets.options import Options
 
 FLAGS = ('is_first', 'is_last', 'is_terminal')
+_LOG = logging.getLogger('tfacme')
 _OF_TRANSITIONS = ('action', 'reward', 'discount')  # what means nothing in the row of a final observation
 
 _Fields = Mapping[str, np.ndarray]  # [T, ...] of each leaf, by its path in a row: observation/position
@@ -73,9 +75,10 @@ def holds_transition(fields: _Fields, options: Options, where: str) -> bool:
   return False
 
 
-def knows_ends(names: Mapping[str, object], options: Options) -> bool:
-  """Whether data with these fields tell terminations from truncations."""
-  return 'is_terminal' in names or 'discount' in names or options.ends != 'auto'
+def lacks(names: Container[str], options: Options) -> Tuple[str, ...]:
+  """What data with these fields do not say: 'reward', or the 'discount', so terminations from truncations."""
+  ends_known = 'is_terminal' in names or 'discount' in names or options.ends != 'auto'
+  return tuple(name for name, known in (('reward', 'reward' in names), ('discount', ends_known)) if not known)
 
 
 def _check_flags(fields: _Fields, where: str) -> None:
@@ -116,27 +119,26 @@ class Dropped:
     self._largest = 0.0
     self._others = False
 
-  def add(self, reward: np.ndarray) -> None:
-    """The rewards of all rows of an episode whose last row is taken for an observation."""
-    if len(reward) < 2:
+  def add(self, fields: _Fields, options: Options) -> None:
+    """Takes in an episode, as it was recorded; where options say what its last row is, nothing has to be said."""
+    reward = fields.get('reward', ())
+    if len(reward) < 2 or options.last_row != 'auto':
       return
     last = float(np.abs(reward[-1:]).max(initial=0))
     self._others |= bool(reward[:-1].any())
     if last and np.isfinite(last):
       self._episodes, self._largest = self._episodes + 1, max(self._largest, last)
 
-  def says(self, name: str) -> Optional[str]:
-    """What was left out, in a sentence, or None if nothing was."""
+  def check(self, name: str) -> None:
+    """Warns of what was left out of the data set of a name; raises a `UserError` if no other row has a reward."""
     if not self._episodes:
-      return None
+      return
     episodes = f'{self._episodes} episodes' if self._episodes > 1 else 'an episode'
-    return (
-      f'In {name} the last row of {episodes} holds a reward (up to '
+    said = (
+      f'In {name} the last row of {episodes} holds {"a" if self._others else "the only"} reward (up to '
       f'{self._largest:g}) that is left out, since RLDS says that it means nothing there: if it is that of a '
       'transition, say --dataset.last_row transition, and if not, --dataset.last_row observation.'
     )
-
-  @property
-  def all_of_them(self) -> bool:
-    """Whether no other row has a reward."""
-    return bool(self._episodes) and not self._others
+    if not self._others:
+      raise errors.UserError(said)
+    _LOG.warning('%s', said)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import abc
-from typing import Any, Iterable, Iterator, Optional, Protocol, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Protocol, Sequence, Tuple
 
 import numpy as np
 import tree
@@ -43,9 +43,17 @@ class Dataset(Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False)  # equal arrays have no hash, and a part of a `Mix` needs one
 class Memory:
-  """Episodes that lie in memory; see `memory`."""
+  """Episodes that lie in memory; see `memory`.
+
+  Attributes:
+    steps: of each episode, with leaves [T + 1, ...].
+    lacks: what some of them do not say: 'reward', or the 'discount', so how they end; zeros or ones stand there.
+    dropped: the rewards that were left out of them.
+  """
 
   steps: Tuple[core.Step, ...]
+  lacks: Tuple[str, ...] = ()
+  dropped: ends.Dropped = dataclasses.field(default_factory=ends.Dropped)
 
   @property
   def size(self) -> int:
@@ -69,7 +77,10 @@ class Memory:
     return row_spec(self.steps[0])
 
   def check(self) -> ranges.Ranges:
-    """Raises a `UserError` if there are no episodes, or if one of them is malformed, unlike the first or not finite."""
+    """Raises a `UserError` if there are no episodes, or if one of them is malformed, unlike the first or not finite.
+
+    It does so too if the only rewards are in rows that do not count.
+    """
     first, found = _signature(self.spec()), ranges.Ranges('the data set in memory')
     for number, step in enumerate(self.steps):
       rows = check_last(step.last)
@@ -82,6 +93,7 @@ class Memory:
       if _signature(row_spec(step)) != first:
         raise errors.UserError(f'Episode {number} of the data set in memory has other types or shapes than episode 0.')
       found.add(number, ranges.leaves(step))
+    self.dropped.check(found.name)
     found.check()
     return found
 
@@ -98,8 +110,21 @@ def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
   Raises:
     UserError: if it is not known what a last row is, or if one has no observation or action.
   """
-  read = (one if isinstance(one, core.Step) else _of_rlds(one, options, number) for number, one in enumerate(episodes))
-  return Memory(tuple(tree.map_structure(_to_single, step) for step in read if step is not None))
+  steps: List[core.Step] = []
+  lacks: Dict[str, None] = {}
+  dropped = ends.Dropped()
+  for number, one in enumerate(episodes):
+    if not isinstance(one, core.Step):
+      where = f'episode {number} of the data set in memory'
+      recorded = _leaves(one, where)
+      dropped.add(recorded, options)
+      stream = ends.settle(recorded, len(next(iter(recorded.values()), ())), options, where)
+      if stream is None:
+        continue
+      lacks.update(dict.fromkeys(ends.lacks(recorded, options)))
+      one = _step(stream)
+    steps.append(tree.map_structure(_to_single, one))
+  return Memory(tuple(steps), tuple(lacks), dropped)
 
 
 def _arrays(nest: Any) -> Any:
@@ -110,14 +135,13 @@ def _arrays(nest: Any) -> Any:
   return tuple(map(_arrays, nest)) if isinstance(nest, tuple) else np.asarray(nest)
 
 
-def _of_rlds(episode: Any, options: Options, number: int) -> Optional[core.Step]:
-  """An episode as RLDS has it, as one of the stream; None if it has no transition."""
-  where = f'episode {number} of the data set in memory'
+def _leaves(episode: Any, where: str) -> Dict[str, np.ndarray]:
+  """The leaves of an episode as RLDS has it, by their paths in a row; {} if it has no row."""
   steps = episode['steps'] if isinstance(episode, abc.Mapping) and 'steps' in episode else episode
   if not isinstance(steps, abc.Mapping):
     listed = list(steps.as_numpy_iterator() if hasattr(steps, 'as_numpy_iterator') else steps)
     if not listed:
-      return None
+      return {}
     steps = tree.map_structure(lambda *leaves: np.stack(leaves), *listed)
   leaves = {path: np.array(leaf) for path, leaf in specs.paths(_arrays(steps)).items()}
   leaves = {path: leaf for path, leaf in leaves.items() if leaf.dtype.kind in 'biuf'}  # and no text
@@ -126,16 +150,17 @@ def _of_rlds(episode: Any, options: Options, number: int) -> Optional[core.Step]
       raise errors.UserError(
         f'The steps of {where} have no {name} that is a number, and are to be those of an episode of RLDS.'
       )
-  settled = ends.settle(leaves, len(next(iter(leaves.values()))), options, where)
-  if settled is None:
-    return None
+  return leaves
+
+
+def _step(leaves: Mapping[str, np.ndarray]) -> core.Step:
+  """The episode of leaves as they are in the stream."""
   nests = {}
   for field in ('observation', 'action', 'extras'):
-    own = {path.partition('/')[2]: leaf for path, leaf in settled.items() if path.partition('/')[0] == field}
+    own = {path.partition('/')[2]: leaf for path, leaf in leaves.items() if path.partition('/')[0] == field}
     nests[field] = own[''] if '' in own else own or ()
-  last = np.arange(len(settled['discount'])) == len(settled['discount']) - 1
-  first = np.arange(len(last)) == 0
-  return core.Step(reward=settled['reward'], discount=settled['discount'], first=first, last=last, **nests)
+  row = np.arange(len(leaves['discount']))
+  return core.Step(reward=leaves['reward'], discount=leaves['discount'], first=row == 0, last=row == row[-1], **nests)
 
 
 def episode(rows: Sequence[core.Step]) -> core.Step:

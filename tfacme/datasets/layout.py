@@ -67,8 +67,7 @@ class Layout:
   @property
   def lacks(self) -> Tuple[str, ...]:
     """What of a row the data do not say: 'reward', or the 'discount', so how episodes end."""
-    ends_known = ends.knows_ends({**self.flags, **self.fields}, self.options)
-    return tuple(name for name, known in (('reward', 'reward' in self.fields), ('discount', ends_known)) if not known)
+    return ends.lacks({*self.flags, *self.fields}, self.options)
 
   @property
   def is_open(self) -> bool:

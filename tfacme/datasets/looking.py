@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Mapping, Optional
 
 import numpy as np
 
 from tfacme import errors
 from tfacme.datasets import ends, layout, ranges
-
-_LOG = logging.getLogger('tfacme')
 
 
 class Look:
@@ -26,8 +23,8 @@ class Look:
   def recorded(self, leaves: Optional[Mapping[str, np.ndarray]]) -> None:
     """Takes in the leaves of an episode as they were recorded, None if it has no row."""
     self._episodes += 1
-    if leaves is not None and self._layout.options.last_row == 'auto' and 'reward' in leaves:
-      self._dropped.add(leaves['reward'])
+    if leaves is not None:
+      self._dropped.add(leaves, self._layout.options)
 
   def stream(self, number: int, leaves: Mapping[str, np.ndarray]) -> None:
     """Takes in the leaves of the episode of a number as they are in the stream."""
@@ -45,10 +42,6 @@ class Look:
         f'None of the {self._episodes} episodes of {name} has a transition, so there is nothing to learn from: record '
         'some with at least one step.'
       )
-    said = self._dropped.says(name)
-    if said is not None and self._dropped.all_of_them:
-      raise errors.UserError(said.replace('a reward', 'the only reward', 1))
-    if said is not None:
-      _LOG.warning('%s', said)
+    self._dropped.check(name)
     self._ranges.check()
     return self._ranges
