@@ -8,10 +8,12 @@ import tensorflow_datasets as tfds
 from dm_env import specs as dm_specs
 
 from tests.datasets import foreign
-from tfacme import core, datasets, errors
+from tfacme import core, datasets, errors, specs
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing
 from tfacme.datasets import folder
+from tfacme.replay import recorded
+from tfacme.replay.items import Items
 from tfacme.runs import naming
 
 features = tfds.features
@@ -97,6 +99,35 @@ def test_several_are_read_once_each(written):
   orders = [[len(step.last) for step in data.episodes(seed)] for seed in (1, 1, 2, 3)]
   assert orders[0] == orders[1] and len(set(map(tuple, orders))) > 1
   assert naming.name(data).startswith('Several(datasets=(RLDS(path=')
+
+
+def test_several_come_by_their_sizes_also_within_others():
+  """Episodes of a small data set are spread over all of a large one, whatever is around either."""
+  rows = lambda count, reward: [{'steps': {**foreign.rows(1), 'reward': np.float32([reward, 0])}}] * count
+  small, large = datasets.memory(rows(5, 1)), datasets.memory(rows(495, 2))
+  wrapped = datasets.Wrapped(small, specs.EnvironmentSpec(*small.spec()[:4]), ())
+  for data in (wrapped, datasets.best(small, 0.5), datasets.several([small])):
+    order = [float(step.reward[0]) for step in datasets.several([data, large]).episodes(0)]
+    assert data.size == 5 and order.count(1) == 5 and order.index(1) > 5 and 1 in order[250:]
+
+
+def test_several_with_other_extras_have_only_those_of_one_form():
+  def data(size, dtype=np.float32):
+    extras = {'state': np.zeros((2, size), dtype), 'x': np.ones(2)}
+    return datasets.memory([{'steps': {**foreign.rows(1), 'extras': extras}}])
+
+  both = datasets.several([data(3), data(3)])
+  assert list(both.spec().extras) == ['state', 'x'] and both.left_out == ()
+  for other, form in ((data(4), 'float32 [4]'), (data(3, np.int32), 'int32 [3]')):
+    both = datasets.several([data(3), other])
+    assert list(both.spec().extras) == ['x'] == list(next(both.episodes()).extras)
+    assert both.left_out == (f'extras/state is not alike in all (float32 [3], {form})',)
+    read = recorded.Recorded(Items(2), 1, both, 1 << 20, both.spec())
+    assert [list(step.extras) for step in read.episodes(0)] == [['x']] * 2
+
+
+def test_the_best_of_data_with_options_is_theirs_to_choose(written):
+  assert 'say datasets.Options(best=0.3) where it is opened' in _message(lambda: datasets.best(written, 0.3))
 
 
 def test_several_with_shares(written):

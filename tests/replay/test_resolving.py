@@ -21,7 +21,7 @@ from tests.replay.test_readers import (
   _room,
   _tensors,
 )
-from tfacme import errors
+from tfacme import datasets, errors
 from tfacme.replay import items, recorded, resolving, sources, tables
 
 SEQUENCES = items.Items(3, once=['state'])
@@ -132,6 +132,14 @@ def test_what_the_agent_adds_and_nobody_can_make_up_is_refused():
 
 
 # --- Extras ---
+
+
+def test_what_several_data_sets_have_in_other_forms_is_named():
+  other = Recorded([2], spec=testing.SPEC._replace(extras={**testing.SPEC.extras, 'number': dm_specs.Array((9,), 'f')}))
+  both = datasets.several([Recorded([2]), other])
+  room = _given(both, [tables.queue(PAIRS, 8)], offline=True)
+  with pytest.raises(errors.UserError, match=r"no extras \['number'\] .not read of it: extras/number .*float32 \[9\]"):
+    resolving.resolve(sources.Sample(None, 4), room)
 
 
 def test_recorded_extras_are_those_of_the_data_whatever_the_agent_adds():

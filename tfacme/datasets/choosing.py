@@ -29,6 +29,11 @@ class Best:
     return self.dataset.spec()
 
   @property
+  def size(self) -> int:
+    """How many episodes the best are."""
+    return sum(one >= self._least for one in self._returns)
+
+  @property
   def lacks(self) -> Sequence[str]:
     """What of its rows the data set does not say."""
     return getattr(self.dataset, 'lacks', ())
@@ -40,19 +45,31 @@ class Best:
     return self.dataset.check()
 
   @functools.cached_property
+  def _returns(self) -> Sequence[float]:
+    return [_return(episode) for episode in self.dataset.episodes(seed=0)]
+
+  @property
   def _least(self) -> float:
-    returns = [_return(episode) for episode in self.dataset.episodes(seed=0)]
-    if not returns:
+    if not self._returns:
       raise errors.UserError('The data set has no episode, so none is the best.')
-    return least_of_best(returns, self.share)
+    return least_of_best(self._returns, self.share)
 
 
 def best(dataset: Any, share: float = 0.1) -> Best:
   """The best part of a data set: the share of its episodes with the highest undiscounted returns, ties included.
 
-  The returns are worked out in one pass when the first episode is read.
+  It is for data sets in memory, and for several as one. Each pass reads all episodes; the returns are worked out in one
+  pass when the first episode is read.
+
+  Raises:
+    UserError: for an RLDS data set, whose `Options(best=share)` read no others.
   """
   errors.in_range('share', share, above=0, high=1)
+  if hasattr(dataset, 'options'):
+    raise errors.UserError(
+      f'This data set has options, which choose without reading the others in each pass: say datasets.Options(best='
+      f'{share:g}) where it is opened, in the place of datasets.best.'
+    )
   return Best(dataset, share)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Iterator, Mapping, Sequence, Tuple
 
 import numpy as np
 import tree
@@ -24,19 +24,32 @@ class Several:
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed; with shares, smaller sets come again."""
     order = self._by_shares(seed) if self.shares else self._each_once(seed)
-    if self._takers is None:
-      return (episode for _, episode in order)
-    return (self._takers[i](episode) for i, episode in order)
+    return (_take(self._shared, episode) for episode in order)
 
   def spec(self) -> core.Step:
     """The spec of one row: of what all of them have."""
-    first = self.datasets[0].spec()
-    return first if self._takers is None else self._takers[0](first)
+    return _take(self._shared, self.datasets[0].spec())
+
+  @property
+  def size(self) -> int:
+    """How many episodes there are."""
+    return sum(map(size, self.datasets))
 
   @property
   def lacks(self) -> Tuple[str, ...]:
     """What of its rows one of them does not say."""
     return tuple({name: None for dataset in self.datasets for name in getattr(dataset, 'lacks', ())})
+
+  @property
+  def left_out(self) -> Sequence[str]:
+    """What of their steps is not read, in words."""
+    own = {what: None for dataset in self.datasets for what in getattr(dataset, 'left_out', ())}
+    found = [specs.paths(dataset.spec().extras) for dataset in self.datasets]
+    for path in found[0]:
+      forms = {_form(extras[path]) if path in extras else 'not there': None for extras in found}
+      if len(forms) > 1:
+        own[f'extras/{path} is not alike in all ({errors.listed(forms)})'] = None
+    return tuple(own)
 
   def check(self) -> None:
     """Raises a `UserError` that names what is wrong with one of them, or in what they differ."""
@@ -44,7 +57,7 @@ class Several:
       dataset.check()
     rows = [specs.paths(dataset.spec()) for dataset in self.datasets]
     for path in specs.paths(self.spec()):
-      forms = [f'{row[path].dtype} {list(row[path].shape)}' for row in rows]
+      forms = [_form(row[path]) for row in rows]
       for other, form in zip(self.datasets[1:], forms[1:]):
         if form != forms[0]:
           raise errors.UserError(
@@ -53,25 +66,23 @@ class Several:
           )
 
   @functools.cached_property
-  def _takers(self) -> Optional[Sequence[Callable[[core.Step], core.Step]]]:
-    """What brings the rows of each into one form; None if they have one."""
-    rows = [dataset.spec() for dataset in self.datasets]
-    try:
-      for other in rows[1:]:
-        tree.assert_same_structure(rows[0], other)
-      return None
-    except (TypeError, ValueError):
-      pass
+  def _shared(self) -> Mapping[str, Sequence[str]]:
+    """Of each nest in which their rows differ, the paths that all of them have; of extras, those of one form."""
     shared = {}
     for name in _NESTS:
-      found = [specs.paths(getattr(row, name)) for row in rows]
-      shared[name] = tuple(path for path in found[0] if all(path in other for other in found))
-    return [functools.partial(_take, shared)] * len(rows)
+      nests = [getattr(dataset.spec(), name) for dataset in self.datasets]
+      first, *others = map(specs.paths, nests)
+      paths = [path for path in first if all(path in other for other in others)]
+      if name == 'extras':  # Other nests have to be those of an environment, which brings them into one form.
+        paths = [path for path in paths if all(_form(other[path]) == _form(first[path]) for other in others)]
+      if len(paths) < len(first) or not all(_have_one_structure(nests[0], nest) for nest in nests[1:]):
+        shared[name] = paths
+    return shared
 
-  def _each_once(self, seed: int) -> Iterator[Tuple[int, core.Step]]:
-    """(which data set, episode) of all episodes; those of a larger data set come more often throughout."""
+  def _each_once(self, seed: int) -> Iterator[core.Step]:
+    """All episodes; those of a larger data set come more often throughout."""
     streams = {i: iter(dataset.episodes(seed)) for i, dataset in enumerate(self.datasets)}
-    left = {i: getattr(dataset, 'size', 1) for i, dataset in enumerate(self.datasets)}
+    left = {i: size(dataset) for i, dataset in enumerate(self.datasets)}
     random = np.random.default_rng([seed, len(streams)])
     while streams:
       weights = np.array([left[i] for i in streams], np.float64)
@@ -81,10 +92,10 @@ class Several:
         del streams[i]
         continue
       left[i] = max(1, left[i] - 1)
-      yield i, episode
+      yield episode
 
-  def _by_shares(self, seed: int) -> Iterator[Tuple[int, core.Step]]:
-    """(which data set, episode), transitions in the shares, until all data sets have been read once."""
+  def _by_shares(self, seed: int) -> Iterator[core.Step]:
+    """Episodes, their transitions in the shares, until all data sets have been read once."""
     streams = [iter(dataset.episodes(seed)) for dataset in self.datasets]
     passes, unread = [0] * len(streams), set(range(len(streams)))
     transitions = np.zeros(len(streams))
@@ -93,7 +104,7 @@ class Several:
       episode = next(streams[i], None)
       if episode is not None:
         transitions[i] += len(episode.last) - 1
-        yield i, episode
+        yield episode
         continue
       if not transitions[i]:
         raise errors.UserError(f'{_name(self.datasets[i])} has no transition, so it can have no share: leave it out.')
@@ -109,7 +120,7 @@ def several(datasets: Sequence[Any], shares: Sequence[float] = ()) -> Several:
   """Several data sets as one.
 
   Args:
-    datasets: whose rows have one form; of what only some have, nothing is read.
+    datasets: whose rows have one form; of what only some have, or of extras in several forms, nothing is read.
     shares: how large a part of the transitions each has; one that is too small for its share is read over again. None
       given, each episode is read once.
 
@@ -123,14 +134,30 @@ def several(datasets: Sequence[Any], shares: Sequence[float] = ()) -> Several:
   return Several(tuple(datasets), tuple(shares))
 
 
-def _take(shared: Any, step: core.Step) -> core.Step:
-  """A row, or the spec of one, with the parts that all data sets have, by their paths."""
+def size(dataset: Any) -> int:
+  """How many episodes a data set has; 1 if it does not say so."""
+  return getattr(dataset, 'size', 1)
+
+
+def _take(shared: Mapping[str, Sequence[str]], step: core.Step) -> core.Step:
+  """An episode, or the spec of a row, with only these parts of some nests, by their paths."""
   nests = {}
-  for name in _NESTS:
+  for name, paths in shared.items():
     found = specs.paths(getattr(step, name))
-    paths: List[str] = list(shared[name])
     nests[name] = found[''] if paths == [''] else {path: found[path] for path in paths}
   return step._replace(**nests)
+
+
+def _have_one_structure(nest: core.Nest, other: core.Nest) -> bool:
+  try:
+    tree.assert_same_structure(nest, other)
+    return True
+  except (TypeError, ValueError):
+    return False
+
+
+def _form(spec: Any) -> str:
+  return f'{spec.dtype} {list(spec.shape)}'
 
 
 def _name(dataset: Any) -> str:

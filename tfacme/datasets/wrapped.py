@@ -12,6 +12,7 @@ from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
 from tfacme.datasets import episodes as episodes_lib
+from tfacme.datasets import several
 from tfacme.environments.wrappers import base, single_precision
 
 _Wrapper = Callable[[dm_env.Environment], dm_env.Environment]
@@ -42,6 +43,11 @@ class Wrapped:
     """The spec of one row."""
     row = core.step_spec(specs.environment_spec(self._wrap()[1]), self.dataset.spec().extras)
     return tree.map_structure(lambda leaf: dm_specs.Array(leaf.shape, leaf.dtype), row)
+
+  @property
+  def size(self) -> int:
+    """How many episodes there are; 1 if that is not known."""
+    return several.size(self.dataset)
 
   @property
   def lacks(self) -> Sequence[str]:

@@ -110,7 +110,7 @@ def resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]
   zeros = {name: known[name] for name in source.zeros if name in known}
   if extras is None:
     extras = {**_named(has), **zeros} if zeros else has
-  _check_extras(extras, has, source.zeros)
+  _check_extras(extras, has, source.zeros, getattr(dataset, 'left_out', ()))
   step_spec = given.step_spec._replace(extras=extras)
   return recorded.Recorded(
     source.items, source.batch_size, dataset, source.shuffle_bytes, step_spec, relabel, tuple(zeros)
@@ -147,15 +147,23 @@ def _named(extras: core.Nest) -> Dict[str, Any]:
   return {str(i): part for i, part in enumerate(extras)} if isinstance(extras, (tuple, list)) else {'': extras}
 
 
-def _check_extras(wanted: core.Nest, has: core.Nest, zeros: Sequence[str]) -> None:
-  """Raises a `UserError` unless the extras of recorded rows are what is wanted, but for those that are zeros."""
+def _check_extras(wanted: core.Nest, has: core.Nest, zeros: Sequence[str], left_out: Sequence[str]) -> None:
+  """Raises a `UserError` unless the extras of recorded rows are what is wanted, but for those that are zeros.
+
+  Args:
+    wanted, has: specs of both.
+    zeros: names of those that are zeros.
+    left_out: what is not read of the data, in words.
+  """
   wanted = {path: spec for path, spec in specs.paths(wanted).items() if path.partition('/')[0] not in zeros}
   has = specs.paths(has)
   missing = sorted({path.partition('/')[0] for path in wanted if path not in has})
   if missing:
+    known = [what for what in left_out if what.startswith('extras/')]
     raise errors.UserError(
-      f'The data set has no extras {missing}, which the rows of this agent have: record them with the episodes, or '
-      'name them in `zeros` of the source (sources.Data) if zeros will do.'
+      f'The data set has no extras {missing}{f" (not read of it: {errors.listed(known)})" if known else ""}, which the '
+      'rows of this agent have: record them with the episodes, or name them in `zeros` of the source (sources.Data) if '
+      'zeros will do.'
     )
   for path, spec in wanted.items():
     theirs = has.get(path, spec)
