@@ -11,7 +11,7 @@ from tests.datasets import foreign
 from tfacme import core, datasets, errors, specs
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing
-from tfacme.datasets import folder
+from tfacme.datasets import folder, layout
 from tfacme.replay import recorded
 from tfacme.replay.items import Items
 from tfacme.runs import naming
@@ -90,6 +90,15 @@ def test_what_is_left_out_may_be_broken(tmp_path):
   )
   assert 'reward is nan' in _message(data.check)
   datasets.rlds(data.path, options=Options(where=['seed=2'])).check()
+
+
+def test_to_choose_no_observation_is_decoded(written, monkeypatch):
+  decode, decoded = layout.features.Column.decode, set()
+  monkeypatch.setattr(layout.features.Column, 'decode', lambda self, *of: decoded.add(self.name) or decode(self, *of))
+  data = datasets.rlds(written.path, options=Options(where=['policy=expert'], best=0.5))
+  assert data.size == 2 and sorted(data.lengths()) == [4, 6]
+  assert decoded & {'steps/reward'} and not decoded & {'steps/observation', 'steps/action'}
+  assert _lengths(data) == [4, 6] and decoded >= {'steps/observation', 'steps/action'}
 
 
 def test_several_are_read_once_each(written):

@@ -105,10 +105,14 @@ class Layout:
       path: of the file that it is from.
       cheap: whether what is stored as pictures is passed over.
     """
-    with decoding(path):
-      rows = self._rows(example)
-      columns = {name: column for name, column in self.leaves.items() if column.is_cheap or not cheap}
-      return {name: column.decode(example, rows) for name, column in columns.items()} if rows else None
+    return self._decoded(
+      {n: column for n, column in self.leaves.items() if column.is_cheap or not cheap}, example, path
+    )
+
+  def outline(self, example: Example, path: str) -> Optional[Dict[str, np.ndarray]]:
+    """As `read`, of those leaves that say how long an episode is, how it ends and what it returned."""
+    told = {name: self.leaves[name] for name in ('reward', 'discount', *ends.FLAGS) if name in self.leaves}
+    return self._decoded(told, example, path) if told else self.read(example, path, cheap=True)
 
   def settled(self, leaves: Mapping[str, np.ndarray], number: int) -> Optional[Dict[str, np.ndarray]]:
     """Those leaves as they are in the stream, or None; see `ends.settle`."""
@@ -135,6 +139,13 @@ class Layout:
     """The metadata of an episode."""
     with decoding(path):
       return {name: _plain(column, example[name]) for name, column in self.metadata.items() if name in example}
+
+  def _decoded(
+    self, columns: Mapping[str, features.Column], example: Example, path: str
+  ) -> Optional[Dict[str, np.ndarray]]:
+    with decoding(path):
+      rows = self._rows(example)
+      return {name: column.decode(example, rows) for name, column in columns.items()} if rows else None
 
   def _rows(self, example: Example) -> int:
     """How many rows an episode has."""

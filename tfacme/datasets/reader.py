@@ -188,7 +188,7 @@ class _Opened:
     """(number, what episodes can be chosen by) of each that has a transition."""
     for number in range(len(self.which)):
       example = self.example(number)
-      stream = self.stream(number, self.layout.read(*example, cheap=True))
+      stream = self.stream(number, self.layout.outline(*example))
       if stream is not None:
         own = {'return': float(np.sum(stream['reward'][:-1])), 'length': len(stream['reward']) - 1}
         yield number, {**self.layout.beside(*example), **own}
@@ -228,7 +228,7 @@ class _Opened:
   def length(self, number: int) -> int:
     """How many transitions an episode has, which is read if it was not yet."""
     if self._lengths[number] < 0:
-      self.stream(number, self.layout.read(*self.example(number), cheap=True))
+      self.stream(number, self.layout.outline(*self.example(number)))
     return int(self._lengths[number])
 
   @functools.cached_property
