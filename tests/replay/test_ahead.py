@@ -25,6 +25,19 @@ def test_elements_come_in_their_order_and_one_is_made_ahead():
   assert list(elements) == [1, 2, 3] and made == [0, 1, 2, 3]
 
 
+def test_an_element_that_is_not_made_yet_need_not_be_waited_for():
+  may = threading.Event()
+
+  def make(give_way):
+    may.wait(10)
+    yield 1
+
+  elements = ahead.Ahead(make)
+  assert not elements.ready(0.001)
+  may.set()
+  assert elements.ready() and next(elements) == 1
+
+
 def test_what_fails_there_fails_here():
   def make(give_way):
     yield 1

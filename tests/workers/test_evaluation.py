@@ -256,6 +256,23 @@ def test_what_estimates_make_of_the_policy_are_columns():
   assert rows[0]['steps_per_second'] == 4.0  # of the two looks at the clock until all had been played
 
 
+def test_an_estimate_that_does_not_come_to_its_end_is_closed():
+  closed = []
+
+  def endless(steps):
+    try:
+      while True:
+        yield None
+    finally:
+      closed.append(steps)
+
+  evaluator, rows, _ = make(Rewarding(4), episodes=2, every=100, estimates=[endless])
+  evaluator.tally.counter.report('actor-0', {'actor_steps': 300})
+  assert [evaluator.step(0.0) for _ in range(3)] == [core.Progress.PART] * 3 and not closed
+  evaluator.close()
+  assert closed == [300] and not rows
+
+
 def test_a_single_reward_has_no_parts_and_no_columns_of_them():
   _, rows, come_to = make(Rewarding(4), episodes=2, every=0)
   come_to(1000)

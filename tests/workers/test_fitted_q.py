@@ -48,6 +48,9 @@ def test_the_values_of_policies_are_known_from_data_of_another_one():
   plan = plan_lib.make_plan(_experiment())
   policy = Sometimes()
   estimate = plan.estimators[0].make(policy, plan.spec, budget=300, seed=1)
+  abandoned = estimate(300)
+  next(abandoned)
+  abandoned.close()
   best = _estimated(estimate)
   assert best['fitted_q'] == pytest.approx(_BEST, abs=0.15) and best['fitted_q_loss'] < 0.01
   policy.share.assign(0.0)

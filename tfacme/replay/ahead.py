@@ -35,12 +35,17 @@ class Ahead(Generic[_Element]):
   def __iter__(self) -> Ahead[_Element]:
     return self
 
-  def __next__(self) -> _Element:
+  def ready(self, wait: Optional[float] = None) -> bool:
+    """Whether the next element is made, after at most `wait` seconds; None is as long as it takes."""
     if self._thread is None:
       self._start()
     self._wanted.set()
     assert self._thread is not None
-    self._thread.join()
+    self._thread.join(wait)
+    return not self._thread.is_alive()
+
+  def __next__(self) -> _Element:
+    self.ready()
     self._wanted.clear()
     if self._error is not None:
       raise self._error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tree
@@ -82,27 +82,30 @@ class _DataRead:
   info: np.ndarray
 
 
+_Start = Tuple[int, int]  # an epoch, and how many items were read before it
+
+
 class _Read(NamedTuple):
   """A block to be read.
 
   Attributes:
     block: of episodes.
     starts: of its items, in the order in which they are read.
-    epoch_items: how many items an epoch of several blocks has; None if that is not known.
+    start: from where it is read again; None is from the very first epoch on.
   """
 
   block: blocks.Block
   starts: np.ndarray
-  epoch_items: Optional[int]
+  start: Optional[_Start]
 
 
 class DataReader:
   """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
 
   While one block is learned from, the next one is read in a thread. What a batch holds is a function of the seed and of
-  how many batches were read before. `state` is that number, and how many items an epoch of several blocks has, once
-  that is known: so a resumed run reads no more than its own epoch again. A single block keeps the order in which it was
-  first read, and skipping it costs nothing.
+  how many batches were read before. `state` is that number, and where the epoch began, if there are several blocks:
+  epochs may differ in length. So a resumed run reads no more than its own epoch again. A single block keeps the order
+  in which it was first read, and skipping it costs nothing.
   """
 
   def __init__(self, source: Recorded, seed: int):
@@ -110,14 +113,22 @@ class DataReader:
     self._source = source
     self._seed = seed
     self._count = 0
-    self._epoch_items: Optional[int] = None
+    self._start: Optional[_Start] = None
+    self._wait: Optional[float] = None
     self._ahead: Optional[ahead.Ahead[_Read]] = None
     self._batches = self._read_batches()
 
-  def read(self, wait: float, now: int) -> _DataRead:
-    """The next batch; it never waits for anything but the disk."""
-    del wait, now
-    columns, size = next(self._batches)
+  def read(self, wait: float, now: int) -> Union[_DataRead, core.Blocked]:
+    """The next batch, or that a block is still being read after `wait` seconds.
+
+    With 0 it is waited for: in a run in one thread nobody else would do anything meanwhile.
+    """
+    del now
+    self._wait = wait or None
+    batch = next(self._batches)
+    if batch is None:
+      return core.Blocked('recorded data to be read')
+    columns, size = batch
     self._count += 1
     return _DataRead(columns, packing.pack_info(self._source.batch_size, 0, probability=1.0 / size, table_size=size))
 
@@ -128,32 +139,40 @@ class DataReader:
   def write_priorities(self, read: Any, priorities: np.ndarray) -> None:
     """Recorded data has no priorities."""
 
-  def state(self) -> Tuple[int, Optional[int]]:
-    """(batches read, items of an epoch of several blocks or None)."""
-    return self._count, self._epoch_items
+  def state(self) -> Tuple[int, Optional[_Start]]:
+    """(batches read, (epoch, items read before it) or None)."""
+    return self._count, self._start
 
-  def set_state(self, state: Tuple[int, Optional[int]]) -> None:
+  def set_state(self, state: Tuple[int, Any]) -> None:
     """Skips as many batches as `state` says."""
+    self._count, start = state
+    if isinstance(start, int):  # A run that was saved when each epoch was taken to have so many items.
+      epoch = self._count * self._source.batch_size // start
+      start = epoch, epoch * start
+    self._start = start and tuple(start)
     self.close()
-    self._count, self._epoch_items = state
-    self._batches = self._read_batches(self._count)
 
   def close(self) -> None:
-    """Reads no further."""
+    """Reads no further, and drops what was read ahead; it would be read again."""
     if self._ahead is not None:
       self._ahead.close()
+    self._batches = self._read_batches()
 
-  def _read_batches(self, passed: int = 0) -> Iterator[Tuple[streams.Columns, int]]:
-    """(columns of a batch, items in its block), for ever; what is left of a block goes in front of the next one."""
-    epoch, items_passed = 0, passed * self._source.batch_size
-    if self._epoch_items:
-      epoch, items_passed = divmod(items_passed, self._epoch_items)
-    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch))
+  def _read_batches(self) -> Iterator[Optional[Tuple[streams.Columns, int]]]:
+    """(columns of a batch, items in its block), from the state on, for ever; None while a block is waited for.
+
+    What is left of a block goes in front of the next one.
+    """
     size, left = self._source.batch_size, None
-    for block, starts, epoch_items in self._ahead:
-      self._epoch_items = epoch_items
-      skipped = min(items_passed, len(starts))
-      items_passed -= skipped
+    epoch, before = self._start or (0, 0)
+    passed = self._count * size - before
+    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch, before))
+    while True:
+      while not self._ahead.ready(self._wait):
+        yield None
+      block, starts, self._start = next(self._ahead)
+      skipped = min(passed, len(starts))
+      passed -= skipped
       for batch in block.batches(self.codec, self._source.items, starts[skipped:], size):
         columns = batch if left is None else {n: np.concatenate([left[n], batch[n]]) for n in batch}
         if len(columns['rest']) >= size:
@@ -162,15 +181,16 @@ class DataReader:
         left = columns if len(columns['rest']) else None
       del block, starts  # The block after the next needs the memory.
 
-  def _read_blocks(self, start: int, give_way: ahead.GiveWay) -> Iterator[_Read]:
-    """The blocks of all epochs from one on, for ever."""
-    source, epoch_items = self._source, self._epoch_items
+  def _read_blocks(self, first: int, before: int, give_way: ahead.GiveWay) -> Iterator[_Read]:
+    """The blocks of all epochs from the first one on, before which so many items were read; for ever."""
+    source = self._source
     most = blocks.most_rows(self.codec, source.shuffle_bytes)
-    for epoch in itertools.count(start):
+    for epoch in itertools.count(first):
+      start = (epoch, before) if epoch else None
       found = count = 0
       episodes = source.episodes(seeds.derive(self._seed, 'epoch', epoch))
       for block in blocks.of_episodes(episodes, self.codec, source.items, most, give_way):
-        yield _Read(block, self._shuffled(block, epoch, count), epoch_items)
+        yield _Read(block, self._shuffled(block, epoch, count), start)
         found, count = found + len(block.index.starts), count + 1
       if not found:
         raise errors.UserError(
@@ -178,8 +198,8 @@ class DataReader:
         )
       while count == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
         epoch += 1
-        yield _Read(block, self._shuffled(block, epoch, 0), None)
-      epoch_items = found
+        yield _Read(block, self._shuffled(block, epoch, 0), start)
+      before += found
 
   def _shuffled(self, block: blocks.Block, epoch: int, number: int) -> np.ndarray:
     """The starts of a block's items, in the order in which an epoch reads them."""

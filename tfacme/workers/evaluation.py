@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Generator, Iterator, Mapping, Optional, Sequence, Union
 
 import dm_env
 import numpy as np
@@ -94,7 +95,7 @@ class Evaluator:
     self._player = playing.Player(
       parts.name, self._environments, parts.spec, parts.max_episode_steps, parts.observers, alone
     )
-    self._playing: Optional[Iterator[Union[playing.Playing, playing.Result]]] = None
+    self._playing: Optional[Generator[Union[playing.Playing, playing.Result], None, None]] = None
     self._is_last = False  # whether what it plays is on the final variables
     self._ends = False  # whether it has ended the run: then only the last one is left to play
     self._started = (0.0, 0, 0)  # seconds, actor steps, steps of the run
@@ -180,7 +181,7 @@ class Evaluator:
 
   def _pieces(
     self, pieces: Iterator[Union[playing.Playing, playing.Result]], steps: int
-  ) -> Iterator[Union[playing.Playing, playing.Result]]:
+  ) -> Generator[Union[playing.Playing, playing.Result], None, None]:
     """An evaluation piece by piece: how far it is, and last its result, with the columns of all estimates."""
     for news in pieces:
       if isinstance(news, playing.Playing):
@@ -188,9 +189,10 @@ class Evaluator:
         continue
       self._played, columns = self._parts.clock(), {}
       for estimate in self._parts.estimates:
-        for made in estimate(steps):
-          columns.update(made or {})
-          yield playing.Playing(news.episodes, 0, 0.0)
+        with contextlib.closing(estimate(steps)) as estimated:
+          for made in estimated:
+            columns.update(made or {})
+            yield playing.Playing(news.episodes, 0, 0.0)
       yield news._replace(observed={**news.observed, **columns})
 
   def _tell(self, news: playing.Playing) -> None:
@@ -266,4 +268,6 @@ class Evaluator:
   def close(self) -> None:
     """See `core.Worker`."""
     self._parts.logger.close()
+    if self._playing is not None:
+      self._playing.close()
     close_all(self._environments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Generator, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,8 @@ from tfacme.tensors import compiling
 from tfacme.workers import export
 
 # Makes columns for the row of an evaluation: from the steps of the run, yields None while it works, and them at last.
-Estimate = Callable[[int], Iterator[Optional[Mapping[str, float]]]]
+# It is closed where the run ends before.
+Estimate = Callable[[int], Generator[Optional[Mapping[str, float]], None, None]]
 
 _PIECE = 20  # gradient steps between two stops, in which a run may be interrupted
 _WAIT_SECONDS = 1.0  # for data that are read ahead
@@ -140,8 +141,14 @@ class _Estimator:
     self._learn = compiling.Compiled(self._step, [self._source.specs(), *numbers])
     self._starts: Optional[_Starts] = None
 
-  def __call__(self, steps: int) -> Iterator[Optional[Mapping[str, float]]]:
+  def __call__(self, steps: int) -> Generator[Optional[Mapping[str, float]], None, None]:
     """See `Estimate`."""
+    try:
+      yield from self._estimated(steps)
+    finally:
+      self._source.set_state(self._begin)  # The next estimate is of the same batches; until then none is read ahead.
+
+  def _estimated(self, steps: int) -> Iterator[Optional[Mapping[str, float]]]:
     self._policy.steps.assign(steps)
     self._values.write(self._initial)
     starts = self._starts = self._starts or self._read_starts()
@@ -154,7 +161,6 @@ class _Estimator:
       (loss,) = self._learn.flat([*tree.flatten(read.packed), tf.constant(step), scale])
       if step % _PIECE == 0:
         yield None
-    self._source.set_state(self._begin)  # The next estimate is of the same batches.
     yield {'fitted_q': float(starts.value()) / starts.scale, 'fitted_q_loss': float(loss)}
 
   def _step(self, packed: Any, step: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
