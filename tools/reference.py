@@ -33,6 +33,7 @@ MODULES = (
   'tfacme.losses.distributional',
   'tfacme.losses.policy_gradient',
   'tfacme.losses.q_learning',
+  'tfacme.losses.ranking',
   'tfacme.losses.regression',
   'tfacme.losses.soft',
   'tfacme.losses.values',
@@ -111,7 +112,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
   'Use a loss or an estimator': (
     *('tfacme.losses.q_learning', 'tfacme.losses.values', 'tfacme.losses.policy_gradient', 'tfacme.losses.vtrace'),
     *('tfacme.losses.deterministic', 'tfacme.losses.soft', 'tfacme.losses.regression', 'tfacme.losses.distributional'),
-    'tfacme.losses.conservative',
+    *('tfacme.losses.conservative', 'tfacme.losses.ranking'),
   ),
   'Bring an actor or a worker of its own': (
     *('core.Actor', 'core.ActorParts', 'core.Worker', 'core.Outcome', 'core.Progress', 'core.Blocked'),
