@@ -142,7 +142,7 @@ def _behaviour(run: tfacme.Run, folder: pathlib.Path, seed: int) -> export.Loade
 
 def _record(policy: Any, make: Any, transitions: int, out: pathlib.Path, seed: int) -> None:
   """Writes so many transitions of a policy, to the end of the last episode."""
-  origin = datasets.Origin(out.name, make.id, seed)
+  origin = datasets.Origin.of(out.name, make, seed)
   environment, limit, steps = make(seed), playing.Limit(experiments.MAX_EPISODE_STEPS), 0
   spec = specs.environment_spec(environment)
   with datasets.RLDSWriter(str(out), core.step_spec(spec), metadata=datasets.METADATA) as writer:

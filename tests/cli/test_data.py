@@ -75,6 +75,28 @@ def test_what_lies_beside_the_steps(tmp_path, capsys):
   assert json.loads(capsys.readouterr().out)['beside']['policy'] == {'random': 6}
 
 
+def test_another_environment_and_other_options_are_told(tmp_path, capsys):
+  out = str(tmp_path / 'data')
+  limit = ['--env.step-limit', '5']
+  assert cli.main(['record', '--random', '--env', 'bsuite:catch/0', *limit, '--episodes', '2', '--out', out]) == 0
+
+  def told(*environment):
+    capsys.readouterr()
+    assert cli.main(['data', out, '--json', '--env', *environment]) == 0
+    return json.loads(capsys.readouterr().out)
+
+  assert told('bsuite:catch/0', *limit)['environment']['how'] == []
+  found = told('bsuite:catch/0')
+  assert found['beside']['environment_options'] == {'step_limit=5': 2}
+  (line,) = found['environment']['how']
+  assert 'recorded in bsuite:catch/0 with step_limit=5, and the environment is bsuite:catch/0: what differs' in line
+  (line,) = told('bsuite:catch/1', *limit)['environment']['how']
+  assert 'and the environment is bsuite:catch/1 with step_limit=5' in line
+  assert told('bsuite:catch/0', *limit, '--env.frame-stack', '2')['environment']['how'] == [
+    'The data set goes through FrameStacking.'
+  ]
+
+
 def test_data_that_do_not_fit(recorded, capsys):
   _fails(['data', str(recorded), '--env', 'gym:CartPole-v1', '--json'])
   found = json.loads(capsys.readouterr().out)['environment']

@@ -198,10 +198,9 @@ def _record(arguments: Sequence[str]) -> None:
 def _origin(options: _RecordOptions, run: Any, seed: int) -> datasets.Origin:
   """What is told of the episodes beside their steps."""
   if run is None:
-    return datasets.Origin('random', str(options.env), seed)
+    return datasets.Origin.of('random', environments.factory(str(options.env), options.environment), seed)
   where = options.run if options.checkpoint is None else f'{options.run} {options.checkpoint}'
-  environment = run.experiment().environment
-  return datasets.Origin(run.description['agent'], datasets.environment_id(environment), seed, str(where))
+  return datasets.Origin.of(run.description['agent'], run.experiment().environment, seed, str(where))
 
 
 @dataclasses.dataclass(frozen=True)

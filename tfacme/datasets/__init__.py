@@ -33,7 +33,6 @@ from tfacme.datasets.layout import Recorded as Recorded
 from tfacme.datasets.metadata import METADATA as METADATA
 from tfacme.datasets.metadata import Beside as Beside
 from tfacme.datasets.metadata import Origin as Origin
-from tfacme.datasets.metadata import environment_id as environment_id
 from tfacme.datasets.metadata import metadata_of as metadata_of
 from tfacme.datasets.options import Options as Options
 from tfacme.datasets.ranges import Ranges as Ranges

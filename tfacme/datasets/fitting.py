@@ -17,7 +17,7 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import bounds, looking, ranges, several, wrapped
+from tfacme.datasets import bounds, looking, metadata, ranges, several, wrapped
 from tfacme.environments import registry
 
 _LOG = logging.getLogger('tfacme')
@@ -76,6 +76,7 @@ def fit(
     if layers and _contains(spec.actions, reach, _NARROW):  # else it is on no narrower scale
       _warn_of_narrower(reach, row, environment, spec)
     _hold_against(spec, found, row)
+    _warn_of_another(found, environment)
     return dataset
   for level in _levels(environment, layers):
     if wrapped.difference(level.spec, row, rewards) is None and _contains(level.spec.actions, reach):
@@ -83,6 +84,7 @@ def fit(
       through = wrapped.Wrapped(dataset, level.spec, level.wrappers)
       next(through.episodes(seed=0))  # Says so if it can't be done.
       _LOG.warning('The data set goes through %s.', level.names)
+      _warn_of_another(found, environment, options=False)  # Those are why.
       return through
   if difference is None:
     raise errors.UserError(_outside(spec.actions, found))
@@ -155,6 +157,26 @@ def _warn_of_narrower(reach: _Reach, row: core.Step, environment: Any, spec: spe
         level.names,
       )
       return
+
+
+def _warn_of_another(found: ranges.Ranges, environment: Any, options: bool = True) -> None:
+  """Says so if the data tell of another environment, or of other options, than those of a factory."""
+  if not isinstance(environment, registry.EnvironmentFactory):
+    return
+  own = metadata.Origin.of('', environment, seed=0)
+  called = lambda name, said: f'{name} with {said}' if said else name
+  others = [
+    called(name, said)
+    for name, said in found.environments
+    if name != own.environment or (options and said not in (None, own.environment_options))
+  ]
+  if others:
+    _LOG.warning(
+      'The data set was recorded in %s, and the environment is %s: what differs in no shape and no range of values is '
+      'taken as it is.',
+      errors.listed(others),
+      called(own.environment, own.environment_options),
+    )
 
 
 def _name(wrapper: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Mapping, Optional
+from typing import Any, Mapping, Optional
 
 import numpy as np
 
@@ -25,6 +25,12 @@ class Look:
     self._episodes += 1
     if leaves is not None:
       self._dropped.add(leaves, self._layout.options)
+
+  def beside(self, metadata: Mapping[str, Any]) -> None:
+    """Takes in what lies beside the steps of an episode."""
+    environment = metadata.get('environment')
+    if environment and isinstance(environment, str):
+      self._ranges.environments[environment, metadata.get('environment_options')] = None
 
   def stream(self, number: int, leaves: Mapping[str, np.ndarray]) -> None:
     """Takes in the leaves of the episode of a number as they are in the stream."""

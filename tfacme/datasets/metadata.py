@@ -20,6 +20,7 @@ METADATA: Mapping[str, Any] = {
   'length': 0,
   'policy': '',
   'environment': '',
+  'environment_options': '',
   'seed': 0,
   'run': '',
   'learner_steps': 0,
@@ -29,7 +30,14 @@ METADATA: Mapping[str, Any] = {
 CONVERTED: Mapping[str, Any] = {'return': 0.0, 'length': 0, 'environment': '', 'dataset': '', 'source': ''}
 _KINDS = ((bool, (bool, np.bool_)), (str, str), (int, numbers.Integral), (float, numbers.Real))
 _DTYPES = {bool: np.dtype(np.bool_), int: np.dtype(np.int64), float: np.dtype(np.float32)}
-_UNKNOWN: Mapping[str, Any] = {'policy': '', 'environment': '', 'run': '', 'learner_steps': -1}  # if so everywhere
+_UNKNOWN: Mapping[str, Any] = {  # if so everywhere
+  'policy': '',
+  'environment': '',
+  'environment_options': '',
+  'run': '',
+  'learner_steps': -1,
+}
+_EMPTY = {'environment_options': 'none'}  # what an empty text of a name is called, if not unknown
 _TEXTS = 5  # that are told of one name
 
 
@@ -42,17 +50,21 @@ class Origin:
     environment: its id.
     seed: of the environment and of the policy; of the actors of a run, that of the run.
     run: the folder of the run whose policy acts, or whose actors act; empty if there is none.
+    environment_options: what the environment is made with beside its id, such as 'action_repeat=4'; empty if nothing.
   """
 
   policy: str = ''
   environment: str = ''
   seed: int = 0
   run: str = ''
+  environment_options: str = ''
 
-
-def environment_id(make: Any) -> str:
-  """What an environment is called in an `Origin`: its id, or the name of the function that makes it."""
-  return getattr(make, 'id', None) or getattr(make, '__qualname__', type(make).__qualname__)
+  @classmethod
+  def of(cls, policy: str, make: Any, seed: int, run: str = '') -> Origin:
+    """Of episodes in the environment that `make` makes; it has an id, or is called as that function."""
+    name = getattr(make, 'id', None) or getattr(make, '__qualname__', type(make).__qualname__)
+    options = getattr(getattr(make, 'options', None), 'changed', {})
+    return cls(policy, name, seed, run, ' '.join(f'{option}={value}' for option, value in options.items()))
 
 
 def metadata_of(
@@ -141,7 +153,9 @@ class Beside:
 
 def _words(name: str, values: Any) -> str:
   if isinstance(values, dict):
-    return errors.listed((f'{text or "unknown"} ({count:,})' for text, count in values.items()), most=_TEXTS)
+    return errors.listed(
+      (f'{text or _EMPTY.get(name, "unknown")} ({count:,})' for text, count in values.items()), most=_TEXTS
+    )
   least, largest = (_number(name, value) for value in values)
   return least if least == largest else f'{least} to {largest}'
 

@@ -12,7 +12,7 @@ Nothing is raised but by `check`: what `faults` says may as well be counted, or 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Dict, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterator, Mapping, Optional, Tuple
 
 import numpy as np
 from dm_env import specs as dm_specs
@@ -68,6 +68,7 @@ class Ranges:
     self.fields: Dict[str, Range] = {}
     self.episodes = 0
     self.transitions = 0
+    self.environments: Dict[Tuple[str, Optional[str]], None] = {}  # (id, options, None if not known) that data tell of
 
   def add(self, number: Optional[int], leaves: Mapping[str, np.ndarray], row: int = 0) -> None:
     """Takes in the leaves of an episode, [T + 1, ...]; the last row counts of observations alone.

@@ -92,7 +92,10 @@ class RLDS:
       example = opened.example(number)
       stream = opened.stream(number, opened.layout.read(*example), look)
       if stream is not None:
-        yield layout_lib.Recorded(number, opened.layout.step(stream), opened.layout.beside(*example))
+        metadata = opened.layout.beside(*example)
+        if look is not None:
+          look.beside(metadata)
+        yield layout_lib.Recorded(number, opened.layout.step(stream), metadata)
 
   def look(self) -> looking.Look:
     """What a pass over all episodes may take along, so that `fit` need not look at them again."""
@@ -122,8 +125,9 @@ class RLDS:
     opened = self._open()
     look, wholly = looking.Look(opened.layout), set()
     for number in opened.spread(self._numbers(opened), _LOOKED_AT):
-      shard = opened.which[number]
-      opened.stream(number, opened.layout.read(*opened.example(number), cheap=shard in wholly), look)
+      shard, example = opened.which[number], opened.example(number)
+      look.beside(opened.layout.beside(*example))
+      opened.stream(number, opened.layout.read(*example, cheap=shard in wholly), look)
       wholly.add(shard)
     return look.result()
 

@@ -102,8 +102,7 @@ class Plan:
     if experiment.record is None:
       return None
     run = secrets.token_hex(8) if self.logged is None else self.logged.run_id
-    environment = datasets.environment_id(experiment.environment)
-    origin = datasets.Origin(experiment.agent, environment, experiment.seed, self.folder or '')
+    origin = datasets.Origin.of(experiment.agent, experiment.environment, experiment.seed, self.folder or '')
     return recording.Recorder(experiment.record, f'{run}-{node}', origin, self.acted_codec)
 
   @property
