@@ -22,11 +22,9 @@ from tfacme import errors, schedules
 from tfacme.schedules import Schedule
 
 
-def number(
-  default: Any, low: Optional[float] = None, high: Optional[float] = None, above: Optional[float] = None
-) -> Any:
-  """A field that holds a number within bounds, as of `errors.in_range`, or None if that is its default."""
-  return _field(default, functools.partial(errors.in_range, low=low, high=high, above=above))
+def number(default: Any, **bounds: float) -> Any:
+  """A field that holds a number within bounds, those of `errors.in_range`, or None if that is its default."""
+  return _field(default, functools.partial(errors.in_range, **bounds))
 
 
 def count(default: Any, low: int = 1) -> Any:

@@ -43,3 +43,9 @@ def test_what_fills_up_a_sequence_is_not_seen():
   np.testing.assert_array_equal(updates.is_seen(_batch().steps, config), [[1.0, 1.0, 1.0, 1.0, 0.0]])
   across = configs.SequenceConfig(trace_length=4, across_episodes=True)
   np.testing.assert_array_equal(updates.is_seen(_batch().steps, across), np.ones([1, 5]))
+
+
+def test_what_fills_up_a_transition_is_not_seen_either():
+  steps = _batch().steps
+  np.testing.assert_array_equal(updates.is_seen(steps), [[1.0, 1.0, 1.0, 1.0, 0.0]])  # around a wrapper
+  assert updates.is_seen(steps._replace(observation=steps.observation[:, :2])) is None

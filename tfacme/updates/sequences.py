@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
 import tensorflow as tf
 
@@ -38,9 +38,19 @@ def sequences(batch: core.Batch, burn_in: int) -> Sequences:
   return Sequences(part(slice(burn_in)), part(slice(burn_in, None)), batch.mask[:, burn_in:], state)
 
 
-def is_seen(steps: core.Step, config: configs.SequenceConfig) -> tf.Tensor:
-  """Float [B, T]: 1 where a row is one of the environment's, 0 where it fills up an item whose episode has ended."""
-  if config.across_episodes:
+def is_seen(steps: core.Step, config: Optional[configs.SequenceConfig] = None) -> Optional[tf.Tensor]:
+  """Float [B, T]: 1 where a row is one of the environment's, 0 where it fills up an item whose episode has ended.
+
+  Args:
+    steps: of a batch.
+    config: of items that are sequences; None of transitions, which end where their episode does.
+
+  Returns:
+    It; None of transitions that keep the two observations at their ends alone, which are the environment's.
+  """
+  if config is None and tf.nest.flatten(steps.observation)[0].shape[1] == 2:
+    return None
+  if config is not None and config.across_episodes:
     return tf.ones(steps.last.shape)
   ended = tf.cumsum(tf.cast(steps.last, tf.float32), axis=1, exclusive=True)
   return tf.cast(ended < 0.5, tf.float32)

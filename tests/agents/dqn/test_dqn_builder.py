@@ -8,6 +8,7 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 from tests.agents import contexts
+from tests.parity import discrete
 from tfacme import errors, networks, specs
 from tfacme.agents import dqn
 from tfacme.replay import sources, tables
@@ -31,6 +32,26 @@ def test_it_refuses_other_actions(actions, words):
   with pytest.raises(errors.UserError) as error:
     dqn.DQNBuilder().check(_spec(actions))
   assert str(error.value) == f'DQN needs a single discrete action, and this environment has {words}.'
+
+
+def test_what_fills_up_an_item_counts_for_no_statistics_of_observations():
+  """Around a wrapper that looks at each row."""
+
+  def learned(filling):
+    with networks.seeded(0):
+      made = dqn.default_networks((4,), normalize_observations=True)(discrete.SPEC)
+    batch = discrete.batch(0, 3)
+    observation = np.random.RandomState(0).randn(*batch.mask.shape, 4).astype(np.float32)
+    ended = np.cumsum(1 - batch.mask, axis=1) - (1 - batch.mask) > 0
+    assert ended[:, :3].any()
+    observation[:, :3][ended[:, :3]] = filling  # The last row is the one to bootstrap from.
+    batch = batch._replace(steps=batch.steps._replace(observation=observation))
+    update = dqn.DQNBuilder(dqn.DQNConfig(n_step=3)).update(made, discrete.SPEC)
+    update(tf.nest.map_structure(tf.constant, batch))
+    return [variable.numpy() for variable in update.variables]
+
+  for with_zeros, with_others in zip(learned(0.0), learned(9.0)):
+    np.testing.assert_array_equal(with_zeros, with_others)
 
 
 def test_it_accepts_a_discrete_action():

@@ -30,7 +30,7 @@ def test_it_refuses_networks_that_do_not_fit():
 @pytest.mark.parametrize(
   'changes, says',
   [
-    ({'expectile': 1.5}, 'expectile is 1.5, and has to be at most 1'),
+    ({'expectile': 1.0}, 'expectile is 1.0, and has to be less than 1'),
     ({'inverse_temperature': -1.0}, 'inverse_temperature is -1.0, and has to be at least 0'),
     ({'max_weight': 0.0}, 'max_weight is 0.0, and has to be more than 0'),
   ],

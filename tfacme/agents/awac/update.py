@@ -49,7 +49,7 @@ class AWACUpdate(tf.Module):
 
     policy_loss, policy_norm = self._policy_optimizer.minimize(imitation_loss)
     self._targets.update()
-    networks.update_normalizers(self, batch.steps.observation)
+    networks.update_normalizers(self, batch.steps.observation, updates.is_seen(batch.steps))
 
     metrics = {
       'loss': loss,

@@ -52,7 +52,7 @@ def of_transitions(batch: core.Batch, config: CRRConfig, action_spec: Any) -> Ex
     returns=lambda ends: transition.returns + transition.discount * ends,
     mask=tf.ones_like(transition.returns),
     followed=transition.next_weight,
-    seen=None,
+    seen=updates.is_seen(batch.steps),
   )
 
 

@@ -38,7 +38,7 @@ class DQNUpdate(tf.Module):
 
     (loss, losses), norm = self._optimizer.minimize(weighted_loss)
     self._target.update()
-    networks.update_normalizers(self, batch.steps.observation)
+    networks.update_normalizers(self, batch.steps.observation, updates.is_seen(batch.steps))
     metrics = {
       'loss': loss,
       'td_error': tf.reduce_mean(tf.abs(losses.errors)),

@@ -16,7 +16,7 @@ class IQLConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConf
   run, such as '50%'.
   """
 
-  expectile: float = configs.number(0.7, above=0, high=1)
+  expectile: float = configs.number(0.7, above=0, below=1)
   """Which expectile of the recorded actions' values the value of a state is (tau; 0.9 in the paper's mazes): 0.5 is
   the mean, and near 1 it is the best action's."""
 

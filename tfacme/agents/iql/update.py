@@ -43,7 +43,7 @@ class IQLUpdate(tf.Module):
     targets = transition.returns + transition.discount * self._value(transition.next_observation)
     critic_loss, critic_norm = self._critic_optimizer.minimize(lambda: self._critic_loss(transition, targets))
     self._targets.update()
-    networks.update_normalizers(self, batch.steps.observation)
+    networks.update_normalizers(self, batch.steps.observation, updates.is_seen(batch.steps))
 
     metrics = {
       'loss': critic_loss,

@@ -50,7 +50,7 @@ class SACUpdate(tf.Module):
         lambda: soft.temperature_loss(self._log_temperature, log_prob, self._target_entropy)
       )
     self._targets.update()
-    networks.update_normalizers(self, batch.steps.observation)
+    networks.update_normalizers(self, batch.steps.observation, updates.is_seen(batch.steps))
 
     metrics = {
       'loss': critic_loss,

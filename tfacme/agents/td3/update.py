@@ -45,7 +45,7 @@ class TD3Update(tf.Module):
 
     (loss, q), norm = self._critic_optimizer.minimize(critic_loss)
     delayed = self._every(lambda: self._policy_step(transition.observation, taken))  # Section 5.2.
-    networks.update_normalizers(self, batch.steps.observation)
+    networks.update_normalizers(self, batch.steps.observation, updates.is_seen(batch.steps))
     return core.UpdateOutput({'loss': loss, 'q': tf.reduce_mean(q), 'critic_gradient_norm': norm, **delayed})
 
   def _critic_targets(self, transition: updates.Transition) -> tf.Tensor:
