@@ -50,15 +50,3 @@ def test_values_of_a_policy_are_raised_to_the_returns():
     raised = conservative.calibrated(q, tf.constant([2.0, -9.0]), free=1)
   np.testing.assert_allclose(raised, [[[-5.0, 2.0, 3.0], [-5.0, 1.0, 3.0]]])
   np.testing.assert_allclose(tape.gradient(raised, q), [[[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]]])
-
-
-def test_the_weight_rises_above_the_threshold():
-  # The weight is 2, the gap 3 and the threshold 1: the loss is -2 (3 - 1), and falls by as much as log weight rises.
-  log_weight, gap = tf.Variable(math.log(2.0)), tf.constant(3.0)
-  with tf.GradientTape() as tape:
-    tape.watch(gap)
-    loss = conservative.weight_loss(log_weight, gap, 1.0)
-  np.testing.assert_allclose(loss, -4.0, rtol=1e-6)
-  slope, through = tape.gradient(loss, [log_weight, gap])
-  np.testing.assert_allclose(slope, -4.0, rtol=1e-6)
-  assert through is None

@@ -8,7 +8,7 @@ from tfacme import configs, errors, updates
 
 
 def test_a_fixed_weight_stays_what_it_is_and_has_no_variables():
-  weight = updates.Multiplier.of(configs.ConservativeConfig(conservative_weight=0.0))
+  weight = updates.Multiplier(0.0, None, 0.1, configs.OptimizerConfig())
   weight.update(tf.constant(9.0))
   assert (float(weight()), weight.variables) == (0.0, ())
 
@@ -16,10 +16,7 @@ def test_a_fixed_weight_stays_what_it_is_and_has_no_variables():
 @pytest.mark.parametrize('penalty, factor', [(1.5, 1.1), (0.5, 1 / 1.1)])
 def test_a_learned_one_rises_above_the_threshold_and_falls_below(penalty, factor):
   # The first step of Adam is as long as its step size.
-  config = configs.ConservativeConfig(
-    conservative_weight=2.0, gap_threshold=1.0, conservative_weight_learning_rate=float(np.log(1.1))
-  )
-  weight = updates.Multiplier.of(config)
+  weight = updates.Multiplier(2.0, 1.0, float(np.log(1.1)), configs.OptimizerConfig())
   np.testing.assert_allclose(weight(), 2.0, rtol=1e-6)
   weight.update(tf.constant(penalty))
   np.testing.assert_allclose(weight(), 2.0 * factor, rtol=1e-5)

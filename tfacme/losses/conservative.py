@@ -63,16 +63,3 @@ def calibrated(q: tf.Tensor, returns: tf.Tensor, free: int) -> tf.Tensor:
     The values [..., B, N].
   """
   return tf.concat([q[..., :free], tf.maximum(q[..., free:], returns[:, tf.newaxis])], axis=-1)
-
-
-def weight_loss(log_weight: tf.Tensor, gap: tf.Tensor, threshold: float) -> tf.Tensor:
-  """The loss [] of a learned weight of the gap (Kumar et al. 2020, appendix F): -weight (gap - threshold).
-
-  Its gradient raises the weight while the gap is above the threshold, and lowers it while it is below.
-
-  Args:
-    log_weight: [], the variable.
-    gap: [], the mean one; no gradient flows into it.
-    threshold: tau.
-  """
-  return -tf.exp(log_weight) * (tf.stop_gradient(gap) - threshold)

@@ -8,7 +8,7 @@ from typing import Optional
 import tensorflow as tf
 
 from tfacme import configs, schedules
-from tfacme.losses import conservative
+from tfacme.losses import multipliers
 from tfacme.updates import optimizers
 
 _LIMIT = 1e6  # as in the code of CQL's authors
@@ -42,12 +42,6 @@ class Multiplier(tf.Module):
       self._log_weight = tf.Variable(math.log(weight), name='log_weight')
       self._optimizer = optimizers.Adam.of([self._log_weight], config, learning_rate)
 
-  @classmethod
-  def of(cls, config: configs.ConservativeConfig) -> Multiplier:
-    """The weight of a conservative penalty, from a config."""
-    rate = config.conservative_weight_learning_rate
-    return cls(config.conservative_weight, config.gap_threshold, rate, config)
-
   def __call__(self) -> tf.Tensor:
     """The weight [], as it now is."""
     return tf.constant(self._weight) if self._threshold is None else tf.exp(self._log_weight)
@@ -56,5 +50,5 @@ class Multiplier(tf.Module):
     """Raises a learned weight if the penalty [] is above its threshold, and lowers it if it is below."""
     threshold = self._threshold
     if threshold is not None:
-      self._optimizer.minimize(lambda: conservative.weight_loss(self._log_weight, penalty, threshold))
+      self._optimizer.minimize(lambda: multipliers.dual_loss(self._log_weight, penalty, threshold))
       self._log_weight.assign(tf.minimum(self._log_weight, math.log(_LIMIT)))

@@ -25,7 +25,8 @@ class CQLUpdate(sac.SACUpdate):
 
   def __init__(self, cql_networks: CQLNetworks, config: CQLConfig, action_spec: Any):
     super().__init__(cql_networks, config, action_spec)
-    self._weight = updates.Multiplier.of(config)
+    rate = config.conservative_weight_learning_rate
+    self._weight = updates.Multiplier(config.conservative_weight, config.gap_threshold, rate, config)
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
     """Learns from items whose first and last observations count: [B, 2, ...], or [B, T, ...] around a wrapper."""

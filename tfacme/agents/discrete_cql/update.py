@@ -22,7 +22,9 @@ class DiscreteCQLUpdate(tf.Module):
 
   def __init__(self, made: DiscreteCQLNetworks, config: DiscreteCQLConfig, loss: q_learning.QLoss):
     super().__init__(name='discrete_cql')
-    self._loss, self._weight = loss, updates.Multiplier.of(config)
+    rate = config.conservative_weight_learning_rate
+    self._weight = updates.Multiplier(config.conservative_weight, config.gap_threshold, rate, config)
+    self._loss = loss
     self._dqn = dqn.DQNUpdate(made, config, self._conservative)
     self.published = self._dqn.published
 
