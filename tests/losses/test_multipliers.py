@@ -9,7 +9,7 @@ from tfacme.losses import multipliers
 
 
 def test_the_weight_rises_above_the_threshold():
-  # The weight is 2, the penalty 3 and the threshold 1: the loss is -2 (3 - 1), and falls by as much as log weight rises.
+  # The weight is 2, the penalty 3, the threshold 1: the loss is -2 (3 - 1), and falls by as much as log weight rises.
   log_weight, penalty = tf.Variable(math.log(2.0)), tf.constant(3.0)
   with tf.GradientTape() as tape:
     tape.watch(penalty)
