@@ -114,10 +114,11 @@ def test_several_come_by_their_sizes_also_within_others():
   """Episodes of a small data set are spread over all of a large one, whatever is around either."""
   rows = lambda count, reward: [{'steps': {**foreign.rows(1), 'reward': np.float32([reward, 0])}}] * count
   small, large = datasets.memory(rows(5, 1)), datasets.memory(rows(495, 2))
-  wrapped = datasets.Wrapped(small, specs.EnvironmentSpec(*small.spec()[:4]), ())
-  for data in (wrapped, datasets.best(small, 0.5), datasets.several([small])):
-    order = [float(step.reward[0]) for step in datasets.several([data, large]).episodes(0)]
-    assert data.size == 5 and order.count(1) == 5 and order.index(1) > 5 and 1 in order[250:]
+  wrapped = lambda data: datasets.Wrapped(data, specs.EnvironmentSpec(*data.spec()[:4]), ())
+  for around in (wrapped, datasets.best, lambda data: datasets.several([data])):
+    both = datasets.several([around(small), around(large)])
+    order = [float(step.reward[0]) for step in both.episodes(0)]
+    assert both.size == 500 and order.count(1) == 5 and 1 in order[250:]
 
 
 def test_several_with_other_extras_have_only_those_of_one_form():
