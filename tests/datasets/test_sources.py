@@ -110,6 +110,15 @@ def test_several_are_read_once_each(written):
   assert naming.name(data).startswith('Several(datasets=(RLDS(path=')
 
 
+def test_the_size_of_blocks_goes_through_what_is_around_a_data_set(written):
+  small, other = datasets.rlds(written.path, options=Options(block_megabytes=3)), datasets.rlds(written.path)
+  wrapped = datasets.Wrapped(small, specs.EnvironmentSpec(*small.spec()[:4]), ())
+  for data in (small, wrapped, datasets.best(wrapped, 0.5), datasets.several([other, small])):
+    assert data.block_bytes == 3 << 20
+  assert datasets.several([other, datasets.memory([])]).block_bytes == 1 << 30
+  assert 'block_megabytes is 0' in _message(lambda: Options(block_megabytes=0))
+
+
 def test_several_come_by_their_sizes_also_within_others():
   """Episodes of a small data set are spread over all of a large one, whatever is around either."""
   rows = lambda count, reward: [{'steps': {**foreign.rows(1), 'reward': np.float32([reward, 0])}}] * count

@@ -259,3 +259,11 @@ def test_batches_side_by_side_are_no_part_of_a_mix():
   both = sources.Together({'a': sources.Data(PAIRS, 1)})
   with pytest.raises(errors.UserError, match='put the Mix into the Together instead'):
     resolving.resolve(sources.Mix([(both, 1.0)], 8), _given(Recorded(LENGTHS)))
+
+
+def test_the_data_say_over_how_much_is_shuffled_unless_the_source_does():
+  data = Recorded(LENGTHS)
+  resolved = lambda **said: resolving.resolve(sources.Data(PAIRS, 2, **said), _given(data)).shuffle_bytes
+  assert resolved() == 1 << 30
+  data.block_bytes = 3 << 20
+  assert resolved() == 3 << 20 and resolved(shuffle_bytes=500) == 500

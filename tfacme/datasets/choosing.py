@@ -10,6 +10,7 @@ from typing import Any, Iterable, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from tfacme import core, errors
+from tfacme.datasets import several
 from tfacme.datasets.options import Condition, Options
 
 
@@ -32,6 +33,11 @@ class Best:
   def size(self) -> int:
     """How many episodes the best are."""
     return sum(one >= self._least for one in self._returns)
+
+  @property
+  def block_bytes(self) -> int:
+    """The size of the blocks of episodes over which their items are shuffled."""
+    return several.block_bytes(self.dataset)
 
   @property
   def lacks(self) -> Sequence[str]:

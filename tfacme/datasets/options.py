@@ -48,6 +48,9 @@ class Options:
       one is repeated in its place: an agent bootstraps from that, unless the episode terminates there. auto is what
       RLDS says: an observation where is_last or is_terminal is true, and where neither is, it has to be told.
     ends: how episodes end whose steps have no is_terminal: terminated or truncated; auto goes by the last discount.
+    block_megabytes: the size of the blocks of episodes over which what is learned from is shuffled, in units of 2^20
+      bytes of their rows. Two are in memory, one that is learned from and one that is being read; data that fit into a
+      single one are read once.
     data_dir: the folder in which tfds:NAME is looked for; None is TFDS_DATA_DIR, or ~/tensorflow_datasets.
   """
 
@@ -61,6 +64,7 @@ class Options:
   reward: Optional[str] = None
   last_row: Literal['auto', 'observation', 'transition'] = 'auto'
   ends: Literal['auto', 'terminated', 'truncated'] = 'auto'
+  block_megabytes: int = 1024
   data_dir: Optional[str] = None
 
   def __post_init__(self):
@@ -73,6 +77,7 @@ class Options:
       errors.in_range('best', self.best, above=0, high=1)
     if self.episodes is not None:
       errors.count('episodes', self.episodes)
+    errors.count('block_megabytes', self.block_megabytes)
     for share in self.shares:
       errors.in_range('A share of a data set', share, above=0)
     for text in self.where:

@@ -58,6 +58,11 @@ class RLDS:
     return len(self._numbers(self._open()))
 
   @property
+  def block_bytes(self) -> int:
+    """The size of the blocks of episodes over which their items are shuffled."""
+    return self.options.block_megabytes << 20
+
+  @property
   def lacks(self) -> Tuple[str, ...]:
     """What of its rows it does not say: 'reward', or the 'discount', so how episodes end; zeros or ones stand there."""
     return self._open().layout.lacks

@@ -36,6 +36,11 @@ class Several:
     return sum(map(size, self.datasets))
 
   @property
+  def block_bytes(self) -> int:
+    """The size of the blocks of episodes over which their items are shuffled: the least that one of them says."""
+    return min(map(block_bytes, self.datasets))
+
+  @property
   def lacks(self) -> Tuple[str, ...]:
     """What of its rows one of them does not say."""
     return tuple({name: None for dataset in self.datasets for name in getattr(dataset, 'lacks', ())})
@@ -137,6 +142,11 @@ def several(datasets: Sequence[Any], shares: Sequence[float] = ()) -> Several:
 def size(dataset: Any) -> int:
   """How many episodes a data set has; 1 if it does not say so."""
   return getattr(dataset, 'size', 1)
+
+
+def block_bytes(dataset: Any) -> int:
+  """The size of the blocks over which items of a data set are shuffled; 1 GiB if it does not say so."""
+  return getattr(dataset, 'block_bytes', 2**30)
 
 
 def _take(shared: Mapping[str, Sequence[str]], step: core.Step) -> core.Step:

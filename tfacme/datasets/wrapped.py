@@ -50,6 +50,11 @@ class Wrapped:
     return several.size(self.dataset)
 
   @property
+  def block_bytes(self) -> int:
+    """The size of the blocks of episodes over which their items are shuffled."""
+    return several.block_bytes(self.dataset)
+
+  @property
   def lacks(self) -> Sequence[str]:
     """What of its rows the data set does not say."""
     return getattr(self.dataset, 'lacks', ())

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from tfacme import core, errors, specs
+from tfacme.datasets.several import block_bytes
 from tfacme.replay import recorded, sources, tables
 
 
@@ -102,6 +103,7 @@ def resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]
     raise errors.UserError('This agent learns from recorded data; give the experiment a dataset (--dataset).')
   if source.items.length is None:
     raise errors.UserError('Whole episodes can be sampled from a replay table, but not from recorded data.')
+  shuffle_bytes = block_bytes(dataset) if source.shuffle_bytes is None else source.shuffle_bytes
   dataset = given.fit(dataset, source.rewards)
   has, relabel = dataset.spec().extras, source.relabel
   if relabel is not None:
@@ -112,9 +114,7 @@ def resolve_data(source: sources.Data, given: Given, extras: Optional[core.Nest]
     extras = {**_named(has), **zeros} if zeros else has
   _check_extras(extras, has, source.zeros, getattr(dataset, 'left_out', ()))
   step_spec = given.step_spec._replace(extras=extras)
-  return recorded.Recorded(
-    source.items, source.batch_size, dataset, source.shuffle_bytes, step_spec, relabel, tuple(zeros)
-  )
+  return recorded.Recorded(source.items, source.batch_size, dataset, shuffle_bytes, step_spec, relabel, tuple(zeros))
 
 
 def _resolve_mix(source: sources.Mix, given: Given, extras: Optional[core.Nest]) -> sources.Mix:

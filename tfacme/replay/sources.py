@@ -41,9 +41,9 @@ class Data:
     items: which rows make one item.
     batch_size: items of a batch.
     dataset: the episodes (`datasets.rlds(path)`, `datasets.memory(episodes)`); None takes the experiment's.
-    shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled. A data set
-      that fits into one is read once, and stays in memory; of a larger one two are in memory: one is learned from while
-      the next one is read.
+    shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled; None is
+      what the data set says, or 1 GiB. A data set that fits into one is read once, and stays in memory; of a larger one
+      two are in memory: one is learned from while the next one is read.
     zeros: names of extras of the agent's own rows that are zeros, whatever the data have, such as a recurrent state:
       one that was recorded is of the network that acted.
     relabel: rewrites the episodes before items are cut from them; see `core.Relabel`.
@@ -53,14 +53,15 @@ class Data:
   items: Items
   batch_size: int
   dataset: Any = None
-  shuffle_bytes: int = 2**30
+  shuffle_bytes: Optional[int] = None
   zeros: Sequence[str] = ()
   relabel: Optional[core.Relabel] = None
   rewards: bool = True
 
   def __post_init__(self):
     errors.count('batch_size', self.batch_size)
-    errors.count('shuffle_bytes', self.shuffle_bytes)
+    if self.shuffle_bytes is not None:
+      errors.count('shuffle_bytes', self.shuffle_bytes)
     object.__setattr__(self, 'zeros', tuple(self.zeros))
 
 

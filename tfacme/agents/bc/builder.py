@@ -34,7 +34,7 @@ class BCBuilder(core.Builder):
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Transitions of the experiment's data set."""
     items = Items(length=2, observations='ends')
-    return sources.Data(items, self.config.batch_size, shuffle_bytes=self.config.shuffle_bytes, rewards=False)
+    return sources.Data(items, self.config.batch_size, rewards=False)
 
   def policy(self, made: BCNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.NetworkPolicy:
     """The mode of the network's distribution; there is nothing to explore."""

@@ -22,8 +22,5 @@ class BCConfig(configs.AdamConfig):
   batch_size: int = configs.count(256)
   """Transitions of one learning step (Acme's scripts: 64)."""
 
-  shuffle_bytes: int = configs.count(2**30)
-  """Recorded rows over which transitions are shuffled, in bytes; twice that is in memory while the next are read."""
-
 
 Config = BCConfig
