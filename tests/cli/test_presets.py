@@ -54,6 +54,8 @@ def test_a_run_of_every_agent_can_be_made_again(agent, trained, tmp_path):
       changes[field.name] = not value
     elif field.name in ('learning_rate', 'epsilon'):
       changes[field.name] = (1e-3, 0.0, '50%')
+    elif field.name == 'trace_length' and value is None:
+      changes[field.name] = 8  # All that is of sequences asks for it.
   networks = {'hidden_sizes': (7, 5)}
   made = _experiment(
     agent,
