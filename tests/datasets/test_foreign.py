@@ -130,7 +130,8 @@ def test_an_episode_without_a_transition_is_left_out(tmp_path):
 @pytest.mark.parametrize('name', ['observation', 'action'])
 def test_a_missing_field_is_named(tmp_path, name):
   data = foreign.write(tmp_path / 'data', [foreign.rows(2)], **{name: None})
-  assert f'its steps have no {name}' in _message(data.check)
+  assert f'its steps have no {name}, but ' in (said := _message(data.check)) and 'is_last' in said
+  assert f'say --dataset.{name} NAME.' in said
 
 
 def test_rewards_and_ends_may_be_missing(tmp_path):

@@ -196,6 +196,8 @@ def test_random_episodes(tmp_path_factory, lengths, shard_bytes, seed):
 
 def test_a_missing_folder_or_one_of_something_else(tmp_path, recorded):
   assert 'There is no folder' in _message(datasets.rlds(tmp_path / 'nothing').check)
+  (tmp_path / 'data.hdf5').touch()
+  assert f'tfacme convert {tmp_path / "data.hdf5"} --out' in _message(datasets.rlds(tmp_path / 'data.hdf5').check)
   (tmp_path / 'empty').mkdir()
   assert f'{tmp_path / "empty"} is no RLDS data set' in _message(datasets.rlds(tmp_path / 'empty').check)
   assert f'did you mean {recorded.path}?' in _message(datasets.rlds(tmp_path).check)

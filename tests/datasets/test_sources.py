@@ -67,8 +67,10 @@ def test_episodes_are_chosen(written, options, lengths):
   [
     (
       {'where': ['return>100']},
-      'No episode of the data set .* fits return>100: their returns are from 1 to 28, and the',
+      'No episode of the data set .* fits return>100: of all, return is from 1 to 28.',
     ),
+    ({'where': ['policy=nobody', 'length>3']}, 'of all, policy is .*random.*, and length is from '),
+    ({'where': ['policy==random']}, "'policy==random' is no condition of episodes"),
     ({'where': ['polcy=expert']}, "no field beside the steps 'polcy'; did you mean policy"),
     ({'where': ['policy>3']}, "policy is 'random', and can not be compared with > 3"),
     ({'where': ['expert']}, "'expert' is no condition of episodes: it has to be such as"),

@@ -119,6 +119,8 @@ def test_an_agent_that_is_mostly_offline_goes_on_with_actors(tmp_path, capsys):
   assert 'There is no checkpoint of a run in' in capsys.readouterr().err
   assert cli.main(f'train td3_bc --env {_REACH} --steps 30 --workdir {tmp_path}/run'.split()) == 2
   assert 'td3_bc learns from recorded data: give it some' in capsys.readouterr().err
+  assert cli.main(f'train td3_bc --env {_REACH} --dataset {tmp_path} --steps 30'.split()) == 2
+  assert 'td3_bc learns from recorded data: say how long to learn (--learner-steps' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('agent', ['ppo', 'impala'])

@@ -202,6 +202,9 @@ class ReverbBackend:
             client.reset(name)
     _writers.clear()
     for server, _, replay, _ in self._kept:
+      # A client that asks a server which has stopped meanwhile asks for ever.
+      while any(r._priorities.unfinished_tasks and r._failed is None for r in replay._readers):
+        time.sleep(0.01)
       server.stop()
       replay.close()
     # A reader that was left would spin, and starve the tests that other processes still run.

@@ -121,6 +121,7 @@ def test_what_is_no_number_ends_a_recording_and_what_is_finished_stays(parts, sa
     (testing.Reach, np.array([np.nan], np.float32), 'row 0 of episode 0 of the recording, action is nan'),
     (testing.Reach, np.zeros(2, np.float32), r'gives an action of shape \(2,\), and the environment takes \(1,\)'),
     (testing.Reach, {'a': np.zeros(1)}, 'gives actions of'),
+    (testing.Reach, [5.0], r'action is \[5.\], and the environment has those from -2 to 2: look at the policy'),
     (
       testing.TwoStates,
       2,

@@ -67,8 +67,9 @@ def _train(arguments: Sequence[str]) -> None:
   options = parsing.parse(kind, arguments[1:], prog=f'tfacme train {agent}')
   acts = options.start is not None or options.prefill or options.dataset_share is not None
   if agent in registry.names() and registry.about(agent).recorded and options.learner_steps is None and not acts:
+    what = 'give it some (--dataset DIR), and say' if not options.dataset else 'say'
     raise errors.UserError(
-      f'{agent} learns from recorded data: give it some (--dataset DIR), and say how long to learn (--learner-steps N).'
+      f'{agent} learns from recorded data: {what} how long to learn (--learner-steps N, in the place of --steps).'
     )
   source = _budget_and_data(options)
   environment = environments.factory(options.env, options.environment)

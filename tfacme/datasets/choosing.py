@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -97,19 +97,17 @@ def choose(facts: Iterable[Tuple[int, Mapping[str, Any]]], options: Options, nam
   """
   conditions = [Condition.of(text) for text in options.where]
   chosen: List[Tuple[int, float]] = []
-  lengths, returns = [], []
+  seen: Dict[str, List[Any]] = {condition.name: [] for condition in conditions}
   for number, known in facts:
-    lengths.append(known['length'])
-    returns.append(known['return'])
+    for field, values in seen.items():
+      values.append(known.get(field))
     if all(condition.holds(known) for condition in conditions):
       chosen.append((number, known['return']))
     if options.best is None and options.episodes == len(chosen):
       break
-  if not chosen and returns:
-    raise errors.UserError(
-      f'No episode of {name} fits {" and ".join(options.where)}: their returns are from {min(returns):g} to '
-      f'{max(returns):g}, and their lengths from {min(lengths)} to {max(lengths)}.'
-    )
+  if not chosen and any(seen.values()):
+    found = ', and '.join(f'{field} is {_range(values)}' for field, values in seen.items())
+    raise errors.UserError(f'No episode of {name} fits {" and ".join(options.where)}: of all, {found}.')
   if options.best is not None and chosen:
     least = least_of_best([one for _, one in chosen], options.best)
     chosen = [(number, one) for number, one in chosen if one >= least]
@@ -117,6 +115,13 @@ def choose(facts: Iterable[Tuple[int, Mapping[str, Any]]], options: Options, nam
     kind = ' that are chosen' if options.where or options.best is not None else ''
     raise errors.UserError(f'There are {len(chosen)} episodes{kind} in {name}, and {options.episodes} are asked for.')
   return [number for number, _ in chosen[: options.episodes]]
+
+
+def _range(values: Sequence[Any]) -> str:
+  """Between which numbers values are, or which ones there are."""
+  if all(isinstance(value, (int, float, np.number)) for value in values):
+    return f'from {min(values):g} to {max(values):g}'
+  return errors.listed(sorted({str(value) for value in values}), most=8)
 
 
 def _return(episode: core.Step) -> float:

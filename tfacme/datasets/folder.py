@@ -170,6 +170,10 @@ def left_open(path: str) -> List[str]:
 
 def check(path: str) -> None:
   """Raises a `UserError` if a folder is missing or holds no data set; cheap, and imports no TensorFlow."""
+  if os.path.isfile(path):
+    raise errors.UserError(
+      f'{path} is a file, and a data set is a folder: tfacme convert {path} --out DIR makes one of it.'
+    )
   if not os.path.isdir(path):
     raise errors.UserError(f'There is no folder {path} to read a data set from.')
   if places(path) != [path]:

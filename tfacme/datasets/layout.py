@@ -178,8 +178,10 @@ def of_features(all_features: Any, name: str, options: Options) -> Layout:
       nests[field] = nest if field in ('observation', 'action', 'extras') else _single(nest, name, field)
     elif field in ('observation', 'action'):
       what = left_out.get(f'{_STEPS}/{field}', 'not a number') if field in inner else None
+      fields = errors.listed(sorted(inner.keys()), most=8)
       raise errors.UserError(
-        f'{_capital(name)} is no RLDS data set: its steps have no {field}.'
+        f'{_capital(name)} is no RLDS data set: its steps have no {field}, but {fields}; if it is there under another '
+        f'name, say --dataset.{field} NAME.'
         if what is None
         else f'{_capital(name)} can not be learned from: its {field} is {what}.'
       )

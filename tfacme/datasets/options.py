@@ -119,7 +119,7 @@ class Condition:
     Raises:
       UserError: if it is none.
     """
-    found = re.fullmatch(r'\s*([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*(.+?)\s*', text)
+    found = re.fullmatch(r'\s*([^<>=!]+?)\s*(<=|>=|!=|=|<|>)\s*([^=].*?)\s*', text)
     if not found:
       raise errors.UserError(
         f"{text!r} is no condition of episodes: it has to be such as 'return>=100', 'length<50' or 'policy=expert'."

@@ -133,7 +133,9 @@ def several(datasets: Sequence[Any], shares: Sequence[float] = ()) -> Several:
     UserError: unless there is a share for each.
   """
   if shares and len(shares) != len(datasets):
-    raise errors.UserError(f'There are {len(shares)} shares of {len(datasets)} data sets: give one for each.')
+    raise errors.UserError(
+      f'Shares ({len(shares)}) and data sets ({len(datasets)}) have to be as many: give one for each.'
+    )
   for share in shares:
     errors.in_range('A share of a data set', share, above=0)
   return Several(tuple(datasets), tuple(shares))

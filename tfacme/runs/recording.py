@@ -9,8 +9,10 @@ from typing import Any, Callable, List, Optional
 import dm_env
 import numpy as np
 import tree
+from dm_env import specs as dm_specs
 
 from tfacme import core, datasets, errors, experiments, launching, mistakes, specs
+from tfacme.datasets import bounds
 from tfacme.workers import episodes as episodes_lib
 from tfacme.workers import playing, random_policy
 
@@ -163,6 +165,11 @@ class _Acting:
       raise errors.UserError(
         f'In row {self._row} of episode {self._episode} of the recording, {name} is {leaf}, and the environment has '
         f'those from 0 to {np.max(spec.num_values) - 1}: look at the policy.'
+      )
+    if isinstance(spec, dm_specs.BoundedArray) and any(bounds.beyond(spec, leaf, leaf)):
+      raise errors.UserError(
+        f'In row {self._row} of episode {self._episode} of the recording, {name} is {leaf}, and the environment has '
+        f'those from {np.min(spec.minimum):g} to {np.max(spec.maximum):g}: look at the policy, or clip what it gives.'
       )
 
 

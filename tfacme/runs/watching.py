@@ -125,7 +125,7 @@ def watch_again(
     if episode is None:
       raise errors.UserError(
         f'No recorded episode begins as episode {number} of the environment does, so it can not show one: make it as '
-        'for the recording, with the same seed (--seed N).'
+        'for the recording, with the same seed (--seed N; tfacme data says which is known of its episodes).'
       )
     returns.append(_add(film, episode, drawing.drawer(environment, observation), _taken(episode, environment)))
   film.write()
