@@ -162,7 +162,7 @@ def test_several_with_shares(written):
     seen.append(length)
   assert {3, 4, 5, 6, 7} <= set(seen)
   assert abs(transitions['small'] - 3 * transitions['large']) <= 7 * 3
-  assert 'There are 1 shares of 2 data sets' in _message(lambda: datasets.several([small, large], [1.0]))
+  assert 'Shares (1) and data sets (2) have to be as many' in _message(lambda: datasets.several([small, large], [1.0]))
 
 
 def test_several_have_what_all_of_them_have(tmp_path):

@@ -69,7 +69,7 @@ def _train(arguments: Sequence[str]) -> None:
   if agent in registry.names() and registry.about(agent).recorded and options.learner_steps is None and not acts:
     what = 'give it some (--dataset DIR), and say' if not options.dataset else 'say'
     raise errors.UserError(
-      f'{agent} learns from recorded data: {what} how long to learn (--learner-steps N, in the place of --steps).'
+      f'{agent} learns from recorded data: {what} how long to learn (--learner-steps N), in the place of --steps.'
     )
   source = _budget_and_data(options)
   environment = environments.factory(options.env, options.environment)
