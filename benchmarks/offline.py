@@ -201,7 +201,10 @@ def report(out: str) -> None:
     writer.writerows({**run, 'return': round(run['return'], 3), 'score': round(run['score'], 2)} for run in found)
   tasks = list(dict.fromkeys(run['task'] for run in found))
   pages = [_table(task, made[task], [run for run in found if run['task'] == task]) for task in tasks]
-  head = '# Offline agents\n\nMade by `benchmarks/offline.py`, of data that `benchmarks/offline_data.py` has made.\n'
+  head = (
+    '# Offline agents\n\nMade by `benchmarks/offline.py`, of data that `benchmarks/offline_data.py` has made. Settings are '
+    'those of the pages of `offline/`, of which some were chosen by runs of seed 0 on these data.\n'
+  )
   (pathlib.Path(out) / 'README.md').write_text('\n'.join([head, *pages]), encoding='utf-8')
   for task in tasks:
     _plot(task, made[task], [run for run in found if run['task'] == task], os.path.join(out, f'{task}.png'))
