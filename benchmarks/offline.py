@@ -202,8 +202,8 @@ def report(out: str) -> None:
   tasks = list(dict.fromkeys(run['task'] for run in found))
   pages = [_table(task, made[task], [run for run in found if run['task'] == task]) for task in tasks]
   head = (
-    '# Offline agents\n\nMade by `benchmarks/offline.py`, of data that `benchmarks/offline_data.py` has made. Settings are '
-    'those of the pages of `offline/`, of which some were chosen by runs of seed 0 on these data.\n'
+    '# Offline agents\n\nMade by `benchmarks/offline.py`, of data that `benchmarks/offline_data.py` has made. '
+    'Settings are those of the pages of `offline/`, of which some were chosen by runs of seed 0 on these data.\n'
   )
   (pathlib.Path(out) / 'README.md').write_text('\n'.join([head, *pages]), encoding='utf-8')
   for task in tasks:
