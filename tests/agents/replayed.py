@@ -70,16 +70,23 @@ def check_takes_nests_of_actions(agent):
 
 def check_learns_to_reach(agent, folder, **config):
   """It learns from random episodes of `testing.Reach` what these do not show."""
+  builder = agent.Builder(agent.Config(discount=0.9, batch_size=64, **config))
+  recorded, learned = learned_to_reach(builder, agent.default_networks((32, 32)), folder, steps=600)
+  assert recorded < -6
+  assert learned > -4
+
+
+def learned_to_reach(builder, networks_, folder, steps, policy=None, episodes=100):
+  """(mean return of recorded episodes of `testing.Reach`, of the policy that was learned from them)."""
   path = str(folder / 'recorded')
-  returns = tfacme.record(None, testing.Reach(1), 100, path)
+  returns = tfacme.record(policy, testing.Reach(1), episodes, path)
   experiment = tfacme.Experiment(
-    builder=agent.Builder(agent.Config(discount=0.9, batch_size=64, **config)),
-    networks=agent.default_networks((32, 32)),
+    builder=builder,
+    networks=networks_,
     environment=testing.Reach,
-    budget=tfacme.Budget(learner_steps=600),
+    budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(every=0),
     dataset=datasets.rlds(path),
   )
   run = tfacme.train(experiment, str(folder / 'run'), progress=False)
-  assert np.mean(returns) < -6
-  assert run.evaluate(20).mean > -4
+  return np.mean(returns), run.evaluate(20).mean

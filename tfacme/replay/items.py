@@ -183,6 +183,7 @@ class Index:
     self._items = items
     self._count = len(last)
     self._ends = np.flatnonzero(last)
+    self._begins = np.concatenate([[0], self._ends[:-1] + 1]) if self._count else self._ends
     if items.end == 'continue':
       begins = np.zeros(1, np.int64)
     else:
@@ -210,13 +211,13 @@ class Index:
     if self._items.end == 'continue':
       return np.zeros_like(rows), np.full_like(rows, self._count - 1)
     episode = np.searchsorted(self._ends, rows)
-    return np.where(episode > 0, self._ends[episode - 1] + 1, 0), self._ends[episode]
+    return self._begins[episode], self._ends[episode]
 
   def _reaching_out(self) -> np.ndarray:
     """Whether rows of an item that begins in a row may lie outside of its episode, bool [rows]."""
     items, reaching = self._items, np.zeros(self._count, bool)
-    ends = self._ends[-1:] if items.end == 'continue' else self._ends
-    begins = np.concatenate([[0], ends[:-1] + 1]) if self._count else ends
+    one = items.end == 'continue'  # All episodes are as one.
+    begins, ends = (self._begins[:1], self._ends[-1:]) if one else (self._begins, self._ends)
     for back in range(items.length - 1):  # type: ignore[operator]
       reaching[np.maximum(ends - back, 0)] = True
     for on in range(items.stack - 1):
@@ -225,9 +226,8 @@ class Index:
 
   def _pieces(self) -> np.ndarray:
     """Where pieces of whole episodes begin: to look at all rows at once takes more memory than they do themselves."""
-    begins = np.concatenate([[0], self._ends[:-1] + 1]) if self._count else np.zeros(0, np.int64)
-    firsts = np.searchsorted(begins, np.arange(0, self._count, _PIECE))
-    return begins[np.unique(firsts[firsts < len(begins)])]
+    firsts = np.searchsorted(self._begins, np.arange(0, self._count, _PIECE))
+    return self._begins[np.unique(firsts[firsts < len(self._begins)])]
 
 
 def _starts(last: np.ndarray, items: Items) -> np.ndarray:

@@ -112,7 +112,7 @@ def _with_return_to_go(discount: float, episode: core.Step) -> core.Step:
   for t in reversed(range(len(returns))):
     total = episode.reward[t] + np.float32(discount) * total
     returns[t] = total
-  return episode._replace(extras={**(episode.extras or {}), 'return_to_go': returns})
+  return _with_extras(episode, return_to_go=returns)
 
 
 def _with_return_ahead(steps: int, episode: core.Step) -> core.Step:
@@ -121,13 +121,16 @@ def _with_return_ahead(steps: int, episode: core.Step) -> core.Step:
   ends = np.arange(transitions + 1) + steps
   returns = before[np.minimum(ends, transitions)] - before
   known = (ends <= transitions) | np.any(episode.discount[-2:-1] == 0)
-  added = {'return_ahead': returns.astype(np.float32), 'return_ahead_weight': known.astype(np.float32)}
-  return episode._replace(extras={**(episode.extras or {}), **added})
+  return _with_extras(episode, return_ahead=returns.astype(np.float32), return_ahead_weight=known.astype(np.float32))
 
 
 def _with_previous_action(episode: core.Step) -> core.Step:
   previous = tree.map_structure(lambda x: np.concatenate([np.zeros_like(x[:1]), x[:-1]]), episode.action)
-  return episode._replace(extras={**(episode.extras or {}), 'previous_action': previous})
+  return _with_extras(episode, previous_action=previous)
+
+
+def _with_extras(episode: core.Step, **added: Any) -> core.Step:
+  return episode._replace(extras={**(episode.extras or {}), **added})
 
 
 class _InOrder:

@@ -145,7 +145,7 @@ class ReverbReader:
         with contextlib.suppress(queue.Empty):
           keys, priorities = self._priorities.get(timeout=_LOOK_SECONDS)
           self._client.mutate_priorities(self._table.name, updates=dict(zip(keys.tolist(), priorities.tolist())))
-          self._priorities.task_done()
+          self._priorities.task_done()  # Who stops the server can wait until nothing is on its way.
     except BaseException as error:  # The learner raises it.
       self._failed = error
 

@@ -161,15 +161,11 @@ class _Acting:
       raise errors.UserError(
         f'{mistakes.named(self._policy)} gives an {name} of shape {leaf.shape}, and the environment takes {spec.shape}.'
       )
-    if specs.is_choice(spec) and not ((0 <= leaf) & (leaf < spec.num_values)).all():
-      raise errors.UserError(
-        f'In row {self._row} of episode {self._episode} of the recording, {name} is {leaf}, and the environment has '
-        f'those from 0 to {np.max(spec.num_values) - 1}: look at the policy.'
-      )
     if isinstance(spec, dm_specs.BoundedArray) and any(bounds.beyond(spec, leaf, leaf)):
+      clip = '' if specs.is_choice(spec) else ', or clip what it gives'
       raise errors.UserError(
         f'In row {self._row} of episode {self._episode} of the recording, {name} is {leaf}, and the environment has '
-        f'those from {np.min(spec.minimum):g} to {np.max(spec.maximum):g}: look at the policy, or clip what it gives.'
+        f'those from {np.min(spec.minimum):g} to {np.max(spec.maximum):g}: look at the policy{clip}.'
       )
 
 

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
-import tfacme
+from tests.agents import replayed
 from tests.parity import continuous, references
-from tfacme import datasets, errors, networks, testing
+from tfacme import errors, networks
 from tfacme.agents import sac, td3, td3_bc
 from tfacme.losses import deterministic
 
@@ -74,17 +74,8 @@ _halting.draw = np.random.default_rng(0)
 
 @pytest.mark.slow
 def test_it_does_better_than_the_data(tmp_path):
-  path = str(tmp_path / 'recorded')
-  returns = tfacme.record(_halting, testing.Reach(1), 200, path)
   rates = {'policy_learning_rate': 3e-3, 'critic_learning_rate': 3e-3}
   config = td3_bc.TD3BCConfig(discount=0.9, batch_size=64, **rates)
-  experiment = tfacme.Experiment(
-    builder=td3_bc.TD3BCBuilder(config),
-    networks=td3_bc.default_networks((32, 32)),
-    environment=testing.Reach,
-    budget=tfacme.Budget(learner_steps=2_000),
-    evaluation=tfacme.Evaluation(every=0),
-    dataset=datasets.rlds(path),
-  )
-  run = tfacme.train(experiment, str(tmp_path / 'run'), progress=False)
-  assert run.evaluate(20).mean > np.mean(returns) + 0.5
+  builder, made = td3_bc.TD3BCBuilder(config), td3_bc.default_networks((32, 32))
+  recorded, learned = replayed.learned_to_reach(builder, made, tmp_path, 2_000, _halting, episodes=200)
+  assert learned > recorded + 0.5
