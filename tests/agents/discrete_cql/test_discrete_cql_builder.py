@@ -50,6 +50,19 @@ def test_the_gap_is_added_to_the_loss_that_it_is_given():
   np.testing.assert_allclose(metrics['loss'], 3.0 + 2.0 * metrics['gap'], rtol=1e-5)
 
 
+def test_gap_and_error_are_of_the_same_values():
+  """Of one evaluation, since a noisy network would have others in a second one."""
+  found = []
+
+  def zero(online, target, transition):
+    found.append(online(transition.observation) is online(transition.observation))
+    zeros = tf.zeros_like(transition.returns)
+    return q_learning.Losses(zeros, zeros, {})
+
+  _step(discrete_cql.DiscreteCQLBuilder(loss=zero))
+  assert found == [True]
+
+
 def test_without_weight_it_is_dqn():
   config = discrete_cql.DiscreteCQLConfig(conservative_weight=0.0)
   fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(dqn.DQNConfig)}

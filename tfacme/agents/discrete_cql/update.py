@@ -35,8 +35,10 @@ class DiscreteCQLUpdate(tf.Module):
     return output
 
   def _conservative(self, online: Any, target: Any, transition: updates.Transition) -> q_learning.Losses:
-    """The loss of Q-learning and the gap (equation 4); a `q_learning.QLoss`."""
-    losses, weight = q_learning.evaluate(self._loss, online, target, transition), self._weight()
-    gap = conservative.gap_of_choices(online(transition.observation), transition.action)
+    """The loss of Q-learning and the gap (equation 4), of the same values; a `q_learning.QLoss`."""
+    weight, q = self._weight(), online(transition.observation)
+    same = lambda observation: q if observation is transition.observation else online(observation)
+    losses = q_learning.evaluate(self._loss, same, target, transition)
+    gap = conservative.gap_of_choices(q, transition.action)
     metrics = {**losses.metrics, 'gap': tf.reduce_mean(gap), 'conservative_weight': weight}
     return losses._replace(loss=losses.loss + weight * gap, metrics=metrics)
