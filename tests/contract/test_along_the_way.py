@@ -60,6 +60,7 @@ def test_a_callback_ends_a_run(launch, tmp_path, capsys):
   assert len(testing.logs(tmp_path)['evaluator']) == len(rows)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_ended_stays_so_where_it_is_stopped_meanwhile_and_goes_on_with_a_larger_budget(tmp_path, capsys):
   def stop(evaluated):
     signal.raise_signal(signal.SIGINT)

@@ -80,6 +80,7 @@ def test_each_has_its_environment_its_policy_and_its_log(engine, tmp_path):
   assert plotting._read(run).returns[-1] == float(evaluated[-1]['episode_return'])
 
 
+@pytest.mark.slow
 def test_what_one_plays_does_not_depend_on_others(tmp_path):
   logs = []
   more = [tfacme.Evaluation(name='other', episodes=3, every=100)]

@@ -13,6 +13,7 @@ import tensorflow as tf
 from dm_env import specs as dm_specs
 
 from tfacme import networks
+from tfacme.networks import seeding
 
 _OBSERVATION = dm_specs.Array((5,), np.float32)
 
@@ -41,6 +42,46 @@ def test_the_same_seed_gives_the_same_bits_in_another_process():
   environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))}
   output = subprocess.run([sys.executable, '-c', program], env=environment, capture_output=True, check=True, text=True)
   assert output.stdout.split() == [_digest(3)]
+
+
+class Several(snt.Module):
+  """Makes variables in each of the ways there are: Sonnet's, Keras', in a function of its own, and by hand."""
+
+  def __init__(self):
+    super().__init__()
+    self.first, self.keras, self.last = snt.Linear(4), tf.keras.layers.Dense(3, name='dense'), snt.Linear(2)
+    self.given = tf.Variable(3.0)
+
+  def __call__(self, inputs):
+    hidden = self.keras(self.first(inputs))
+    if not hasattr(self, 'drawn'):
+      self.drawn = tf.Variable(lambda: tf.random.normal([3]), trainable=False, name='drawn')
+    return self._within(hidden + self.drawn)
+
+  @tf.function(autograph=False)
+  def _within(self, inputs):
+    return self.last(inputs)
+
+
+def _told(module):
+  return [(variable.name, variable.trainable, variable.numpy().tobytes()) for variable in module.variables]
+
+
+def test_the_values_are_those_that_a_function_of_tensorflow_would_give():
+  module, reference = Several(), Several()
+  with networks.seeded(5):
+    output = networks.create_variables(module, _OBSERVATION)
+  with networks.seeded(5):
+    seed = seeding.next_seed()
+
+    @tf.function(autograph=False)
+    def trace():
+      tf.random.set_seed(seed)
+      return reference(tf.zeros([1, 5]))
+
+    trace.get_concrete_function()
+  assert output == tf.TensorSpec([1, 2])
+  assert len(_told(module)) == 8 and _told(module) == _told(reference)
 
 
 def test_other_seeds_and_other_modules_differ():

@@ -124,6 +124,7 @@ def test_actors_and_evaluations_have_the_columns_in_each_slot(launch, tmp_path):
   assert 0 <= float(last['good']) - float(last['episode_return']) <= 1.0
 
 
+@pytest.mark.slow
 def test_the_info_of_gymnasium_comes_through_the_wrappers(tmp_path, caplog):
   """And what an episode that is cut off has none of does not end the run."""
   made = [functools.partial(observers.Info, 'taken', 'sum'), functools.partial(observers.Info, 'is_success')]

@@ -70,8 +70,8 @@ def whole(command, tmp_path_factory):
 
 
 def _checkpointed(command, agent):
-  steps = {'dqn': 2000, 'sac': 1000, 'r2d2': 300}[agent]
-  return [*command(agent, steps), '--checkpointing.every', str(steps // 10)]
+  steps = {'dqn': 1500, 'sac': 500, 'r2d2': 150}[agent]
+  return [*command(agent, steps), '--checkpointing.every', str(steps // 5)]
 
 
 def _check_same(one, other):

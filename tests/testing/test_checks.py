@@ -79,6 +79,7 @@ def _experiment(**fields):
   )
 
 
+@pytest.mark.slow
 def test_an_agent_that_holds_everything(tmp_path):
   testing.check_agent(_experiment(), tmp_path, engines=['inline'])
   assert testing.logs(tmp_path / 'inline')['learner'][-1]['learner_steps'] != '0'

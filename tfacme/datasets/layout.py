@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
 from dm_env import specs as dm_specs
 
-from tfacme import core, errors
+from tfacme import core, errors, specs
 from tfacme.datasets import ends, examples, features, folder
 from tfacme.datasets.options import Options
 
@@ -63,6 +63,11 @@ class Layout:
       for path, column in tree.flatten_with_path(nest):
         found['/'.join(map(str, (field, *path)))] = column
     return found
+
+  @functools.cached_property
+  def _nested(self) -> Mapping[str, Sequence[str]]:
+    """The paths of the leaves of each field that may be a nest."""
+    return {field: list(specs.paths({field: self.fields[field]})) for field in ('observation', 'action', 'extras')}
 
   @property
   def lacks(self) -> Tuple[str, ...]:
@@ -122,11 +127,10 @@ class Layout:
   def step(self, leaves: Mapping[str, np.ndarray]) -> core.Step:
     """An episode of the leaves as they are in the stream."""
     rows = len(leaves['discount'])
-    nests = {}
-    for field in ('observation', 'action', 'extras'):
-      paths = [path for path, _ in tree.flatten_with_path(self.fields[field])]
-      values = [leaves['/'.join(map(str, (field, *path)))] for path in paths]
-      nests[field] = tree.unflatten_as(self.fields[field], values)
+    nests = {
+      field: tree.unflatten_as(self.fields[field], [leaves[path] for path in paths])
+      for field, paths in self._nested.items()
+    }
     return core.Step(
       reward=leaves['reward'],
       discount=leaves['discount'],

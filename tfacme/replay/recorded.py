@@ -66,14 +66,26 @@ class _Taker:
     fits = lambda path, leaf: path in wanted and alike(leaf.shape, wanted[path].shape)
     places = {path: i for i, (path, leaf) in enumerate(specs.paths(recorded).items()) if fits(path, leaf)}
     self._places = [None if tuple(path.split('/')[:2]) in refused else places.get(path) for path in wanted]
+    self._is_whole = self._places == list(range(len(self._leaves))) and _is_same(spec, recorded)
 
   def __call__(self, episode: core.Step) -> core.Step:
+    if self._is_whole:
+      return episode
     recorded, rows = tree.flatten(episode), len(episode.last)
     taken = [
       np.zeros((rows, *leaf.shape), leaf.dtype) if place is None else recorded[place].reshape((rows, *leaf.shape))
       for leaf, place in zip(self._leaves, self._places)
     ]
     return tree.unflatten_as(self._spec, taken)
+
+
+def _is_same(spec: core.Step, recorded: core.Step) -> bool:
+  """Whether rows are of the same structure, and their leaves of the same shapes."""
+  try:
+    tree.assert_same_structure(spec, recorded)
+  except (TypeError, ValueError):
+    return False
+  return all(one.shape == other.shape for one, other in zip(tree.flatten(spec), tree.flatten(recorded)))
 
 
 @dataclasses.dataclass

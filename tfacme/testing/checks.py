@@ -147,12 +147,12 @@ def check_update(experiment: experiments.Experiment) -> None:
   The learner takes a step, and is saved; another one restores that. From there on they have to do the same.
   """
   program = tfacme.make_program(experiment)
-  objects = nodes.make_all(program, lambda name, make: make())
+  objects = _made(program, *_IN_THE_END)
   others = [objects[node.name] for node in nodes.of_program(program) if node.role not in ('learner', *_IN_THE_END)]
   learner, actors = objects['learner'], [worker for worker in others if hasattr(worker, 'step')]
   while learner.steps == 0:
     _step([*actors, learner])
-  restored_objects = nodes.make_all(program, lambda name, make: make())
+  restored_objects = _made(program, 'actor', *_IN_THE_END)
   other = restored_objects['learner']
   with tempfile.TemporaryDirectory() as saved:
     digest = learner.save(saved)
@@ -197,10 +197,16 @@ def _step(workers: Sequence[core.Worker]) -> None:
 def _check_restored(experiment: experiments.Experiment, run: str) -> None:
   """Checks that the nodes of a resumed run save what was saved."""
   checkpoint = _last(run)
-  objects = nodes.make_all(tfacme.make_program(experiment, run, checkpoint), lambda name, make: make())
+  objects = _made(tfacme.make_program(experiment, run, checkpoint), 'actor', *_IN_THE_END)
   for name, digest in _digests(run).items():
     with tempfile.TemporaryDirectory() as saved:
       _expect(objects[name].save(saved) == digest, f'What the {name} restores is not what it saved.')
+
+
+def _made(program: Any, *but: str) -> Dict[str, Any]:
+  """The objects of a program's nodes, {name: object}, but of those of some roles, on which no other one depends."""
+  left_out = {node.name for node in nodes.of_program(program) if node.role in but}
+  return nodes.make_all(program, lambda name, make: None if name in left_out else make())
 
 
 def _digests(run: str) -> Dict[str, str]:
