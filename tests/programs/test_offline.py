@@ -136,7 +136,7 @@ def test_a_killed_run_is_not_prefilled_again(engine, tmp_path):
   """All of its replay is there again, and what was written before the actors began is counted once."""
   command = ['-m', 'tests.programs.prefilled_run', str(tmp_path), engine, '5000']
   killed = processes.Command(command, cwd=processes.HERE.parents[1])
-  killed.wait_for(tmp_path / 'logs' / 'actor-0.csv', 200)
+  killed.wait_for_checkpoint(tmp_path)
   os.kill(killed.process.pid, signal.SIGKILL)
   killed.wait(10)
   before = _counts(tmp_path)

@@ -68,6 +68,7 @@ def test_a_killed_run_goes_on(engine, tmp_path):
   arguments += ['--workdir', str(tmp_path)]
   command = processes.tfacme(*arguments)
   command.wait_for(tmp_path / 'logs' / 'actor-0.csv', 3000 // 9)
+  command.wait_for_checkpoint(tmp_path)
   os.kill(command.process.pid, signal.SIGKILL)
   command.wait(10)
   checkpoint = checkpoints.latest(str(tmp_path / 'checkpoints'))

@@ -13,7 +13,7 @@ import tree
 
 from tests.replay import replay_testing as testing
 from tfacme import core, datasets, errors
-from tfacme.replay import items, readers, resolving, sources, tables
+from tfacme.replay import blocks, items, packing, readers, resolving, sources, tables
 
 PAIRS = items.Items(2)
 
@@ -225,6 +225,20 @@ def test_data_larger_than_a_block_is_read_in_the_memory_of_two():
   finally:
     tracemalloc.stop()
     opened.close()
+
+
+def test_the_memory_of_a_block_is_filled_again():
+  codec = packing.Codec.of(testing.SPEC, [PAIRS])
+  found = {}
+  for reuses in (False, True):
+    spare, memories, found[reuses] = [], [], []
+    episodes = Recorded([9, 9, 5, 40, 9, 3, 9]).episodes(0)
+    for block in blocks.of_episodes(episodes, codec, PAIRS, 12, lambda: None, spare):
+      found[reuses].append({name: column.tobytes() for name, column in block.columns.items()})
+      memories.append(block.memory)
+      spare[:] = [block.memory] if reuses else []
+  assert found[True] == found[False] and len(found[True]) > 4
+  assert np.shares_memory(memories[0]['rest'], memories[1]['rest'])
 
 
 def test_a_batch_of_recorded_items_says_how_many_it_is_from():

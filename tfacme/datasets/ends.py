@@ -83,9 +83,8 @@ def lacks(names: Container[str], options: Options) -> Tuple[str, ...]:
 
 def _check_flags(fields: _Fields, where: str) -> None:
   for name, inner in (('is_first', slice(1, None)), ('is_last', slice(-1)), ('is_terminal', slice(-1))):
-    strange = np.flatnonzero(fields[name][inner]) if name in fields else ()
-    if len(strange):
-      row = int(strange[0]) + (inner.start or 0)
+    if name in fields and fields[name][inner].any():
+      row = int(np.flatnonzero(fields[name][inner])[0]) + (inner.start or 0)
       raise errors.UserError(
         f'In row {row} of {where}, {name} is true in the middle of the episode, which has {len(fields[name])} rows: '
         'write what comes before and after the end of an episode as two.'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Iterator, NamedTuple
+from typing import Iterator, List, NamedTuple
 
 import numpy as np
 import tree
@@ -18,10 +18,12 @@ class Block(NamedTuple):
   Attributes:
     columns: {column: packed rows}.
     index: of the items.
+    memory: what the rows lie in, for another block once this one is read.
   """
 
   columns: streams.Columns
   index: Index
+  memory: streams.Columns
 
   def batches(self, codec: packing.Codec, items: Items, starts: np.ndarray, size: int) -> Iterator[streams.Columns]:
     """Packed batches of the items that begin in these rows, in their order; the last batch may be smaller."""
@@ -37,7 +39,12 @@ _AT_ONCE = 32  # batches whose rows are looked up together
 
 
 def of_episodes(
-  episodes: Iterator[core.Step], codec: packing.Codec, items: Items, most: int, give_way: ahead.GiveWay
+  episodes: Iterator[core.Step],
+  codec: packing.Codec,
+  items: Items,
+  most: int,
+  give_way: ahead.GiveWay,
+  spare: List[streams.Columns],
 ) -> Iterator[Block]:
   """Blocks of whole episodes, in their order.
 
@@ -47,6 +54,7 @@ def of_episodes(
     items: which rows make an item.
     most: rows of a block; it has more only where a single episode does.
     give_way: is called before each episode.
+    spare: memory of blocks that are read, which is taken from there and filled again: new memory costs as much again.
   """
   filling = None
   for episode in episodes:
@@ -54,7 +62,7 @@ def of_episodes(
     if filling is not None and not filling.has_room(len(episode.last)):
       yield filling.block(items)
       filling = None
-    filling = filling or _Filling(codec, max(most, len(episode.last)))
+    filling = filling or _Filling(codec, max(most, len(episode.last)), spare)
     filling.add(episode)
   if filling is not None:
     yield filling.block(items)
@@ -63,16 +71,19 @@ def of_episodes(
 class _Filling:
   """A block that is being filled."""
 
-  def __init__(self, codec: packing.Codec, rows: int):
+  def __init__(self, codec: packing.Codec, rows: int, spare: List[streams.Columns]):
     self._codec = codec
-    self._columns = codec.rows(rows)  # Memory that is never written to is never taken.
+    self._rows = rows
+    self._columns = spare.pop() if spare else {}
+    if len(self._columns.get('rest', ())) < rows:
+      self._columns = codec.rows(rows)  # Memory that is never written to is never taken.
     steps, self._versions = codec.views(self._columns)
     self._lasts, self._leaves = steps.last, tree.flatten(steps)
     self._filled = 0
 
   def has_room(self, rows: int) -> bool:
     """Whether so many more rows fit."""
-    return self._filled + rows <= len(self._lasts)
+    return self._filled + rows <= self._rows
 
   def add(self, episode: core.Step) -> None:
     rows = len(episode.last)
@@ -87,7 +98,8 @@ class _Filling:
   def block(self, items: Items) -> Block:
     """What it was filled with."""
     lasts = np.array(self._lasts[: self._filled])
-    return Block({name: column[: self._filled] for name, column in self._columns.items()}, Index(lasts, items))
+    columns = {name: column[: self._filled] for name, column in self._columns.items()}
+    return Block(columns, Index(lasts, items), self._columns)
 
 
 def most_rows(codec: packing.Codec, size: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from typing import Any, Iterator, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import tree
@@ -178,7 +178,8 @@ class DataReader:
     size, left = self._source.batch_size, None
     epoch, before = self._start or (0, 0)
     passed = self._count * size - before
-    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch, before))
+    spare: List[streams.Columns] = []
+    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch, before, spare))
     while True:
       while not self._ahead.ready(self._wait):
         yield None
@@ -191,17 +192,23 @@ class DataReader:
           yield {n: column[:size] for n, column in columns.items()}, len(starts)
           columns = {n: column[size:] for n, column in columns.items()}
         left = columns if len(columns['rest']) else None
-      del block, starts  # The block after the next needs the memory.
+      spare[:] = [block.memory]  # for the block after the next
+      del block, starts
 
-  def _read_blocks(self, first: int, before: int, give_way: ahead.GiveWay) -> Iterator[_Read]:
-    """The blocks of all epochs from the first one on, before which so many items were read; for ever."""
+  def _read_blocks(
+    self, first: int, before: int, spare: List[streams.Columns], give_way: ahead.GiveWay
+  ) -> Iterator[_Read]:
+    """The blocks of all epochs from the first one on, before which so many items were read; for ever.
+
+    What is in `spare` is memory for one of them.
+    """
     source = self._source
     most = blocks.most_rows(self.codec, source.shuffle_bytes)
     for epoch in itertools.count(first):
       start = (epoch, before) if epoch else None
       found = count = 0
       episodes = source.episodes(seeds.derive(self._seed, 'epoch', epoch))
-      for block in blocks.of_episodes(episodes, self.codec, source.items, most, give_way):
+      for block in blocks.of_episodes(episodes, self.codec, source.items, most, give_way, spare):
         yield _Read(block, self._shuffled(block, epoch, count), start)
         found, count = found + len(block.index.starts), count + 1
       if not found:
