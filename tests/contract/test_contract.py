@@ -58,15 +58,13 @@ TOYS = {
 LAYOUT = tfacme.Layout(actors=2, slots=2)
 ENOUGH = environment.BEST - 0.5
 FAST = {('on_policy', 'local_mt'), ('offline', 'local_mp')}
-OTHER_HEADS = ('quantiles_critic', 'mixture_critic')  # For the graph and its engines they are as the first one.
 RUNS = [
   pytest.param(toy, engine, marks=[] if engine == 'inline' or (toy, engine) in FAST else [pytest.mark.slow])
   for engine in ('inline', 'local_mt', 'local_mp')
   for toy in TOYS
-  if engine == 'inline' or toy not in OTHER_HEADS
 ]
-# DQN keeps the same in these, which tests/programs/test_agents.py looks at.
-KEPT_ALIKE = ('masked', 'two_parts', 'keras', *OTHER_HEADS)
+# These keep what DQN keeps, which tests/programs/test_agents.py looks at, or what the first of three heads keeps.
+KEPT_ALIKE = ('masked', 'two_parts', 'keras', 'quantiles_critic', 'mixture_critic')
 OWN_UPDATES = ('on_policy', 'recurrent', 'imitation', 'planner', 'average', 'beside', 'discrete_critic')
 
 

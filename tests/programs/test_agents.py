@@ -14,10 +14,8 @@ _RECORDED_EPISODES = 20
 # DQN, the one of all that most tests are about, has tests of its own.
 AGENTS = [name for name in registry.names() if name != 'dqn']
 OFFLINE = [name for name in AGENTS if registry.about(name).recorded]
-# And an engine knows nothing of what an agent is: with several nodes at once those run that differ in what passes
-# between nodes, each on one of the two (a queue, sequences, what two networks publish, recorded data).
-_NODES = ('bc', 'bcq', 'impala', 'mbop', 'ppo', 'r2d2', 'cql', 'td3', 'sac')
-SEVERAL = [(agent, ('local_mt', 'local_mp')[i % 2]) for i, agent in enumerate(_NODES)]
+# And an engine knows nothing of what an agent is: each runs on one of the two with several nodes at once.
+SEVERAL = [(agent, ('local_mt', 'local_mp')[i % 2]) for i, agent in enumerate(AGENTS)]
 
 
 def _experiment(agent, folder):

@@ -19,7 +19,7 @@ def test_runs_in_threads_leave_no_threads():
   time.sleep(10)
   gc.collect()
   before = _count()
-  for fails in (False, True):
+  for fails in (False, True, False, True):
     _run(fails)
   deadline = time.monotonic() + 20
   while _count() > before + 15 and time.monotonic() < deadline:
