@@ -147,6 +147,15 @@ def paths(nest: Any) -> Dict[str, Any]:
   return {'/'.join(map(str, path)): leaf for path, leaf in tree.flatten_with_path(nest)}
 
 
+def have_one_structure(nest: Any, other: Any) -> bool:
+  """Whether two nests are of the same structure, of the same types at every level."""
+  try:
+    tree.assert_same_structure(nest, other)
+    return True
+  except (TypeError, ValueError):
+    return False
+
+
 def action_mask_spec(action_spec: Any) -> Any:
   """The specs of a mask of legal actions: a nest like the actions, where a boolean stands in for real numbers."""
   return tree.map_structure(lambda leaf: dm_specs.BoundedArray(_mask_shape(leaf), np.bool_, False, True), action_spec)

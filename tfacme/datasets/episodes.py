@@ -192,7 +192,7 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
     where: what it is called, such as 'episode 3 of the data set'.
   """
   learned = step._replace(first=(), last=(), extras=())
-  if not all(map(_is_finite, tree.flatten(learned))):  # Paths take longer than the numbers.
+  if not all(map(ranges.surely_finite, tree.flatten(learned))):  # Paths take longer than the numbers.
     for path, leaf in specs.paths(learned).items():
       check_finite(path, leaf, where)
   discounts = np.asarray(step.discount)
@@ -212,7 +212,7 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
 
 def check_finite(name: str, values: np.ndarray, where: str) -> None:
   """Raises a `UserError` if there is a NaN or an infinity in a column [T, ...] of an episode."""
-  if _is_finite(values):
+  if ranges.surely_finite(values):
     return
   strange = np.argwhere(~np.isfinite(values))
   if len(strange):
@@ -221,11 +221,6 @@ def check_finite(name: str, values: np.ndarray, where: str) -> None:
       f'In row {row} of {where}, {name} is {value}, and nothing can be learned from that: leave the episode out, or '
       'record it anew.'
     )
-
-
-def _is_finite(values: np.ndarray) -> bool:
-  """Whether no value can be a NaN or an infinity. A sum is finite only if all parts are; it may also be too large."""
-  return values.dtype.kind != 'f' or bool(np.isfinite(np.add.reduce(values, axis=None)))
 
 
 def single(dtype: Any) -> np.dtype:

@@ -149,8 +149,7 @@ class Ranges:
     if not len(values):
       return
     strange, first_strange = 0, None
-    # A sum is finite only if all parts are; it may also be too large, so look then.
-    if values.dtype.kind == 'f' and not np.isfinite(np.add.reduce(values, axis=None)):
+    if not surely_finite(values):
       finite = np.isfinite(values)
       rows = np.flatnonzero(~finite.reshape(len(values), -1).all(axis=1))
       if len(rows):
@@ -171,6 +170,11 @@ class Ranges:
       known.lowest = Place(least.min(), number, row + _row(values, least.min()))
     if largest.max() > known.highest.value:
       known.highest = Place(largest.max(), number, row + _row(values, largest.max()))
+
+
+def surely_finite(values: np.ndarray) -> bool:
+  """Whether no value can be a NaN or an infinity. A sum is finite only if all parts are; it may also be too large."""
+  return values.dtype.kind != 'f' or bool(np.isfinite(np.add.reduce(values, axis=None)))
 
 
 def of_episodes(episodes: Any, name: str) -> Ranges:

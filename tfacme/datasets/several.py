@@ -7,7 +7,6 @@ import functools
 from typing import Any, Iterator, Mapping, Sequence, Tuple
 
 import numpy as np
-import tree
 
 from tfacme import core, errors, specs
 
@@ -80,7 +79,7 @@ class Several:
       paths = [path for path in first if all(path in other for other in others)]
       if name == 'extras':  # Other nests have to be those of an environment, which brings them into one form.
         paths = [path for path in paths if all(_form(other[path]) == _form(first[path]) for other in others)]
-      if len(paths) < len(first) or not all(_have_one_structure(nests[0], nest) for nest in nests[1:]):
+      if len(paths) < len(first) or not all(specs.have_one_structure(nests[0], nest) for nest in nests[1:]):
         shared[name] = paths
     return shared
 
@@ -158,14 +157,6 @@ def _take(shared: Mapping[str, Sequence[str]], step: core.Step) -> core.Step:
     found = specs.paths(getattr(step, name))
     nests[name] = found[''] if paths == [''] else {path: found[path] for path in paths}
   return step._replace(**nests)
-
-
-def _have_one_structure(nest: core.Nest, other: core.Nest) -> bool:
-  try:
-    tree.assert_same_structure(nest, other)
-    return True
-  except (TypeError, ValueError):
-    return False
 
 
 def _form(spec: Any) -> str:

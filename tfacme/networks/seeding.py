@@ -62,7 +62,7 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
   Returns:
     What the module returns, as a nest of `tf.TensorSpec` of batch size 1.
   """
-  seed, outputs = next_seed(), []
+  seed, outputs, variables = next_seed(), [], _Variables()
 
   def trace() -> None:
     tf.random.set_seed(seed)  # While tracing, this sets the seed of this graph only.
@@ -74,7 +74,6 @@ def create_variables(module: Callable[..., Any], *specs: Any) -> Any:
       raise mistakes.returned(module, output, 'its output')
     outputs.append(tf.nest.map_structure(_spec, output))
 
-  variables = _Variables()
   traced = tf.function(trace, autograph=False)  # It keeps the graph of the trace that has made variables.
   compiling.attempt(traced.get_concrete_function)
   variables.initialize()
@@ -85,7 +84,7 @@ _OF_VARIABLES = ('name', 'trainable', 'constraint', 'synchronization', 'aggregat
 
 
 class _Variables:
-  """The variables that a module makes while it is traced, each without a value until all are given theirs at once.
+  """The variables that a module makes while it is traced: zeros, until all are given their values at once.
 
   A `tf.function` would make them too, with a condition in its graph for each and a second trace without: that takes
   more than twice as long, for the same values. What is made elsewhere, as Keras does, is left to it.

@@ -66,7 +66,9 @@ class _Taker:
     fits = lambda path, leaf: path in wanted and alike(leaf.shape, wanted[path].shape)
     places = {path: i for i, (path, leaf) in enumerate(specs.paths(recorded).items()) if fits(path, leaf)}
     self._places = [None if tuple(path.split('/')[:2]) in refused else places.get(path) for path in wanted]
-    self._is_whole = self._places == list(range(len(self._leaves))) and _is_same(spec, recorded)
+    shapes = [[leaf.shape for leaf in tree.flatten(rows)] for rows in (spec, recorded)]
+    in_place = self._places == list(range(len(self._leaves))) and shapes[0] == shapes[1]
+    self._is_whole = in_place and specs.have_one_structure(spec, recorded)
 
   def __call__(self, episode: core.Step) -> core.Step:
     if self._is_whole:
@@ -77,15 +79,6 @@ class _Taker:
       for leaf, place in zip(self._leaves, self._places)
     ]
     return tree.unflatten_as(self._spec, taken)
-
-
-def _is_same(spec: core.Step, recorded: core.Step) -> bool:
-  """Whether rows are of the same structure, and their leaves of the same shapes."""
-  try:
-    tree.assert_same_structure(spec, recorded)
-  except (TypeError, ValueError):
-    return False
-  return all(one.shape == other.shape for one, other in zip(tree.flatten(spec), tree.flatten(recorded)))
 
 
 @dataclasses.dataclass
