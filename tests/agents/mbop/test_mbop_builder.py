@@ -124,7 +124,7 @@ def test_each_trajectory_goes_by_a_member_of_its_own_and_rewards_by_all():
   made.world_model._network._layers[-1].b.assign(outputs)
   made.policy_prior._network._layers[-1].b.assign([[[0.25, 0.5]], [[-0.25, -0.5]]])
   made.return_model._network._layers[-1].b.assign([[[4.0]], [[6.0]]])
-  model = mbop.MBOPModel(made)
+  model = mbop.MBOPModel(made, horizon=5)
   state, action = tf.zeros([4, 4]), tf.zeros([4, 2])
   np.testing.assert_allclose(model.propose(state, action), [[0.25, 0.5], [-0.25, -0.5]] * 2)
   following, reward = model.step(state, action)
@@ -133,6 +133,10 @@ def test_each_trajectory_goes_by_a_member_of_its_own_and_rewards_by_all():
   np.testing.assert_allclose(model.value(state, action), [5.0] * 4)
   made.world_model.update(tf.zeros([2, 6]), tf.constant([[0.0] * 5, [0.0] * 4 + [8.0]]), tf.ones(2))
   np.testing.assert_allclose(model.value(state, action), [5.0 / 4] * 4)  # Rewards of 0 and 8 have a deviation of 4.
+  # Returns of 0 and 200 have one of 100, and 20 for each step: more than such rewards can bring about.
+  made.return_model.update(tf.zeros([2, 6]), tf.constant([[0.0], [200.0]]), tf.ones(2))
+  returns = made.return_model(tf.concat([state, action], axis=1))
+  np.testing.assert_allclose(model.value(state, action), tf.reduce_mean(returns[..., 0], axis=0) / 20)
 
 
 def test_its_policy_is_exported_with_its_plan(tmp_path):

@@ -48,7 +48,7 @@ class MBOPBuilder(core.Builder):
 
   def policy(self, made: MBOPNetworks, spec: specs.EnvironmentSpec, evaluation: bool) -> networks.PlanningPolicy:
     """The planner, which explores by nothing but what it draws for its plans."""
-    return networks.PlanningPolicy(MBOPModel(made), self._planner(), spec.actions)
+    return networks.PlanningPolicy(MBOPModel(made, self.config.horizon), self._planner(), spec.actions)
 
   def update(self, made: MBOPNetworks, spec: specs.EnvironmentSpec) -> MBOPUpdate:
     """Supervised learning of the three models."""

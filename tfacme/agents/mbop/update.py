@@ -33,7 +33,7 @@ class MBOPUpdate(tf.Module):
     self._world_model, self._policy_prior, self._return_model = made.world_model, made.policy_prior, made.return_model
     regressors = self._world_model, self._policy_prior, self._return_model
     self._optimizers = [updates.Adam.of(regressor, config) for regressor in regressors]
-    self.published = {'policy': MBOPModel(made)}
+    self.published = {'policy': MBOPModel(made, config.horizon)}
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
     """Learns from transitions, items of two rows: [B, 2, ...]."""
