@@ -32,19 +32,28 @@ _RLPD = 'programs/gym/rlpd_pendulum.py'
 _CQL = 'offline/gym/cql_pendulum.py'
 _EVERY, _SHARE = 250, 0.9
 
+
+
+def _half(data: Any) -> Dict[str, Any]:
+  """Half of each batch from data."""
+  return {'dataset': data, 'dataset_share': 0.5}
+
+
 # Each way: what of the experiment differs, made of a function from a kind of data to the data set.
 _WAYS: Mapping[str, Callable[[Callable[[str], Any]], Dict[str, Any]]] = {
   'alone': lambda data: {},
   'alone-as-rlpd': lambda data: {'page': _RLPD, 'dataset': None, 'dataset_share': None},
   'alone-as-cql': lambda data: {'like': _CQL},
-  'half-medium': lambda data: {'dataset': data('medium'), 'dataset_share': 0.5},
-  'half-expert': lambda data: {'dataset': data('expert'), 'dataset_share': 0.5},
+  'half-medium': lambda data: _half(data('medium')),
+  'half-expert': lambda data: _half(data('expert')),
   'prefilled-medium': lambda data: {'prefill': data('medium')},
   'prefilled-expert': lambda data: {'prefill': data('expert')},
   'rlpd-medium': lambda data: {'page': _RLPD, 'dataset': data('medium')},
   'rlpd-expert': lambda data: {'page': _RLPD, 'dataset': data('expert')},
   'cql-medium': lambda data: {'like': _CQL, 'start': data('medium')},
   'cql-expert': lambda data: {'like': _CQL, 'start': data('expert')},
+  'cql-half-medium': lambda data: {'like': _CQL, 'start': data('medium'), **_half(data('medium'))},
+  'cql-half-expert': lambda data: {'like': _CQL, 'start': data('expert'), **_half(data('expert'))},
 }
 
 

@@ -17,6 +17,7 @@ def test_the_page_runs(tmp_path):
     'data/catch.gif',
     'data/random.gif',
     'runs/offline.png',
+    'runs/scored.png',
     'runs/estimated.png',
     'runs/half/policy',
   ):

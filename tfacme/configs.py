@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, ClassVar, Dict, List, Optional, Tuple
 
 from tfacme import errors, schedules
 from tfacme.schedules import Schedule
@@ -59,13 +59,25 @@ def _check_choice(name: str, value: Any, choices: Any) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-  """A config whose fields are checked when it is made."""
+  """A config whose fields are checked when it is made.
+
+  Attributes:
+    online_only: the fields, of those that a class adds, that count for nothing in a run from recorded data alone.
+  """
+
+  online_only: ClassVar[Tuple[str, ...]] = ()
 
   def __post_init__(self):
     for field in dataclasses.fields(self):
       value, check = getattr(self, field.name), field.metadata.get('check')
       if check is not None and not (value is None and (field.default is None or field.metadata.get('optional'))):
         check(field.name, value)
+
+
+def idle_offline(config: Config) -> List[str]:
+  """The fields that differ from their defaults, and count for nothing in a run from recorded data alone."""
+  online_only = {name for base in type(config).__mro__ for name in vars(base).get('online_only', ())}
+  return [name for name in changed(config) if name in online_only]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +113,8 @@ class NStepConfig(Config):
 @dataclasses.dataclass(frozen=True)
 class ReplayConfig(Config):
   """Learning from a replay table, at a ratio of samples to inserts."""
+
+  online_only = ('min_replay_size', 'max_replay_size', 'samples_per_insert', 'samples_per_insert_tolerance')
 
   batch_size: int = count(256)
   """Items of one learning step."""
@@ -155,6 +169,8 @@ class SequenceConfig(Config):
 class PrioritizedConfig(Config):
   """Prioritized replay (Schaul et al. 2016)."""
 
+  online_only = ('priority_exponent', 'priority_offset', 'importance_exponent')
+
   priority_exponent: float = number(0.6, low=0)
   """How much errors count in sampling; 0 is uniform (Schaul et al. 2016, table 3: alpha, 0.6)."""
 
@@ -168,6 +184,8 @@ class PrioritizedConfig(Config):
 @dataclasses.dataclass(frozen=True)
 class EpsilonConfig(Config):
   """Exploration by random actions."""
+
+  online_only = ('epsilon', 'epsilon_ladder')
 
   epsilon: Schedule = schedule((1.0, 0.05, 5_000), high=1)
   """Share of random actions of the first slot, a schedule over the actor steps of the run."""

@@ -135,6 +135,23 @@ def test_a_learner_alone_needs_no_prefill():
   tfacme.make_learner(_experiment(prefill=Gone()))
 
 
+# --- What counts for nothing ---
+
+
+def test_what_is_of_actors_is_said_to_count_for_nothing_from_data_alone(caplog):
+  offline = {'dataset': DATA, 'budget': tfacme.Budget(learner_steps=10)}
+  config = dqn.DQNConfig(min_replay_size=20, epsilon=0.5, batch_size=8)
+  _plan(builder=dqn.DQNBuilder(dqn.DQNConfig(batch_size=8)), **offline)  # The defaults are nobody's wish.
+  _plan(builder=dqn.DQNBuilder(config))
+  assert not caplog.messages
+  _plan(builder=dqn.DQNBuilder(config), **offline)
+  _plan(builder=dqn.DQNBuilder(dqn.DQNConfig(priority_exponent=0.5)), **offline)
+  assert caplog.messages == [
+    f'A run from recorded data alone has no actors and no replay: {idle} for nothing there.'
+    for idle in ('min_replay_size and epsilon count', 'priority_exponent counts')
+  ]
+
+
 # --- What is refused ---
 
 _OFFLINE = tfacme.Budget(learner_steps=10)

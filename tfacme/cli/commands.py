@@ -76,7 +76,7 @@ def _train(arguments: Sequence[str]) -> None:
   workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
   if options.bsuite_results is not None:
     environment = results.recorded(environment, options, workdir)
-  makers = loggers.chosen((), options.loggers)
+  makers, observed = loggers.chosen((), options.loggers), options_lib.observers(options.score)
   # Once all that can be checked is, and before this process imports TensorFlow.
   running.announce(sys.stdout)
   running.warm_up(options.launch)
@@ -94,6 +94,7 @@ def _train(arguments: Sequence[str]) -> None:
     checkpointing=options.checkpointing,
     logging=options.logging,
     loggers=makers,
+    observers=observed,
     estimators=options_lib.estimators(options.fitted_q),
     start=options.start,
     record=options.record,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Type
@@ -11,6 +12,7 @@ import tyro
 from typing_extensions import Annotated, Literal
 
 from tfacme import datasets, environments, errors, experiments, launching
+from tfacme import observers as observers_lib
 
 Engine = Literal['inline', 'local_mt', 'local_mp']
 Loggers = Literal['tensorboard', 'wandb', 'mlflow']
@@ -45,6 +47,9 @@ class RunOptions:
       name it is nothing. Functions that a page has among its loggers stay.
     fitted_q: gradient steps of a Q function by which each evaluation also estimates the policy's value from the dataset
       alone (fitted Q evaluation); 0 makes none, and leaves those that a page has.
+    score: the mean returns of random actions and of an expert, such as -1230 -150, or a task of D4RL, such as
+      hopper-medium-v2, for which they are published; the logs have a column normalized_score then, where the one has 0
+      and the other 100.
     debug: run all of it eagerly in one thread, so that breakpoint() and print work in an update, a loss, a policy and a
       network; a mistake shows its whole traceback.
     profile: leave a trace in the folder profile/ of the run, and print a table of where its time goes.
@@ -59,6 +64,7 @@ class RunOptions:
   start: Optional[str] = None
   record: Optional[str] = None
   fitted_q: int = 0
+  score: Annotated[Tuple[str, ...], tyro.conf.arg(metavar='{RANDOM EXPERT,TASK}')] = ()
   debug: bool = False
   profile: bool = False
   preset: Annotated[Optional[str], tyro.conf.arg(name='from')] = None
@@ -179,6 +185,26 @@ def estimators(steps: int) -> Sequence[Any]:
   from tfacme.workers import fitted_q
 
   return [fitted_q.FittedQ(steps=steps)]
+
+
+def observers(score: Sequence[str]) -> Sequence[Any]:
+  """What `--score` asks for.
+
+  Raises:
+    errors.UserError: if these are neither two returns nor a task of D4RL.
+  """
+  if not score:
+    return ()
+  if len(score) == 1:
+    return (observers_lib.d4rl_score(score[0]),)
+  try:
+    random, expert = map(float, score)
+  except ValueError:
+    raise errors.UserError(
+      f'--score {" ".join(score)}: give the mean returns of random actions and of an expert, or a task of D4RL.'
+    ) from None
+  observers_lib.NormalizedScore(random, expert)  # Says so before the run if there is no such scale.
+  return (functools.partial(observers_lib.NormalizedScore, random=random, expert=expert),)
 
 
 def with_parts(options: Type[Any], parts: Mapping[str, Any]) -> Type[Any]:

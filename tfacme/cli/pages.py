@@ -47,6 +47,7 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
     checkpointing=options.checkpointing,
     logging=options.logging,
     loggers=loggers.chosen(experiment.loggers, options.loggers),
+    observers=(*experiment.observers, *options_lib.observers(options.score)),
     estimators=options_lib.estimators(options.fitted_q) or experiment.estimators,
     start=options.start,
     record=options.record,

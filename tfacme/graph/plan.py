@@ -8,7 +8,7 @@ import os
 import secrets
 from typing import Any, List, Optional, Sequence, Tuple
 
-from tfacme import checkpoints, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
+from tfacme import checkpoints, configs, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.graph import data
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
@@ -177,6 +177,7 @@ def make_plan(
   described = data.paced(described, wanted, source, roles)
   _check_update(experiment, nets, spec, checkpoint)
   _warn_if_too_short(experiment, described, source, relabel)
+  _warn_if_idle(experiment)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   taken = None if checkpoint else _taken(experiment, nets, spec)
   plan = Plan(
@@ -314,6 +315,19 @@ def _warn_if_too_short(
         experiment.budget.steps,
         most,
       )
+
+
+def _warn_if_idle(experiment: experiments.Experiment) -> None:
+  """Warns of hyperparameters that are of what there is not in a run from recorded data alone."""
+  config = getattr(experiment.builder, 'config', None)
+  idle = configs.idle_offline(config) if experiment.offline and isinstance(config, configs.Config) else []
+  if idle:
+    _LOG.warning('A run from recorded data alone has no actors and no replay: %s there.', _count_for_nothing(idle))
+
+
+def _count_for_nothing(names: Sequence[str]) -> str:
+  *others, last = names
+  return f'{", ".join(others)} and {last} count for nothing' if others else f'{last} counts for nothing'
 
 
 def seeded_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpec) -> Any:

@@ -17,6 +17,8 @@ class SACConfig(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConf
   run, such as '50%'.
   """
 
+  online_only = ('random_steps',)
+
   reward_scale: float = configs.number(1.0, above=0)
   """Rewards are multiplied by this before they are summed; as good as dividing a fixed temperature by it."""
 

@@ -16,6 +16,8 @@ class TD3Config(configs.ReplayConfig, configs.OptimizerConfig, configs.NStepConf
   run, such as '50%'.
   """
 
+  online_only = ('noise', 'random_steps')
+
   policy_learning_rate: Schedule = configs.schedule(3e-4)
   """Adam's step size for the policy, a schedule over its own steps (Fujimoto et al. 2018: 1e-3; later code: 3e-4)."""
 
