@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import functools
 import os
 import shutil
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -108,18 +107,19 @@ class Exporter:
       budget: steps of the run, which a schedule may ask for.
     """
     self._policy, self._spec, self._budget = policy, spec, budget
+    # Not a cached property, whose lock is one for all exporters of a process in Python 3.10.
+    self._traced: Optional[Tuple[ExportedPolicy, Mapping[str, Any]]] = None
 
-  def trace(self) -> None:
-    """Makes what `write` needs, which takes seconds, now rather than with the first policy that is written."""
-    _ = self._signatures
+  def trace(self) -> Tuple[ExportedPolicy, Mapping[str, Any]]:
+    """Makes what `write` needs, which takes seconds, now rather than with the first policy that is written.
 
-  @functools.cached_property
-  def _exported(self) -> ExportedPolicy:
-    return ExportedPolicy(self._policy, self._spec, self._budget)
-
-  @functools.cached_property
-  def _signatures(self) -> Mapping[str, Any]:
-    return signatures.make(self._exported.act, self._exported.initial_state)
+    Returns:
+      What is saved, and its signatures.
+    """
+    if self._traced is None:
+      exported = ExportedPolicy(self._policy, self._spec, self._budget)
+      self._traced = exported, signatures.make(exported.act, exported.initial_state)
+    return self._traced
 
   def write(self, path: str, steps: int) -> None:
     """Writes the policy as it is now.
@@ -135,8 +135,9 @@ class Exporter:
   def save(self, path: str, steps: int) -> None:
     """Writes it into a new folder, or in the place of what is left of one."""
     shutil.rmtree(path, ignore_errors=True)
-    self._exported.steps.assign(steps)
-    tf.saved_model.save(self._exported, path, self._signatures)
+    exported, own_signatures = self.trace()
+    exported.steps.assign(steps)
+    tf.saved_model.save(exported, path, own_signatures)
 
 
 def put(made: str, path: str) -> None:
