@@ -33,7 +33,6 @@ _CQL = 'offline/gym/cql_pendulum.py'
 _EVERY, _SHARE = 250, 0.9
 
 
-
 def _half(data: Any) -> Dict[str, Any]:
   """Half of each batch from data."""
   return {'dataset': data, 'dataset_share': 0.5}

@@ -68,11 +68,11 @@ def test_what_lies_beside_the_steps(tmp_path, capsys):
   assert cli.main(['data', out, '--recover']) == 0
   lines = _lines(capsys)
   assert lines[:2] == ['0 episodes were taken in.', '6 episodes, 54 steps: 6 terminated, 0 truncated']
-  told = dict(line.split(None, 1) for line in lines[lines.index('beside the steps') + 1 :] if line.strip())
+  told = dict(line.split(None, 1) for line in lines[lines.index('metadata of the episodes') + 1 :] if line.strip())
   assert told['policy'] == 'random (6)' and told['environment'] == 'bsuite:catch/0 (6)' and told['time'].endswith('UTC')
   assert ' to ' in told['seed']  # Parts are of other episodes.
   assert cli.main(['data', out, '--json', '--dataset.where', 'policy=random', 'return<=1']) == 0
-  assert json.loads(capsys.readouterr().out)['beside']['policy'] == {'random': 6}
+  assert json.loads(capsys.readouterr().out)['metadata']['policy'] == {'random': 6}
 
 
 def test_another_environment_and_other_options_are_told(tmp_path, capsys):
@@ -87,7 +87,7 @@ def test_another_environment_and_other_options_are_told(tmp_path, capsys):
 
   assert told('bsuite:catch/0', *limit)['environment']['how'] == []
   found = told('bsuite:catch/0')
-  assert found['beside']['environment_options'] == {'step_limit=5': 2}
+  assert found['metadata']['environment_options'] == {'step_limit=5': 2}
   (line,) = found['environment']['how']
   assert 'recorded in bsuite:catch/0 with step_limit=5, and the environment is bsuite:catch/0: what differs' in line
   (line,) = told('bsuite:catch/1', *limit)['environment']['how']

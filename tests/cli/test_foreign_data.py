@@ -32,8 +32,8 @@ class Cart(tfds.core.GeneratorBasedBuilder):
       'is_last': np.bool_,
       'language_embedding': features.Tensor(shape=(16,), dtype=np.float32),
     }
-    beside = {'file_path': features.Text(), 'expert': np.bool_}
-    nest = features.FeaturesDict({'steps': features.Dataset(steps), 'episode_metadata': beside})
+    metadata = {'file_path': features.Text(), 'expert': np.bool_}
+    nest = features.FeaturesDict({'steps': features.Dataset(steps), 'episode_metadata': metadata})
     return tfds.core.DatasetInfo(builder=self, features=nest)
 
   def _split_generators(self, dl_manager):

@@ -19,7 +19,7 @@ def write(
   path,
   episodes,
   steps=tfds.features.Dataset,
-  beside=None,
+  metadata=None,
   options=datasets.Options(),
   file_format='tfrecord',
   **features,
@@ -30,18 +30,18 @@ def write(
     path: the folder, which is made.
     episodes: each {field: values}, with a row for each reward or observation.
     steps: the feature that holds the steps.
-    beside: {name: feature} of what lies beside the steps; values are in the episodes.
+    metadata: {name: feature} of the metadata of episodes; values are in the episodes.
     options: how it is read.
     file_format: of the shards.
     **features: of the steps, beside `FIELDS` or in their place; None leaves one out.
   """
   fields = {name: feature for name, feature in {**FIELDS, **features}.items() if feature is not None}
-  beside = beside or {}
-  described = tfds.features.FeaturesDict({'steps': steps(fields), **beside})
+  metadata = metadata or {}
+  described = tfds.features.FeaturesDict({'steps': steps(fields), **metadata})
   made = []
   for episode in episodes:
     rows = [{name: _at(episode[name], t) for name in fields} for t in range(len(episode['action']))]
-    made.append({'steps': rows, **{name: episode[name] for name in beside}})
+    made.append({'steps': rows, **{name: episode[name] for name in metadata}})
   write_all(path, described, made, file_format)
   return datasets.rlds(path, options=options)
 

@@ -83,7 +83,7 @@ def test_with_all_columns(tmp_path, kind):
   assert steps[0].observation.shape == (4, 2)
 
 
-def test_what_is_known_of_each_episode_lies_beside_its_steps(tmp_path):
+def test_what_is_known_of_each_episode_becomes_its_metadata(tmp_path):
   source, out = _written(tmp_path, _ARRAYS, 'npz'), str(tmp_path / 'data')
   converting.convert(source, out)
   same = {'environment': '', 'dataset': 'made', 'source': source}

@@ -220,8 +220,8 @@ def test_images_text_and_labels(tmp_path):
   assert step.discount.tolist() == [1, 0, 0]
 
 
-def test_what_lies_beside_the_steps(tmp_path):
-  beside = {
+def test_metadata_of_episodes(tmp_path):
+  metadata = {
     'seed': features.Scalar(np.int64),
     'policy': features.Text(),
     'of': {'place': np.str_, 'size': features.Tensor(shape=(2,), dtype=np.float32)},
@@ -230,7 +230,7 @@ def test_what_lies_beside_the_steps(tmp_path):
     {**foreign.rows(t), 'seed': t, 'policy': f'p{t}', 'of': {'place': 'here', 'size': np.float32([t, 1])}}
     for t in (2, 0, 3)
   ]
-  data = foreign.write(tmp_path / 'data', recorded, beside=beside)
+  data = foreign.write(tmp_path / 'data', recorded, metadata=metadata)
   found = list(data.recorded())
   assert [one.number for one in found] == [0, 2] and [len(one.steps.last) for one in found] == [3, 4]
   assert found[1].metadata['seed'] == 3 and found[1].metadata['policy'] == 'p3'

@@ -324,7 +324,7 @@ def test_another_spec_is_an_error(recorded, change, message):
 
 
 def test_the_folder_of_another_program_is_not_continued(tmp_path):
-  data = foreign.write(tmp_path / 'data', [foreign.rows(2)], beside={'seed': tfds.features.Scalar(np.int64)})
+  data = foreign.write(tmp_path / 'data', [foreign.rows(2)], metadata={'seed': tfds.features.Scalar(np.int64)})
   assert 'was not written by RLDSWriter' in _message(lambda: datasets.RLDSWriter(data.path, data.spec()))
 
 

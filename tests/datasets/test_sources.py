@@ -35,8 +35,8 @@ def _lengths(data, seed=0):
 def written(tmp_path_factory):
   """Seven episodes of 1 to 7 transitions, whose returns are 1, 3, 6, 10 ...; the even ones are an expert's."""
   recorded = [{**foreign.rows(t), 'policy': 'expert' if t % 2 == 0 else 'random', 'seed': t} for t in range(1, 8)]
-  beside = {'policy': features.Text(), 'seed': features.Scalar(np.int64)}
-  return foreign.write(tmp_path_factory.mktemp('sources') / 'data', recorded, beside=beside)
+  metadata = {'policy': features.Text(), 'seed': features.Scalar(np.int64)}
+  return foreign.write(tmp_path_factory.mktemp('sources') / 'data', recorded, metadata=metadata)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_episodes_are_chosen(written, options, lengths):
     ),
     ({'where': ['policy=nobody', 'length>3']}, 'of all, policy is .*random.*, and length is from '),
     ({'where': ['policy==random']}, "'policy==random' is no condition of episodes"),
-    ({'where': ['polcy=expert']}, "no field beside the steps 'polcy'; did you mean policy"),
+    ({'where': ['polcy=expert']}, "no metadata of the episodes 'polcy'; did you mean policy"),
     ({'where': ['policy>3']}, "policy is 'random', and can not be compared with > 3"),
     ({'where': ['expert']}, "'expert' is no condition of episodes: it has to be such as"),
     ({'episodes': 8}, 'There are 7 episodes in the data set .*, and 8 are asked for'),
@@ -88,7 +88,7 @@ def test_a_choice_that_can_not_be_made_is_a_sentence(written, options, says):
 def test_what_is_left_out_may_be_broken(tmp_path):
   broken = {**foreign.rows(2), 'reward': np.float32([np.nan, 1, 0]), 'seed': 1}
   data = foreign.write(
-    tmp_path / 'data', [broken, {**foreign.rows(3), 'seed': 2}], beside={'seed': features.Scalar(np.int64)}
+    tmp_path / 'data', [broken, {**foreign.rows(3), 'seed': 2}], metadata={'seed': features.Scalar(np.int64)}
   )
   assert 'reward is nan' in _message(data.check)
   datasets.rlds(data.path, options=Options(where=['seed=2'])).check()

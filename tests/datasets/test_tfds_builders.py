@@ -39,5 +39,5 @@ def test_what_tfds_builds_is_read(name, tmp_path):
       for path, values in theirs.items():
         np.testing.assert_allclose(ours[path][:last], values[:last].astype(ours[path].dtype), rtol=1e-6)
     assert one.steps.discount[-2].all() and one.steps.last.tolist() == [False] * (rows - 1) + [True]
-    beside = {name: value for name, value in episode.items() if name != 'steps'}
-    assert one.metadata.keys() == specs.paths(beside).keys()
+    metadata = {name: value for name, value in episode.items() if name != 'steps'}
+    assert one.metadata.keys() == specs.paths(metadata).keys()

@@ -248,7 +248,7 @@ def test_a_data_set_is_in_parts_or_not(tmp_path):
   assert 'have other fields' in _message(datasets.rlds(tmp_path / 'parts').check)
 
 
-# What lies beside the steps.
+# Metadata.
 
 
 def test_metadata_is_read_by_everybody(tmp_path):
@@ -258,9 +258,9 @@ def test_metadata_is_read_by_everybody(tmp_path):
     writer.write(_episode(0), values)
     writer.write(_episode(1), {**values, 'return': 2, 'policy': 'random'})
     for wrong, says in (
-      ({}, 'comes with none beside its steps'),
-      ({**values, 'seed': 'x'}, "seed beside the steps is 'x'"),
-      ({**values, 'policy': 3}, 'policy beside the steps is 3'),
+      ({}, 'comes with the metadata none'),
+      ({**values, 'seed': 'x'}, "metadata seed is 'x'"),
+      ({**values, 'policy': 3}, 'metadata policy is 3'),
     ):
       assert says in _message(lambda wrong=wrong: writer.write(_episode(0), wrong))
   first, second = datasets.rlds(tmp_path).recorded()
@@ -279,17 +279,17 @@ def test_a_data_set_without_metadata_is_not_continued_with_it(tmp_path):
   with _writer(tmp_path, metadata=None) as writer:
     writer.write(_episode(0))
   message = _message(lambda: _writer(tmp_path))
-  assert 'other metadata beside the steps of its episodes: none, and those to write have number (int64 [])' in message
-  assert _message(lambda: _writer(tmp_path, metadata={'steps': 1})).startswith('What lies beside the steps')
+  assert 'other metadata of its episodes: none, and those to write have number (int64 [])' in message
+  assert _message(lambda: _writer(tmp_path, metadata={'steps': 1})).startswith('Metadata of an episode')
 
 
 def test_what_is_beside_several_episodes_in_words():
-  beside = datasets.Beside()
+  summary = datasets.MetadataSummary()
   origin = datasets.Origin('dqn', 'bsuite:catch/0', seed=3)
   for number in range(3):
-    beside.add(datasets.metadata_of(_episode(number), origin, now=1_800_000_000 + 60 * number))
-  words = beside.words()
+    summary.add(datasets.metadata_of(_episode(number), origin, now=1_800_000_000 + 60 * number))
+  words = summary.words()
   assert words['policy'] == 'dqn (3)' and words['seed'] == '3' and words['length'] == '1 to 3'
   assert words['time'] == '2027-01-15 08:00:00 UTC to 2027-01-15 08:02:00 UTC'
   assert 'run' not in words and 'learner_steps' not in words
-  assert beside.plain()['environment'] == {'bsuite:catch/0': 3}
+  assert summary.plain()['environment'] == {'bsuite:catch/0': 3}

@@ -202,7 +202,7 @@ def test_from_a_file_to_a_policy(make, loses, options, tmp_path, monkeypatch, ca
   assert (found['episodes'], found['steps']) == (_EPISODES, len(_arrays()['rewards']) - lost)
   assert found['truncated'] > 0 and found['terminated'] > 0 and found['environment']['fits']
   named = {'dataset': {'made/cartpole-v0': 6}, 'environment': {environment: 6}} if make is _of_minari else {}
-  assert named.items() <= found['beside'].items()
+  assert named.items() <= found['metadata'].items()
   few = '--learner-steps 20 --evaluation.episodes 1'.split()
   assert cli.main(['train', 'bc', '--dataset', data, '--env', environment, '--workdir', run, *few]) == 0
   assert cli.main(['evaluate', run, '--episodes', '1']) == 0

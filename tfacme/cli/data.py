@@ -92,24 +92,24 @@ def run(arguments: Sequence[str]) -> None:
   environment = None if options.env is None else _environment(options.env, options.environment)
   if options.verify and not _verify(data, options.json):
     raise SystemExit(1)
-  beside, look = datasets.Beside(), None if environment is None else data.look()
-  summary = summary_lib.summarize(_episodes(data, beside, look))
+  metadata, look = datasets.MetadataSummary(), None if environment is None else data.look()
+  summary = summary_lib.summarize(_episodes(data, metadata, look))
   fit = None if environment is None else _fit(data, summary, look, environment)
   left_out = _left_out(data, summary)
   if options.json:
-    print(json_lib.dumps({**_plain(options, summary, left_out, fit), 'beside': beside.plain()}))
+    print(json_lib.dumps({**_plain(options, summary, left_out, fit), 'metadata': metadata.plain()}))
   else:
-    _show(options, summary, beside, left_out, fit)
+    _show(options, summary, metadata, left_out, fit)
   if options.plot is not None:
     plotting_data.picture(summary, options.plot, options.dataset)
   if fit is not None and not fit.fits:
     raise SystemExit(1)
 
 
-def _episodes(data: Any, beside: datasets.Beside, look: Any) -> Iterator[core.Step]:
-  """The episodes of a data set, of which is noted what lies beside their steps, and what their values are."""
+def _episodes(data: Any, metadata: datasets.MetadataSummary, look: Any) -> Iterator[core.Step]:
+  """The episodes of a data set, of which is noted what their metadata are, and their values."""
   for one in data.recorded(look):
-    beside.add(one.metadata)
+    metadata.add(one.metadata)
     yield one.steps
 
 
@@ -166,7 +166,7 @@ def _heard() -> Iterator[List[str]]:
 def _show(
   options: _DataOptions,
   summary: summary_lib.Summary,
-  beside: datasets.Beside,
+  metadata: datasets.MetadataSummary,
   left_out: Sequence[str],
   fit: Optional[_Fit],
 ) -> None:
@@ -182,9 +182,9 @@ def _show(
   _print_bars(summary.returns)
   print()
   _print_table([_HEAD[: len(_HEAD) - (fit is None)], *_rows(summary, fit)])
-  told = [(name, words) for name, words in beside.words().items() if name not in _TOLD]
+  told = [(name, words) for name, words in metadata.words().items() if name not in _TOLD]
   if told:
-    print('\nbeside the steps')
+    print('\nmetadata of the episodes')
     _print_table(told)
   lines = [f'Look at: {line}' for line in summary_lib.findings(summary)]
   lines += [f'Not read: {line}.' for line in left_out]

@@ -31,7 +31,7 @@ from tfacme.datasets.folder import check as check
 from tfacme.datasets.folder import count as count
 from tfacme.datasets.layout import Recorded as Recorded
 from tfacme.datasets.metadata import METADATA as METADATA
-from tfacme.datasets.metadata import Beside as Beside
+from tfacme.datasets.metadata import MetadataSummary as MetadataSummary
 from tfacme.datasets.metadata import Origin as Origin
 from tfacme.datasets.metadata import metadata_of as metadata_of
 from tfacme.datasets.options import Options as Options

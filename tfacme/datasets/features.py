@@ -158,12 +158,12 @@ def _one_length(name: str, lengths: Any) -> int:
   return int(lengths[0]) if len(lengths) else 0
 
 
-def of_spec(spec: core.Step, beside: Optional[Mapping[str, Any]] = None) -> Any:
+def of_spec(spec: core.Step, episode_metadata: Optional[Mapping[str, Any]] = None) -> Any:
   """The features (a `tfds.features.FeaturesDict`) of a data set.
 
   Args:
     spec: of its rows.
-    beside: {name: example value} of what lies beside the steps of an episode; None is nothing.
+    episode_metadata: {name: example value} of what is known of an episode; None is nothing.
   """
   import tensorflow_datasets as tfds
 
@@ -184,7 +184,7 @@ def of_spec(spec: core.Step, beside: Optional[Mapping[str, Any]] = None) -> Any:
   named_leaves(fields)  # Says so if two have one name.
   steps = {name: features(name, nest) for name, nest in fields.items()}
   steps.update({name: tfds.features.Tensor(shape=(), dtype=np.bool_) for name in FLAGS})
-  told = {name: metadata.dtype(name, value) for name, value in (beside or {}).items()}
+  told = {name: metadata.dtype(name, value) for name, value in (episode_metadata or {}).items()}
   scalars = {name: tfds.features.Scalar(dtype) if dtype else tfds.features.Text() for name, dtype in told.items()}
   return tfds.features.FeaturesDict({'steps': tfds.features.Dataset(steps), **scalars})
 
@@ -281,8 +281,8 @@ def describe(feature: Any, name: str = '') -> Dict[str, str]:
   return {name: words if how == 'none' else f'{words} ({how})'}
 
 
-def beside(all_features: Any) -> Dict[str, str]:
-  """What lies beside the steps of a data set of these features; see `describe`."""
+def metadata_kinds(all_features: Any) -> Dict[str, str]:
+  """The metadata of the episodes of a data set of these features; see `describe`."""
   parts = [describe(part, name) for name, part in all_features.items() if name != 'steps']
   return {key: words for part in parts for key, words in part.items()}
 

@@ -27,7 +27,7 @@ class Recorded(NamedTuple):
   Attributes:
     number: of the episode, in the order of the files.
     steps: a `core.Step` with leaves [T + 1, ...].
-    metadata: {name: value} of what lies beside the steps; text as a string.
+    metadata: {name: value} of an episode; text as a string.
   """
 
   number: int
@@ -43,7 +43,7 @@ class Layout:
     name: what the data set is called in sentences.
     fields: {field of a step: nest of `features.Column`}; observation, action and extras are always there.
     flags: {is_first, is_last, is_terminal: column}, those that there are.
-    metadata: {name: column} of what lies beside the steps, None for text.
+    metadata: {name: column} of what is known of an episode, None for text.
     left_out: {name in the step: what it is} of what no column is read of, such as text.
     options: what the files leave open.
   """
@@ -139,7 +139,7 @@ class Layout:
       **nests,
     )
 
-  def beside(self, example: Example, path: str) -> Dict[str, Any]:
+  def metadata_of(self, example: Example, path: str) -> Dict[str, Any]:
     """The metadata of an episode."""
     with decoding(path):
       return {name: _plain(column, example[name]) for name, column in self.metadata.items() if name in example}
@@ -190,9 +190,9 @@ def of_features(all_features: Any, name: str, options: Options) -> Layout:
         else f'{_capital(name)} can not be learned from: its {field} is {what}.'
       )
   flags = {field: nests.pop(field) for field in ends.FLAGS if field in nests}
-  beside = {name: column for key, part in all_features.items() if key != _STEPS for name, column in _beside(part, key)}
+  metadata = dict(pair for key, part in all_features.items() if key != _STEPS for pair in _metadata(part, key))
   said = {key.partition('/')[2]: what for key, what in left_out.items()}
-  return Layout(name, {'extras': (), **nests}, flags, beside, said, options)
+  return Layout(name, {'extras': (), **nests}, flags, metadata, said, options)
 
 
 def _single(nest: Any, name: str, field: str) -> features.Column:
@@ -264,13 +264,13 @@ def decoding(path: str) -> Iterator[None]:
     raise folder.unlike(path, str(error)) from None
 
 
-def _beside(feature: Any, name: str) -> Iterator[Tuple[str, Optional[features.Column]]]:
-  """(name, column, or None for text) of each number and text beside the steps; pictures and sequences are not read."""
+def _metadata(feature: Any, name: str) -> Iterator[Tuple[str, Optional[features.Column]]]:
+  """(name, column, or None for text) of each number and text in the metadata; pictures and sequences are not read."""
   import tensorflow_datasets as tfds
 
   if isinstance(feature, tfds.features.FeaturesDict):
     for key, part in feature.items():
-      yield from _beside(part, f'{name}/{key}')
+      yield from _metadata(part, f'{name}/{key}')
   elif isinstance(feature, tfds.features.Tensor) and np.dtype(feature.np_dtype).kind in 'OSU':
     yield name, None
   elif isinstance(feature, tfds.features.Tensor) and None not in feature.shape:
@@ -280,7 +280,7 @@ def _beside(feature: Any, name: str) -> Iterator[Tuple[str, Optional[features.Co
 
 
 def _plain(column: Optional[features.Column], values: Any) -> Any:
-  """A value beside the steps, as a string, a number or an array."""
+  """A value of the metadata, as a string, a number or an array."""
   if column is not None:
     return column.decode({column.name: values}, 1)[0][()]
   texts = [value.decode('utf-8', 'replace') for value in values]

@@ -26,8 +26,8 @@ class Look:
     if leaves is not None:
       self._dropped.add(leaves, self._layout.options)
 
-  def beside(self, metadata: Mapping[str, Any]) -> None:
-    """Takes in what lies beside the steps of an episode."""
+  def episode(self, metadata: Mapping[str, Any]) -> None:
+    """Takes in the metadata of an episode."""
     environment = metadata.get('environment')
     if environment and isinstance(environment, str):
       self._ranges.environments[environment, metadata.get('environment_options')] = None

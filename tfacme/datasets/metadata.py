@@ -1,4 +1,4 @@
-"""What lies beside the steps of a recorded episode: what is known of it, and where it is from."""
+"""The metadata of a recorded episode: what is known of it beside its steps, and where it is from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import numpy as np
 from tfacme import core, errors
 from tfacme.datasets import examples
 
-# What recordings write beside the steps of each episode, with values as examples.
+# What recordings write of each episode, with values as examples.
 METADATA: Mapping[str, Any] = {
   'return': 0.0,
   'length': 0,
@@ -70,7 +70,7 @@ class Origin:
 def metadata_of(
   steps: core.Step, origin: Origin, learner_steps: int = -1, now: Optional[float] = None
 ) -> Dict[str, Any]:
-  """What is written beside the steps of an episode, of the names of `METADATA`.
+  """The metadata of an episode, by the names of `METADATA`.
 
   Args:
     steps: of the episode, with leaves [T + 1, ...].
@@ -98,10 +98,10 @@ def dtype(name: str, example: Any) -> Optional[np.dtype]:
     UserError: if they can't be.
   """
   if not name or '/' in name or name == 'steps':
-    raise errors.UserError(f'What lies beside the steps of an episode can not be named {name!r}: rename it.')
+    raise errors.UserError(f'Metadata of an episode can not be named {name!r}: rename it.')
   kind = next((kind for kind, kinds in _KINDS if isinstance(example, kinds)), None)
   if kind is None:
-    raise errors.UserError(f'{name} beside the steps is {example!r}, and has to be a text, a number or a boolean.')
+    raise errors.UserError(f'The metadata {name} is {example!r}, and has to be a text, a number or a boolean.')
   return _DTYPES.get(kind)
 
 
@@ -109,21 +109,20 @@ def columns(values: Mapping[str, Any], wanted: Mapping[str, Any]) -> Dict[str, e
   """Values as they are stored, for names with examples; raises a `UserError` unless they are like those."""
   if values.keys() != wanted.keys():
     raise errors.UserError(
-      f'An episode comes with {errors.listed(values)} beside its steps, and its writer was told of '
-      f'{errors.listed(wanted)}.'
+      f'An episode comes with the metadata {errors.listed(values)}, and its writer was told of {errors.listed(wanted)}.'
     )
   stored: Dict[str, examples.Column] = {}
   for name, example in wanted.items():
     value, kind = values[name], dtype(name, example)
     given = dtype(name, value)
     if given != kind and not (kind == _DTYPES[float] and given == _DTYPES[int]):
-      raise errors.UserError(f'{name} beside the steps is {value!r}, and was to be like {example!r}.')
+      raise errors.UserError(f'The metadata {name} is {value!r}, and was to be like {example!r}.')
     stored[name] = [value.encode('utf-8')] if kind is None else np.asarray([value], kind)
   return stored
 
 
-class Beside:
-  """What lies beside the steps of several episodes, put together."""
+class MetadataSummary:
+  """The metadata of several episodes, put together."""
 
   def __init__(self) -> None:
     self._texts: Dict[str, Counter[str]] = collections.defaultdict(collections.Counter)

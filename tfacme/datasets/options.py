@@ -33,8 +33,8 @@ class Options:
 
   Attributes:
     split: which split is read, or a part of one, such as train[:10%], or several, such as train+test.
-    where: conditions that an episode has to fit, all of them: return>=100, length<50, or NAME=VALUE of what lies beside
-      its steps, with <, <=, >, >=, = or !=. A shell wants them in quotes.
+    where: conditions that an episode has to fit, all of them: return>=100, length<50, or NAME=VALUE of its
+      metadata, with <, <=, >, >=, = or !=. A shell wants them in quotes.
     best: the share of the episodes that is read, those with the highest returns; None reads all.
     episodes: how many episodes are read, the first ones in the order of the files; None reads all.
     shares: where several data sets are given, the share of each among the transitions, in their order: smaller ones are
@@ -133,7 +133,7 @@ class Condition:
       UserError: if what it is about is not known, or no number where it has to be one.
     """
     if self.name not in facts:
-      raise errors.unknown('field beside the steps', self.name, facts, f'there are {", ".join(facts)}.')
+      raise errors.unknown('metadata of the episodes', self.name, facts, f'there are {", ".join(facts)}.')
     fact = facts[self.name]
     numbers = _number(fact), _number(self.value)
     if None not in numbers:

@@ -87,7 +87,7 @@ class RLDS:
         yield step
 
   def recorded(self, look: Optional[looking.Look] = None) -> Iterator[layout_lib.Recorded]:
-    """One pass over all episodes in the order of the files, with their numbers and what lies beside their steps.
+    """One pass over all episodes in the order of the files, with their numbers and their metadata.
 
     Args:
       look: takes in what is read; see `look`.
@@ -97,9 +97,9 @@ class RLDS:
       example = opened.example(number)
       stream = opened.stream(number, opened.layout.read(*example), look)
       if stream is not None:
-        metadata = opened.layout.beside(*example)
+        metadata = opened.layout.metadata_of(*example)
         if look is not None:
-          look.beside(metadata)
+          look.episode(metadata)
         yield layout_lib.Recorded(number, opened.layout.step(stream), metadata)
 
   def look(self) -> looking.Look:
@@ -131,7 +131,7 @@ class RLDS:
     look, wholly = looking.Look(opened.layout), set()
     for number in opened.spread(self._numbers(opened), _LOOKED_AT):
       shard, example = opened.which[number], opened.example(number)
-      look.beside(opened.layout.beside(*example))
+      look.episode(opened.layout.metadata_of(*example))
       opened.stream(number, opened.layout.read(*example, cheap=shard in wholly), look)
       wholly.add(shard)
     return look.result()
@@ -200,7 +200,7 @@ class _Opened:
       stream = self.stream(number, self.layout.outline(*example))
       if stream is not None:
         own = {'return': float(np.sum(stream['reward'][:-1])), 'length': len(stream['reward']) - 1}
-        yield number, {**self.layout.beside(*example), **own}
+        yield number, {**self.layout.metadata_of(*example), **own}
 
   def spread(self, numbers: Sequence[int], size: int) -> Sequence[int]:
     """Of some episodes as many as take so many bytes, evenly spread over all, with one of each shard."""

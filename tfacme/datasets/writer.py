@@ -51,7 +51,7 @@ class RLDSWriter:
         int64 as int32, and frames (uint8 of rank two or more) compressed.
       split: of the data set.
       shard_bytes: a shard is full when it holds so much, or an eighth of what the split held before.
-      metadata: {name: example value} of what is written beside the steps of each episode: texts, whole numbers, numbers
+      metadata: {name: example value} of what is written of each episode: texts, whole numbers, numbers
         and booleans; `datasets.METADATA` is what recordings have.
       part: the name of a part of the data set, of which this is the only writer; None is the whole of it.
 
@@ -222,10 +222,10 @@ def _check_same(info: Any, feature: Any, path: str) -> None:
         f'The data set {path} has another spec: its {name} is {old.get(name, "missing")}, and that of the episodes to '
         f'write is {new.get(name, "missing")}; write to another folder.'
       )
-  beside = [sorted(features.beside(one).items()) for one in (info.features, feature)]
-  if beside[0] != beside[1]:
-    had, have = (errors.listed((f'{name} ({words})' for name, words in one), most=8) for one in beside)
+  kinds = [sorted(features.metadata_kinds(one).items()) for one in (info.features, feature)]
+  if kinds[0] != kinds[1]:
+    had, have = (errors.listed((f'{name} ({words})' for name, words in one), most=8) for one in kinds)
     raise errors.UserError(
-      f'The data set {path} has other metadata beside the steps of its episodes: {had}, and those to write have '
+      f'The data set {path} has other metadata of its episodes: {had}, and those to write have '
       f'{have}; write to another folder.'
     )

@@ -176,8 +176,7 @@ def make_plan(
   roles += [role.prepared(given) for role in prefills]
   described = data.paced(described, wanted, source, roles)
   _check_update(experiment, nets, spec, checkpoint)
-  _warn_if_too_short(experiment, described, source, relabel)
-  _warn_if_idle(experiment)
+  _warn(experiment, described, source, relabel)
   start = checkpoints.manifest(checkpoint)['steps'] if checkpoint else 0
   taken = None if checkpoint else _taken(experiment, nets, spec)
   plan = Plan(
@@ -289,15 +288,21 @@ def _check_tables(
   tables.check(described, experiment.layout.slots, names)
 
 
-def _warn_if_too_short(
+def _warn(
   experiment: experiments.Experiment,
   described: Sequence[tables.Table],
   source: Any,
   relabel: Optional[core.Relabel],
 ) -> None:
+  """Warns of what can be run, and is hardly meant."""
+  if experiment.offline:
+    _warn_if_idle(experiment)
+  elif relabel is None:  # Rewritten, it is not known how many rows there will be.
+    _warn_if_too_short(experiment, described, source)
+
+
+def _warn_if_too_short(experiment: experiments.Experiment, described: Sequence[tables.Table], source: Any) -> None:
   """Warns if the steps of a run can't give the learner a single batch."""
-  if experiment.offline or relabel is not None:  # Rewritten, it is not known how many rows there will be.
-    return
   layout = experiment.layout
   each, more = divmod(experiment.budget.steps, layout.slots)  # If one actor takes all, there are the fewest streams.
   for sample in sources.samples(source):
@@ -320,7 +325,7 @@ def _warn_if_too_short(
 def _warn_if_idle(experiment: experiments.Experiment) -> None:
   """Warns of hyperparameters that are of what there is not in a run from recorded data alone."""
   config = getattr(experiment.builder, 'config', None)
-  idle = configs.idle_offline(config) if experiment.offline and isinstance(config, configs.Config) else []
+  idle = configs.idle_offline(config) if isinstance(config, configs.Config) else []
   if idle:
     _LOG.warning('A run from recorded data alone has no actors and no replay: %s there.', _count_for_nothing(idle))
 
