@@ -12,12 +12,8 @@ from tfacme.agents import crr
 
 def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
   """100 episodes, whose actions count by how much better they are than the policy's own are on average."""
-  config = crr.CRRConfig(
-    policy_learning_rate=(1e-3, 0.0, steps),
-    critic_learning_rate=(1e-3, 0.0, steps),
-  )
   return tfacme.Experiment(
-    builder=crr.CRRBuilder(config),
+    builder=crr.CRRBuilder(),
     networks=crr.default_networks(hidden_sizes=(64, 64)),
     environment=environments.factory('gym:CartPole-v1'),
     budget=tfacme.Budget(learner_steps=steps),
