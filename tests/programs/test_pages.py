@@ -15,6 +15,7 @@ PAGES = sorted(
 )
 RECORDINGS = {
   'offline/bsuite/crr_memory.py': 'bsuite:memory_len/9',
+  'offline/dm_control/mbop_swingup.py': 'dm_control:cartpole:swingup',
   'offline/gym/awac_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/bc_cartpole.py': 'gym:CartPole-v1',
   'offline/gym/bc_pendulum.py': 'gym:Pendulum-v1',
@@ -27,6 +28,10 @@ RECORDINGS = {
   'offline/gym/iql_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/mbop_pendulum.py': 'gym:Pendulum-v1',
   'offline/gym/td3_bc_pendulum.py': 'gym:Pendulum-v1',
+  'offline/mujoco/bc_halfcheetah.py': 'gym:HalfCheetah-v5',
+  'offline/mujoco/cql_halfcheetah.py': 'gym:HalfCheetah-v5',
+  'offline/mujoco/iql_halfcheetah.py': 'gym:HalfCheetah-v5',
+  'offline/mujoco/td3_bc_halfcheetah.py': 'gym:HalfCheetah-v5',
   'programs/gym/rlpd_pendulum.py': 'gym:Pendulum-v1',
 }
 

@@ -1,0 +1,27 @@
+"""MBOP from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
+
+python programs/dm_control/sac.py --record recordings/swingup
+python offline/dm_control/mbop_swingup.py --seed 1
+"""
+
+import tfacme
+from tfacme import cli, datasets, environments
+from tfacme.agents import mbop
+
+
+def experiment(seed: int = 0, steps: int = 5_000) -> tfacme.Experiment:
+  """Swinging a pole up: for a single number fewer trajectories do, of which the better ones count for more."""
+  config = mbop.MBOPConfig(learning_rate=(1e-3, 0.0, steps), trajectories=100, kappa=2.0)
+  return tfacme.Experiment(
+    builder=mbop.MBOPBuilder(config),
+    networks=mbop.default_networks(),
+    environment=environments.factory('dm_control:cartpole:swingup'),
+    budget=tfacme.Budget(learner_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=10),
+    dataset=datasets.rlds('recordings/swingup'),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  cli.run_page(experiment)

@@ -1,0 +1,26 @@
+"""Behaviour cloning from all that the SAC of `programs/mujoco/sac.py` experiences. From the folder of the repository:
+
+python programs/mujoco/sac.py --steps 100000 --record recordings/halfcheetah
+python offline/mujoco/bc_halfcheetah.py --seed 1
+"""
+
+import tfacme
+from tfacme import cli, datasets, environments
+from tfacme.agents import bc
+
+
+def experiment(seed: int = 0, steps: int = 1_000_000) -> tfacme.Experiment:
+  """HalfCheetah-v5; what the others are compared with."""
+  return tfacme.Experiment(
+    builder=bc.BCBuilder(bc.BCConfig(loss='mse', learning_rate=3e-4)),
+    networks=bc.default_networks(hidden_sizes=(256, 256)),
+    environment=environments.factory('gym:HalfCheetah-v5'),
+    budget=tfacme.Budget(learner_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=10),
+    dataset=datasets.rlds('recordings/halfcheetah'),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  cli.run_page(experiment)

@@ -1,0 +1,26 @@
+"""CQL from all that the SAC of `programs/mujoco/sac.py` experiences. From the folder of the repository:
+
+python programs/mujoco/sac.py --steps 100000 --record recordings/halfcheetah
+python offline/mujoco/cql_halfcheetah.py --seed 1
+"""
+
+import tfacme
+from tfacme import cli, datasets, environments
+from tfacme.agents import cql
+
+
+def experiment(seed: int = 0, steps: int = 1_000_000) -> tfacme.Experiment:
+  """HalfCheetah-v5 with the default weight of 5, normalized observations, and networks of the size of the others'."""
+  return tfacme.Experiment(
+    builder=cql.CQLBuilder(cql.CQLConfig()),
+    networks=cql.default_networks(hidden_sizes=(256, 256), normalize_observations=True),
+    environment=environments.factory('gym:HalfCheetah-v5'),
+    budget=tfacme.Budget(learner_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=10),
+    dataset=datasets.rlds('recordings/halfcheetah'),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  cli.run_page(experiment)
