@@ -76,7 +76,7 @@ class Options:
   ways: Tuple[str, ...] = tuple(_WAYS)
   seeds: Tuple[int, ...] = (0, 1, 2)
   steps: int = 6_000
-  offline_steps: int = 10_000
+  offline_steps: int = 20_000
   told: str = f'{offline_data.RESULTS}/{offline_data.FILE}'
   workdir: Optional[str] = None
 
@@ -110,7 +110,8 @@ def _run(way: str, seed: int, options: Options, workdir: str) -> str:
     experiment = _like(experiment, _page(like, seed))
   if 'start' in changes:
     experiment = _configured(experiment, random_steps=0)
-    changes['start'] = _learned(_page(like, seed), changes['start'], options.offline_steps, f'{workdir}-offline')
+    learned = os.path.join(os.path.dirname(workdir), f'cql-of-{os.path.basename(changes["start"].path)}-seed{seed}')
+    changes['start'] = _learned(_page(like, seed), changes['start'], options.offline_steps, learned)
   return tfacme.train(dataclasses.replace(experiment, **changes), workdir, progress=False).workdir
 
 
@@ -129,7 +130,7 @@ def _configured(experiment: Any, **config: Any) -> Any:
 
 
 def _learned(page: Any, data: Any, steps: int, workdir: str) -> str:
-  """The folder of a run of a page that has learned from data."""
+  """The folder of a run of a page that has learned from data; several ways begin with one."""
   budget, evaluation = tfacme.Budget(learner_steps=steps), tfacme.Evaluation(every=0, episodes=20)
   experiment = dataclasses.replace(page, dataset=data, budget=budget, evaluation=evaluation)
   return tfacme.train(experiment, workdir, progress=False).workdir
