@@ -147,7 +147,7 @@ def _table(out: pathlib.Path, random: float, expert: float) -> str:
   lines = [
     f'The environment steps after which an evaluation (20 episodes) first has a return of {goal:.0f} or more, 90% of '
     f'the way from random actions ({random:.0f}) to the end of the run of the teacher ({expert:.0f}); a dash where '
-    'none has. In brackets, the returns of the first and of the last evaluation.',
+    'none has. In brackets, the returns of the first evaluation and of the last.',
     '',
     '| way | ' + ' | '.join(f'seed {seed}' for seed in _seeds(out)) + ' |',
     '|---' * (1 + len(_seeds(out))) + '|',
@@ -169,7 +169,8 @@ def _cell(path: pathlib.Path, goal: float) -> str:
     return ''
   curve = [(int(row['actor_steps']), float(row['episode_return'])) for row in loggers.read(str(path))]
   reached = next((f'{steps:,}' for steps, value in curve if value >= goal), '-')
-  return f'{reached} ({curve[0][1]:.0f}, {curve[-1][1]:.0f})'
+  (_, first), (steps, last) = curve[0], curve[-1]
+  return f'{reached} ({first:.0f}; {last:.0f} after {steps:,})'
 
 
 if __name__ == '__main__':

@@ -18,8 +18,8 @@ def test_the_table_has_where_an_evaluation_is_good_enough(tmp_path):
   assert lines[2:] == [
     '| way | seed 0 | seed 1 |',
     '|---|---|---|',
-    '| `alone` | 500 (-900, -90) | - (-900, -101) |',
-    '| `cql-expert` |  | 0 (-50, -50) |',
+    '| `alone` | 500 (-900; -90 after 500) | - (-900; -101 after 250) |',
+    '| `cql-expert` |  | 0 (-50; -50 after 0) |',
   ]
 
 
