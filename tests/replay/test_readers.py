@@ -13,7 +13,7 @@ import tree
 
 from tests.replay import replay_testing as testing
 from tfacme import core, datasets, errors
-from tfacme.replay import blocks, items, packing, readers, resolving, sources, tables
+from tfacme.replay import blocks, items, packing, readers, recorded, resolving, sources, tables
 
 PAIRS = items.Items(2)
 
@@ -190,6 +190,43 @@ def test_reading_goes_on_from_its_state(dataset, count, shuffle):
   second.set_state(json.loads(json.dumps(first.state())))
   assert second.state() == first.state()
   assert _some(first) == _some(second)
+
+
+def test_a_state_that_is_saved_while_a_block_is_awaited_counts_no_item_of_it():
+  """Blocks are smaller than batches, so that what is left of several goes into one batch."""
+  may = threading.Semaphore(0)
+
+  class Slow(Recorded):
+    def episodes(self, seed):
+      for episode in super().episodes(seed):
+        may.acquire(timeout=10)
+        yield episode
+
+  source = sources.Data(PAIRS, 20, shuffle_bytes=1)  # An epoch of 32 items ends in the middle of a batch.
+  wanted = _some(_open(source, _room(Recorded(LENGTHS))), 12)
+  opened = _open(source, _room(Slow(LENGTHS)))
+  for _ in range(4 * len(LENGTHS)):
+    read = opened.read(0.01, 0)
+    if isinstance(read, core.Blocked):
+      second = _open(source, _room(Recorded(LENGTHS)))
+      second.set_state(json.loads(json.dumps(opened.state())))
+      count = opened.state()[0]
+      assert _some(second, 2) == wanted[count : count + 2]
+      may.release()
+  assert opened.state()[0] > 2
+  may.release(1000)
+  opened.close()
+
+
+def test_epochs_of_a_single_block_are_skipped_without_a_look(monkeypatch):
+  shuffled = []
+  shuffle = recorded.DataReader._shuffled
+  monkeypatch.setattr(recorded.DataReader, '_shuffled', lambda self, *args: shuffled.append(1) or shuffle(self, *args))
+  opened = _open(sources.Data(PAIRS, 5), _room(Recorded(LENGTHS)))
+  opened.set_state((10**6, None))
+  _some(opened, 1)
+  assert len(shuffled) < 10
+  opened.close()
 
 
 def test_what_goes_on_reads_no_epoch_before_its_own():

@@ -186,6 +186,18 @@ def test_returns_to_go_end_with_their_episode():
   given = _reference(rows + rows, relabelling.returns_to_go(0.5))
   assert [float(row.extras['return_to_go']) for row in given] == [3, 4, 4, 0] * 2
   assert [float(row.reward) for row in given] == [1, 2, 4, 0] * 2
+  given = _reference(rows, relabelling.returns_to_go(0.5, truncated=-9.0))
+  assert [float(row.extras['return_to_go']) for row in given] == [-9] * 4
+
+
+def test_an_episode_without_an_end_does_not_fill_the_memory(monkeypatch):
+  monkeypatch.setattr(relabelling, '_MOST_ROWS', 3)
+  relabeller = relabelling.returns_to_go().make()
+  row = core.Step(np.zeros(1), np.int32(0), np.float32(1), np.float32(1), False, False)
+  for _ in range(3):
+    assert relabeller(row) == ()
+  with pytest.raises(errors.UserError, match='more than 3 rows, which wait for its end to be rewritten: give'):
+    relabeller(row)
 
 
 def test_rewards_are_divided_by_the_deviation_of_the_return():

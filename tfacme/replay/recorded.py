@@ -97,11 +97,13 @@ class _Read(NamedTuple):
     block: of episodes.
     starts: of its items, in the order in which they are read.
     start: from where it is read again; None is from the very first epoch on.
+    skipped: items before it that were not given, since the reader is to begin behind them.
   """
 
   block: blocks.Block
   starts: np.ndarray
   start: Optional[_Start]
+  skipped: int = 0
 
 
 class DataReader:
@@ -110,7 +112,7 @@ class DataReader:
   While one block is learned from, the next one is read in a thread. What a batch holds is a function of the seed and of
   how many batches were read before. `state` is that number, and where the epoch began, if there are several blocks:
   epochs may differ in length. So a resumed run reads no more than its own epoch again. A single block keeps the order
-  in which it was first read, and skipping it costs nothing.
+  in which it was first read, and its epochs are skipped without a look at them.
   """
 
   def __init__(self, source: Recorded, seed: int):
@@ -172,16 +174,18 @@ class DataReader:
     epoch, before = self._start or (0, 0)
     passed = self._count * size - before
     spare: List[streams.Columns] = []
-    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch, before, spare))
+    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch, before, passed, spare))
     while True:
       while not self._ahead.ready(self._wait):
         yield None
-      block, starts, self._start = next(self._ahead)
+      block, starts, start, skipped = next(self._ahead)
+      passed -= skipped
       skipped = min(passed, len(starts))
       passed -= skipped
       for batch in block.batches(self.codec, self._source.items, starts[skipped:], size):
         columns = batch if left is None else {n: np.concatenate([left[n], batch[n]]) for n in batch}
         if len(columns['rest']) >= size:
+          self._start = start  # Not before: a saved state would count items of this block that are in no batch yet.
           yield {n: column[:size] for n, column in columns.items()}, len(starts)
           columns = {n: column[size:] for n, column in columns.items()}
         left = columns if len(columns['rest']) else None
@@ -189,11 +193,16 @@ class DataReader:
       del block, starts
 
   def _read_blocks(
-    self, first: int, before: int, spare: List[streams.Columns], give_way: ahead.GiveWay
+    self, first: int, before: int, passed: int, spare: List[streams.Columns], give_way: ahead.GiveWay
   ) -> Iterator[_Read]:
-    """The blocks of all epochs from the first one on, before which so many items were read; for ever.
+    """The blocks of all epochs from the first one on, for ever.
 
-    What is in `spare` is memory for one of them.
+    Args:
+      first: an epoch.
+      before: items that were read before it.
+      passed: items from there on that nobody wants: whole epochs of a single block are left out.
+      spare: memory for one of the blocks.
+      give_way: between the episodes.
     """
     source = self._source
     most = blocks.most_rows(self.codec, source.shuffle_bytes)
@@ -208,9 +217,11 @@ class DataReader:
         raise errors.UserError(
           f'The data set holds no item of {source.items.length} rows; make the items shorter, or pad them.'
         )
+      skipped = max(0, passed // found - 1)  # epochs behind the one that was given
       while count == 1:  # All of it is in memory; to read it again would take as long as to learn from it.
-        epoch += 1
-        yield _Read(block, self._shuffled(block, epoch, 0), start)
+        epoch += 1 + skipped
+        yield _Read(block, self._shuffled(block, epoch, 0), start, skipped * found)
+        skipped = 0
       before += found
 
   def _shuffled(self, block: blocks.Block, epoch: int, number: int) -> np.ndarray:

@@ -22,6 +22,8 @@ from tfacme import core, errors, specs
 from tfacme.datasets import episodes as episodes_lib
 from tfacme.replay import packing, streams
 
+_MOST_ROWS = 100_000  # of an episode that an actor makes, which are all kept until its end
+
 
 def by_row(function: Callable[[core.Step], core.Step], extras: Any = None) -> core.Relabel:
   """Rewrites each row by itself.
@@ -44,10 +46,16 @@ def by_episode(function: Callable[[core.Step], Optional[core.Step]], extras: Any
   return core.Relabel(functools.partial(_ByEpisode, function), extras or {})
 
 
-def returns_to_go(discount: float = 1.0) -> core.Relabel:
-  """Adds the extras `return_to_go`: the discounted sum of the rewards from a row to the end of its episode."""
+def returns_to_go(discount: float = 1.0, truncated: Optional[float] = None) -> core.Relabel:
+  """Adds the extras `return_to_go`: the discounted sum of the rewards from a row to the end of its episode.
+
+  Args:
+    discount: of each step.
+    truncated: what the rows of a truncated episode have in its place, since it is not all that would have come; None
+      leaves them the sum of what came.
+  """
   extras = {'return_to_go': dm_specs.Array((), np.float32)}
-  return by_episode(functools.partial(_with_return_to_go, discount), extras)
+  return by_episode(functools.partial(_with_return_to_go, discount, truncated), extras)
 
 
 def returns_ahead(steps: int) -> core.Relabel:
@@ -99,6 +107,11 @@ class _ByEpisode:
     self._rows: List[core.Step] = []
 
   def __call__(self, step: core.Step) -> Sequence[core.Step]:
+    if len(self._rows) == _MOST_ROWS:
+      raise errors.UserError(
+        f'An episode has more than {_MOST_ROWS:,} rows, which wait for its end to be rewritten: give the '
+        'environment a limit of steps (--env.step-limit).'
+      )
     self._rows.append(step)
     if not step.last:
       return ()
@@ -107,7 +120,9 @@ class _ByEpisode:
     return () if episode is None else rows(episode)
 
 
-def _with_return_to_go(discount: float, episode: core.Step) -> core.Step:
+def _with_return_to_go(discount: float, truncated: Optional[float], episode: core.Step) -> core.Step:
+  if truncated is not None and not _terminated(episode):
+    return _with_extras(episode, return_to_go=np.full_like(episode.reward, truncated))
   returns, total = np.zeros_like(episode.reward), np.float32(0)
   for t in reversed(range(len(returns))):
     total = episode.reward[t] + np.float32(discount) * total
@@ -120,8 +135,12 @@ def _with_return_ahead(steps: int, episode: core.Step) -> core.Step:
   before = np.concatenate([[0.0], np.cumsum(episode.reward[:-1], dtype=np.float64)])  # of each row
   ends = np.arange(transitions + 1) + steps
   returns = before[np.minimum(ends, transitions)] - before
-  known = (ends <= transitions) | np.any(episode.discount[-2:-1] == 0)
+  known = (ends <= transitions) | _terminated(episode)
   return _with_extras(episode, return_ahead=returns.astype(np.float32), return_ahead_weight=known.astype(np.float32))
+
+
+def _terminated(episode: core.Step) -> bool:
+  return bool(np.any(episode.discount[-2:-1] == 0))
 
 
 def _with_previous_action(episode: core.Step) -> core.Step:

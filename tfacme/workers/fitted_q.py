@@ -186,12 +186,12 @@ class _Estimator:
     firsts, returns = [], []
     for episode in itertools.islice(self._data.episodes(self._seed), self._options.initial_states):
       rewards = np.asarray(episode.reward[:-1], np.float64)
-      firsts.append(tree.map_structure(lambda leaf: leaf[0], episode.observation))
+      firsts.append(tree.map_structure(lambda leaf: np.array(leaf[0]), episode.observation))  # No view of all of it.
       returns.append(float(rewards @ self._options.discount ** np.arange(len(rewards))))
     size = float(np.sqrt(np.mean(np.square(returns))))
-    seen = tree.map_structure(lambda *leaves: tf.constant(np.stack(leaves)), *firsts)
+    seen, count = tree.map_structure(lambda *leaves: tf.constant(np.stack(leaves)), *firsts), len(firsts)
 
     def value() -> tf.Tensor:
-      return tf.reduce_mean(self._q(seen, self._act(seen, len(firsts), self._options.steps)))
+      return tf.reduce_mean(self._q(seen, self._act(seen, count, self._options.steps)))
 
     return _Starts(compiling.Compiled(value, []), 1.0 / size if size else 1.0)

@@ -45,10 +45,14 @@ def test_its_variables_are_where_sac_looks_for_them():
 def test_only_one_that_is_calibrated_adds_returns():
   assert cql.CQLBuilder().relabel(replayed.spec()) is None
   calibrated = cql.CQLBuilder(cql.CQLConfig(calibrated=True, discount=0.5))
-  rows = [core.Step(np.zeros(4), np.zeros(2), np.float32(r), np.float32(1), False, r == 0.0) for r in (1.0, 2.0, 0.0)]
-  relabeller = calibrated.relabel(replayed.spec()).make()
-  given = [row for step in rows for row in relabeller(step)]
-  assert [float(row.extras['return_to_go']) for row in given] == [2.0, 2.0, 0.0]
+  for discount, returns in ((0.0, [2.0, 2.0, 0.0]), (1.0, [-np.inf] * 3)):  # It was terminated, or truncated.
+    discounts = np.array([1, discount, 1], np.float32)
+    rows = [
+      core.Step(np.zeros(4), np.zeros(2), np.float32(r), d, False, r == 0.0) for r, d in zip((1, 2, 0), discounts)
+    ]
+    relabeller = calibrated.relabel(replayed.spec()).make()
+    given = [row for step in rows for row in relabeller(step)]
+    assert [float(row.extras['return_to_go']) for row in given] == returns
 
 
 def _learned(steps, **config):

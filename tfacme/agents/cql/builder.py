@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import ClassVar, Optional
 
 from tfacme import core, specs
@@ -26,7 +27,10 @@ class CQLBuilder(sac.SACBuilder):
 
   def relabel(self, spec: specs.EnvironmentSpec) -> Optional[core.Relabel]:
     """Adds the returns that values are not pushed below, if it is calibrated by those."""
-    return relabelling.returns_to_go(self.config.discount) if self.config.calibrated else None
+    if not self.config.calibrated:
+      return None
+    # Where an episode was truncated, the sum of what came is no bound from below: what would have come may be negative.
+    return relabelling.returns_to_go(self.config.discount, truncated=-math.inf)
 
   def update(self, made: CQLNetworks, spec: specs.EnvironmentSpec) -> CQLUpdate:
     """Critics, policy, temperature, and the weight of the gap."""

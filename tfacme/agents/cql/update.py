@@ -43,7 +43,11 @@ class CQLUpdate(sac.SACUpdate):
     samples, log_density = self._samples(transition)
     gap = conservative.gap_of_samples(self._values(transition, samples), log_density, taken)
     loss = tf.reduce_sum(tf.reduce_mean((targets - taken) ** 2 + weight * gap, axis=1))
-    return loss, {'q': tf.reduce_mean(taken), 'gap': tf.reduce_mean(gap), 'conservative_weight': weight}
+    metrics = {'q': tf.reduce_mean(taken), 'gap': tf.reduce_mean(gap), 'conservative_weight': weight}
+    if self._config.calibrated:
+      known = tf.math.is_finite(transition.extras['return_to_go'])
+      metrics['known_returns'] = tf.reduce_mean(tf.cast(known, tf.float32))
+    return loss, metrics
 
   def _samples(self, transition: updates.Transition) -> Tuple[core.Nest, tf.Tensor]:
     """N actions of each kind, nests of [B, 3N, D], the uniform ones first; and their log-densities [B, 3N]."""
