@@ -54,19 +54,44 @@ def _without_final(terminal):
 
 
 @pytest.mark.parametrize('lacks_is_last', [False, True])
-def test_a_last_row_of_which_nothing_is_said_has_to_be_told(tmp_path, lacks_is_last):
+def test_a_last_row_of_which_nothing_is_said_has_to_be_told(tmp_path, lacks_is_last, caplog):
   left_out = {'is_last': None} if lacks_is_last else {}
-  data = foreign.write(tmp_path / 'data', [foreign.rows(2), _without_final(terminal=False)], **left_out)
+  without = {**_without_final(terminal=False), 'reward': np.float32([3, 1])}
+  data = foreign.write(tmp_path / 'data', [foreign.rows(2), without], **left_out)
   message = _message(data.check)
   assert 'The last row of episode 1' in message and 'say --dataset.last_row observation or' in message
-  transition = datasets.rlds(data.path, options=datasets.Options(last_row='transition'))
-  transition.check()
-  step = _read(transition)[0]
-  assert step.reward.tolist() == [0, 1, 0] and step.action.tolist() == [5, 6, 0]
-  assert step.discount.tolist() == [1, 1, 0] and step.last.tolist() == [False, False, True]
+  told = lambda **options: datasets.rlds(data.path, options=datasets.Options(**options))
+  terminated = told(last_row='transition', ends='terminated')
+  terminated.check()
+  step = _read(terminated)[0]
+  assert step.reward.tolist() == [3, 1, 0] and step.action.tolist() == [5, 6, 0]
+  assert step.discount.tolist() == [1, 0, 0] and step.last.tolist() == [False, False, True]
   np.testing.assert_array_equal(step.observation, np.float32([[0], [1 / 3], [1 / 3]]))
-  observation = datasets.rlds(data.path, options=datasets.Options(last_row='observation'))
-  assert _read(observation)[0].reward.tolist() == [0, 0]
+  assert 'is_terminal says of an episode what --dataset.ends terminated overrules' in caplog.text
+  step = _read(told(last_row='observation'))[0]
+  assert step.reward.tolist() == [3, 0] and step.discount.tolist() == [1, 0]
+
+
+def test_a_last_transition_that_led_nobody_knows_where_teaches_nothing(tmp_path, caplog):
+  """Each return is 1. Bootstrapping from the last observation once more, discounted by 0.99, values went to 100."""
+  rows = {**foreign.rows(3), 'reward': np.float32([0, 0, 1, 1]), 'is_last': [False] * 4, 'is_terminal': [False] * 4}
+  data = foreign.write(
+    tmp_path / 'data', [rows, {**rows, 'is_terminal': [False] * 3 + [True]}], discount=features.Scalar(np.float32)
+  )
+  told = lambda **options: datasets.rlds(data.path, options=datasets.Options(last_row='transition', **options))
+  told().check()
+  assert 'the last transition of an episode is left out' in caplog.text and 'ends terminated' in caplog.text
+  truncated, terminated = _read(told())
+  assert truncated.reward.tolist() == [0, 0, 1, 0] and truncated.discount.tolist() == [1, 1, 1, 0]
+  assert terminated.reward.tolist() == [0, 0, 1, 1, 0] and terminated.discount.tolist() == [1, 1, 1, 0, 0]
+  for step in (truncated, terminated):  # No transition that is bootstrapped from leads to where it began.
+    followed = np.flatnonzero(step.discount[:-1])
+    assert (step.observation[followed + 1] != step.observation[followed]).all()
+  assert [len(step.last) for step in told(ends='truncated').episodes()] == [4, 4]
+  assert [step.discount.tolist() for step in told(ends='terminated').episodes()] == [[1, 1, 1, 0, 0]] * 2
+  by_discount = [{**rows, 'discount': np.float32([1, 1, 1, 0])}, rows]
+  data = foreign.write(tmp_path / 'by', by_discount, is_terminal=None, discount=features.Scalar(np.float32))
+  assert [len(step.last) for step in _read(told())] == [4, 5]
 
 
 def test_a_transition_that_terminates_in_the_last_row(tmp_path):
@@ -80,11 +105,17 @@ def test_rewards_of_last_rows_do_not_get_lost_in_silence(tmp_path, caplog):
   only = {**foreign.rows(2), 'reward': np.float32([0, 0, 1])}
   data = foreign.write(tmp_path / 'only', [only])
   assert 'the last row of an episode holds the only reward (up to 1)' in (said := _message(data.check))
-  assert '--dataset.last_row transition' in said
+  assert '--dataset.last_row transition, and' in said
   options = datasets.Options(last_row='transition')
   assert _read(datasets.rlds(data.path, options=options))[0].reward.tolist() == [0, 0, 1, 0]
   foreign.write(tmp_path / 'some', [only, foreign.rows(2)]).check()
   assert 'the last row of an episode holds a reward (up to 1) that is left out' in caplog.text
+  truncated = foreign.write(tmp_path / 'truncated', [{**only, 'is_terminal': [False] * 3}])
+  assert 'transition (and --dataset.ends terminated, if it is a real end), and' in _message(truncated.check)
+  told = datasets.rlds(truncated.path, options=options)
+  assert 'holds the only reward (up to 1)' in (said := _message(told.check)) and 'say --dataset.ends termin' in said
+  options = datasets.Options(last_row='transition', ends='terminated')
+  datasets.rlds(truncated.path, options=options).check()
 
 
 @pytest.mark.parametrize(

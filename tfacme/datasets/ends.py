@@ -40,7 +40,7 @@ def settle(fields: _Fields, rows: int, options: Options, where: str) -> Optional
   if not rows:
     return None
   _check_flags(fields, where)
-  more = holds_transition(fields, options, where)
+  more = holds_transition(fields, options, where) and _terminates(fields, options)
   rows += more
   if rows < 2:
     return None
@@ -93,9 +93,17 @@ def _check_flags(fields: _Fields, where: str) -> None:
 
 def _terminated(fields: _Fields, options: Options) -> Optional[bool]:
   """Whether an episode ends by a termination; None if only its discounts say so."""
-  if 'is_terminal' in fields:
-    return bool(fields['is_terminal'][-1])
-  return None if options.ends == 'auto' else options.ends == 'terminated'
+  if options.ends != 'auto':
+    return options.ends == 'terminated'
+  return bool(fields['is_terminal'][-1]) if 'is_terminal' in fields else None
+
+
+def _terminates(fields: _Fields, options: Options) -> bool:
+  """Whether the last transition terminates an episode whose last row holds it."""
+  terminated = _terminated(fields, options)
+  if terminated is None:
+    return 'discount' in fields and not fields['discount'][-1].any()
+  return terminated
 
 
 def _discounts(recorded: Optional[np.ndarray], rows: int, terminated: Optional[bool]) -> np.ndarray:
@@ -111,33 +119,68 @@ def _discounts(recorded: Optional[np.ndarray], rows: int, terminated: Optional[b
 
 
 class Dropped:
-  """The rewards of last rows that hold no transition, over a data set: whether they look as if they had counted."""
+  """What a data set has at the ends of its episodes that is left out, and whether it looks as if it had counted."""
 
   def __init__(self) -> None:
-    self._episodes = 0
+    self._options = Options()
+    self._rewarded = self._without_end = self._overruled = 0  # episodes
     self._largest = 0.0
-    self._others = False
+    self._others, self._all_terminate = False, True
 
   def add(self, fields: _Fields, options: Options) -> None:
-    """Takes in an episode, as it was recorded; where options say what its last row is, nothing has to be said."""
-    reward = fields.get('reward', ())
-    if len(reward) < 2 or options.last_row != 'auto':
+    """Takes in an episode, as it was recorded."""
+    if not len(next(iter(fields.values()), ())):
       return
+    self._options = options
+    terminates = _terminates(fields, options)
+    as_transition = options.last_row == 'transition'
+    self._without_end += as_transition and not terminates
+    if 'is_terminal' in fields and options.ends != 'auto':
+      self._overruled += bool(fields['is_terminal'][-1]) != terminates
+    reward = fields.get('reward', ())
+    if len(reward) < 2:
+      return
+    counts = as_transition and terminates
+    self._others |= bool((reward if counts else reward[:-1]).any())
     last = float(np.abs(reward[-1:]).max(initial=0))
-    self._others |= bool(reward[:-1].any())
-    if last and np.isfinite(last):
-      self._episodes, self._largest = self._episodes + 1, max(self._largest, last)
+    if last and np.isfinite(last) and not counts and options.last_row != 'observation':  # else it was said
+      self._rewarded, self._largest = self._rewarded + 1, max(self._largest, last)
+      self._all_terminate &= terminates
 
   def check(self, name: str) -> None:
     """Warns of what was left out of the data set of a name; raises a `UserError` if no other row has a reward."""
-    if not self._episodes:
-      return
-    episodes = f'{self._episodes} episodes' if self._episodes > 1 else 'an episode'
-    said = (
-      f'In {name} the last row of {episodes} holds {"a" if self._others else "the only"} reward (up to '
-      f'{self._largest:g}) that is left out, since RLDS says that it means nothing there: if it is that of a '
-      'transition, say --dataset.last_row transition, and if not, --dataset.last_row observation.'
+    if self._rewarded and not self._others:
+      raise errors.UserError(self._rewards(name))
+    if self._without_end:
+      _LOG.warning(
+        'In %s the last transition of %s is left out: the episode does not terminate there, and where that led is not '
+        'in the data; if it is a real end, say --dataset.ends terminated.',
+        name,
+        _episodes(self._without_end),
+      )
+    elif self._rewarded:
+      _LOG.warning('%s', self._rewards(name))
+    if self._overruled:
+      _LOG.warning(
+        'In %s is_terminal says of %s what --dataset.ends %s overrules.',
+        name,
+        _episodes(self._overruled),
+        self._options.ends,
+      )
+
+  def _rewards(self, name: str) -> str:
+    """What is left out of rewards, and what may have to be said."""
+    ended = '' if self._all_terminate else ' (and --dataset.ends terminated, if it is a real end)'
+    why = (
+      f'RLDS says that it means nothing there: if it is that of a transition, say --dataset.last_row transition{ended}'
     )
-    if not self._others:
-      raise errors.UserError(said)
-    _LOG.warning('%s', said)
+    if self._options.last_row == 'transition':
+      why = 'nobody knows where that transition led: if it is a real end, say --dataset.ends terminated'
+    return (
+      f'In {name} the last row of {_episodes(self._rewarded)} holds {"a" if self._others else "the only"} reward (up '
+      f'to {self._largest:g}) that is left out, since {why}, and if not, --dataset.last_row observation.'
+    )
+
+
+def _episodes(count: int) -> str:
+  return f'{count} episodes' if count > 1 else 'an episode'

@@ -44,10 +44,12 @@ class Options:
     action: the same for actions.
     reward: the field of a step that is the reward.
     last_row: what the last row of an episode holds: an observation alone, with an action and a reward that mean
-      nothing, or a transition like all others. A transition's next observation is then not in the data, and the last
-      one is repeated in its place: an agent bootstraps from that, unless the episode terminates there. auto is what
-      RLDS says: an observation where is_last or is_terminal is true, and where neither is, it has to be told.
-    ends: how episodes end whose steps have no is_terminal: terminated or truncated; auto goes by the last discount.
+      nothing, or a transition like all others. A transition's next observation is then not in the data: where it
+      terminates the episode, that means nothing, and the last observation stands in its place; where it does not, the
+      transition is left out. auto is what RLDS says: an observation where is_last or is_terminal is true, and where
+      neither is, it has to be told.
+    ends: how all episodes end: terminated or truncated, whatever is_terminal and the discounts say; auto goes by
+      is_terminal, and by the last discount where there is none.
     block_megabytes: the size of the blocks of episodes over which what is learned from is shuffled, in units of 2^20
       bytes of their rows. Two are in memory, one that is learned from and one that is being read; data that fit into a
       single one are read once.
