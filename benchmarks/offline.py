@@ -21,6 +21,7 @@ import csv
 import dataclasses
 import functools
 import glob
+import hashlib
 import json
 import math
 import multiprocessing
@@ -141,12 +142,25 @@ def _settings(experiment: tfacme.Experiment) -> Dict[str, Any]:
 
 
 def is_there(job: Job, told: Dict[str, Any], options: Options) -> bool:
-  """Whether there is a result of a run with the settings of today; options that were not there then have defaults."""
+  """Whether there is a result of a run on these data with the settings of today."""
   if not job.path(options.out).exists():
     return False
-  result, settings = json.loads(job.path(options.out).read_text()), _settings(_experiment(job, told, options))
-  known = {name: value for name, value in settings['config'].items() if name in result['config']}
-  return all(result[name] == value for name, value in {**settings, 'config': known}.items())
+  result = json.loads(job.path(options.out).read_text())
+  return _is_of(_experiment(job, told, options), result, told)
+
+
+def _is_of(experiment: tfacme.Experiment, result: Dict[str, Any], told: Dict[str, Any]) -> bool:
+  """Whether a result is of an experiment; options that were not there then have to have their defaults now."""
+  builder: Any = experiment.builder
+  plain = dataclasses.replace(experiment, builder=dataclasses.replace(builder, config=type(builder.config)()))
+  config = {**_settings(plain)['config'], **result['config']}
+  settings = {**_settings(experiment), 'made_of': _made_of(told)}
+  return all({**result, 'config': config}[name] == value for name, value in settings.items())
+
+
+def _made_of(told: Dict[str, Any]) -> str:
+  """What tells the data of a task from others, by what `datasets.json` says of them."""
+  return hashlib.sha256(json.dumps(told, sort_keys=True).encode('utf-8')).hexdigest()[:16]
 
 
 def run(job: Job, told: Dict[str, Any], options: Options, workdir: str) -> Dict[str, Any]:
@@ -162,8 +176,8 @@ def run(job: Job, told: Dict[str, Any], options: Options, workdir: str) -> Dict[
   result = {
     **job._asdict(),
     **_settings(experiment),
+    'made_of': _made_of(told),
     'return': mean,
-    'score': _score(mean, told),
     'seconds': round(seconds, 1),
     'curve': [[int(row['learner_steps']), round(float(row['normalized_score']), 2)] for row in rows],
     'returns': [round(value, 3) for value in played],
@@ -178,7 +192,8 @@ def _run_apart(job: Job, told: Dict[str, Any], options: Options, workdir: str) -
   context = multiprocessing.get_context('spawn')
   with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as alone:
     result = alone.submit(run, job, told, options, workdir).result()
-  print(f'{" ".join(map(str, job))}: score {result["score"]:.1f} in {result["seconds"]:.0f} s', flush=True)
+  score = _score(result['return'], told)
+  print(f'{" ".join(map(str, job))}: score {score:.1f} in {result["seconds"]:.0f} s', flush=True)
 
 
 def _score(value: float, told: Dict[str, Any]) -> float:
@@ -186,14 +201,20 @@ def _score(value: float, told: Dict[str, Any]) -> float:
 
 
 def results(out: str) -> List[Dict[str, Any]]:
-  """All runs in a folder of results, in a fixed order."""
-  paths = sorted((pathlib.Path(out) / 'runs').glob('*/*/*.json'))
-  found = [json.loads(path.read_text(encoding='utf-8')) for path in paths]
+  """All runs in a folder of results that are of its data and of the settings of today, in a fixed order."""
+  made, found = offline_data.read(out), []
+  for path in sorted((pathlib.Path(out) / 'runs').glob('*/*/*.json')):
+    run = json.loads(path.read_text(encoding='utf-8'))
+    job, told = Job(*(run[name] for name in Job._fields)), made[run['task']]
+    if _is_of(_experiment(job, told, Options('', out, steps=run['learner_steps'])), run, told):
+      found.append({**run, 'score': _score(run['return'], told)})
+    else:
+      print(f'{path} is left out: it is of other data, or of other settings than those of today.', file=sys.stderr)
   return sorted(found, key=lambda run: (run['task'], offline_data.KINDS.index(run['data']), run['agent'], run['seed']))
 
 
 def report(out: str) -> None:
-  """Makes table, plots and list of scores of all runs that there are."""
+  """Makes table, plots and list of scores of all runs of today's settings."""
   made, found = offline_data.read(out), results(out)
   with open(os.path.join(out, 'scores.csv'), 'w', newline='', encoding='utf-8') as file:
     writer = csv.DictWriter(file, _COLUMNS, extrasaction='ignore', lineterminator='\n')

@@ -7,7 +7,8 @@ All runs have the settings of `programs/gym/sac.py` but for fewer steps, and RLP
 with CQL's networks have their sizes and CQL's scale of rewards, and act by them at once. So that what data are worth is
 told from what settings are, SAC learns alone with either of these settings too. What counts is the first
 evaluation that is 90% of the way from random actions to the end of the teacher's run. Runs whose evaluations are in the
-results are not made again. In the results: `WAY-seedN.csv`, the evaluations of each run, and `README.md`, a table.
+results are not made again. In the results: `WAY-seedN.csv`, the evaluations of each run; `WAY-seedN.json`, its
+settings; and `README.md`, a table.
 """
 
 from __future__ import annotations
@@ -91,6 +92,7 @@ def main(options: Options) -> None:
       path = out / f'{way}-seed{seed}.csv'
       if not path.exists():
         run = _run(way, seed, options, os.path.join(workdir, f'{way}-seed{seed}'))
+        shutil.copy(os.path.join(run, 'experiment.json'), path.with_suffix('.json'))
         shutil.copy(os.path.join(run, 'logs', 'evaluator.csv'), path)
         print(path, flush=True)
   told = json.loads(pathlib.Path(options.told).read_text())['pendulum']

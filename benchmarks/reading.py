@@ -185,7 +185,8 @@ def run(options: Options, data: str) -> Dict[str, float]:
     begun = time.time()
     command = [sys.executable, '-m', 'tfacme', 'train', 'td3_bc', '--env', 'gym:HalfCheetah-v5', '--dataset', data]
     options_ = ['--learner-steps', str(options.learner_steps), '--evaluators', '0', '--workdir', f'{folder}/run']
-    subprocess.run([*command, *options_], check=True, stdout=subprocess.DEVNULL)
+    block = ['--dataset.block-megabytes', str(options.block_megabytes)]
+    subprocess.run([*command, *options_, *block], check=True, stdout=subprocess.DEVNULL)
     rows = list(loggers.read(os.path.join(folder, 'run', 'logs', 'learner.csv')))
     return {
       'seconds_to_first_step': round(float(rows[0]['timestamp']) - begun, 1),

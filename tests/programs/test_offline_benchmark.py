@@ -20,27 +20,30 @@ _TOLD = {
 }
 
 
-def _write(out, agent, seed, returns, data='medium'):
+def _write(out, agent, seed, returns, data='medium', **differs):
   job = offline.Job('pendulum', data, agent, seed)
-  mean = sum(returns) / len(returns)
+  settings = offline._settings(offline._experiment(job, _TOLD, offline.Options('', str(out), steps=10)))
   result = {
     **job._asdict(),
-    'learner_steps': 10,
-    'return': mean,
-    'score': offline._score(mean, _TOLD),
+    **settings,
+    'made_of': offline._made_of(_TOLD),
+    'return': sum(returns) / len(returns),
     'returns': returns,
+    **differs,
   }
   job.path(out).parent.mkdir(parents=True, exist_ok=True)
   job.path(out).write_text(json.dumps(result))
 
 
-def test_scores_are_told_over_seeds_and_differences_over_initial_states(tmp_path):
+def test_scores_are_told_over_seeds_and_differences_over_initial_states(tmp_path, capsys):
   (tmp_path / offline_data.FILE).write_text(json.dumps({'pendulum': _TOLD}))
   for seed, returns in enumerate([[-700.0, -500.0], [-500.0, -300.0]]):
     _write(tmp_path, 'bc', seed, returns)
   for seed, returns in enumerate([[-400.0, -200.0], [-600.0, -400.0]]):
     _write(tmp_path, 'iql', seed, returns)
   _write(tmp_path, 'iql', 0, [-900.0, -900.0], data='medium-replay')
+  _write(tmp_path, 'cql', 0, [-900.0, -900.0], made_of='other data')
+  _write(tmp_path, 'awac', 0, [-900.0, -900.0], networks='other networks')
   offline.report(str(tmp_path))
   page = (tmp_path / 'README.md').read_text()
   scores, above_bc, above_policy = page.split('\nAbove ')
@@ -55,6 +58,8 @@ def test_scores_are_told_over_seeds_and_differences_over_initial_states(tmp_path
   assert rows[0] == 'task,data,agent,seed,learner_steps,return,score'
   assert rows[1] == 'pendulum,medium-replay,iql,0,10,-900.0,10.0' and len(rows) == 6
   assert (tmp_path / 'pendulum.png').exists()
+  left_out = capsys.readouterr().err
+  assert 'cql-seed0.json is left out' in left_out and 'awac-seed0.json is left out' in left_out
 
 
 def test_the_teacher_is_medium_where_it_is_nearest_to_a_third_on_its_first_way_up(tmp_path):
@@ -91,6 +96,9 @@ def test_all_of_it(tmp_path):
   result = json.loads(job.path(options.out).read_text())
   other = {**result['config'], 'batch_size': 7}
   older = {name: value for name, value in result['config'].items() if name != 'batch_size'}
-  for config, there in ((other, False), (older, True)):
+  tuned = {name: value for name, value in result['config'].items() if name != 'learning_rate'}  # The page has its own.
+  for config, there in ((other, False), (older, True), (tuned, False)):
     job.path(options.out).write_text(json.dumps({**result, 'config': config}))
     assert offline.is_there(job, told, options) == there
+  job.path(options.out).write_text(json.dumps(result))
+  assert not offline.is_there(job, {**told, 'random': 1.0}, options)
