@@ -219,12 +219,13 @@ class TargetConfig(Config):
 class ConservativeConfig(OptimizerConfig):
   """Values that are held low where there are no data (Kumar et al. 2020, equation 4).
 
-  The gap of a state is the log-sum-exp of the values of all of its actions, minus the value of the recorded one.
+  The gap of a state, the regularizer of CQL, is the log-sum-exp of the values of all of its actions, minus the value of
+  the recorded one.
   """
 
   conservative_weight: float = number(5.0, low=0)
-  """How much the gap counts beside the error of the values (Kumar et al. 2020: alpha); its first value, if it is
-  learned."""
+  """How much the gap counts beside the squared error of the values (twice the alpha of Kumar et al. 2020, where that
+  error is halved; the authors' code: min_q_weight); its first value, if it is learned."""
 
   gap_threshold: Optional[float] = number(None)
   """None leaves the weight as it is; with a number it is learned, so that the mean gap comes down to this (Kumar et al.

@@ -69,6 +69,9 @@ def test_what_it_can_not_evaluate_is_refused():
     plan_lib.make_plan(dataclasses.replace(recurrent, estimators=[tfacme.FittedQ()]))
   with pytest.raises(errors.UserError, match='steps of fitted Q evaluation is 0'):
     tfacme.FittedQ(steps=0)
+  unseen = _experiment(layout=tfacme.Layout(evaluators=0))
+  with pytest.raises(errors.UserError, match='made with an evaluation, and this run has none'):
+    plan_lib.make_plan(unseen)
   with pytest.raises(errors.UserError, match='Among the estimators is 5'):
     _experiment(estimators=[5])
 

@@ -350,7 +350,15 @@ def make_networks(experiment: experiments.Experiment, spec: specs.EnvironmentSpe
 
 
 def _check_evaluations(experiment: experiments.Experiment, spec: specs.EnvironmentSpec, logs: bool) -> None:
-  """Raises a `UserError` if an evaluation has an environment in which the policy can't act, or which can't be drawn."""
+  """Raises a `UserError` if an evaluation has an environment in which the policy can't act, or which can't be drawn.
+
+  Or if there is none for what goes with evaluations.
+  """
+  if experiment.estimators and not (experiment.evaluations and experiment.layout.evaluators):
+    raise errors.UserError(
+      'Estimates (--fitted-q) are made with an evaluation, and this run has none: leave them out, or let it evaluate '
+      '(--evaluators 1).'
+    )
   for evaluation in experiment.evaluations:
     if evaluation.animation and logs and experiment.layout.evaluators:
       drawing.check(evaluation.environment or experiment.environment, seeds.derive(experiment.seed, 'animation'))
