@@ -97,12 +97,36 @@ def test_what_is_known_of_each_episode_becomes_its_metadata(tmp_path):
     assert sorted(_seen(chosen)) == found
 
 
-def test_without_next_observations(tmp_path):
-  assert _seen(_converted(tmp_path, _without(_ARRAYS, 'next_observations'))) == _SHORT
+def test_without_next_observations(tmp_path, caplog):
+  arrays = _arrays([3, 2, 2, 1], ['terminal', 'timeout', 'timeout', 'timeout'])
+  assert _seen(_converted(tmp_path, _without(arrays, 'next_observations'))) == _SHORT
+  for line in (
+    '3 last transitions of truncated episodes',
+    '1 truncated episodes, which have no other transition, are left out',
+    '1 terminated episodes lack their final observation',
+  ):
+    assert f'made.hdf5 has no next_observations: {line}' in caplog.text
 
 
-def test_without_timeouts(tmp_path):
+def test_without_timeouts(tmp_path, caplog):
   assert _seen(_converted(tmp_path, _without(_ARRAYS, 'timeouts'))) == _WHOLE
+  assert 'made.hdf5: after 1 of 7 transitions an episode is cut because' in caplog.text
+
+
+def test_next_observations_that_never_lead_to_the_row_after(tmp_path, caplog):
+  """Rows in no order are transitions all the same, and it is said that there are no episodes."""
+  steps = _converted(tmp_path, {**_ARRAYS, 'next_observations': _ARRAYS['next_observations'] + 0.5})
+  assert [len(step.last) for step in steps] == [2] * 7
+  assert 'made.hdf5: after 4 of 7 transitions an episode is cut because' in caplog.text
+
+
+@pytest.mark.parametrize('kind', ['hdf5', 'npz'])
+def test_a_line_tells_of_all_arrays_that_are_left_out(tmp_path, caplog, kind):
+  others = {'log_probs': np.zeros(7), 'infos/qvel': np.array(['text'])} if kind == 'npz' else {}
+  assert _seen(_converted(tmp_path, {**_ARRAYS, **others}, kind)) == _WHOLE
+  told = 'infos/qvel, log_probs' if kind == 'npz' else 'infos/qpos, metadata/policy'
+  assert f'Arrays of {tmp_path}/made.{kind} that are left out: {told}.' in caplog.text
+  assert len(caplog.records) == 1
 
 
 def test_without_both(tmp_path):
@@ -115,6 +139,14 @@ def test_without_both(tmp_path):
     ([100, 101, 102, 102], [1, 2, 3], True),
     ([200, 201, 300], [1, 2], False),
   ]
+
+
+@pytest.mark.parametrize('other', ['timeouts', 'next_observations'])
+def test_what_the_data_say_of_ends_is_not_overruled(tmp_path, other):
+  arrays = _without(_ARRAYS, *{'timeouts', 'next_observations'} - {other})
+  with pytest.raises(errors.UserError, match=f'made.hdf5 has {other}, which .* leave --max-episode-steps out'):
+    _converted(tmp_path, arrays, max_episode_steps=2)
+  assert not (tmp_path / 'data').exists()
 
 
 def test_shifted_timeouts(tmp_path, caplog):
@@ -171,7 +203,20 @@ def _fail(tmp_path, arrays):
     (_without(_ARRAYS, 'terminals', 'actions'), 'has no actions and no terminals, but '),
     ({**_ARRAYS, 'actions': np.zeros((6, 1))}, r'actions of .* is of the shape \(6, 1\), and there are 7 rewards'),
     ({**_ARRAYS, 'actions': np.array([b'left'] * 7)}, 'actions of .* is of type'),
-    ({**_ARRAYS, 'next_observations': np.zeros((7, 3))}, 'next_observations of .* are of another form'),
+    (
+      {**_ARRAYS, 'next_observations': np.zeros((7, 3))},
+      r'next_observations of .* are \(7, 3\), and observations are \(7, 2\)',
+    ),
+    ({**_ARRAYS, 'rewards': np.zeros((7, 3))}, r'rewards of .* is of the shape \(7, 3\), and has to be \[N\] or'),
+    ({**_ARRAYS, 'terminals': np.zeros((7, 3))}, r'terminals of .* is of the shape \(7, 3\), and has to be'),
+    ({**_ARRAYS, 'timeouts': np.zeros((7, 2))}, r'timeouts of .* is of the shape \(7, 2\), and has to be'),
+    ({**_ARRAYS, 'rewards': h5py.Empty('f4')}, r'rewards of .* is no array, and has to be'),
+    (
+      {**_ARRAYS, 'observations': h5py.Empty('f4')},
+      r'observations of .* is of the shape \(\), and there are 7 rewards',
+    ),
+    ({**_ARRAYS, 'terminals': np.full(7, 0.5)}, 'terminals of .* hold 0.5, and have to be 0 or 1'),
+    ({**_ARRAYS, 'timeouts': np.full(7, np.nan)}, 'timeouts of .* hold nan, and have to be 0 or 1'),
     ({name: values[:0] for name, values in _ARRAYS.items()}, 'has no transitions'),
     ({'episode_0': np.zeros(1)}, 'a part of a Minari data set'),
   ],
@@ -188,6 +233,17 @@ def test_files_that_are_none(tmp_path):
     path.write_bytes(b'nothing of this kind')
     with pytest.raises(errors.UserError, match=f'broken.{kind} can not be read: '):
       converting.convert(str(path), str(tmp_path / 'data'))
+  with open(tmp_path / 'single.npz', 'wb') as file:
+    np.save(file, np.zeros(3))
+  with pytest.raises(errors.UserError, match='single.npz holds a single array'):
+    converting.convert(str(tmp_path / 'single.npz'), str(tmp_path / 'data'))
+
+
+def test_an_array_within_an_array(tmp_path):
+  part = {'observations/x': _ARRAYS['observations']}
+  for arrays in ({**_ARRAYS, **part}, {**part, **_ARRAYS}):
+    with pytest.raises(errors.UserError, match='The array observations.* lies within another array, or holds one'):
+      _converted(tmp_path, arrays, 'npz')
 
 
 _minari = pytest.mark.skipif(importlib.util.find_spec('minari') is None, reason='minari is not installed')
@@ -199,8 +255,8 @@ def test_minari_that_is_not_installed(tmp_path, monkeypatch):
     converting.convert('minari:a/b-v0', str(tmp_path / 'data'))
 
 
-def _buffers(observation):
-  """Two episodes of three and two steps, the first terminated, the second truncated."""
+def _buffers(observation, **parts):
+  """Two episodes of three and two steps, the first terminated, the second truncated; with other parts of each."""
   from minari.data_collector import EpisodeBuffer
 
   buffers = []
@@ -209,26 +265,25 @@ def _buffers(observation):
     if isinstance(observations[0], dict):
       observations = {key: [o[key] for o in observations] for key in observations[0]}
     ends = [False] * (length - 1)
-    buffers.append(
-      EpisodeBuffer(
-        observations=observations,
-        actions=[np.array([t, -t], np.float32) for t in range(length)],
-        rewards=[1.0 + t for t in range(length)],
-        terminations=[*ends, terminal],
-        truncations=[*ends, not terminal],
-        infos={},
-      )
-    )
+    own = {
+      'observations': observations,
+      'actions': [np.array([t, -t], np.float32) for t in range(length)],
+      'rewards': [1.0 + t for t in range(length)],
+      'terminations': [*ends, terminal],
+      'truncations': [*ends, not terminal],
+      'infos': {},
+    }
+    buffers.append(EpisodeBuffer(**{**own, **{part: make(length) for part, make in parts.items()}}))
   return buffers
 
 
-def _minari_data(name, space, observation):
+def _minari_data(name, space, observation, **parts):
   import gymnasium
   import minari
 
   action_space = gymnasium.spaces.Box(-10, 10, (2,), np.float32)
   minari.create_dataset_from_buffers(
-    name, _buffers(observation), observation_space=space, action_space=action_space, data_format='hdf5'
+    name, _buffers(observation, **parts), observation_space=space, action_space=action_space, data_format='hdf5'
   )
 
 
@@ -270,3 +325,39 @@ def test_frames_of_minari(tmp_path, monkeypatch, side):
   for step, start in ((first, 0), (second, 100)):
     expected = np.broadcast_to((start + np.arange(len(step.last)))[:, None, None, None], step.observation.shape)
     np.testing.assert_allclose(step.observation, expected, atol=3)
+
+
+@_minari
+def test_what_is_left_out_of_minari(tmp_path, monkeypatch, caplog):
+  from gymnasium import spaces
+
+  monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+  _minari_data(
+    'made/lost-v0',
+    spaces.Box(-1e3, 1e3, (1,), np.float64),
+    lambda t: np.array([t], float),
+    infos=lambda length: {'qpos': np.zeros(length + 1), 'speed': np.zeros(length + 1)},
+    terminations=lambda length: [length == 3] * length,
+  )
+  converting.convert('minari:made/lost-v0', str(tmp_path / 'data'))
+  assert [len(step.last) for step in _read(str(tmp_path / 'data'))] == [3]
+  assert 'Episodes of made/lost-v0 that are terminated before their last step are left out: 1.' in caplog.text
+  assert 'Infos of made/lost-v0 that are left out: qpos, speed.' in caplog.text
+
+
+@_minari
+@pytest.mark.parametrize(
+  'parts, message',
+  [
+    ({'rewards': lambda length: [np.zeros(3)] * length}, r'rewards of made/b-v0 is of the shape \(3, 3\)'),
+    ({'observations': lambda length: [np.zeros(2)] * length}, r'observation of .* is \(3, 2\), and has to be \(4, 2\)'),
+    ({'actions': lambda length: [np.zeros(3)] * length}, r'action of .* is \(3, 3\), and has to be \(3, 2\)'),
+  ],
+)
+def test_shapes_of_minari(tmp_path, monkeypatch, parts, message):
+  from gymnasium import spaces
+
+  monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+  _minari_data('made/b-v0', spaces.Box(-1e3, 1e3, (2,), np.float64), lambda t: np.array([t, t], float), **parts)
+  with pytest.raises(errors.UserError, match=message):
+    converting.convert('minari:made/b-v0', str(tmp_path / 'data'))

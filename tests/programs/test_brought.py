@@ -1,6 +1,5 @@
 """Data that other libraries wrote are brought, looked at, learned from, and what was learned is evaluated."""
 
-import importlib.util
 import json
 
 import dm_env
@@ -140,10 +139,9 @@ class _Logged(dm_env.Environment):
     return dm_specs.DiscreteArray(2)
 
 
-def _of_envlogger(folder):
-  """By `envlogger` where it is installed, or in the form in which its back end for tfds writes: what `tfds.rlds` makes
-  of a config, with metadata of steps and of episodes, and a discount of zero in the last row."""
-  config = tfds.rlds.rlds_base.DatasetConfig(
+def _config():
+  """Of a data set as `tfds.rlds` makes them, with metadata of steps and of episodes."""
+  return tfds.rlds.rlds_base.DatasetConfig(
     name='cartpole',
     observation_info=tfds.features.Tensor(shape=(4,), dtype=np.float32, encoding=tfds.features.Encoding.ZLIB),
     action_info=np.int64,
@@ -152,19 +150,27 @@ def _of_envlogger(folder):
     step_metadata_info={'timestamp': np.int64},
     episode_metadata_info={'number': np.int64},
   )
-  path = folder / 'logged'
-  if importlib.util.find_spec('envlogger') is None:
-    identity = tfds.core.dataset_info.DatasetIdentity('cartpole', tfds.core.Version('0.0.1'), str(path), '')
-    features = tfds.rlds.rlds_base.build_info(config, identity).features
-    stamped = ([{**step, 'timestamp': t} for t, step in enumerate(steps)] for steps in _steps())
-    foreign.write_all(path, features, [{'steps': steps, 'number': number} for number, steps in enumerate(stamped)])
-    return str(path)
-  import envlogger
+
+
+def _of_tfds_rlds(folder):
+  """With the features that `tfds.rlds` makes of a config."""
+  path = folder / 'made'
+  identity = tfds.core.dataset_info.DatasetIdentity('cartpole', tfds.core.Version('0.0.1'), str(path), '')
+  features = tfds.rlds.rlds_base.build_info(_config(), identity).features
+  stamped = ([{**step, 'timestamp': t} for t, step in enumerate(steps)] for steps in _steps())
+  foreign.write_all(path, features, [{'steps': steps, 'number': number} for number, steps in enumerate(stamped)])
+  return str(path)
+
+
+def _of_envlogger(folder):
+  """By `envlogger`, with its back end for `tfds`."""
+  envlogger = pytest.importorskip('envlogger')
   from envlogger.backends import tfds_backend_writer
 
+  path = folder / 'logged'
   path.mkdir()
   random = np.random.default_rng(0)
-  backend = tfds_backend_writer.TFDSBackendWriter(str(path), config, max_episodes_per_file=4)
+  backend = tfds_backend_writer.TFDSBackendWriter(str(path), _config(), max_episodes_per_file=4)
   note = {'step_fn': lambda *_: {'timestamp': 1}, 'episode_fn': lambda *_: {'number': 2}}
   with envlogger.EnvLogger(_Logged(), backend=backend, **note) as environment:
     for _ in range(_EPISODES):
@@ -185,6 +191,7 @@ def _of_envlogger(folder):
     (_of_numpy, False, []),
     (_of_minari, False, []),
     (_of_rlds, False, None),
+    (_of_tfds_rlds, False, None),
     (_of_envlogger, False, None),
   ],
 )

@@ -3,18 +3,21 @@
     observations [N, ...]       o_t; a group of arrays (`observations/position`) is a nest
     actions [N, ...]            a_t
     rewards [N]                 r_{t+1}
-    terminals [N]               whether the episode was terminated by this action
+    terminals [N]               whether the episode was terminated by this action: 0 or 1
     timeouts [N]                whether it was truncated there (may be missing)
     next_observations [N, ...]  o_{t+1} (may be missing)
 
-Whatever else there is (`infos/...`, `metadata/...`) is left out. HDF5 is read an episode at a time, an `.npz` whole.
+What is [N] may be [N, 1] as well. Whatever else there is (`infos/...`, `metadata/...`) is left out, with a warning.
+HDF5 is read an episode at a time, an `.npz` whole.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import zipfile
-from typing import Any, Dict, Iterator, Mapping, Optional
+import zlib
+from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
@@ -24,8 +27,12 @@ from tfacme.datasets.converting import transitions
 
 _NEEDED = ('observations', 'actions', 'rewards', 'terminals')
 _OPTIONAL = ('timeouts', 'next_observations')
+_NAMES = (*_NEEDED, *_OPTIONAL)
+_FLAT = {'rewards', 'terminals', 'timeouts'}  # a number for each transition
 _OBSERVED = ('observations', 'next_observations')
 _HDF5 = ('.hdf5', '.h5')
+_BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what an `.npz` that is damaged raises
+_LOG = logging.getLogger('tfacme')
 
 
 @contextlib.contextmanager
@@ -44,7 +51,11 @@ def opened(path: str, max_episode_steps: Optional[int] = None) -> Iterator[Itera
       f'{path} can not be converted: give a file of D4RL (.hdf5), of NumPy arrays (.npz), or minari:ID.'
     )
   with _npz(path) if path.endswith('.npz') else _hdf5(path) as nested:
-    yield _episodes(_columns(nested, path), path, max_episode_steps)
+    columns = _columns(nested, path)
+    others = ['/'.join(at) for at, _ in tree.flatten_with_path(nested) if at[0] not in _NAMES]
+    if others:
+      _LOG.warning('Arrays of %s that are left out: %s.', path, errors.listed(others, most=6))
+    yield _episodes(columns, path, max_episode_steps)
 
 
 def _episodes(columns: transitions.Columns, path: str, max_episode_steps: Optional[int]) -> Iterator[core.Step]:
@@ -76,26 +87,30 @@ def _nest(group: Any) -> Any:
 
 @contextlib.contextmanager
 def _npz(path: str) -> Iterator[Mapping[str, Any]]:
+  """The arrays of a file; None stands for each that is not needed."""
   try:
     file = np.load(path, allow_pickle=False)
-  except (OSError, ValueError, zipfile.BadZipFile) as error:
+  except _BROKEN as error:
     raise _unreadable(path, error) from None
+  if not hasattr(file, 'files'):
+    raise errors.UserError(f'{path} holds a single array: write it by np.savez, with a name for each array.')
   nested: Dict[str, Any] = {}
   with file:
     for name in file.files:
       *groups, last = name.split('/')
-      if groups[:1] in ([], ['observations'], ['next_observations'], ['actions']):
-        within = nested
-        for group in groups:
-          within = within.setdefault(group, {})
-        within[last] = _loaded(file, name, path)
+      within: Any = nested
+      for group in groups:
+        within = within.setdefault(group, {}) if isinstance(within, dict) else None
+      if not isinstance(within, dict) or last in within:
+        raise errors.UserError(f'The array {name} of {path} lies within another array, or holds one: rename it.')
+      within[last] = _loaded(file, name, path) if name.split('/')[0] in _NAMES else None
   yield nested
 
 
 def _loaded(file: Any, name: str, path: str) -> np.ndarray:
   try:
     return file[name]
-  except (OSError, ValueError, zipfile.BadZipFile) as error:  # objects, or a file that is cut
+  except _BROKEN as error:  # of objects too
     raise errors.UserError(f'The array {name} of {path} can not be read: {error}.') from None
 
 
@@ -108,24 +123,37 @@ def _columns(nested: Mapping[str, Any], path: str) -> transitions.Columns:
   """The arrays by what they are.
 
   Raises:
-    UserError: if one is missing, or is not of as many rows as the others.
+    UserError: if one is missing, or is not of as many rows as the others, or has not the shape of what it is.
   """
-  missing = [name for name in _NEEDED if name not in nested]
+  missing = [name for name in _NEEDED if not tree.flatten(nested.get(name, ()))]
   if missing:
     raise errors.UserError(
       f'{path} has no {" and no ".join(missing)}, but {errors.listed(sorted(nested), 8)}: name the arrays as D4RL does '
       f'({", ".join(_NEEDED)}; {", ".join(_OPTIONAL)} where they are known).'
     )
-  columns = {name: nested[name] for name in (*_NEEDED, *_OPTIONAL) if name in nested}
-  rows = columns['rewards'].shape[0] if getattr(columns['rewards'], 'shape', ()) else 0
+  columns = {name: nested[name] for name in _NAMES if name in nested}
+  for name in columns.keys() & _FLAT:
+    transitions.check_flat(columns[name], name, path)
+  rows = columns['rewards'].shape[0]
   for at, leaf in tree.flatten_with_path(columns):
-    name = '/'.join(map(str, at))
+    name, shape = '/'.join(map(str, at)), _shape(leaf)
+    if shape[:1] != (rows,):
+      raise errors.UserError(f'{name} of {path} is of the shape {shape}, and there are {rows} rewards.')
     if leaf.dtype.kind not in 'biuf':
       raise errors.UserError(f'The array {name} of {path} is of type {leaf.dtype}, and experience is numbers.')
-    if leaf.shape[:1] != (rows,):
-      raise errors.UserError(f'{name} of {path} is of the shape {leaf.shape}, and there are {rows} rewards.')
   if 'next_observations' in columns:
     own, following = ([(at, s.shape) for at, s in tree.flatten_with_path(columns[name])] for name in _OBSERVED)
     if own != following:
-      raise errors.UserError(f'The next_observations of {path} are of another form than its observations.')
+      raise errors.UserError(
+        f'next_observations of {path} are {_words(following)}, and observations are {_words(own)}: make them alike.'
+      )
   return transitions.Columns(**columns)
+
+
+def _shape(leaf: Any) -> Tuple[int, ...]:
+  """The shape of an array; () of what is none, as a link of HDF5 that leads nowhere."""
+  return tuple(getattr(leaf, 'shape', None) or ())
+
+
+def _words(shapes: Sequence[Tuple[Any, ...]]) -> str:
+  return errors.listed((' '.join(['/'.join(at), str(shape)]).strip() for at, shape in shapes), most=6)

@@ -8,10 +8,12 @@ import os
 from typing import Any, Dict, Iterator, Set
 
 import numpy as np
+import tree
 
 from tfacme import core, errors, importing
 from tfacme.datasets import episodes as episodes_lib
 from tfacme.datasets import folder
+from tfacme.datasets.converting import transitions
 
 PREFIX = 'minari:'
 
@@ -47,24 +49,37 @@ def episodes(dataset: Any) -> Iterator[core.Step]:
   """The episodes of a data set, with leaves [T + 1, ...] in single precision.
 
   Minari keeps frames as JPEG, and now and then other parts of type uint8 too; both are decoded here, and a warning says
-  that they are not what was recorded to the last bit. Text is left out, with a warning.
+  that they are not what was recorded to the last bit. Left out, with a warning, are text, infos, and episodes that have
+  no step or are terminated before their last one, so that nobody knows which of their observations is a final one.
+
+  Raises:
+    UserError: if what an episode holds has not the shape of its space, or is text alone.
   """
-  reader = _Reader(dataset.observation_space, dataset.action_space)
-  lost = 0
+  reader = _Reader(dataset)
+  empty = midway = 0
+  infos: Set[str] = set()
   for episode in dataset.iterate_episodes():
-    if len(episode.rewards):
-      yield reader.step(episode)
+    infos.update(episode.infos or ())
+    if not len(episode.rewards):
+      empty += 1
+    elif np.any(episode.terminations[:-1]):
+      midway += 1
     else:
-      lost += 1
-  if lost:
-    _LOG.warning('Episodes of %s without a step are left out: %d.', dataset.id, lost)
+      yield reader.step(episode)
+  if empty:
+    _LOG.warning('Episodes of %s without a step are left out: %d.', dataset.id, empty)
+  if midway:
+    _LOG.warning('Episodes of %s that are terminated before their last step are left out: %d.', dataset.id, midway)
+  if infos:
+    _LOG.warning('Infos of %s that are left out: %s.', dataset.id, errors.listed(sorted(infos), most=6))
 
 
 class _Reader:
   """Makes rows of Minari's episodes, and warns once of what is lost."""
 
-  def __init__(self, observation_space: Any, action_space: Any):
-    self._observation_space, self._action_space = observation_space, action_space
+  def __init__(self, dataset: Any):
+    self._name = dataset.id
+    self._observation_space, self._action_space = dataset.observation_space, dataset.action_space
     self._said: Set[str] = set()
 
   def step(self, episode: Any) -> core.Step:
@@ -72,13 +87,17 @@ class _Reader:
     steps = len(episode.rewards)
     discount = np.ones(steps + 1, np.float32)
     discount[steps - int(bool(episode.terminations[-1])) :] = 0
+    rewards = np.asarray(episode.rewards, np.float32)
+    transitions.check_flat(rewards, 'rewards', self._name)
     observation = self._read(episode.observations, self._observation_space, 'observation', steps + 1)
-    if observation is None:
-      raise errors.UserError('The observations of the Minari data set are text alone, and experience is numbers.')
+    action = self._read(episode.actions, self._action_space, 'action', steps, padding=1)
+    for name, nest in (('observation', observation), ('action', action)):
+      if not tree.flatten(() if nest is None else nest):
+        raise errors.UserError(f'The {name} of {self._name} is text alone, and experience is numbers.')
     return core.Step(
       observation=observation,
-      action=self._read(episode.actions, self._action_space, 'action', steps, padding=1),
-      reward=np.append(np.asarray(episode.rewards, np.float32), np.float32(0)),
+      action=action,
+      reward=np.append(rewards, np.float32(0)),
       discount=discount,
       first=np.arange(steps + 1) == 0,
       last=np.arange(steps + 1) == steps,
@@ -96,12 +115,14 @@ class _Reader:
       self._say(f'{name} is text, and is left out.')
       return None
     if space.shape is None:
-      raise errors.UserError(f'Rows have fixed shapes, and in this data set {name} is {space}.')
+      raise errors.UserError(f'Rows have fixed shapes, and the {name} of {self._name} is {space}.')
     array, shape = np.asarray(values), (rows, *space.shape)
     if space.dtype == np.uint8 and (array.shape != shape or array.dtype == object):
       array = self._decoded(array, space, name)
     elif space.dtype == np.uint8 and len(space.shape) >= 2 and min(space.shape[:2]) >= _JPEG_SIDE:
       self._say(f'{name} was kept as JPEG by Minari: it is near to what was recorded, and not that.')
+    if not episodes_lib.alike(array.shape, shape):
+      raise errors.UserError(f'The {name} of an episode of {self._name} is {array.shape}, and has to be {shape}.')
     array = array.reshape(shape)
     array = np.concatenate([array, np.zeros((padding, *space.shape), array.dtype)])
     return array.astype(episodes_lib.single(array.dtype), copy=False)
@@ -115,9 +136,9 @@ class _Reader:
     try:
       return np.stack([np.array(Image.open(io.BytesIO(row))).reshape(space.shape) for row in rows])
     except (OSError, ValueError) as error:
-      raise errors.UserError(f'The {name} of the Minari data set can not be decoded: {error}.') from None
+      raise errors.UserError(f'The {name} of {self._name} can not be decoded: {error}.') from None
 
   def _say(self, line: str) -> None:
     if line not in self._said:
       self._said.add(line)
-      _LOG.warning('%s', line)
+      _LOG.warning('%s: %s', self._name, line)

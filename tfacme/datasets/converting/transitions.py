@@ -21,7 +21,7 @@ class Columns(NamedTuple):
 
   observations: Any  # [N, ...]
   actions: Any  # [N, ...]
-  rewards: Any  # [N], or [N, 1]
+  rewards: Any  # [N], or [N, 1], as the next two
   terminals: Any  # [N]
   timeouts: Optional[Any] = None  # [N]
   next_observations: Optional[Any] = None  # [N, ...]
@@ -42,7 +42,7 @@ def episodes(columns: Columns, name: str, max_episode_steps: Optional[int] = Non
 
   Of a truncated episode whose final observation is not there, the last transition is left out: it leads to nothing that
   one could bootstrap from. What a terminal state looks like means nothing; where it is missing, the one before stands
-  in its place.
+  in its place. Warnings say how often there is what.
 
   Args:
     columns: the transitions.
@@ -50,24 +50,44 @@ def episodes(columns: Columns, name: str, max_episode_steps: Optional[int] = Non
     max_episode_steps: at which episodes were truncated, if nothing else says so.
 
   Raises:
-    UserError: if nothing says where episodes were truncated.
+    UserError: if nothing says where episodes were truncated, or both the data and `max_episode_steps` do; if flags are
+      other numbers than 0 and 1.
   """
-  return _cut(columns, _ends(columns, name, max_episode_steps), name)
+  ends = _ends(columns, name, max_episode_steps)
+  if columns.next_observations is None:
+    _warn_of_unseen(ends, name)
+  return _cut(columns, ends)
 
 
-def _cut(columns: Columns, ends: _Ends, name: str) -> Iterator[core.Step]:
-  start = lost = 0
+def check_flat(values: Any, name: str, source: str) -> None:
+  """Raises a `UserError` unless an array is [N] or [N, 1]."""
+  shape = getattr(values, 'shape', None)
+  if not shape or shape[1:] not in ((), (1,)):
+    what = 'no array' if shape is None else f'of the shape {shape}'
+    raise errors.UserError(f'{name} of {source} is {what}, and has to be [N] or [N, 1]: a number for each transition.')
+
+
+def _warn_of_unseen(ends: _Ends, name: str) -> None:
+  """Says what is lost, and what is made up, where there are no next observations."""
+  truncated, alone = ~ends.terminal, np.diff(ends.rows, prepend=-1) == 1
+  for count, what in (
+    (truncated, 'last transitions of truncated episodes, of which nobody knows where they led, are left out'),
+    (truncated & alone, 'truncated episodes, which have no other transition, are left out'),
+    (ends.terminal, 'terminated episodes lack their final observation, for which the one before it stands'),
+  ):
+    if count.any():
+      _LOG.warning('%s has no next_observations: %d %s.', name, count.sum(), what)
+
+
+def _cut(columns: Columns, ends: _Ends) -> Iterator[core.Step]:
+  start = 0
   for end, terminal in zip(ends.rows.tolist(), ends.terminal.tolist()):
     steps = end + 1 - start
     if columns.next_observations is None and not terminal:
       steps -= 1
     if steps:
       yield _episode(columns, start, end, steps, terminal)
-    else:
-      lost += 1
     start = end + 1
-  if lost:
-    _LOG.warning('Episodes of %s of a single step, which lead to no observation, are left out: %d.', name, lost)
 
 
 def _episode(columns: Columns, start: int, end: int, steps: int, terminal: bool) -> core.Step:
@@ -93,7 +113,7 @@ def _episode(columns: Columns, start: int, end: int, steps: int, terminal: bool)
   return core.Step(
     observation=tree.map_structure(observations, columns.observations, following),
     action=tree.map_structure(padded, columns.actions),
-    reward=_flat(padded(columns.rewards)).astype(np.float32),
+    reward=padded(columns.rewards).reshape(-1).astype(np.float32),
     discount=discount,
     first=np.arange(steps + 1) == 0,
     last=np.arange(steps + 1) == steps,
@@ -102,7 +122,7 @@ def _episode(columns: Columns, start: int, end: int, steps: int, terminal: bool)
 
 def _ends(columns: Columns, name: str, max_episode_steps: Optional[int]) -> _Ends:
   """Where episodes end; the last one does with the arrays."""
-  terminals = _flags(columns.terminals)
+  terminals = _flags(columns.terminals, f'terminals of {name}')
   if not len(terminals):
     raise errors.UserError(f'{name} has no transitions.')
   truncated = _truncated(columns, terminals, name, max_episode_steps)
@@ -114,9 +134,14 @@ def _ends(columns: Columns, name: str, max_episode_steps: Optional[int]) -> _End
 
 def _truncated(columns: Columns, terminals: np.ndarray, name: str, max_episode_steps: Optional[int]) -> np.ndarray:
   """Whether an episode was truncated after each transition, bool [N]."""
+  timeouts = None if columns.timeouts is None else _flags(columns.timeouts, f'timeouts of {name}')
   if max_episode_steps is not None:
+    said = [part for part in ('timeouts', 'next_observations') if getattr(columns, part) is not None]
+    if said:
+      raise errors.UserError(
+        f'{name} has {" and ".join(said)}, which say where episodes were truncated: leave --max-episode-steps out.'
+      )
     return _at_steps(terminals, max_episode_steps)
-  timeouts = None if columns.timeouts is None else _flags(columns.timeouts)
   if columns.next_observations is None:
     if timeouts is None:
       raise errors.UserError(
@@ -126,7 +151,7 @@ def _truncated(columns: Columns, terminals: np.ndarray, name: str, max_episode_s
     return timeouts
   breaks = _breaks(columns)
   if timeouts is None:
-    return breaks
+    timeouts = np.zeros_like(terminals)
   # Some files mark the transition beside that after which the environment was reset. Where nothing breaks off near a
   # timeout, the environment was not reset, but who recorded counted on.
   beside = timeouts & ~breaks & (_shifted(breaks, 1) | _shifted(breaks, -1))
@@ -135,6 +160,15 @@ def _truncated(columns: Columns, terminals: np.ndarray, name: str, max_episode_s
       'Timeouts of %s that lie a step beside the end of their episode, which next_observations show: %d.',
       name,
       int(beside.sum()),
+    )
+  unsaid = (breaks & ~(terminals | timeouts | _shifted(beside, 1) | _shifted(beside, -1)))[:-1]
+  if unsaid.any():
+    _LOG.warning(
+      '%s: after %d of %d transitions an episode is cut because next_observations lead elsewhere than to the row after '
+      'it, which nothing else says.',
+      name,
+      unsaid.sum(),
+      len(terminals),
     )
   return breaks | (timeouts & ~beside)
 
@@ -172,14 +206,13 @@ def _shifted(flags: np.ndarray, by: int) -> np.ndarray:
   return shifted
 
 
-def _flags(column: Any) -> np.ndarray:
+def _flags(column: Any, name: str) -> np.ndarray:
   """A column as bool [N]; some files hold real numbers, or [N, 1]."""
-  return _flat(np.asarray(column[:])) > 0
-
-
-def _flat(values: np.ndarray) -> np.ndarray:
-  """[N] of [N] or [N, 1]; other shapes as they are."""
-  return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values
+  values = np.asarray(column[:]).reshape(-1)
+  strange = values[(values != 0) & (values != 1)]
+  if len(strange):
+    raise errors.UserError(f'{name} hold {strange[0]}, and have to be 0 or 1.')
+  return values == 1
 
 
 def _single(values: np.ndarray) -> np.ndarray:
