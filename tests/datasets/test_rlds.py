@@ -147,6 +147,8 @@ def test_it_is_opened_once_as_long_as_its_files_are_the_same(tmp_path, episodes,
   assert len(opened) == 1
   _write(tmp_path, episodes[:2])
   opened.clear()
+  assert data.size == len(list(data.episodes(0))) == len(episodes)
+  data = datasets.rlds(tmp_path)
   assert data.size == len(list(data.episodes(0))) == len(episodes) + 2
   assert len(opened) == 1
 
@@ -254,6 +256,8 @@ def test_of_large_data_some_episodes_are_looked_at_first_and_the_others_when_the
     byte = file.read(1)[0]
     file.seek(-1, os.SEEK_CUR)
     file.write(bytes([byte ^ 1]))
+  assert 'is not what it was when its data set was opened' in _message(data.check)
+  data = datasets.rlds(data.path)
   data.check()
   message = _message(lambda: list(data.episodes(0)))
   assert f'The shard {_only_shard(data)} is damaged (a checksum is wrong' in message

@@ -264,4 +264,4 @@ def test_array_records(tmp_path):
   assert folder._array_reader.cache_info().misses == len(data.shards) == 4  # Each file is opened once.
   with open(data.shards[0].path, 'r+b') as file:
     file.truncate(100)
-  assert f'The shard {data.shards[0].path} is damaged' in _message(data.check)
+  assert f'The shard {data.shards[0].path} is damaged' in _message(datasets.rlds(data.path).check)

@@ -4,6 +4,7 @@ import functools
 import itertools
 import multiprocessing
 import os
+import pickle
 import random
 import resource
 import signal
@@ -229,6 +230,26 @@ def test_parts_are_read_as_one(tmp_path):
   options = datasets.Options(where=['number>=3'], episodes=4)
   assert datasets.rlds(tmp_path, options=options).size == 4
   assert datasets.continued(tmp_path, 'left') == 4 and datasets.continued(tmp_path, 'new') == 0
+
+
+@pytest.mark.parametrize('options', [{}, {'where': ['number>=2']}, {'best': 0.5}, {'episodes': 2}])
+def test_a_run_keeps_its_episodes_while_others_record(tmp_path, options):
+  """A part whose name comes first gives all episodes of the folder other numbers."""
+  options = datasets.Options(**options)
+  _write(tmp_path, range(4), part='b')
+  data = datasets.rlds(tmp_path, options=options)
+  numbers = lambda data: [step.observation[0, 0] for step in data.episodes(1)]
+  before, size = numbers(data), data.size
+  travelled = pickle.dumps(data)
+  _write(tmp_path, range(50, 60), part='a')
+  for one in (data, pickle.loads(travelled)):
+    assert (numbers(one), one.size, list(one.lengths(1))) == (before, size, [1 + number % 150 for number in before])
+  assert numbers(datasets.rlds(tmp_path, options=options)) != before
+  (shard,) = (tmp_path / 'part-b').glob('*.tfrecord-*')
+  os.utime(shard, (1, 1))
+  assert f'The shard {shard} is not what it was when its data set was opened' in _message(lambda: numbers(data))
+  shard.unlink()
+  assert f'The shard {shard} is missing' in _message(lambda: numbers(data))
 
 
 def test_a_data_set_is_in_parts_or_not(tmp_path):

@@ -13,7 +13,7 @@ import functools
 import glob
 import os
 import re
-from typing import Any, Callable, Iterator, List, Tuple, Type
+from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Type
 
 import numpy as np
 
@@ -205,6 +205,11 @@ def _state(stat: os.stat_result) -> Tuple[int, ...]:
   return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
+def states(shards: Sequence[Shard]) -> Tuple[Optional[Tuple[int, ...]], ...]:
+  """The `_state` of the file of each shard; None where there is none."""
+  return tuple(_state(os.stat(one.path)) if os.path.exists(one.path) else None for one in shards)
+
+
 def builder(path: str) -> Any:
   """The `tfds` builder of the data set in a folder.
 
@@ -294,6 +299,14 @@ def has_records(info: Any) -> bool:
 def damaged(path: str, how: str) -> errors.UserError:
   """The error for a file of which something is wrong."""
   return errors.UserError(f'The shard {path} is damaged ({how}): copy it again from where it came from.')
+
+
+def altered(path: str) -> errors.UserError:
+  """The error for a file that is another one than when its data set was opened."""
+  return errors.UserError(
+    f'The shard {path} is not what it was when its data set was opened: leave the files alone while they are read, and '
+    'start anew.'
+  )
 
 
 def _missing(path: str) -> errors.UserError:

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import os
-from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -22,7 +22,11 @@ _KEPT = 8  # data sets that stay open
 
 @dataclasses.dataclass(frozen=True)
 class RLDS:
-  """A data set in a folder; see `rlds`."""
+  """A data set in a folder; see `rlds`.
+
+  It has the files that are there when it is first opened, and so have its copies in other processes: what is recorded
+  meanwhile would give its episodes other numbers.
+  """
 
   path: str
   options: Options = Options()
@@ -31,6 +35,9 @@ class RLDS:
     # An environment may go to another folder. No field: a data set is called by the path that was given.
     object.__setattr__(self, '_absolute', folder.absolute(self.path))
     object.__setattr__(self, '_data_dir', self.options.folder)
+
+  def __getstate__(self) -> Dict[str, Any]:
+    return {name: value for name, value in self.__dict__.items() if name != '_opened'}
 
   @property
   def id(self) -> str:
@@ -50,7 +57,7 @@ class RLDS:
   @property
   def shards(self) -> Sequence[folder.Shard]:
     """The files that the split is in."""
-    return self._open().shards
+    return self._opened.shards
 
   @property
   def size(self) -> int:
@@ -154,26 +161,54 @@ class RLDS:
       )
     return choosing.choose(opened.facts(), self.options, opened.layout.name)
 
-  def _open(self) -> _Opened:
+  @functools.cached_property
+  def _files(self) -> _Files:
     path = self.folder
-    return _opened(path, f'the data set {self.path}', self.options, folder.state(path))
+    return _Files(path, tuple(folder.shards(_builder(path, folder.state(path)), path, self.options.split)))
+
+  @functools.cached_property
+  def _opened(self) -> _Opened:
+    return _opened(self._files, folder.states(self._files.shards), f'the data set {self.path}', self.options)
+
+  def _open(self) -> _Opened:
+    """What its episodes are read by; raises a `UserError` if a file is not what it was."""
+    self._opened.check_files()
+    return self._opened
+
+
+class _Files(NamedTuple):
+  """What of a folder is read."""
+
+  path: str
+  shards: Tuple[folder.Shard, ...]
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _opened(path: str, name: str, options: Options, state: Tuple[Any, ...]) -> _Opened:
-  """A data set whose episodes can be read; the same one as long as its files are in the same state."""
+def _builder(path: str, state: Tuple[Any, ...]) -> Any:
+  """The `tfds` builder of a folder whose files are in a state."""
   del state
-  builder = folder.builder(path)
-  layout = layout_lib.of_features(builder.info.features, name, options)
-  return _Opened(layout, folder.shards(builder, path, options.split))
+  return folder.builder(path)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _opened(files: _Files, states: Tuple[Any, ...], name: str, options: Options) -> _Opened:
+  """A data set whose episodes can be read; the same one as long as its files are in the same states."""
+  features = _builder(files.path, folder.state(files.path)).info.features
+  return _Opened(layout_lib.of_features(features, name, options), files.shards, states)
 
 
 class _Opened:
   """A data set whose episodes can be read."""
 
-  def __init__(self, layout: layout_lib.Layout, shards: Sequence[folder.Shard]):
+  def __init__(self, layout: layout_lib.Layout, shards: Sequence[folder.Shard], states: Sequence[Any]):
     self.shards = shards
-    self._layout = layout
+    self._layout, self._states = layout, states
+
+  def check_files(self) -> None:
+    """Raises a `UserError` if a file is another one than when it was opened."""
+    for shard, before, now in zip(self.shards, self._states, folder.states(self.shards)):
+      if before is not None and now is not None and before != now:  # One that is gone is told where it is read.
+        raise folder.altered(shard.path)
 
   @functools.cached_property
   def layout(self) -> layout_lib.Layout:
