@@ -184,6 +184,13 @@ def test_columns_of_other_forms(tmp_path):
     assert steps[1].observation['frame'].dtype == np.uint8
 
 
+def test_whole_numbers(tmp_path):
+  arrays = {**_ARRAYS, 'actions': np.arange(7), 'rewards': np.full(7, 2**40)}
+  steps = _converted(tmp_path, arrays)
+  assert steps[1].action.dtype == np.int32 and steps[1].action.tolist() == [3, 4, 0]
+  assert steps[1].reward.tolist() == [2**40, 2**40, 0]
+
+
 def test_what_can_not_be_learned_from_is_left_out(tmp_path, caplog):
   arrays = dict(_ARRAYS, rewards=_ARRAYS['rewards'].copy())
   arrays['rewards'][1] = np.nan
@@ -215,6 +222,7 @@ def _fail(tmp_path, arrays):
       {**_ARRAYS, 'observations': h5py.Empty('f4')},
       r'observations of .* is of the shape \(\), and there are 7 rewards',
     ),
+    ({**_ARRAYS, 'actions': np.full(7, 2**40)}, f'actions of .* holds {2**40}, and data sets have whole numbers of 32'),
     ({**_ARRAYS, 'terminals': np.full(7, 0.5)}, 'terminals of .* hold 0.5, and have to be 0 or 1'),
     ({**_ARRAYS, 'timeouts': np.full(7, np.nan)}, 'timeouts of .* hold nan, and have to be 0 or 1'),
     ({name: values[:0] for name, values in _ARRAYS.items()}, 'has no transitions'),
@@ -351,6 +359,7 @@ def test_what_is_left_out_of_minari(tmp_path, monkeypatch, caplog):
   [
     ({'rewards': lambda length: [np.zeros(3)] * length}, r'rewards of made/b-v0 is of the shape \(3, 3\)'),
     ({'observations': lambda length: [np.zeros(2)] * length}, r'observation of .* is \(3, 2\), and has to be \(4, 2\)'),
+    ({'actions': lambda length: [np.array([0, -(2**40)])] * length}, f'action of made/b-v0 holds -{2**40}'),
     ({'actions': lambda length: [np.zeros(3)] * length}, r'action of .* is \(3, 3\), and has to be \(3, 2\)'),
   ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, Iterator, NamedTuple, Optional
+from typing import Any, Iterator, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tree
@@ -51,12 +51,12 @@ def episodes(columns: Columns, name: str, max_episode_steps: Optional[int] = Non
 
   Raises:
     UserError: if nothing says where episodes were truncated, or both the data and `max_episode_steps` do; if flags are
-      other numbers than 0 and 1.
+      other numbers than 0 and 1, or whole numbers are not of 32 bits.
   """
   ends = _ends(columns, name, max_episode_steps)
   if columns.next_observations is None:
     _warn_of_unseen(ends, name)
-  return _cut(columns, ends)
+  return _cut(columns, ends, name)
 
 
 def check_flat(values: Any, name: str, source: str) -> None:
@@ -65,6 +65,16 @@ def check_flat(values: Any, name: str, source: str) -> None:
   if not shape or shape[1:] not in ((), (1,)):
     what = 'no array' if shape is None else f'of the shape {shape}'
     raise errors.UserError(f'{name} of {source} is {what}, and has to be [N] or [N, 1]: a number for each transition.')
+
+
+def single(values: np.ndarray, name: str) -> np.ndarray:
+  """An array in single precision; raises a `UserError` if a whole number would become another one."""
+  narrow = values.astype(episodes_lib.single(values.dtype), copy=False)
+  if values.dtype.kind == 'i' and narrow is not values:
+    wide = values[narrow != values]
+    if len(wide):
+      raise errors.UserError(f'{name} holds {wide[0]}, and data sets have whole numbers of 32 bits: scale them.')
+  return narrow
 
 
 def _warn_of_unseen(ends: _Ends, name: str) -> None:
@@ -79,31 +89,35 @@ def _warn_of_unseen(ends: _Ends, name: str) -> None:
       _LOG.warning('%s has no next_observations: %d %s.', name, count.sum(), what)
 
 
-def _cut(columns: Columns, ends: _Ends) -> Iterator[core.Step]:
+def _cut(columns: Columns, ends: _Ends, name: str) -> Iterator[core.Step]:
   start = 0
   for end, terminal in zip(ends.rows.tolist(), ends.terminal.tolist()):
     steps = end + 1 - start
     if columns.next_observations is None and not terminal:
       steps -= 1
     if steps:
-      yield _episode(columns, start, end, steps, terminal)
+      yield _episode(columns, range(start, end + 1), steps, terminal, name)
     start = end + 1
 
 
-def _episode(columns: Columns, start: int, end: int, steps: int, terminal: bool) -> core.Step:
-  """The episode of the transitions from `start` to `end`, of which the first `steps` are kept."""
+def _episode(columns: Columns, rows: range, steps: int, terminal: bool, name: str) -> core.Step:
+  """The episode of the transitions in some rows, of which the first `steps` are kept."""
+  start, end = rows.start, rows.stop
 
-  def observations(leaf: Any, following: Any) -> np.ndarray:
-    values = np.asarray(leaf[start : end + 1])
+  def observations(at: Tuple[str, ...], leaf: Any, following: Any) -> np.ndarray:
+    values = np.asarray(leaf[start:end])
     if following is not None:
-      values = np.concatenate([values, np.asarray(following[end : end + 1])])
+      values = np.concatenate([values, np.asarray(following[end - 1 : end])])
     elif terminal:
       values = np.concatenate([values, values[-1:]])
-    return _single(values)
+    return single(values, f'{"/".join(("observations", *at))} of {name}')
 
   def padded(leaf: Any) -> np.ndarray:
     values = np.asarray(leaf[start : start + steps])
-    return _single(np.concatenate([values, np.zeros_like(values[:1])]))
+    return np.concatenate([values, np.zeros_like(values[:1])])
+
+  def actions(at: Tuple[str, ...], leaf: Any) -> np.ndarray:
+    return single(padded(leaf), f'{"/".join(("actions", *at))} of {name}')
 
   following = columns.next_observations
   if following is None:
@@ -111,8 +125,8 @@ def _episode(columns: Columns, start: int, end: int, steps: int, terminal: bool)
   discount = np.ones(steps + 1, np.float32)
   discount[steps - int(terminal) :] = 0
   return core.Step(
-    observation=tree.map_structure(observations, columns.observations, following),
-    action=tree.map_structure(padded, columns.actions),
+    observation=tree.map_structure_with_path(observations, columns.observations, following),
+    action=tree.map_structure_with_path(actions, columns.actions),
     reward=padded(columns.rewards).reshape(-1).astype(np.float32),
     discount=discount,
     first=np.arange(steps + 1) == 0,
@@ -213,7 +227,3 @@ def _flags(column: Any, name: str) -> np.ndarray:
   if len(strange):
     raise errors.UserError(f'{name} hold {strange[0]}, and have to be 0 or 1.')
   return values == 1
-
-
-def _single(values: np.ndarray) -> np.ndarray:
-  return values.astype(episodes_lib.single(values.dtype), copy=False)
