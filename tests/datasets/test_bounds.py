@@ -50,3 +50,12 @@ def test_bounds_that_are_infinite(dtype):
   full = dm_specs.BoundedArray((), dtype, -most, most)
   assert bounds.beyond(full, -1e30, 1e30) == (False, False)
   assert bounds.beyond(dm_specs.BoundedArray((), dtype, -np.inf, np.inf), -1e30, 1e30, share=0.9) == (False, False)
+
+
+def test_the_number_that_is_farthest_beyond_is_named_with_its_own_bounds():
+  found = bounds.farthest(_FLOAT, np.array([-1.5, 0]), np.array([1, 13]))
+  assert found == (' [1]', 0, 13, 0, 10) and found.value() == 13
+  found = bounds.farthest(_FLOAT, np.array([-5, -3]), np.array([1, 10]))
+  assert found == (' [0]', -5, 1, -1, 1) and found.value() == -5
+  half = dm_specs.BoundedArray((), np.float32, -np.inf, 3)
+  assert bounds.farthest(half, np.float32(0), np.float32(4)) == ('', 0, 4, -np.inf, 3)

@@ -345,7 +345,7 @@ def test_observations_out_of_range_are_told(caplog):
   data = _record(environments.factory(_ID).wrapped(Noted))
   datasets.fit(data, Small, specs.environment_spec(Small()))
   largest = max(np.abs(step.observation).max() for step in data.steps)
-  assert 'the observation is' in caplog.text and 'the bounds of the environment are -0.1 to 0.1' in caplog.text
+  assert 'The observation [1] reaches from' in caplog.text and 'the bounds of the environment are -0.1 to 0.1' in caplog.text
   assert largest > 0.1
   caplog.clear()
   datasets.fit(data, Field, specs.environment_spec(Field()))

@@ -92,7 +92,7 @@ def test_against_an_environment():
     'action': 'beyond 0 to 2',
   }
   half = spec._replace(observations={'x': dm_specs.BoundedArray((1,), np.float32, -np.inf, 0)})
-  assert summary.against(found, half)['observation/x'] == 'beyond its bounds'
+  assert summary.against(found, half)['observation/x'] == 'beyond its bounds in [0]'
 
 
 def test_histogram():

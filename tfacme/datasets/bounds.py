@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Tuple
+from typing import Any, NamedTuple, Tuple
 
 import numpy as np
 from dm_env import specs as dm_specs
@@ -27,3 +27,32 @@ def beyond(spec: dm_specs.BoundedArray, least: Any, largest: Any, share: float =
   with np.errstate(invalid='ignore', over='ignore'):  # of bounds that are infinite
     slack = np.nan_to_num((allowed - (1 - share) / 2) * (high - low), nan=0.0, posinf=0.0, neginf=0.0)
   return bool((least < low - slack).any()), bool((largest > high + slack).any())
+
+
+class Stray(NamedTuple):
+  """The number of a field that lies farthest beyond its bounds.
+
+  Attributes:
+    name: which one, in words behind the name of the field; nothing if there is but one.
+    least, largest: its values.
+    low, high: its bounds.
+  """
+
+  name: str
+  least: float
+  largest: float
+  low: float
+  high: float
+
+  def value(self) -> float:
+    """The value that is farthest beyond."""
+    return self.least if self.low - self.least > self.largest - self.high else self.largest
+
+
+def farthest(spec: dm_specs.BoundedArray, least: Any, largest: Any) -> Stray:
+  """Which number of a field goes farthest beyond its bounds; see `beyond`."""
+  arrays = np.broadcast_arrays(*(np.asarray(one, np.float64) for one in (least, largest, spec.minimum, spec.maximum)))
+  excess = np.maximum(arrays[2] - arrays[0], arrays[1] - arrays[3])
+  index = np.unravel_index(int(np.argmax(excess)), excess.shape)
+  name = f' [{", ".join(map(str, index))}]' if index else ''
+  return Stray(name, *(float(one[index]) for one in arrays))

@@ -205,14 +205,13 @@ def _outside(action_spec: Any, found: ranges.Ranges) -> str:
   for path, spec in specs.paths(action_spec).items():
     own = reach.get(path)
     if own is not None and not _is_within(spec, own):
-      (least, largest), low, high = own, np.min(spec.minimum), np.max(spec.maximum)
-      values = found.fields[f'action/{path}'.rstrip('/')]
-      place = values.highest if values.highest.value > high else values.lowest
+      stray, values = bounds.farthest(spec, *own), found.fields[f'action/{path}'.rstrip('/')]
+      place = next((place for place in (values.highest, values.lowest) if place.value == stray.value()), None)
       return (
-        f'The actions of {found.name} reach from {np.min(least):g} to {np.max(largest):g} (in '
-        f'{found.where(place, named=False)}), and those of the environment from {low:g} to {high:g}: they were '
-        'recorded on another scale; bring them onto this one, or give an environment with the wrappers that they were '
-        'recorded within.'
+        f'The actions{stray.name} of {found.name} reach from {stray.least:g} to {stray.largest:g}'
+        f'{f" (in {found.where(place, named=False)})" if place else ""}, and those of the environment from '
+        f'{stray.low:g} to {stray.high:g}: they were recorded on another scale; bring them onto this one, or give an '
+        'environment with the wrappers that they were recorded within.'
       )
   raise AssertionError('All actions lie within their bounds.')
 

@@ -138,11 +138,13 @@ class Ranges:
         continue
       below, above = bounds.beyond(spec, found.least, found.largest)
       if below or above:
-        place = found.highest if above else found.lowest
+        stray = bounds.farthest(spec, found.least, found.largest)
+        # Where it is, is known of the least and of the largest of all.
+        place = next((place for place in (found.highest, found.lowest) if place.value == stray.value()), None)
         yield (
-          f'In {self.where(place)} the {f"{field} {path}".rstrip()} is {place.value:g}, and it reaches from '
-          f'{found.lowest.value:g} to {found.highest.value:g}: the bounds of the environment are '
-          f'{np.min(spec.minimum):g} to {np.max(spec.maximum):g}.'
+          f'The {f"{field} {path}".rstrip()}{stray.name} reaches from {stray.least:g} to {stray.largest:g}'
+          f'{f" (in {self.where(place)})" if place else ""}: the bounds of the environment are {stray.low:g} to '
+          f'{stray.high:g}.'
         )
 
   def _add(self, path: str, number: Optional[int], values: np.ndarray, row: int) -> None:

@@ -161,12 +161,17 @@ def against(summary: Summary, spec: specs.EnvironmentSpec) -> Dict[str, str]:
   for name, leaf in _leaves(core.step_spec(spec)):
     field = summary.fields.get(name)
     if isinstance(leaf, dm_specs.BoundedArray) and field is not None and field.shape == tuple(leaf.shape):
-      low, high = np.min(leaf.minimum), np.max(leaf.maximum)
-      which = f'{low:g} to {high:g}' if np.isfinite([low, high]).all() else 'its bounds'
       if np.isfinite(leaf.minimum).any() or np.isfinite(leaf.maximum).any():
-        strays = any(bounds.beyond(leaf, field.minimum, field.maximum))
-        words[name] = f'{"beyond" if strays else "within"} {which}'
+        if any(bounds.beyond(leaf, field.minimum, field.maximum)):
+          stray = bounds.farthest(leaf, field.minimum, field.maximum)
+          words[name] = f'beyond {_bounds(stray.low, stray.high)}{f" in{stray.name}" if stray.name else ""}'
+        else:
+          words[name] = f'within {_bounds(np.min(leaf.minimum), np.max(leaf.maximum))}'
   return words
+
+
+def _bounds(low: float, high: float) -> str:
+  return f'{low:g} to {high:g}' if np.isfinite([low, high]).all() else 'its bounds'
 
 
 class _Values:
