@@ -14,6 +14,7 @@ from dm_env import specs as dm_specs
 import tfacme
 from tests.datasets import foreign
 from tfacme import core, datasets, environments, errors, specs
+from tfacme.datasets import wrapped
 from tfacme.environments import wrappers
 from tfacme.replay import recorded
 from tfacme.replay.items import Items
@@ -217,6 +218,16 @@ def test_data_of_another_environment_is_refused(change, says):
     _fit(datasets.memory(map(change, data.steps)))
 
 
+def test_choices_that_were_written_as_real_numbers_are_told_to_be_whole_numbers():
+  factory = environments.factory('bsuite:catch/0')
+  spec = specs.environment_spec(factory(0))
+  row = core.step_spec(spec)._replace(action=dm_specs.Array((1,), np.float32))
+  assert wrapped.difference(spec, row).endswith(
+    'its action is float32 [1], and the environment has int32 []: choices have to be written as whole numbers, int32 '
+    'say.'
+  )
+
+
 class Nested(Field):
   """Observes its position as a nest."""
 
@@ -345,7 +356,7 @@ def test_observations_out_of_range_are_told(caplog):
   data = _record(environments.factory(_ID).wrapped(Noted))
   datasets.fit(data, Small, specs.environment_spec(Small()))
   largest = max(np.abs(step.observation).max() for step in data.steps)
-  assert 'The observation [1] reaches from' in caplog.text and 'the bounds of the environment are -0.1 to 0.1' in caplog.text
+  assert 'The observation [1] reaches from' in caplog.text and 'the environment are -0.1 to 0.1' in caplog.text
   assert largest > 0.1
   caplog.clear()
   datasets.fit(data, Field, specs.environment_spec(Field()))

@@ -196,8 +196,12 @@ def difference(spec: specs.EnvironmentSpec, row: core.Step, rewards: bool = True
     ours, theirs = getattr(wanted, name), getattr(row, name)
     flat, recorded = specs.paths(ours), specs.paths(theirs)
     if not all(path in recorded and _becomes(recorded[path], flat[path], name) for path in flat):
+      choices = any(
+        specs.is_choice(leaf) and path in recorded and recorded[path].dtype.kind == 'f' for path, leaf in flat.items()
+      )
+      fix = ': choices have to be written as whole numbers, int32 say' if choices else ''
       theirs, ours = (tree.map_structure(lambda s: f'{s.dtype} {list(s.shape)}', nest) for nest in (theirs, ours))
-      return f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}.'
+      return f'The data set does not fit the environment: its {name} is {theirs}, and the environment has {ours}{fix}.'
   return None
 
 
