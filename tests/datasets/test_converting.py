@@ -316,6 +316,9 @@ def test_minari(tmp_path, monkeypatch):
     assert told == [{'return': 6, 'length': 3, **same}, {'return': 3, 'length': 2, **same}]
   with pytest.raises(errors.UserError, match='leave --max-episode-steps out'):
     converting.convert(folder, str(tmp_path / 'no'), max_episode_steps=5)
+  (tmp_path / 'minari/made/numbers-v0/data/main_data.hdf5').write_bytes(b'nothing of this kind')
+  with pytest.raises(errors.UserError, match='The Minari data set made/numbers-v0 can not be read: '):
+    converting.convert(folder, str(tmp_path / 'no'))
 
 
 @_minari

@@ -36,7 +36,11 @@ def load(source: str) -> Any:
       return minari.MinariDataset(inside if os.path.isdir(inside) else source)
     return minari.load_dataset(source[len(PREFIX) :], download=True)
   except Exception as error:  # of files, of the network, of names: a dozen kinds of them
-    raise errors.UserError(f'The Minari data set {source} can not be read: {folder.one_line(error)}.') from None
+    raise _unreadable(source, error) from None
+
+
+def _unreadable(source: str, error: Exception) -> errors.UserError:
+  return errors.UserError(f'The Minari data set {source} can not be read: {folder.one_line(error)}.')
 
 
 def beside(dataset: Any) -> Dict[str, str]:
@@ -53,12 +57,13 @@ def episodes(dataset: Any) -> Iterator[core.Step]:
   no step or are terminated before their last one, so that nobody knows which of their observations is a final one.
 
   Raises:
-    UserError: if what an episode holds has not the shape of its space, is text alone, or is no number of 32 bits.
+    UserError: if its files are damaged, or if what an episode holds has not the shape of its space, is text alone, or
+      is no number of 32 bits.
   """
   reader = _Reader(dataset)
   empty = midway = 0
   infos: Set[str] = set()
-  for episode in dataset.iterate_episodes():
+  for episode in _recorded(dataset):
     infos.update(episode.infos or ())
     if not len(episode.rewards):
       empty += 1
@@ -72,6 +77,14 @@ def episodes(dataset: Any) -> Iterator[core.Step]:
     _LOG.warning('Episodes of %s that are terminated before their last step are left out: %d.', dataset.id, midway)
   if infos:
     _LOG.warning('Infos of %s that are left out: %s.', dataset.id, errors.listed(sorted(infos), most=6))
+
+
+def _recorded(dataset: Any) -> Iterator[Any]:
+  """The episodes as Minari has them."""
+  try:
+    yield from dataset.iterate_episodes()
+  except Exception as error:  # of its files, in one of three formats
+    raise _unreadable(dataset.id, error) from None
 
 
 class _Reader:
