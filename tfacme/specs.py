@@ -41,6 +41,15 @@ _RANKS = {'b': 0, 'i': 1, 'u': 1, 'f': 2}  # of kinds of types: each takes all v
 SINGLE = {np.dtype(np.float64): np.dtype(np.float32), np.dtype(np.int64): np.dtype(np.int32)}
 
 
+def single_dtype(spec: dm_specs.Array) -> np.dtype:
+  """The type of a spec in single precision: int64 stays where bounds do not say that int32 has all of its values."""
+  if spec.dtype != np.int64:
+    return SINGLE.get(spec.dtype, spec.dtype)
+  limits = np.iinfo(np.int32)
+  fits = isinstance(spec, dm_specs.BoundedArray) and np.all((spec.minimum >= limits.min) & (spec.maximum <= limits.max))
+  return np.dtype(np.int32 if fits else np.int64)
+
+
 class EnvironmentSpec(NamedTuple):
   """The shapes, types and bounds of an environment (nests of `dm_env.specs.Array`)."""
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.datasets import foreign
-from tfacme import core, datasets, errors
+from tfacme import core, datasets, errors, specs
 from tfacme.datasets import reader
 
 State = collections.namedtuple('State', 'hidden cell')
@@ -359,6 +359,68 @@ def test_an_episode_that_does_not_fit(tmp_path, change, message):
     writer.write(step)
   assert len(_read(datasets.rlds(tmp_path))) == 1
   assert 'is closed' in _message(lambda: writer.write(step))
+
+
+_LARGE = np.array([2**40, 2**40 + 3, -(2**50), 7])
+
+
+def _counting(values, dtype=np.int64):
+  """An episode whose observations are these whole numbers."""
+  return _episode(len(values) - 1, True)._replace(observation=np.asarray(values, dtype), extras=())
+
+
+def test_what_32_bits_do_not_hold_comes_back_as_it_was(tmp_path):
+  """An environment of the spec gives such values to agents too."""
+  row = datasets.memory([_counting(range(4))]).spec()
+  wide = row._replace(observation=dm_specs.Array((), np.int64))
+  with datasets.RLDSWriter(tmp_path / 'data', wide) as writer:
+    for values in (range(3), _LARGE):
+      writer.write(_counting(values))
+  data = datasets.rlds(tmp_path / 'data')
+  assert [step.observation.tolist() for step in _read(data)] == [[0, 1, 2], _LARGE.tolist()]
+  assert data.spec().observation == dm_specs.Array((), np.int64)
+  plain = tfds.builder_from_directory(data.path).as_dataset(split='train')
+  assert [int(step['observation']) for step in list(plain)[1]['steps']] == _LARGE.tolist()
+  bounded = wide._replace(observation=dm_specs.BoundedArray((), np.int64, 0, 9))
+  with datasets.RLDSWriter(tmp_path / 'bounded', bounded) as writer:
+    assert f'steps/observation is {2**40} in an episode, and the data set has int32' in _message(
+      lambda: writer.write(_counting(_LARGE))
+    )
+    writer.write(_counting(range(4)))
+  assert datasets.rlds(tmp_path / 'bounded').spec().observation.dtype == np.int32
+  memory = datasets.memory([_counting(range(3)), _counting(_LARGE)])
+  memory.check()
+  assert [step.observation.tolist() for step in _read(memory)] == [[0, 1, 2], _LARGE.tolist()]
+  for one in (memory, data):
+    with pytest.raises(errors.UserError, match=r'the observation is -?\d{13,}, and the environment has int32'):
+      datasets.fit(one, None, specs.EnvironmentSpec(*row[:4]))
+    assert datasets.fit(one, None, specs.EnvironmentSpec(*wide[:4])) is one
+
+
+@pytest.mark.parametrize(
+  'dtype, values, told',
+  [
+    (np.int8, np.int32([1, 300, 2]), 300),
+    (np.uint8, np.uint16([1, 2, 256]), 256),
+    (np.float32, [0, 1e300, 0], '1e.300'),
+  ],
+)
+def test_what_the_spec_does_not_hold_is_an_error(tmp_path, dtype, values, told):
+  step = _counting(range(3), dtype)
+  with datasets.RLDSWriter(tmp_path, datasets.memory([step]).spec()) as writer:
+    with pytest.raises(errors.UserError, match=rf'steps/observation is {told} in an episode, and the data set has'):
+      writer.write(step._replace(observation=np.asarray(values)))
+    writer.write(step)
+
+
+def test_numbers_of_others_take_as_many_bits_as_those_of_the_first_episode_need(tmp_path):
+  small, large = dict(foreign.rows(2), action=np.arange(3)), dict(foreign.rows(3), action=_LARGE)
+  data = foreign.write(tmp_path / 'large', [large, small])
+  assert data.spec().action.dtype == np.int64 and data.check().episodes == 2
+  assert [step.action.tolist() for step in _read(data)] == [[0, 1, 0], [*_LARGE[:3], 0]]
+  assert foreign.write(tmp_path / 'small', [small]).spec().action.dtype == np.int32
+  data = foreign.write(tmp_path / 'later', [small, large])
+  assert f'steps/action reaches from {-(2**50)} to {2**40 + 3} in an episode, and is' in _message(data.check)
 
 
 def test_a_spec_of_other_than_numbers_is_an_error(tmp_path, recorded):

@@ -104,7 +104,7 @@ def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
   Args:
     episodes: each a `core.Step` with leaves [T + 1, ...], as `episode` makes them, or an episode as RLDS has it:
       {'steps': steps}, where the steps are a dict of arrays or an iterable of dicts, such as a data set of TensorFlow.
-      All is put into single precision.
+      All is put into single precision, but for whole numbers that 32 bits do not hold.
     options: what is not said by episodes as RLDS has them: their `last_row` and `ends`.
 
   Raises:
@@ -123,8 +123,8 @@ def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
         continue
       lacks.update(dict.fromkeys(ends.lacks(recorded, options)))
       one = _step(stream)
-    steps.append(tree.map_structure(_to_single, one))
-  return Memory(tuple(steps), tuple(lacks), dropped)
+    steps.append(tree.map_structure(in_single, one))
+  return Memory(_of_one_precision(steps), tuple(lacks), dropped)
 
 
 def _arrays(nest: Any) -> Any:
@@ -228,6 +228,21 @@ def single(dtype: Any) -> np.dtype:
   return specs.SINGLE.get(np.dtype(dtype), np.dtype(dtype))
 
 
+def in_single(values: Any) -> np.ndarray:
+  """Values in single precision; whole numbers stay as they are where 32 bits do not hold all of them."""
+  values = np.asarray(values)
+  dtype = single(values.dtype)
+  return values.astype(dtype, copy=False) if holds(dtype, values) else values
+
+
+def holds(dtype: np.dtype, values: np.ndarray) -> bool:
+  """Whether all of some values are among those of a type, if both are whole numbers."""
+  if dtype.kind not in 'iu' or values.dtype.kind not in 'iu' or dtype.itemsize >= values.dtype.itemsize:
+    return True
+  limits = np.iinfo(dtype)
+  return not values.size or bool(limits.min <= values.min() and values.max() <= limits.max)
+
+
 def alike(shape: Sequence[int], other: Sequence[int]) -> bool:
   """Whether two shapes differ in nothing but sides of one, such as an axis for a batch."""
   return [side for side in shape if side != 1] == [side for side in other if side != 1]
@@ -238,10 +253,13 @@ def row_spec(step: core.Step) -> core.Step:
   return tree.map_structure(lambda leaf: dm_specs.Array(leaf.shape[1:], leaf.dtype), step)
 
 
-def _to_single(leaf: Any) -> np.ndarray:
-  """An array in single precision."""
-  leaf = np.asarray(leaf)
-  return leaf.astype(single(leaf.dtype), copy=False)
+def _of_one_precision(steps: Sequence[core.Step]) -> Tuple[core.Step, ...]:
+  """Episodes in which a leaf that takes 64 bits in one of them takes as many in all."""
+  wide = {path for step in steps for path, leaf in tree.flatten_with_path(step) if leaf.dtype == np.int64}
+  if not wide:
+    return tuple(steps)
+  widened = lambda path, leaf: leaf.astype(np.int64) if path in wide and leaf.dtype == np.int32 else leaf
+  return tuple(tree.map_structure_with_path(widened, step) for step in steps)
 
 
 def _signature(spec: core.Step) -> Any:

@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 
 import numpy as np
 
-from tfacme import core, errors
+from tfacme import core, errors, specs
 from tfacme.datasets import episodes, examples, metadata
 
 FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
@@ -58,7 +58,8 @@ class Column:
     """Values [rows, *shape] as they are stored.
 
     Raises:
-      UserError: if they are of another shape, or of a type that does not become the stored one without harm.
+      UserError: if they are of another shape, of a type that does not become the stored one without harm, or beyond
+        what that has.
     """
     values = np.asarray(values)
     dtype = episodes.single(values.dtype)
@@ -67,10 +68,10 @@ class Column:
         f'{self.name} is {dtype} {list(values.shape)} in an episode of {rows} rows, and has to be '
         f'{self.stored} {[rows, *self.shape]}.'
       )
-    values = np.ascontiguousarray(values, self.stored)
+    stored = _exactly(self.name, values, self.stored)
     if self.encoding == 'none':
-      return values
-    return [zlib.compress(row.tobytes(), _COMPRESSION) for row in values]
+      return stored
+    return [zlib.compress(row.tobytes(), _COMPRESSION) for row in stored]
 
   def rows(self, example: Mapping[str, examples.Column]) -> Optional[int]:
     """How many rows an episode has, if this column can tell."""
@@ -82,14 +83,26 @@ class Column:
     size = None if None in self.shape else math.prod(self.shape)  # type: ignore[arg-type]
     return len(values) // size if size else None
 
-  def with_shape(self, example: Mapping[str, examples.Column], rows: int) -> Column:
-    """The column with the shape that an episode with a row or more has.
+  @property
+  def whole(self) -> Column:
+    """The column of which no number is put into fewer bits than it has in the file."""
+    return self if self.stored.kind == 'f' else dataclasses.replace(self, dtype=self.stored)
+
+  @property
+  def is_open(self) -> bool:
+    """Whether its shape, or how many bits its numbers take, is known of the values alone."""
+    return None in self.shape or self.dtype != self.whole.dtype
+
+  def closed(self, example: Mapping[str, examples.Column], rows: int) -> Column:
+    """The column with the shape that an episode with a row or more has, and a type that holds its numbers.
 
     Raises:
       ValueError: if it has not one shape.
     """
-    if None not in self.shape:
-      return self
+    column = self._with_shape(example, rows) if None in self.shape else self
+    return column if self.dtype == self.whole.dtype or episodes.holds(self.dtype, self._flat(example)) else column.whole
+
+  def _with_shape(self, example: Mapping[str, examples.Column], rows: int) -> Column:
     sides = [_one_length(self.name, example[_lengths(self.name, i)]) for i in range(self.sequences)]
     flat = self._flat(example)
     inner = self.shape[self.sequences :]
@@ -108,6 +121,7 @@ class Column:
     Raises:
       ValueError: if they are not values of this column, or not of so many rows.
       KeyError: if the column is not there.
+      UserError: if they are larger than those of the first episode, of which the type was taken.
     """
     for i in range(self.sequences):
       lengths = example[_lengths(self.name, i)]
@@ -116,6 +130,14 @@ class Column:
     values = self._flat(example)
     if values.size != rows * math.prod(self.shape):  # type: ignore[arg-type]
       raise ValueError(f'the column {self.name} is not of {rows} rows of the shape {self.shape}')
+    if not episodes.holds(self.dtype, values):
+      reach = f'{self.name} reaches from {values.min()} to {values.max()} in an episode'
+      if self.dtype == self.stored:
+        raise ValueError(f'the column {reach}')
+      raise errors.UserError(
+        f'{reach}, and is read as {self.dtype}, which holds all numbers of the first one: leave the episode out, or '
+        f'write the data set anew by datasets.RLDSWriter, with {self.stored} in its spec.'
+      )
     return values.reshape((rows,) + self.shape).astype(self.dtype, copy=False)
 
   def _flat(self, example: Mapping[str, examples.Column]) -> np.ndarray:
@@ -144,6 +166,21 @@ class Column:
       raise ValueError(f'the column {self.name} holds what is no picture') from error
 
 
+def _exactly(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+  """Values as an array of a type; raises a `UserError` if it has not all of them. Real numbers are rounded."""
+  with np.errstate(over='ignore'):
+    cast = np.ascontiguousarray(values, dtype)
+  if values.dtype == dtype:
+    return cast
+  lost = np.isfinite(values) & ~np.isfinite(cast) if values.dtype.kind == 'f' else cast != values
+  if lost.any():
+    raise errors.UserError(
+      f'{name} is {values[lost].flat[0]} in an episode, and the data set has {dtype}, which does not hold that: give '
+      'its writer a spec of a type that does.'
+    )
+  return cast
+
+
 def _lengths(name: str, level: int) -> str:
   """The column with the lengths of the sequences of a column."""
   return f'{name}/ragged_row_lengths_{level}'
@@ -168,7 +205,7 @@ def of_spec(spec: core.Step, episode_metadata: Optional[Mapping[str, Any]] = Non
   import tensorflow_datasets as tfds
 
   def feature(field: str, leaf: Any) -> Any:
-    dtype = episodes.single(leaf.dtype)
+    dtype = episodes.in_single(leaf).dtype if isinstance(leaf, (np.ndarray, np.generic)) else specs.single_dtype(leaf)
     if dtype.kind not in 'biuf':
       raise errors.UserError(f'A data set holds numbers only, and {field} is of type {dtype}.')
     # As integers, frames would take a byte or two for each pixel, and a list of a million numbers to read.

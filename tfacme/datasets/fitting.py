@@ -129,7 +129,7 @@ def _explained(difference: str, dataset: Any, nearest: Sequence[str]) -> str:
 def _hold_against(spec: specs.EnvironmentSpec, found: ranges.Ranges, row: core.Step) -> None:
   """Holds values against those that an environment has: choices have to be among its own, of others it is said."""
   for field, nest in (('action', spec.actions), ('observation', spec.observations)):
-    for fault in found.choices(nest, field):
+    for fault in (*found.choices(nest, field), *found.too_large(nest, field)):
       raise errors.UserError(fault)
   for fault in found.beyond(spec.observations, 'observation'):
     _LOG.warning('%s', fault)

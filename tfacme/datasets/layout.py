@@ -76,17 +76,17 @@ class Layout:
 
   @property
   def is_open(self) -> bool:
-    """Whether a shape is known of the values alone."""
-    return any(None in column.shape for column in self.leaves.values())
+    """Whether a shape or a type is known of the values alone."""
+    return any(column.is_open for column in self.leaves.values())
 
   def closed(self, example: Example, path: str) -> Optional[Layout]:
-    """The layout with the shapes that an episode has; None if it has no row."""
+    """The layout with the shapes and types that an episode has; None if it has no row."""
     with decoding(path):
       rows = self._rows(example)
       if not rows:
         return None
-      shape = lambda column: column.with_shape(example, rows)
-      return dataclasses.replace(self, fields={n: tree.map_structure(shape, nest) for n, nest in self.fields.items()})
+      closed = lambda column: column.closed(example, rows)
+      return dataclasses.replace(self, fields={n: tree.map_structure(closed, nest) for n, nest in self.fields.items()})
 
   def spec(self) -> core.Step:
     """The spec of one row."""
@@ -160,8 +160,14 @@ class Layout:
     return rows
 
 
-def of_features(all_features: Any, name: str, options: Options) -> Layout:
+def of_features(all_features: Any, name: str, options: Options, is_own: bool = False) -> Layout:
   """The layout of a data set with these features (a `tfds.features.FeaturesDict`).
+
+  Args:
+    all_features: of the data set.
+    name: what it is called in sentences.
+    options: how it is read.
+    is_own: whether `RLDSWriter` wrote it, which gives whole numbers no more bits than they need.
 
   Raises:
     UserError: if it is none of steps, or has no observation or action that is a number.
@@ -190,6 +196,8 @@ def of_features(all_features: Any, name: str, options: Options) -> Layout:
         else f'{_capital(name)} can not be learned from: its {field} is {what}.'
       )
   flags = {field: nests.pop(field) for field in ends.FLAGS if field in nests}
+  if is_own:
+    nests = {field: tree.map_structure(lambda column: column.whole, nest) for field, nest in nests.items()}
   metadata = dict(pair for key, part in all_features.items() if key != _STEPS for pair in _metadata(part, key))
   said = {key.partition('/')[2]: what for key, what in left_out.items()}
   return Layout(name, {'extras': (), **nests}, flags, metadata, said, options)

@@ -130,6 +130,20 @@ class Ranges:
           f'{np.max(most) - 1}: it was recorded in another environment.'
         )
 
+  def too_large(self, nest: Any, field: str) -> Iterator[str]:
+    """Where whole numbers are none of the type that an environment has, in sentences; see `choices`."""
+    for path, spec in specs.paths(nest).items():
+      found = self.fields.get(f'{field}/{path}' if path else field)
+      if found is None or spec.dtype.kind not in 'iu' or np.dtype(type(found.lowest.value)).kind not in 'iu':
+        continue
+      limits = np.iinfo(spec.dtype)
+      place = found.lowest if found.lowest.value < limits.min else found.highest
+      if not limits.min <= place.value <= limits.max:
+        yield (
+          f'In {self.where(place)} the {f"{field} {path}".rstrip()} is {place.value}, and the environment has '
+          f'{spec.dtype}, which does not hold that: it was recorded in another environment.'
+        )
+
   def beyond(self, nest: Any, field: str) -> Iterator[str]:
     """Where values lie beyond an environment's bounds by more than rounding, in sentences; see `choices`."""
     for path, spec in specs.paths(nest).items():

@@ -13,6 +13,7 @@ import numpy as np
 from tfacme import core, errors
 from tfacme.datasets import choosing, examples, folder, looking, ranges, several
 from tfacme.datasets import layout as layout_lib
+from tfacme.datasets import shards as shards_lib
 from tfacme.datasets.options import Options
 
 _LOG = logging.getLogger('tfacme')
@@ -193,8 +194,9 @@ def _builder(path: str, state: Tuple[Any, ...]) -> Any:
 @functools.lru_cache(maxsize=_KEPT)
 def _opened(files: _Files, states: Tuple[Any, ...], name: str, options: Options) -> _Opened:
   """A data set whose episodes can be read; the same one as long as its files are in the same states."""
-  features = _builder(files.path, folder.state(files.path)).info.features
-  return _Opened(layout_lib.of_features(features, name, options), files.shards, states)
+  info = _builder(files.path, folder.state(files.path)).info
+  layout = layout_lib.of_features(info.features, name, options, is_own=info.name == shards_lib.NAME)
+  return _Opened(layout, files.shards, states)
 
 
 class _Opened:
@@ -212,7 +214,7 @@ class _Opened:
 
   @functools.cached_property
   def layout(self) -> layout_lib.Layout:
-    """What its episodes look like: with all shapes, where some are known of the values alone."""
+    """What its episodes look like: with all shapes and types, where some are known of the values alone."""
     return self._closed(self._layout) if self._layout.is_open else self._layout
 
   @functools.cached_property
@@ -290,7 +292,7 @@ class _Opened:
     return np.concatenate(self._places, axis=1)
 
   def _closed(self, layout: layout_lib.Layout) -> layout_lib.Layout:
-    """The layout with the shapes of the first episode that has a row."""
+    """The layout with the shapes and types of the first episode that has a row."""
     closed = (layout.closed(*self.example(number)) for number in range(len(self.which)))
     found = next((one for one in closed if one is not None), None)
     if found is None:
@@ -336,10 +338,12 @@ def names(dataset: Any) -> Tuple[Tuple[str, ...], Options]:
 def rlds(path: str, split: Optional[str] = None, options: Options = Options()) -> RLDS:
   """The RLDS data set in a folder, whoever wrote it.
 
-  Values are in single precision, as those of environments are. A reward belongs to the observation and action of its
-  own row. Whether an episode was terminated or truncated is taken from `is_terminal`, because many data sets close
-  with a discount of zero in either case: the last transition of a truncated episode keeps a discount of one. Of the
-  additional fields of a step, `extras` is read, and no other; of all fields, what is no number is left out.
+  Values are in single precision, as those of environments are; whole numbers have 64 bits where those of the first
+  episode need them, or where a recording took them from an environment that does not bound them. A reward belongs to
+  the observation and action of its own row. Whether an episode was terminated or truncated is taken from `is_terminal`,
+  because many data sets close with a discount of zero in either case: the last transition of a truncated episode keeps
+  a discount of one. Of the additional fields of a step, `extras` is read, and no other; of all fields, what is no
+  number is left out.
 
   Args:
     path: the folder with `features.json`; or tfds:NAME[/CONFIG][:VERSION] for one in the folder of `tfds`, the newest

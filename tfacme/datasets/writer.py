@@ -48,7 +48,8 @@ class RLDSWriter:
     Args:
       path: the folder.
       spec: what one row looks like, as a `core.Step` of specs or of example values. float64 is stored as float32,
-        int64 as int32, and frames (uint8 of rank two or more) compressed.
+        int64 as int32 if bounds, or that example value, say that it holds all values, and frames (uint8 of rank two or
+        more) compressed.
       split: of the data set.
       shard_bytes: a shard is full when it holds so much, or an eighth of what the split held before.
       metadata: {name: example value} of what is written of each episode: texts, whole numbers, numbers

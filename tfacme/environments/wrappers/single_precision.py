@@ -12,7 +12,7 @@ from dm_env import specs
 from tfacme import errors
 from tfacme.environments import leaves
 from tfacme.environments.wrappers import base
-from tfacme.specs import SINGLE, is_choice
+from tfacme.specs import is_choice, single_dtype
 
 
 class SinglePrecision(base.EnvironmentWrapper):
@@ -89,7 +89,7 @@ def is_single_precision(environment: dm_env.Environment) -> bool:
     environment.reward_spec(),
     environment.discount_spec(),
   )
-  return all(_single_dtype(spec) == spec.dtype for spec in tree.flatten(nest))
+  return all(single_dtype(spec) == spec.dtype for spec in tree.flatten(nest))
 
 
 def _converter(nest: Any) -> Optional[Callable[[Any], Any]]:
@@ -98,7 +98,7 @@ def _converter(nest: Any) -> Optional[Callable[[Any], Any]]:
 
 def _narrow(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
   """The function that puts a value of `spec` into single precision, or None if there is nothing to do."""
-  dtype = _single_dtype(spec)
+  dtype = single_dtype(spec)
   if not spec.shape and dtype.kind in 'biuf':
     return dtype.type
   return (lambda value: np.asarray(value, dtype)) if spec.dtype != dtype else None
@@ -106,7 +106,7 @@ def _narrow(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
 
 def _widen(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
   """The function that gives an action of a single precision spec the precision of `spec`, or None."""
-  if _single_dtype(spec) == spec.dtype:
+  if single_dtype(spec) == spec.dtype:
     return None
   dtype = spec.dtype
   return (lambda value: np.asarray(value, dtype)) if spec.shape else dtype.type
@@ -114,21 +114,12 @@ def _widen(spec: specs.Array) -> Optional[Callable[[Any], Any]]:
 
 def _single(spec: specs.Array) -> specs.Array:
   """The spec in single precision. Rounding keeps order, so that values within the bounds stay within the new ones."""
-  dtype = _single_dtype(spec)
+  dtype = single_dtype(spec)
   if spec.dtype == dtype:
     return spec
   if isinstance(spec, specs.BoundedArray) and not is_choice(spec):
     return spec.replace(dtype=dtype, minimum=_round(spec.minimum, dtype), maximum=_round(spec.maximum, dtype))
   return spec.replace(dtype=dtype)
-
-
-def _single_dtype(spec: specs.Array) -> np.dtype:
-  """The type of a spec in single precision."""
-  if spec.dtype != np.int64:
-    return SINGLE.get(spec.dtype, spec.dtype)
-  limits = np.iinfo(np.int32)
-  fits = isinstance(spec, specs.BoundedArray) and np.all((spec.minimum >= limits.min) & (spec.maximum <= limits.max))
-  return np.dtype(np.int32 if fits else np.int64)
 
 
 def _single_action(spec: specs.Array) -> specs.Array:
