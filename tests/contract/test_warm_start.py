@@ -85,7 +85,8 @@ def test_what_does_not_fit_begins_anew_and_that_is_said(learned, tmp_path, caplo
   lines = _said(caplog)
   assert lines[0].startswith(f'2 of 6 variables begin as in {learned}')
   assert lines[1].startswith('4 of 6 variables keep their initial values, since none match them: q/')
-  assert 'float32 (8, 2), and float32 (16, 2) there' in lines[1] and len(lines) == 2
+  assert 'float32 (8, 2), and float32 (16, 2) there' in lines[1] and len(lines) == 3
+  assert lines[2] == f'The networks of {learned} have hidden_sizes [16] (here [16, 8]): give these the same.'
 
 
 @pytest.mark.parametrize('start, sentence', [('nothing', 'no checkpoint of a run in'), ('learned', 'No layer of the')])

@@ -250,7 +250,7 @@ def _taken(experiment: experiments.Experiment, nets: Any, spec: specs.Environmen
     return None
   policy = make_policy(experiment, nets, spec, evaluation=True)
   config = getattr(experiment.builder, 'config', None)
-  taken = starting.find(os.fspath(experiment.start), nets, policy, config)
+  taken = starting.find(os.fspath(experiment.start), nets, policy, config, experiment.networks)
   for line in taken.lines:
     _LOG.warning('%s', line)
   return taken

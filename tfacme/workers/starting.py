@@ -35,7 +35,7 @@ class Start:
       variables[name].assign(value)
 
 
-def find(run: str, networks: Any, policy: core.Policy, config: Any = None) -> Start:
+def find(run: str, networks: Any, policy: core.Policy, config: Any = None, options: Any = None) -> Start:
   """What networks can take over of another run, from its newest checkpoint.
 
   Variables are matched by name and shape: first by their names in the networks of both agents; and then, of those by
@@ -47,6 +47,7 @@ def find(run: str, networks: Any, policy: core.Policy, config: Any = None) -> St
     networks: of this run's agent, with their variables.
     policy: that acts by them.
     config: of this run's agent; if values mean something else by it than by that of the other run, a line says so.
+    options: what makes the networks of this run; if variables do not match and it differs, a line says in what.
 
   Raises:
     UserError: there is no checkpoint of a run, or nothing in it matches.
@@ -71,28 +72,52 @@ def find(run: str, networks: Any, policy: core.Policy, config: Any = None) -> St
       f'No layer of the run {run} has the name and the shapes of one of this run: it has {theirs}, and this one '
       f'{ours}; give a run whose networks have a layer in common.'
     )
-  left = [
-    f'{name} ({kind}' + (f', and {other_kinds[name]} there)' if other_kinds.get(name, kind) != kind else ')')
-    for name, kind in mine.items()
-    if name not in taken
-  ]
   steps = checkpoints.manifest(checkpoint)['steps']
   lines = [f'{len(taken)} of {len(mine)} variables begin as in {run} at step {steps:,}: {errors.listed(taken)}.']
+  left = _left(mine, taken, other_kinds)
   if left:
     lines.append(
       f'{len(left)} of {len(mine)} variables keep their initial values, since none match them: {errors.listed(left)}.'
     )
+    lines += _other_networks(run, options)
   lines += _other_values(run, config)
   return Start({name: other.value(pairs[name]) for name in taken}, lines)
 
 
-def _other_values(run: str, config: Any) -> Sequence[str]:
-  """A line, if values are learned there on another scale than here."""
+def _left(
+  mine: Mapping[str, saved.Kind], taken: Sequence[str], other_kinds: Mapping[str, saved.Kind]
+) -> Sequence[str]:
+  """The variables that are not taken, in words."""
+  return [
+    f'{name} ({kind}' + (f', and {other_kinds[name]} there)' if other_kinds.get(name, kind) != kind else ')')
+    for name, kind in mine.items()
+    if name not in taken
+  ]
+
+
+def _description(run: str, part: str) -> Mapping[str, Any]:
+  """A part of what a run was, as its folder says; {} where it does not."""
   path = os.path.join(run, 'experiment.json')
   if not os.path.exists(path):
-    return []
+    return {}
   with open(path, encoding='utf-8') as file:
-    theirs = json.load(file).get('config') or {}
+    return json.load(file).get(part) or {}
+
+
+def _other_networks(run: str, options: Any) -> Sequence[str]:
+  """A line, if the networks there have other options than those here."""
+  theirs = _description(run, 'network_options')
+  names = [field.name for field in dataclasses.fields(options)] if dataclasses.is_dataclass(options) else []
+  ours = {name: getattr(options, name) for name in names if name in theirs}
+  ours = {name: list(value) if isinstance(value, tuple) else value for name, value in ours.items()}
+  # A function is a name there.
+  said = [f'{name} {theirs[name]} (here {v})' for name, v in ours.items() if v != theirs[name] and not callable(v)]
+  return [f'The networks of {run} have {" and ".join(said)}: give these the same.'] if said else []
+
+
+def _other_values(run: str, config: Any) -> Sequence[str]:
+  """A line, if values are learned there on another scale than here."""
+  theirs = _description(run, 'config')
   ours = {name: getattr(config, name) for name in _SCALES if hasattr(config, name) and name in theirs}
   # What is infinite is a string there.
   differ = [name for name, value in ours.items() if float(value) != float(theirs[name])]
