@@ -84,9 +84,7 @@ def find(run: str, networks: Any, policy: core.Policy, config: Any = None, optio
   return Start({name: other.value(pairs[name]) for name in taken}, lines)
 
 
-def _left(
-  mine: Mapping[str, saved.Kind], taken: Sequence[str], other_kinds: Mapping[str, saved.Kind]
-) -> Sequence[str]:
+def _left(mine: Mapping[str, saved.Kind], taken: Sequence[str], other_kinds: Mapping[str, saved.Kind]) -> Sequence[str]:
   """The variables that are not taken, in words."""
   return [
     f'{name} ({kind}' + (f', and {other_kinds[name]} there)' if other_kinds.get(name, kind) != kind else ')')
