@@ -92,7 +92,7 @@ def main(options: Options) -> None:
       path = out / f'{way}-seed{seed}.csv'
       if not path.exists():
         run = _run(way, seed, options, os.path.join(workdir, f'{way}-seed{seed}'))
-        shutil.copy(os.path.join(run, 'experiment.json'), path.with_suffix('.json'))
+        path.with_suffix('.json').write_text(json.dumps(_settings(run), indent=2) + '\n')
         shutil.copy(os.path.join(run, 'logs', 'evaluator.csv'), path)
         print(path, flush=True)
   told = json.loads(pathlib.Path(options.told).read_text())['pendulum']
@@ -115,6 +115,12 @@ def _run(way: str, seed: int, options: Options, workdir: str) -> str:
     learned = os.path.join(os.path.dirname(workdir), f'cql-of-{os.path.basename(changes["start"].path)}-seed{seed}')
     changes['start'] = _learned(_page(like, seed), changes['start'], options.offline_steps, learned)
   return tfacme.train(dataclasses.replace(experiment, **changes), workdir, progress=False).workdir
+
+
+def _settings(run: str) -> Dict[str, Any]:
+  """What a run was, without what names folders of this machine and the way tells as well."""
+  description = json.loads(pathlib.Path(run, 'experiment.json').read_text())
+  return {name: value for name, value in description.items() if name not in ('command', 'dataset', 'start')}
 
 
 def _like(experiment: Any, page: Any) -> Any:
