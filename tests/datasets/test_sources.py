@@ -11,7 +11,7 @@ from tests.datasets import foreign
 from tfacme import core, datasets, errors, specs
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing
-from tfacme.datasets import folder, layout
+from tfacme.datasets import folder, layout, summary
 from tfacme.replay import recorded
 from tfacme.replay.items import Items
 from tfacme.runs import naming
@@ -83,6 +83,17 @@ def test_episodes_are_chosen(written, options, lengths):
 def test_a_choice_that_can_not_be_made_is_a_sentence(written, options, says):
   with pytest.raises(errors.UserError, match=says):
     datasets.rlds(written.path, options=Options(**options)).check()
+
+
+def test_episodes_are_chosen_by_the_returns_that_are_shown(tmp_path):
+  rewards = np.random.default_rng(0).normal(1e3, 1, 3001).astype(np.float32)
+  written = foreign.write(tmp_path / 'data', [foreign.rows(2), dict(foreign.rows(3000), reward=rewards)])
+  shown = summary.summarize(written.episodes()).returns.max()
+  assert shown != float(rewards[:-1].sum())  # in single precision
+  chosen = datasets.rlds(written.path, options=Options(where=[f'return={float(shown)}']))
+  assert chosen.size == 1 == datasets.best(datasets.memory(written.episodes()), 0.5).size
+  (episode,) = chosen.episodes()
+  assert datasets.metadata_of(episode, datasets.Origin())['return'] == shown
 
 
 def test_what_is_left_out_may_be_broken(tmp_path):

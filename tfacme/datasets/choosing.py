@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 import numpy as np
 
 from tfacme import core, errors
+from tfacme.datasets import episodes as episodes_lib
 from tfacme.datasets import several
 from tfacme.datasets.options import Condition, Options
 
@@ -23,7 +24,7 @@ class Best:
 
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over the best episodes, in an order that is a function of the seed."""
-    return (episode for episode in self.dataset.episodes(seed) if _return(episode) >= self._least)
+    return (episode for episode in self.dataset.episodes(seed) if episodes_lib.return_of(episode.reward) >= self._least)
 
   def spec(self) -> core.Step:
     """The spec of one row."""
@@ -52,7 +53,7 @@ class Best:
 
   @functools.cached_property
   def _returns(self) -> Sequence[float]:
-    return [_return(episode) for episode in self.dataset.episodes(seed=0)]
+    return [episodes_lib.return_of(episode.reward) for episode in self.dataset.episodes(seed=0)]
 
   @property
   def _least(self) -> float:
@@ -122,7 +123,3 @@ def _range(values: Sequence[Any]) -> str:
   if all(isinstance(value, (int, float, np.number)) for value in values):
     return f'from {min(values):g} to {max(values):g}'
   return errors.listed(sorted({str(value) for value in values}), most=8)
-
-
-def _return(episode: core.Step) -> float:
-  return float(np.sum(episode.reward[:-1]))

@@ -15,7 +15,8 @@ import numpy as np
 from tfacme import errors
 from tfacme.datasets.options import Options
 
-FLAGS = ('is_first', 'is_last', 'is_terminal')
+FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
+FLAGS = ('is_first', 'is_last', 'is_terminal')  # of a step, beside those fields
 _LOG = logging.getLogger('tfacme')
 _OF_TRANSITIONS = ('action', 'reward', 'discount')  # what means nothing in the row of a final observation
 

@@ -168,6 +168,11 @@ def episode(rows: Sequence[core.Step]) -> core.Step:
   return tree.map_structure(lambda *leaves: np.stack(leaves), *rows)
 
 
+def return_of(reward: np.ndarray) -> float:
+  """The return of an episode with rewards [T + 1, ...]: their sum, in double precision, without the last row."""
+  return float(np.sum(reward[:-1], dtype=np.float64))
+
+
 def check_last(last: Any) -> int:
   """The number of rows of an episode with these marks of its last row, bool [T + 1].
 

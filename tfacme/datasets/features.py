@@ -19,10 +19,8 @@ from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 import numpy as np
 
 from tfacme import core, errors, specs
-from tfacme.datasets import episodes, examples, metadata
+from tfacme.datasets import ends, episodes, examples, metadata
 
-FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
-FLAGS = ('is_first', 'is_last', 'is_terminal')
 _FLAT = 'ragged_flat_values'  # what `tfds` calls the values of sequences within steps
 _COMPRESSION = 1  # writes frames three times as fast as zlib's default, in about a tenth more bytes
 
@@ -217,10 +215,10 @@ def of_spec(spec: core.Step, episode_metadata: Optional[Mapping[str, Any]] = Non
       return feature(field, nest)
     return tfds.features.FeaturesDict({key: features(f'{field}/{key}', value) for key, value in nest.items()})
 
-  fields = as_dicts({name: getattr(spec, name) for name in FIELDS})
+  fields = as_dicts({name: getattr(spec, name) for name in ends.FIELDS})
   named_leaves(fields)  # Says so if two have one name.
   steps = {name: features(name, nest) for name, nest in fields.items()}
-  steps.update({name: tfds.features.Tensor(shape=(), dtype=np.bool_) for name in FLAGS})
+  steps.update({name: tfds.features.Tensor(shape=(), dtype=np.bool_) for name in ends.FLAGS})
   told = {name: metadata.dtype(name, value) for name, value in (episode_metadata or {}).items()}
   scalars = {name: tfds.features.Scalar(dtype) if dtype else tfds.features.Text() for name, dtype in told.items()}
   return tfds.features.FeaturesDict({'steps': tfds.features.Dataset(steps), **scalars})

@@ -16,7 +16,6 @@ from tfacme.datasets import ends, examples, features, folder
 from tfacme.datasets.options import Options
 
 _STEPS = 'steps'
-_FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
 
 Example = Mapping[str, examples.Column]  # the columns of a record, by their names
 
@@ -181,7 +180,7 @@ def of_features(all_features: Any, name: str, options: Options, is_own: bool = F
     raise errors.UserError(f'{_capital(name)} is no RLDS data set: its episodes have no steps.')
   left_out: Dict[str, str] = {}
   nests = {}
-  for field in (*_FIELDS, *ends.FLAGS):
+  for field in (*ends.FIELDS, *ends.FLAGS):
     nest = features.columns(inner[field], f'{_STEPS}/{field}', left_out) if field in inner else None
     nest = _renamed(nest, _names(options, field), inner, left_out)
     if nest is not None:

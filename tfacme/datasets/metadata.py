@@ -12,7 +12,7 @@ from typing import Any, Counter, Dict, Mapping, Optional
 import numpy as np
 
 from tfacme import core, errors
-from tfacme.datasets import examples
+from tfacme.datasets import episodes, examples
 
 # What recordings write of each episode, with values as examples.
 METADATA: Mapping[str, Any] = {
@@ -88,7 +88,7 @@ def metadata_of(
 
 def counts(steps: core.Step) -> Dict[str, Any]:
   """The return and the length of an episode with leaves [T + 1, ...]."""
-  return {'return': float(np.sum(steps.reward[:-1], dtype=np.float64)), 'length': len(steps.last) - 1}
+  return {'return': episodes.return_of(steps.reward), 'length': len(steps.last) - 1}
 
 
 def dtype(name: str, example: Any) -> Optional[np.dtype]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tfacme import core, errors
 from tfacme.datasets import choosing, examples, folder, looking, ranges, several
+from tfacme.datasets import episodes as episodes_lib
 from tfacme.datasets import layout as layout_lib
 from tfacme.datasets import shards as shards_lib
 from tfacme.datasets.options import Options
@@ -236,7 +237,7 @@ class _Opened:
       example = self.example(number)
       stream = self.stream(number, self.layout.outline(*example))
       if stream is not None:
-        own = {'return': float(np.sum(stream['reward'][:-1])), 'length': len(stream['reward']) - 1}
+        own = {'return': episodes_lib.return_of(stream['reward']), 'length': len(stream['reward']) - 1}
         yield number, {**self.layout.metadata_of(*example), **own}
 
   def spread(self, numbers: Sequence[int], size: int) -> Sequence[int]:

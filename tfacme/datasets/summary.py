@@ -9,9 +9,9 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import bounds
+from tfacme.datasets import bounds, ends
+from tfacme.datasets import episodes as episodes_lib
 
-_FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
 _BLOCK = 1 << 20  # numbers that are turned into double precision at once
 _BINS = 10
 
@@ -98,7 +98,7 @@ def summarize(episodes: Iterable[core.Step]) -> Summary:
   returns, lengths, terminated, standing = [], [], [], []
   fields: Dict[str, _Values] = {}
   for episode in episodes:
-    returns.append(float(np.sum(episode.reward[:-1], dtype=np.float64)))
+    returns.append(episodes_lib.return_of(episode.reward))
     lengths.append(len(episode.last) - 1)
     terminated.append(not np.any(episode.discount[-2]))
     observations = specs.paths(episode.observation).values()
@@ -230,7 +230,7 @@ class _Values:
 
 def _leaves(step: core.Step) -> Iterator[Tuple[str, Any]]:
   """(name, values without the row of the final observation where they mean nothing) of each leaf; specs as they are."""
-  for name in _FIELDS:
+  for name in ends.FIELDS:
     for path, leaf in specs.paths(getattr(step, name)).items():
       in_rows = isinstance(leaf, np.ndarray) and name != 'observation'
       yield f'{name}/{path}' if path else name, leaf[:-1] if in_rows else leaf

@@ -10,7 +10,7 @@ import numpy as np
 import tree
 
 from tfacme import core, errors
-from tfacme.datasets import episodes, examples, features, folder, records
+from tfacme.datasets import ends, episodes, examples, features, folder, records
 from tfacme.datasets import metadata as metadata_lib
 from tfacme.datasets import shards as shards_lib
 
@@ -148,7 +148,7 @@ class RLDSWriter:
   def _encode(self, episode: core.Step, metadata: Mapping[str, Any]) -> bytes:
     rows = episodes.check_last(episode.last)
     final = np.atleast_1d(episode.discount)[-2:-1]  # the discount of the last transition
-    fields = {name: getattr(episode, name) for name in features.FIELDS}
+    fields = {name: getattr(episode, name) for name in ends.FIELDS}
     fields['is_first'] = np.arange(rows) == 0
     fields['is_last'] = np.arange(rows) == rows - 1
     fields['is_terminal'] = fields['is_last'] & (not final.any())
