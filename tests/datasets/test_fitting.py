@@ -140,7 +140,7 @@ def test_what_may_be_of_a_narrower_scale_is_told(inside, warns, caplog):
 
 
 @pytest.mark.parametrize('make', [Field, environments.factory(_ID)], ids=['function', 'factory'])
-def test_actions_beyond_the_bounds_are_refused_where_nothing_explains_them(make):
+def test_actions_beyond_the_bounds_are_refused_where_nothing_explains_them(make, caplog):
   spec = specs.environment_spec(Field())
   rows = [
     core.Step(np.zeros(2, np.float32), np.full(2, scale, np.float32), np.float32(0), np.float32(1), scale == 50, last)
@@ -151,9 +151,11 @@ def test_actions_beyond_the_bounds_are_refused_where_nothing_explains_them(make)
     errors.UserError, match='reach from -50 to 50 .in row 0 of episode 0., and those of the environment from -2 to 2'
   ):
     datasets.fit(datasets.memory([datasets.episode(rows)]), make, spec)
-  within = [row._replace(action=row.action * np.float32(0.04)) for row in rows]
-  data = datasets.memory([datasets.episode(within)])
-  assert datasets.fit(data, make, spec) is data
+  for scale, warns in ((0.04, False), (0.02, True)):  # Just from -1 to 1 they may have been scaled.
+    within = [row._replace(action=row.action * np.float32(scale)) for row in rows]
+    data = datasets.memory([datasets.episode(within)])
+    assert datasets.fit(data, make, spec) is data
+    assert ('reach just from -1 to 1, and are taken as they are' in caplog.text) == warns
 
 
 def test_values_of_another_precision_fit():

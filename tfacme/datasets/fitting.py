@@ -75,6 +75,7 @@ def fit(
   if difference is None and _contains(spec.actions, reach):
     if layers and _contains(spec.actions, reach, _NARROW):  # else it is on no narrower scale
       _warn_of_narrower(reach, row, environment, spec)
+    _warn_of_units(reach, spec.actions)
     _hold_against(spec, found, row)
     _warn_of_another(found, environment)
     return dataset
@@ -157,6 +158,21 @@ def _warn_of_narrower(reach: _Reach, row: core.Step, environment: Any, spec: spe
         level.names,
       )
       return
+
+
+def _warn_of_units(reach: _Reach, action_spec: Any) -> None:
+  """Says so if actions reach just from -1 to 1 where an environment's reach further: they may have been scaled."""
+  for path, spec in specs.paths(action_spec).items():
+    if path not in reach or not _is_scale(spec):
+      continue
+    (least, largest), low, high = reach[path], np.min(spec.minimum), np.max(spec.maximum)
+    if np.all(least == -1) and np.all(largest == 1) and low < -1 and high > 1:
+      _LOG.warning(
+        'The actions of the data set reach just from -1 to 1, and are taken as they are, where those of the '
+        'environment reach from %g to %g; if they were scaled, make the environment so (--env.canonical-action True).',
+        low,
+        high,
+      )
 
 
 def _warn_of_another(found: ranges.Ranges, environment: Any, options: bool = True) -> None:
