@@ -75,7 +75,6 @@ def fit(
   if difference is None and _contains(spec.actions, reach):
     if layers and _contains(spec.actions, reach, _NARROW):  # else it is on no narrower scale
       _warn_of_narrower(reach, row, environment, spec)
-    _warn_of_units(reach, spec.actions)
     _hold_against(spec, found, row)
     _warn_of_another(found, environment)
     return dataset
@@ -134,6 +133,7 @@ def _hold_against(spec: specs.EnvironmentSpec, found: ranges.Ranges, row: core.S
       raise errors.UserError(fault)
   for fault in found.beyond(spec.observations, 'observation'):
     _LOG.warning('%s', fault)
+  _warn_of_units(_reach(found), spec.actions)
   more = wrapped.surplus(spec, row)
   if more:
     _LOG.warning('The environment has no %s: the data set has, and it is left out.', errors.listed(more))
