@@ -143,7 +143,7 @@ def test_the_page_of_runs_names_every_file_and_column_of_a_run(tmp_path):
     assert section.startswith(f'{node}.csv')
     told = pages.columns(of_all) | pages.columns(section) | (pages.measured('dqn') if node == 'learner' else set())
     # Of agents whose table is a queue, and of runs that are told to.
-    of_others = {'queue_size', 'queue_samples_per_insert', 'fitted_q', 'fitted_q_loss'}
+    of_others = {'queue_size', 'queue_samples_per_insert', 'fitted_q', 'fitted_q_change', 'fitted_q_loss'}
     assert told - of_others == loggers.read(str(tmp_path / 'logs' / f'{node}.csv'))[0].keys()
 
 

@@ -53,6 +53,7 @@ def test_the_values_of_policies_are_known_from_data_of_another_one():
   abandoned.close()
   best = _estimated(estimate)
   assert best['fitted_q'] == pytest.approx(_BEST, abs=0.15) and best['fitted_q_loss'] < 0.01
+  assert abs(best['fitted_q_change']) < 0.05
   policy.share.assign(0.0)
   assert _estimated(estimate)['fitted_q'] == pytest.approx(0.0, abs=0.15)
   policy.share.assign(0.5)

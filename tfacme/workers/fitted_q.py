@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from typing import Any, Callable, Generator, Iterator, Mapping, NamedTuple, Optional, Sequence
 
 import numpy as np
@@ -31,7 +32,8 @@ class FittedQ:
   data, towards the reward and its own value of the action that the policy takes next. Here it follows a target network,
   in the place of one regression after the other. The estimate is the mean of its values of the policy's actions where
   recorded episodes begin: the column `fitted_q` of the evaluation's log, a discounted return, in which a truncated
-  episode goes on. `fitted_q_loss` is the squared error of its last batch, of returns that are scaled to about 1.
+  episode goes on. `fitted_q_change` is by how much it moved in the last tenth of its steps: one that still moves has not
+  come to its end. `fitted_q_loss` is the squared error of its last batch, of returns that are scaled to about 1.
 
   Each estimate begins anew, so that it is a function of the policy, the data and the seed. It tells policies apart
   without an environment, the better the more of what they do is in the data.
@@ -152,8 +154,10 @@ class _Estimator:
     self._policy.steps.assign(steps)
     self._values.write(self._initial)
     starts = self._starts = self._starts or self._read_starts()
-    scale, loss = tf.constant(starts.scale, tf.float32), tf.constant(0.0)
+    scale, loss, before = tf.constant(starts.scale, tf.float32), tf.constant(0.0), math.nan
     for step in range(self._options.steps):
+      if step == self._options.steps * 9 // 10:
+        before = float(starts.value())
       read = self._source.read(_WAIT_SECONDS, step)
       while isinstance(read, core.Blocked):
         yield None
@@ -161,7 +165,9 @@ class _Estimator:
       (loss,) = self._learn.flat([*tree.flatten(read.packed), tf.constant(step), scale])
       if step % _PIECE == 0:
         yield None
-    yield {'fitted_q': float(starts.value()) / starts.scale, 'fitted_q_loss': float(loss)}
+    value = float(starts.value())
+    estimate, change = (x / starts.scale for x in (value, value - before))
+    yield {'fitted_q': estimate, 'fitted_q_change': change, 'fitted_q_loss': float(loss)}
 
   def _step(self, packed: Any, step: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
     """One gradient step; the loss."""

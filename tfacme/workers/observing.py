@@ -26,6 +26,7 @@ _TAKEN = frozenset(
     'episode_length',
     'episodes_cut',
     'fitted_q',
+    'fitted_q_change',
     'fitted_q_loss',
     'steps_per_second',
     'timestamp',
