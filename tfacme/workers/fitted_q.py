@@ -32,8 +32,8 @@ class FittedQ:
   data, towards the reward and its own value of the action that the policy takes next. Here it follows a target network,
   in the place of one regression after the other. The estimate is the mean of its values of the policy's actions where
   recorded episodes begin: the column `fitted_q` of the evaluation's log, a discounted return, in which a truncated
-  episode goes on. `fitted_q_change` is by how much it moved in the last tenth of its steps: one that still moves has not
-  come to its end. `fitted_q_loss` is the squared error of its last batch, of returns that are scaled to about 1.
+  episode goes on. `fitted_q_change` is by how much it moved in the last tenth of its steps: one that still moves has
+  not come to its end. `fitted_q_loss` is the squared error of its last batch, of returns that are scaled to about 1.
 
   Each estimate begins anew, so that it is a function of the policy, the data and the seed. It tells policies apart
   without an environment, the better the more of what they do is in the data.
