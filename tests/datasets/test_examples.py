@@ -29,7 +29,10 @@ def test_encodes_what_tensorflow_reads(ints, numbers, strings):
 
 @given(integers, floats, byte_strings)
 def test_decodes_what_tensorflow_writes(ints, numbers, strings):
-  columns = examples.decode(_message(ints, numbers, strings).SerializeToString())
+  data = _message(ints, numbers, strings).SerializeToString()
+  columns = examples.decode(data)
+  one = sorted(columns)[0]
+  assert list(examples.decode(data, {one, 'other'})) == [one]
   assert columns['ints'].dtype == np.int64 and columns['ints'].tolist() == ints
   assert columns['a/floats'].dtype == np.float32 and columns['a/floats'].tolist() == numbers
   assert columns['strings'] == strings

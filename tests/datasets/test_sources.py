@@ -11,7 +11,7 @@ from tests.datasets import foreign
 from tfacme import core, datasets, errors, specs
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing
-from tfacme.datasets import folder, layout, summary
+from tfacme.datasets import folder, layout, reader, summary
 from tfacme.replay import recorded
 from tfacme.replay.items import Items
 from tfacme.runs import naming
@@ -105,10 +105,14 @@ def test_what_is_left_out_may_be_broken(tmp_path):
   datasets.rlds(data.path, options=Options(where=['seed=2'])).check()
 
 
-def test_to_choose_no_observation_is_decoded(written, monkeypatch):
+def test_to_choose_no_observation_is_decoded(written, monkeypatch, caplog):
   decode, decoded = layout.features.Column.decode, set()
   monkeypatch.setattr(layout.features.Column, 'decode', lambda self, *of: decoded.add(self.name) or decode(self, *of))
+  by_metadata = datasets.rlds(written.path, options=Options(where=['policy=expert', 'seed>2']))
+  assert by_metadata.size == 2 and decoded == {'seed'}
+  monkeypatch.setattr(reader, '_PATIENCE', -1.0)
   data = datasets.rlds(written.path, options=Options(where=['policy=expert'], best=0.5))
+  assert data.size == 2 and caplog.text.count(f'All of the data set {written.path} is read to choose its epi') == 1
   assert data.size == 2 and sorted(data.lengths()) == [4, 6]
   assert decoded & {'steps/reward'} and not decoded & {'steps/observation', 'steps/action'}
   assert _lengths(data) == [4, 6] and decoded >= {'steps/observation', 'steps/action'}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Container, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -85,11 +85,20 @@ def least_of_best(returns: Sequence[float], share: float) -> float:
   return sorted(returns, reverse=True)[math.ceil(share * len(returns)) - 1]
 
 
+def needs_steps(options: Options, metadata: Container[str]) -> bool:
+  """Whether more has to be known of episodes than their metadata, which have these names."""
+  if options.best is not None or options.episodes is not None:
+    return True
+  names = {Condition.of(text).name for text in options.where}
+  return any(name in ('return', 'length') or name not in metadata for name in names)
+
+
 def choose(facts: Iterable[Tuple[int, Mapping[str, Any]]], options: Options, name: str) -> List[int]:
   """The numbers of the episodes that options choose.
 
   Args:
-    facts: (number, what is known of it: 'return', 'length' and the metadata) of each episode, in order.
+    facts: (number, what is known of it: the metadata, and its 'return' and 'length' if `needs_steps`) of each episode,
+      in order.
     options: what they have to fit.
     name: what the data set is called.
 
@@ -103,7 +112,7 @@ def choose(facts: Iterable[Tuple[int, Mapping[str, Any]]], options: Options, nam
     for field, values in seen.items():
       values.append(known.get(field))
     if all(condition.holds(known) for condition in conditions):
-      chosen.append((number, known['return']))
+      chosen.append((number, known['return'] if options.best is not None else 0.0))
     if options.best is None and options.episodes == len(chosen):
       break
   if not chosen and any(seen.values()):

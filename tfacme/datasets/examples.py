@@ -7,7 +7,7 @@ uint8 array. So the classes handle whole lists here, in serialized form, and the
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, Union
+from typing import Container, Dict, List, Mapping, Optional, Union
 
 import numpy as np
 
@@ -37,8 +37,8 @@ def encode(columns: Mapping[str, Column]) -> bytes:
   return example.SerializeToString()
 
 
-def decode(data: bytes) -> Dict[str, Column]:
-  """The columns of a serialized Example.
+def decode(data: bytes, names: Optional[Container[str]] = None) -> Dict[str, Column]:
+  """The columns of a serialized Example: all of them, or those of some names.
 
   Raises:
     ValueError: if `data` is no Example.
@@ -52,6 +52,8 @@ def decode(data: bytes) -> Dict[str, Column]:
     raise ValueError('no tf.train.Example') from error
   columns: Dict[str, Column] = {}
   for name, feature in example.features.feature.items():
+    if names is not None and name not in names:
+      continue
     kind = feature.WhichOneof('kind')
     if kind == 'bytes_list':
       columns[name] = list(feature.bytes_list.value)

@@ -52,6 +52,13 @@ class Column:
     """Whether its values are numbers as they lie in the file, and not pictures to be unpacked."""
     return self.encoding == 'none' or self.dtype.kind == 'f'
 
+  @property
+  def stored_names(self) -> Tuple[str, ...]:
+    """The names in a record of all that it is read of."""
+    if not self.sequences:
+      return (self.name,)
+    return (f'{self.name}/{_FLAT}', *(_lengths(self.name, i) for i in range(self.sequences)))
+
   def encode(self, values: Any, rows: int) -> examples.Column:
     """Values [rows, *shape] as they are stored.
 

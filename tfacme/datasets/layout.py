@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
@@ -81,7 +81,7 @@ class Layout:
   def closed(self, example: Example, path: str) -> Optional[Layout]:
     """The layout with the shapes and types that an episode has; None if it has no row."""
     with decoding(path):
-      rows = self._rows(example)
+      rows = self._rows({}, example)
       if not rows:
         return None
       closed = lambda column: column.closed(example, rows)
@@ -115,8 +115,17 @@ class Layout:
 
   def outline(self, example: Example, path: str) -> Optional[Dict[str, np.ndarray]]:
     """As `read`, of those leaves that say how long an episode is, how it ends and what it returned."""
-    told = {name: self.leaves[name] for name in ('reward', 'discount', *ends.FLAGS) if name in self.leaves}
-    return self._decoded(told, example, path) if told else self.read(example, path, cheap=True)
+    return self._decoded(self._outlined, example, path) if self._outlined else self.read(example, path, cheap=True)
+
+  @functools.cached_property
+  def outline_names(self) -> Optional[FrozenSet[str]]:
+    """The names in a record of what `outline` and `metadata_of` take; None is all of them."""
+    stored = [name for column in self._outlined.values() for name in column.stored_names]
+    return frozenset([*stored, *self.metadata]) if stored else None
+
+  @functools.cached_property
+  def _outlined(self) -> Mapping[str, features.Column]:
+    return {name: self.leaves[name] for name in ('reward', 'discount', *ends.FLAGS) if name in self.leaves}
 
   def settled(self, leaves: Mapping[str, np.ndarray], number: int) -> Optional[Dict[str, np.ndarray]]:
     """Those leaves as they are in the stream, or None; see `ends.settle`."""
@@ -147,12 +156,12 @@ class Layout:
     self, columns: Mapping[str, features.Column], example: Example, path: str
   ) -> Optional[Dict[str, np.ndarray]]:
     with decoding(path):
-      rows = self._rows(example)
+      rows = self._rows(columns, example)
       return {name: column.decode(example, rows) for name, column in columns.items()} if rows else None
 
-  def _rows(self, example: Example) -> int:
-    """How many rows an episode has."""
-    counts = (column.rows(example) for column in self.leaves.values())
+  def _rows(self, columns: Mapping[str, features.Column], example: Example) -> int:
+    """How many rows an episode has; these columns are asked first."""
+    counts = (column.rows(example) for column in (*columns.values(), *self.leaves.values()))
     rows = next((count for count in counts if count is not None), None)
     if rows is None:
       raise ValueError('no column says how many rows there are')

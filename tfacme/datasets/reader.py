@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import logging
 import os
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+import time
+from typing import Any, Container, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -15,11 +16,12 @@ from tfacme.datasets import choosing, examples, folder, looking, ranges, several
 from tfacme.datasets import episodes as episodes_lib
 from tfacme.datasets import layout as layout_lib
 from tfacme.datasets import shards as shards_lib
-from tfacme.datasets.options import Options
+from tfacme.datasets.options import Condition, Options
 
 _LOG = logging.getLogger('tfacme')
 _LOOKED_AT = 1 << 28  # bytes of episodes, before a run starts
 _KEPT = 8  # data sets that stay open
+_PATIENCE = 5.0  # seconds without a line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,12 +158,13 @@ class RLDS:
   @functools.cached_property
   def _chosen(self) -> Sequence[int]:
     opened = self._open()
-    returns = self.options.best is not None or any(text.lstrip().startswith('return') for text in self.options.where)
-    if returns and 'reward' in opened.layout.lacks:
+    by_return = any(Condition.of(text).name == 'return' for text in self.options.where)
+    if (by_return or self.options.best is not None) and 'reward' in opened.layout.lacks:
       raise errors.UserError(
         f'Episodes of {opened.layout.name} have no returns to choose by: its steps have no reward.'
       )
-    return choosing.choose(opened.facts(), self.options, opened.layout.name)
+    facts = opened.facts(choosing.needs_steps(self.options, opened.layout.metadata))
+    return choosing.choose(facts, self.options, opened.layout.name)
 
   @functools.cached_property
   def _files(self) -> _Files:
@@ -223,18 +226,28 @@ class _Opened:
     """The number of the shard of each episode."""
     return np.repeat(np.arange(len(self.shards)), [len(offsets) for offsets, _ in self._places])
 
-  def example(self, number: int) -> Tuple[layout_lib.Example, str]:
-    """The columns of an episode, and the file that it is in."""
+  def example(self, number: int, names: Optional[Container[str]] = None) -> Tuple[layout_lib.Example, str]:
+    """The columns of an episode, or those of some names, and the file that it is in."""
     shard = self.shards[self.which[number]]
     offset, length = self._flat_places[:, number]
     data = shard.read(int(offset), int(length))
     with layout_lib.decoding(shard.path):
-      return examples.decode(data), shard.path
+      return examples.decode(data, names), shard.path
 
-  def facts(self) -> Iterator[Tuple[int, Mapping[str, Any]]]:
-    """(number, what episodes can be chosen by) of each that has a transition."""
-    for number in range(len(self.which)):
-      example = self.example(number)
+  def facts(self, steps: bool) -> Iterator[Tuple[int, Mapping[str, Any]]]:
+    """(number, what episodes can be chosen by) of each; with `steps`, of each that has a transition.
+
+    It says so if that takes long.
+
+    Args:
+      steps: whether they can be chosen by what their steps say too.
+    """
+    names = self.layout.outline_names if steps else self.layout.metadata
+    for number in _told_of(len(self.which), self.layout.name):
+      example = self.example(number, names)
+      if not steps:
+        yield number, self.layout.metadata_of(*example)
+        continue
       stream = self.stream(number, self.layout.outline(*example))
       if stream is not None:
         own = {'return': episodes_lib.return_of(stream['reward']), 'length': len(stream['reward']) - 1}
@@ -275,7 +288,7 @@ class _Opened:
   def length(self, number: int) -> int:
     """How many transitions an episode has, which is read if it was not yet."""
     if self._lengths[number] < 0:
-      self.stream(number, self.layout.outline(*self.example(number)))
+      self.stream(number, self.layout.outline(*self.example(number, self.layout.outline_names)))
     return int(self._lengths[number])
 
   @functools.cached_property
@@ -299,6 +312,16 @@ class _Opened:
     if found is None:
       raise errors.UserError(f'None of the episodes of {layout.name} has a row, so there is nothing to learn from.')
     return found
+
+
+def _told_of(count: int, name: str) -> Iterator[int]:
+  """The numbers of the episodes of a data set, to choose among; says once how far it is if that takes long."""
+  patient_until = time.monotonic() + _PATIENCE
+  for number in range(count):
+    if time.monotonic() > patient_until:
+      patient_until = float('inf')
+      _LOG.warning('All of %s is read to choose its episodes: %d%% so far.', name, 100 * number // count)
+    yield number
 
 
 def named(names: Sequence[str], options: Options = Options()) -> Any:
