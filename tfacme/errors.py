@@ -114,6 +114,11 @@ def listed(names: Iterable[str], most: int = 3, more: str = 'more') -> str:
   return ', '.join(names[:most]) + (f' and {rest} {more}' if rest > 0 else '') or 'none'
 
 
+def counted(count: int, what: str) -> str:
+  """How many of what, in a sentence: 'one episode', '1,200 episodes'."""
+  return f'one {what}' if count == 1 else f'{count:,} {what}s'
+
+
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = '') -> UserError:
   """The error for a name that does not exist, with the nearest names that do."""
   known, name = list(known), str(name)

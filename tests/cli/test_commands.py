@@ -35,19 +35,23 @@ class Config:
 class Run:
   """What `tfacme.train` and `tfacme.load_run` return."""
 
+  description = {'evaluations': [{'name': 'evaluator'}], 'budget': {'actor_steps': 20}}
+
   def __init__(self, workdir):
     self.workdir = workdir
 
   def evaluate(self, episodes, seed, max_episode_steps, checkpoint):
     values = {
       'mean': np.float32(0.5 + seed),
-      'standard_error': 0.1,
+      'standard_error': 0.1 if episodes > 1 else float('nan'),
       'minimum': -1.0,
       'maximum': 1.0,
       'episodes': episodes,
     }
-    observed = {'is_success': 0.25, 'crashed': float('nan')} if seed == 3 else {}
-    return types.SimpleNamespace(**values, episodes_cut=1 if max_episode_steps == 9 else 0, observed=observed)
+    observed = {'is_success': (0.25, 0.1), 'crashed': (float('nan'), float('nan'))} if seed == 3 else {}
+    values['observed'] = {name: mean for name, (mean, _) in observed.items()}
+    values['observed_errors'] = {name: error for name, (_, error) in observed.items()}
+    return types.SimpleNamespace(**values, episodes_cut=1 if max_episode_steps == 9 else 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -305,16 +309,28 @@ def test_evaluate(calls, finished, capsys):
     'episodes': 5,
     'episodes_cut': 0,
     'columns': {},
+    'columns_standard_error': {},
   }
   assert cli.main(['evaluate', finished]) == 0
   assert capsys.readouterr().out == 'return 0.5 ± 0.1 (mean and standard error of 20 episodes), from -1 to 1\n'
   assert cli.main(['evaluate', finished, '--seed', '3']) == 0
   first, *columns = capsys.readouterr().out.splitlines()
-  assert first.startswith('return 3.5 ') and columns == ['is_success 0.25', 'crashed nan']
-  assert cli.main(['evaluate', finished, '--seed', '3', '--json']) == 0
-  assert json.loads(capsys.readouterr().out)['columns'] == {'is_success': 0.25, 'crashed': None}
+  assert first.startswith('return 3.5 ') and columns == ['is_success 0.25 ± 0.1', 'crashed nan']
+  assert cli.main(['evaluate', finished, '--seed', '3', '--episodes', '1', '--json']) == 0
+  result = json.loads(capsys.readouterr().out)
+  assert (result['standard_error'], result['columns']) == (None, {'is_success': 0.25, 'crashed': None})
+  assert result['columns_standard_error'] == {'is_success': 0.1, 'crashed': None}
   assert cli.main(['evaluate', finished, '--max-episode-steps', '9']) == 0
-  assert '(mean and standard error of 20 episodes, 1 of them cut off), from' in capsys.readouterr().out
+  assert '(mean and standard error of 20 episodes, 1 cut off), from' in capsys.readouterr().out
+
+
+def test_evaluate_tells_of_one_episode_and_of_what_the_run_estimated(calls, finished, tmp_path, capsys):
+  log = tmp_path / 'run' / 'logs' / 'evaluator.csv'
+  log.write_text('actor_steps,episode_return,is_success,fitted_q,timestamp\n20,1.0,0.5,0.875,9.0\n')
+  assert cli.main(['evaluate', finished, '--seed', '3', '--episodes', '1']) == 0
+  first, *_, last = capsys.readouterr().out.splitlines()
+  assert first == 'return 3.5 (one episode), from -1 to 1'
+  assert last == 'fitted_q 0.875 (estimated by the run, in logs/evaluator.csv, after 20 environment steps)'
 
 
 def test_plot(finished, tmp_path, capsys):
@@ -425,5 +441,5 @@ def test_help_shows_meanings_and_defaults(capsys):
   assert 'number of actor nodes. (default: 1)' in text
   assert 'resumes from its last checkpoint' in text and 'threads (local_mt) or in processes (local_mp)' in text
   assert 'environment steps of all actors together, after which the run ends; None is 30,000, unless there are ' in text
-  for name, field in registry.config('dqn').__dataclass_fields__.items():
-    assert f'--config.{name}' in text, field
+  for field in dataclasses.fields(registry.config('dqn')):
+    assert f'--config.{field.name}' in text, field

@@ -67,7 +67,7 @@ def test_what_lies_beside_the_steps(tmp_path, capsys):
   _lines(capsys)
   assert cli.main(['data', out, '--recover']) == 0
   lines = _lines(capsys)
-  assert lines[:2] == ['0 episodes were taken in.', '6 episodes, 54 steps: 6 terminated, 0 truncated']
+  assert lines[:2] == ['Taken in: 0 episodes.', '6 episodes, 54 steps: 6 terminated, 0 truncated']
   told = dict(line.split(None, 1) for line in lines[lines.index('metadata of the episodes') + 1 :] if line.strip())
   assert told['policy'] == 'random (6)' and told['environment'] == 'bsuite:catch/0 (6)' and told['time'].endswith('UTC')
   assert ' to ' in told['seed']  # Parts are of other episodes.

@@ -40,10 +40,10 @@ def _check_the_other_commands(run, folder):
   assert json.loads(evaluated.out)['episodes_cut'] == 2
   assert '2 of 2 episodes were cut off at 30 steps' in evaluated.err
   evaluated = processes.run('evaluate', run, '--episodes', '2', *limit)
-  assert 'return 30 ± 0 (mean and standard error of 2 episodes, 2 of them cut off)' in evaluated.out
+  assert 'return 30 ± 0 (mean and standard error of 2 episodes, 2 cut off)' in evaluated.out
   out = os.path.join(folder, 'data')
   recorded = processes.run('record', '--run', run, '--episodes', '2', '--out', out, *limit)
-  assert '2 episodes with a mean return of 30 are in' in recorded.out
+  assert '2 episodes with a mean return of 30' in recorded.out
   assert '2 of 2 episodes were cut off at 30 steps' in recorded.err
   for episode in datasets.rlds(out).episodes(seed=0):
     assert episode.last.tolist() == [False] * 30 + [True] and episode.discount[:30].tolist() == [1.0] * 30

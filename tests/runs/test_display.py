@@ -148,10 +148,11 @@ def test_time_of_evaluations_is_no_time_of_acting(screen):
 
 
 def test_several_evaluations_have_their_names(screen):
-  notes = {'evaluator': {'evaluation_return': 0.75}, 'hard': {'evaluation_return': -2.0}}
+  first = {'evaluation_return': 0.75, 'evaluation_columns': {'normalized_score': 62.54321, 'fitted_q': 0.9}}
+  notes = {'evaluator': first, 'hard': {'evaluation_return': -2.0, 'evaluation_columns': {}}}
   lines = _run(screen, [status_at(5, notes=notes)], 1.0)
-  assert 'evaluation 0.75 | hard -2.00' in lines[0]
-  assert lines[-1].endswith('evaluation return 0.75, hard return -2.00.')
+  assert 'evaluation 0.75 (normalized_score 62.54, fitted_q 0.9) | hard -2.00' in lines[0]
+  assert lines[-1].endswith('evaluation return 0.75 (normalized_score 62.54, fitted_q 0.9), hard return -2.00.')
 
 
 def test_an_evaluation_is_shown_and_a_long_episode_told_once(screen):

@@ -229,7 +229,7 @@ def test_from_a_run_to_a_clone_by_commands(tmp_path, capsys):
   quick = ['--evaluation.every', '0', '--checkpointing.every', '0']
   assert cli.main(['train', 'dqn', '--env', 'bsuite:catch/0', '--steps', '6000', '--workdir', run, *quick]) == 0
   assert cli.main(['record', '--run', run, '--episodes', '30', '--out', data]) == 0
-  assert '30 episodes with a mean return of 1 are in' in capsys.readouterr().out
+  assert '30 episodes with a mean return of 1\n' in capsys.readouterr().out
   train = [
     'train',
     'bc',

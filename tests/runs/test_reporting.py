@@ -20,8 +20,8 @@ def _log(tmp_path, name, **row):
   logger.close()
 
 
-def _evaluated(tmp_path, name='evaluator', cut=0, value=0.25):
-  row = {'episode_return': value, 'episode_return_standard_error': 0.125, 'episodes_cut': cut}
+def _evaluated(tmp_path, name='evaluator', cut=0, value=0.25, error=0.125, **made):
+  row = {'episode_return': value, 'episode_return_standard_error': error, 'episodes_cut': cut, **made, 'timestamp': 1.0}
   _log(tmp_path, name, actor_steps=1000, learner_steps=200, **row)
 
 
@@ -56,6 +56,22 @@ def test_all_evaluations_are_told(tmp_path):
   assert said.startswith(
     'Evaluation return 0.25 ± 0.12 (standard error), hard -2 ± 0.12 (standard error) after 200 learn'
   )
+
+
+def test_what_observers_and_estimators_made_is_told_with_the_return(tmp_path):
+  _log(tmp_path, 'learner', learner_steps=1)
+  _evaluated(tmp_path, error=float('nan'), cut=1, normalized_score=62.54321, fitted_q=0.875)
+  _evaluated(tmp_path, name='hard', normalized_score=-3.0, **{f'action_{i}_share': 0.5 for i in range(18)})
+  said = reporting.result(str(tmp_path), DESCRIPTION, None, 'a')
+  assert said.startswith(
+    'Evaluation return 0.25 (one episode; one episode cut off; normalized_score 62.54, fitted_q 0.875), '
+    'hard 0.25 ± 0.12 (standard error; normalized_score -3, action_0_share 0.5, '
+  )
+  assert ', action_3_share 0.5 and 14 more) after 1,000 environment steps; logs' in said
+  observed = {'normalized_score': 0.0, **{f'action_{i}_share': 0.0 for i in range(18)}}
+  place = '(estimated by the run, in logs/evaluator.csv, after 1,000 environment steps)'
+  assert reporting.estimated(str(tmp_path), DESCRIPTION, observed) == f'fitted_q 0.875 {place}'
+  assert reporting.estimated(str(tmp_path), DESCRIPTION, {**observed, 'fitted_q': 0.0}) == ''
 
 
 def test_what_was_not_done_is_told(tmp_path):

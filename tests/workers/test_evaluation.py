@@ -253,6 +253,7 @@ def test_what_estimates_make_of_the_policy_are_columns():
   assert evaluator.step(0.0) is core.Progress.PART and not rows
   assert evaluator.step(0.0) is core.Progress.PART and evaluator.step(0.0) is core.Progress.DID
   assert rows[0]['so_far'] == 300 and rows[0]['episode_return'] == 4.0
+  assert evaluator.tally.counter.status()['notes']['evaluator']['evaluation_columns'] == {'so_far': 300}
   assert rows[0]['steps_per_second'] == 4.0  # of the two looks at the clock until all had been played
 
 

@@ -53,6 +53,8 @@ def test_each_environment_has_its_share_whichever_episodes_end_first():
 def test_a_single_reward_has_no_parts():
   result = play([Count([2, 3], rewards=0.5)], 2)
   assert result.returns.tolist() == result.parts.tolist() == [1.0, 1.5]
+  assert result.standard_error == pytest.approx(0.25)
+  assert np.isnan(play([Count([2])], 1).standard_error)  # of one, nobody knows how much they vary
 
 
 def test_an_episode_is_cut_off_at_the_limit_and_the_next_one_begins():
@@ -77,6 +79,8 @@ def test_observers_see_evaluations():
     'action_2_share': 0.0,
     'action_3_share': 0.0,
   }
+  assert result.observed_errors['action_0_share'] == pytest.approx(np.std([1, 1 / 4, 1 / 2], ddof=1) / 3**0.5)
+  assert result.observed_errors['action_3_share'] == 0.0
 
 
 def test_what_an_environment_gives_is_held_against_its_spec():

@@ -16,6 +16,7 @@ from tfacme import datasets, environments, errors, experiments, loggers, seeds
 from tfacme.agents import registry
 from tfacme.cli import checking, convert, data, listing, parsing, policies, presets, results, running, watching
 from tfacme.cli import options as options_lib
+from tfacme.runs import rounding
 
 # What a public function needs TensorFlow for is imported by the command that calls it: the others answer at once.
 
@@ -192,9 +193,9 @@ def _record(arguments: Sequence[str]) -> None:
       _origin(options, run, seed),
       options.part,
     )
-  mean = sum(returns) / len(returns)
+  mean, count = rounding.number(sum(returns) / len(returns)), errors.counted(len(returns), 'episode')
   more = f' beside {there} from before' if there else ''
-  print(f'{len(returns)} episodes with a mean return of {mean:.4g} are in {options.out}{more}')
+  print(f'Recorded in {options.out}: {count} with a mean return of {mean}{more}')
 
 
 def _origin(options: _RecordOptions, run: Any, seed: int) -> datasets.Origin:

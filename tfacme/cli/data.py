@@ -18,6 +18,7 @@ from tfacme import core, datasets, environments, errors, specs
 from tfacme.cli import options as options_lib
 from tfacme.cli import parsing, running
 from tfacme.datasets import summary as summary_lib
+from tfacme.runs import rounding
 from tfacme.workers import plotting, plotting_data
 
 _BAR = 40  # characters of the longest bar of a histogram
@@ -83,7 +84,7 @@ def run(arguments: Sequence[str]) -> None:
   if options.recover:
     recovered = datasets.recover(options.dataset)
     if not options.json:
-      print(f'{recovered:,} episodes were taken in.')
+      print(f'Taken in: {errors.counted(recovered, "episode")}.')
   data = datasets.named([options.dataset], options.data)
   if options.plot is not None:
     plotting.check_name(options.plot)
@@ -133,7 +134,7 @@ def _environment(env: str, options: environments.Options) -> _Environment:
 def _left_out(data: Any, summary: summary_lib.Summary) -> List[str]:
   """What of a data set is not read, in words."""
   empty = data.size - summary.episodes
-  left = [f'{count:,} episodes in {path}' for path, count in datasets.left_open(data.folder).items()]
+  left = [f'{errors.counted(count, "episode")} in {path}' for path, count in datasets.left_open(data.folder).items()]
   return [*data.left_out, *left, *([f'episodes that have no transition, {empty:,} of {data.size:,}'] if empty else [])]
 
 
@@ -173,7 +174,7 @@ def _show(
   """Prints all of it."""
   terminated = int(summary.terminated.sum())
   print(
-    f'{summary.episodes:,} episodes, {summary.steps:,} steps: {terminated:,} terminated, '
+    f'{errors.counted(summary.episodes, "episode")}, {errors.counted(summary.steps, "step")}: {terminated:,} terminated, '
     f'{summary.episodes - terminated:,} truncated'
   )
   for name, values in (('return', summary.returns), ('length', summary.lengths)):
@@ -210,8 +211,8 @@ def _rows(summary: summary_lib.Summary, fit: Optional[_Fit]) -> Iterator[Sequenc
 
 def _spread(values: np.ndarray) -> str:
   return (
-    f'{values.mean():.4g} ± {values.std():.4g} (mean and standard deviation), median {np.median(values):.4g}, from '
-    f'{values.min():.4g} to {values.max():.4g}'
+    f'{rounding.with_error(values.mean(), values.std())} (mean and standard deviation), median '
+    f'{rounding.number(np.median(values))}, from {rounding.number(values.min())} to {rounding.number(values.max())}'
   )
 
 
@@ -220,7 +221,8 @@ def _print_bars(values: np.ndarray) -> None:
   parts = summary_lib.histogram(values)
   most = max((count for _, _, count in parts), default=0)
   bars = ('█' * math.ceil(_BAR * count / most) for _, _, count in parts)
-  _print_table([(f'{low:.4g}', f'{high:.4g}', f'{count:,}', bar) for (low, high, count), bar in zip(parts, bars)], 3)
+  rows = [(*map(rounding.number, part[:2]), f'{part[2]:,}', bar) for part, bar in zip(parts, bars)]
+  _print_table(rows, right=3)
 
 
 def _print_table(rows: Sequence[Sequence[str]], right: int = 0) -> None:

@@ -7,13 +7,14 @@ import json as json_lib
 import math
 import os
 import sys
-from typing import Any, Optional, Sequence
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 import tyro
 from typing_extensions import Annotated, Literal
 
 from tfacme import errors, experiments
 from tfacme.cli import parsing, running
+from tfacme.runs import reporting, rounding
 
 _Run = tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar='RUN')]]
 
@@ -29,8 +30,9 @@ class _EvaluateOptions:
     seed: of the environments and of the policy.
     checkpoint: whose policy: 'best' or another name under which the run has kept one, or the steps of a checkpoint.
       None is the newest.
-    json: print one JSON object with mean, standard_error, minimum, maximum, episodes, episodes_cut and columns: the
-      means of those that the experiment's observers make.
+    json: print one JSON object with mean, standard_error (null of one episode), minimum, maximum, episodes,
+      episodes_cut, and of the columns that the experiment's observers make columns, their means, and
+      columns_standard_error.
   """
 
   run: _Run
@@ -47,21 +49,33 @@ def evaluate(arguments: Sequence[str]) -> None:
   errors.count('--episodes', options.episodes)
   errors.count('--max-episode-steps', options.max_episode_steps)
   errors.count('--seed', options.seed, low=0)
-  result = load_run(options.run).evaluate(options.episodes, options.seed, options.max_episode_steps, options.checkpoint)
-  values = {name: float(getattr(result, name)) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
+  run = load_run(options.run)
+  result = run.evaluate(options.episodes, options.seed, options.max_episode_steps, options.checkpoint)
   if options.json:
-    # JSON has no NaN.
-    columns = {name: None if math.isnan(value) else value for name, value in result.observed.items()}
-    counts = {'episodes': int(result.episodes), 'episodes_cut': int(result.episodes_cut)}
-    print(json_lib.dumps({**values, **counts, 'columns': columns}))
+    print(json_lib.dumps(_plain(result)))
     return
-  cut = f', {result.episodes_cut} of them cut off' if result.episodes_cut else ''
+  of = '' if math.isnan(result.standard_error) else 'mean and standard error of '
+  cut = f', {result.episodes_cut} cut off' if result.episodes_cut else ''
   print(
-    f'return {values["mean"]:.4g} ± {values["standard_error"]:.2g} (mean and standard error of {result.episodes} '
-    f'episodes{cut}), from {values["minimum"]:.4g} to {values["maximum"]:.4g}'
+    f'return {rounding.with_error(result.mean, result.standard_error)} ({of}{errors.counted(result.episodes, "episode")}'
+    f'{cut}), from {rounding.number(result.minimum)} to {rounding.number(result.maximum)}'
   )
   for name, value in result.observed.items():
-    print(f'{name} {value:.4g}')
+    print(f'{name} {rounding.with_error(value, result.observed_errors[name])}')
+  if estimated := reporting.estimated(run.workdir, run.description, result.observed):
+    print(estimated)
+
+
+def _plain(result: Any) -> Dict[str, Any]:
+  """A result as JSON has it, which knows no NaN."""
+  values = {name: getattr(result, name) for name in ('mean', 'standard_error', 'minimum', 'maximum')}
+  counts = {'episodes': int(result.episodes), 'episodes_cut': int(result.episodes_cut)}
+  columns = {'columns': _numbers(result.observed), 'columns_standard_error': _numbers(result.observed_errors)}
+  return {**_numbers(values), **counts, **columns}
+
+
+def _numbers(values: Mapping[str, Any]) -> Dict[str, Optional[float]]:
+  return {name: None if math.isnan(value) else float(value) for name, value in values.items()}
 
 
 @dataclasses.dataclass(frozen=True)

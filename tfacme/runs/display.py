@@ -15,6 +15,7 @@ import rich.table
 import rich.text
 
 from tfacme import errors
+from tfacme.runs import reporting
 from tfacme.workers import playing
 
 _REFRESH_SECONDS = 0.25  # of the live display
@@ -47,7 +48,8 @@ class Display:
                  'learner': {'loss': 0.1, 'replay_size': 900, 'replay_max': 100000,
                              'blocked': 'the rate limiter to allow a sample', 'blocked_seconds': 12.0},
                  'saver': {'doing': 'saving a checkpoint'},
-                 'evaluator': {'evaluation_return': 0.6, 'evaluation_cut': None,
+                 'evaluator': {'evaluation_return': 0.6, 'evaluation_columns': {'normalized_score': 80.0},
+                               'evaluation_cut': None,
                                'evaluating': {'episodes': 3, 'of': 20, 'steps': 70, 'seconds': 0.1,
                                               'max_steps': 27000}}}}
 
@@ -203,8 +205,7 @@ class Display:
       facts['return'] = f'{recent:.2f}'
     elif totals.get('actor_steps') and not totals.get('actor_episodes'):
       facts['return'] = 'none, no episode has ended yet'
-    for name, value in _noted(status, 'evaluation_return'):
-      facts[_evaluation(name)] = f'{value:.2f}'
+    facts.update(_evaluations(status))
     playing_now = [
       f'{news["episodes"]} of {news["of"]} episodes{"" if name == _EVALUATOR else f" of {name}"}, the longest has '
       f'{news["steps"]:,} steps'
@@ -271,8 +272,8 @@ class Display:
     if status['unit'] == 'actor_steps' and learned:
       parts.append(f'{learned:,} learner steps')
     if not complete:
-      evaluations = list(_noted(status, 'evaluation_return'))
-      parts += [f'{_evaluation(name)} return {value:.2f}' for name, value in evaluations]
+      evaluations = _evaluations(status)
+      parts += [f'{name} return {text}' for name, text in evaluations.items()]
       if not evaluations and (recent := _recent_return(status)) is not None:
         parts.append(f'return {recent:.2f}')
     return ', '.join(parts) + '.'
@@ -308,9 +309,14 @@ def _notes(status: Mapping[str, Any], key: str) -> Iterator[Any]:
   return (value for _, value in _noted(status, key))
 
 
-def _evaluation(name: str) -> str:
-  """What an evaluation is called, by the name of its node."""
-  return 'evaluation' if name == _EVALUATOR else name
+def _evaluations(status: Mapping[str, Any]) -> Dict[str, str]:
+  """What came of each evaluation so far, by what it is called: '0.60 (normalized_score 80)'."""
+  made = dict(_noted(status, 'evaluation_columns'))
+  columns = {name: reporting.columns(made.get(name, {})) for name, _ in _noted(status, 'evaluation_return')}
+  return {
+    'evaluation' if name == _EVALUATOR else name: f'{value:.2f}{f" ({columns[name]})" if columns[name] else ""}'
+    for name, value in _noted(status, 'evaluation_return')
+  }
 
 
 def _recent_return(status: Mapping[str, Any]) -> Optional[float]:

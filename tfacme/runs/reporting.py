@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any, Dict, Mapping, Optional
 
-from tfacme import checkpoints, loggers
-from tfacme.workers import counting
+from tfacme import checkpoints, errors, loggers
+from tfacme.runs import rounding
+from tfacme.workers import counting, observing
+
+_COLUMNS = 5  # of observers that a line names; the log has all
 
 
 def opening(description: Mapping[str, Any], folder: str) -> str:
@@ -60,23 +64,55 @@ def result(workdir: str, description: Mapping[str, Any], ended: Optional[str], f
     )
   if ended is not None:
     where.insert(0, f'stopped since {ended}')
-  names = [evaluation['name'] for evaluation in description['evaluations']]
-  rows = {name: loggers.read(os.path.join(logs, f'{name}.csv')) for name in names}
-  last = {name: own[-1] for name, own in rows.items() if own}
+  last = _last(workdir, description)
   return '; '.join([_evaluations(last, description) if last else 'No evaluation was made', *where])
+
+
+def columns(made: Mapping[str, Any]) -> str:
+  """What observers and estimators have made: 'normalized_score 62.5, fitted_q 0.9'; nothing of nothing."""
+  told = [f'{name} {rounding.number(float(value))}' for name, value in made.items()]
+  return errors.listed(told, _COLUMNS) if told else ''
+
+
+def estimated(workdir: str, description: Mapping[str, Any], observed: Mapping[str, Any]) -> str:
+  """What the last evaluation of a run has beside what was observed now: estimates, which take the run's data.
+
+  Args:
+    workdir: the folder of the run.
+    description: of the run.
+    observed: columns that are known.
+  """
+  for name, row in _last(workdir, description).items():
+    made = {column: value for column, value in observing.made(row).items() if column not in observed}
+    if made:
+      return f'{columns(made)} (estimated by the run, in logs/{name}.csv, after {_steps(row, description)})'
+  return ''
+
+
+def _last(workdir: str, description: Mapping[str, Any]) -> Dict[str, Dict[str, Any]]:
+  """The newest row of each evaluation that has been made."""
+  names = [evaluation['name'] for evaluation in description['evaluations']]
+  rows = {name: loggers.read(os.path.join(workdir, 'logs', f'{name}.csv')) for name in names}
+  return {name: own[-1] for name, own in rows.items() if own}
+
+
+def _steps(row: Mapping[str, Any], description: Mapping[str, Any]) -> str:
+  """After which steps of the run an evaluation was made."""
+  unit = next(iter(description['budget']))
+  return f'{int(float(row[unit])):,} {"environment steps" if unit == "actor_steps" else "learner steps"}'
 
 
 def _evaluations(last: Mapping[str, Dict[str, Any]], description: Mapping[str, Any]) -> str:
   """The newest rows of all evaluations, by their names; the first is what the run is judged by."""
   (first, row), *others = last.items()
-  unit = next(iter(description['budget']))
-  what = 'environment steps' if unit == 'actor_steps' else 'learner steps'
   name = '' if first == 'evaluator' else f' of {first}'
   parts = [f'Evaluation return{name} {_return(row)}', *(f'{other} {_return(row)}' for other, row in others)]
-  return f'{", ".join(parts)} after {int(float(row[unit])):,} {what}'
+  return f'{", ".join(parts)} after {_steps(row, description)}'
 
 
 def _return(row: Mapping[str, Any]) -> str:
-  cut = f'; {row["episodes_cut"]} episodes cut off' if int(row['episodes_cut']) else ''
   value, error = float(row['episode_return']), float(row['episode_return_standard_error'])
-  return f'{value:.4g} ± {error:.2g} (standard error{cut})'
+  cut, made = int(row['episodes_cut']), columns(observing.made(row))
+  kind = 'one episode' if math.isnan(error) else 'standard error'
+  more = (kind, f'{errors.counted(cut, "episode")} cut off' if cut else '', made)
+  return f'{rounding.with_error(value, error)} ({"; ".join(filter(None, more))})'

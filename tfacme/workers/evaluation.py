@@ -224,7 +224,9 @@ class Evaluator:
     parts.logger.write(row)
     if parts.camera is not None:
       loggers.write_image(parts.logger, 'episode', parts.camera.images(), self._started[1] or row['learner_steps'])
-    self.tally.notes.update(evaluating=None, evaluation_return=result.mean, evaluation_cut=None)
+    self.tally.notes.update(
+      evaluating=None, evaluation_return=result.mean, evaluation_columns=dict(result.observed), evaluation_cut=None
+    )
     if result.episodes_cut:
       cut = playing.cut_episodes(result.episodes_cut, result.episodes, parts.max_episode_steps)
       self.tally.notes['evaluation_cut'] = (

@@ -8,14 +8,16 @@ import numbers
 import reprlib
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
+import numpy as np
+
 from tfacme import errors, mistakes
 from tfacme.loggers import node_columns
 
 _LOG = logging.getLogger('tfacme')
 _METHODS = ('observe_first', 'observe', 'metrics')
 _RETURN = 'episode_return'  # with what a reward of several parts and an evaluation add to it
-# What else the logs of actors and evaluations have: a run is resumed and plotted by some of it.
-_TAKEN = frozenset(
+# What else the logs of all actors and evaluations have: a run is resumed and plotted by some of it.
+_ALWAYS = frozenset(
   (
     'actor_steps',
     'actor_episodes',
@@ -25,14 +27,12 @@ _TAKEN = frozenset(
     'evaluator_steps',
     'episode_length',
     'episodes_cut',
-    'fitted_q',
-    'fitted_q_change',
-    'fitted_q_loss',
     'steps_per_second',
     'timestamp',
     *node_columns.COLUMNS,
   )
 )
+_ESTIMATED = frozenset(('fitted_q', 'fitted_q_change', 'fitted_q_loss'))
 
 
 class Observers:
@@ -94,9 +94,29 @@ class Observers:
 
 def means(episodes: Sequence[Mapping[str, Any]]) -> Dict[str, float]:
   """The mean of each column over the episodes that have a number there; NaN if none has."""
-  every = {column: [episode[column] for episode in episodes] for column in episodes[0]}
-  there = {column: [value for value in values if not math.isnan(value)] for column, values in every.items()}
+  there = _there(episodes)
   return {column: float(sum(values) / len(values)) if values else math.nan for column, values in there.items()}
+
+
+def standard_errors(episodes: Sequence[Mapping[str, Any]]) -> Dict[str, float]:
+  """Those of the means; NaN if there are less than two numbers."""
+  return {column: standard_error(values) for column, values in _there(episodes).items()}
+
+
+def standard_error(values: Sequence[float]) -> float:
+  """That of the mean of some values; NaN of less than two, which do not tell how much they vary."""
+  return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+
+
+def _there(episodes: Sequence[Mapping[str, Any]]) -> Dict[str, List[float]]:
+  """The numbers of each column."""
+  every = {column: [float(episode[column]) for episode in episodes] for column in episodes[0]}
+  return {column: [value for value in values if not math.isnan(value)] for column, values in every.items()}
+
+
+def made(row: Mapping[str, Any]) -> Dict[str, Any]:
+  """What observers and estimators have made of the row of an evaluation."""
+  return {column: value for column, value in row.items() if not _is_always(column)}
 
 
 def check(makers: Sequence[Callable[[], Any]]) -> None:
@@ -134,4 +154,8 @@ def _columns(observer: Any) -> Sequence[str]:
 
 
 def _is_taken(column: str) -> bool:
-  return column in _TAKEN or column.startswith(_RETURN)
+  return column in _ESTIMATED or _is_always(column)
+
+
+def _is_always(column: str) -> bool:
+  return column in _ALWAYS or column.startswith(_RETURN)

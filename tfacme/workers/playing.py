@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import math
 import time
 from typing import Any, Callable, Iterator, List, Mapping, NamedTuple, Sequence, Union
 
@@ -30,6 +29,7 @@ class Result(NamedTuple):
   cut: np.ndarray  # bool [episodes], whether the limit of steps ended it: then its return is that of its first steps
   parts: np.ndarray  # [episodes, ...], the return of each part of the reward; `returns` itself if it has no parts
   observed: Mapping[str, float]  # of each column that observers make, the mean over the episodes that have a number
+  observed_errors: Mapping[str, float]  # the standard errors of these
 
   @property
   def mean(self) -> float:
@@ -38,9 +38,8 @@ class Result(NamedTuple):
 
   @property
   def standard_error(self) -> float:
-    """Of the mean; 0 for a single episode."""
-    count = len(self.returns)
-    return float(self.returns.std(ddof=1) / math.sqrt(count)) if count > 1 else 0.0
+    """Of the mean; NaN for a single episode."""
+    return observing.standard_error(self.returns)
 
   @property
   def minimum(self) -> float:
@@ -189,6 +188,7 @@ class Player:
       cut=np.array([episode.cut for episode in ended]),
       parts=parts,
       observed=observing.means([episode.observed for episode in ended]),
+      observed_errors=observing.standard_errors([episode.observed for episode in ended]),
     )
 
   def _where(self, slot: int) -> str:
