@@ -174,8 +174,8 @@ def _show(
   """Prints all of it."""
   terminated = int(summary.terminated.sum())
   print(
-    f'{errors.counted(summary.episodes, "episode")}, {errors.counted(summary.steps, "step")}: {terminated:,} terminated, '
-    f'{summary.episodes - terminated:,} truncated'
+    f'{errors.counted(summary.episodes, "episode")}, {errors.counted(summary.steps, "step")}: '
+    f'{terminated:,} terminated, {summary.episodes - terminated:,} truncated'
   )
   for name, values in (('return', summary.returns), ('length', summary.lengths)):
     print(f'{name} {_spread(values)}')

@@ -57,8 +57,9 @@ def evaluate(arguments: Sequence[str]) -> None:
   of = '' if math.isnan(result.standard_error) else 'mean and standard error of '
   cut = f', {result.episodes_cut} cut off' if result.episodes_cut else ''
   print(
-    f'return {rounding.with_error(result.mean, result.standard_error)} ({of}{errors.counted(result.episodes, "episode")}'
-    f'{cut}), from {rounding.number(result.minimum)} to {rounding.number(result.maximum)}'
+    f'return {rounding.with_error(result.mean, result.standard_error)} '
+    f'({of}{errors.counted(result.episodes, "episode")}{cut}), '
+    f'from {rounding.number(result.minimum)} to {rounding.number(result.maximum)}'
   )
   for name, value in result.observed.items():
     print(f'{name} {rounding.with_error(value, result.observed_errors[name])}')
