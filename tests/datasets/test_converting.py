@@ -191,13 +191,39 @@ def test_whole_numbers(tmp_path):
   assert steps[1].reward.tolist() == [2**40, 2**40, 0]
 
 
-def test_what_can_not_be_learned_from_is_left_out(tmp_path, caplog):
-  arrays = dict(_ARRAYS, rewards=_ARRAYS['rewards'].copy())
-  arrays['rewards'][1] = np.nan
+@pytest.mark.parametrize(
+  'column, row, value',
+  [('rewards', 1, np.nan), ('observations', 1, np.nan), ('actions', 0, np.inf), ('next_observations', 2, -np.inf)],
+)
+def test_whole_episodes_that_are_not_finite_are_left_out(tmp_path, caplog, column, row, value):
+  """What is no number ends no episode, and is found where it lies in the file."""
+  arrays = dict(_ARRAYS, **{column: _ARRAYS[column].copy()})
+  arrays[column][row] = value
   assert _seen(_converted(tmp_path, arrays)) == _WHOLE[1:]
-  assert 'reward is nan' in caplog.text and 'are left out: 1' in caplog.text
+  told = 'made.hdf5: 1 of 3 episodes, with 3 of 7 steps, hold a NaN or an infinity and are left out'
+  assert f'{told}; the first is {value} in row {row} of {column}.' in caplog.text
+  assert len(caplog.records) == 2  # and a line of arrays that are left out
+
+
+def test_what_is_no_number_may_hide_an_end(tmp_path, caplog):
+  """So nobody learns that the last observation of an episode led to the first of the next one."""
+  arrays = dict(_without(_ARRAYS, 'timeouts'), next_observations=_ARRAYS['next_observations'].copy())
+  arrays['next_observations'][4] = np.nan
+  assert _seen(_converted(tmp_path, arrays)) == _WHOLE[:1]
+  assert '1 of 2 episodes, with 4 of 7 steps, ' in caplog.text
+  assert 'the first is nan in row 4 of next_observations.' in caplog.text
+
+
+def test_not_a_finite_episode(tmp_path):
   with pytest.raises(errors.UserError, match='no episode in .* that can be learned from'):
-    _fail(tmp_path, {**arrays, 'rewards': np.full(7, np.nan)})
+    _fail(tmp_path, {**_ARRAYS, 'rewards': np.full(7, np.nan)})
+
+
+def test_terminals_that_are_timeouts_too(tmp_path, caplog):
+  """As old gym's `done` is, which says that an episode is over, and not how."""
+  arrays = {**_ARRAYS, 'terminals': _ARRAYS['terminals'] | _ARRAYS['timeouts']}
+  assert _seen(_converted(tmp_path, arrays)) == [(*one[:2], True) for one in _WHOLE]
+  assert 'made.hdf5: 2 transitions are both terminals and timeouts, and count as terminals: ' in caplog.text
 
 
 def _fail(tmp_path, arrays):
@@ -236,6 +262,9 @@ def test_mistakes(tmp_path, arrays, message):
 
 
 def test_files_that_are_none(tmp_path):
+  for source in ('none.hdf5', 'none.npz', 'none'):
+    with pytest.raises(errors.UserError, match=f'There is no file .*/{source}: give one of D4RL'):
+      converting.convert(str(tmp_path / source), str(tmp_path / 'data'))
   for kind in ('hdf5', 'npz'):
     path = tmp_path / f'broken.{kind}'
     path.write_bytes(b'nothing of this kind')
@@ -245,6 +274,21 @@ def test_files_that_are_none(tmp_path):
     np.save(file, np.zeros(3))
   with pytest.raises(errors.UserError, match='single.npz holds a single array'):
     converting.convert(str(tmp_path / 'single.npz'), str(tmp_path / 'data'))
+  np.savez(tmp_path / 'empty.npz')
+  h5py.File(tmp_path / 'empty.hdf5', 'w').close()
+  for kind in ('hdf5', 'npz'):
+    with pytest.raises(errors.UserError, match=f'empty.{kind} holds no array, and has to hold observations, actions'):
+      converting.convert(str(tmp_path / f'empty.{kind}'), str(tmp_path / 'data'))
+
+
+def test_folders_that_are_not_of_minari(tmp_path):
+  """They are known for what they are where Minari is not installed."""
+  _converted(tmp_path, _ARRAYS)
+  for source in (str(tmp_path / 'data'), 'tfds:d4rl/hopper'):
+    with pytest.raises(errors.UserError, match=f'{source} is an RLDS data set already: give it as --dataset.'):
+      converting.convert(source, str(tmp_path / 'other'))
+  with pytest.raises(errors.UserError, match=f'The folder {tmp_path} is no data set of Minari: '):
+    converting.convert(str(tmp_path), str(tmp_path / 'other'))
 
 
 def test_an_array_within_an_array(tmp_path):
@@ -354,6 +398,18 @@ def test_what_is_left_out_of_minari(tmp_path, monkeypatch, caplog):
   assert [len(step.last) for step in _read(str(tmp_path / 'data'))] == [3]
   assert 'Episodes of made/lost-v0 that are terminated before their last step are left out: 1.' in caplog.text
   assert 'Infos of made/lost-v0 that are left out: qpos, speed.' in caplog.text
+
+
+@_minari
+def test_an_episode_of_minari_that_is_not_finite_is_left_out(tmp_path, monkeypatch, caplog):
+  from gymnasium import spaces
+
+  monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+  space = spaces.Dict(x=spaces.Box(-np.inf, np.inf, (2,), np.float64))
+  _minari_data('made/nan-v0', space, lambda t: {'x': np.array([t, np.nan if t == 101 else t])})
+  assert converting.convert('minari:made/nan-v0', str(tmp_path / 'data')) == (1, 3)
+  told = 'minari:made/nan-v0: 1 of 2 episodes, with 2 of 5 steps, hold a NaN or an infinity and are left out'
+  assert f'{told}; the first is nan in row 1 of observation/x of episode 1.' in caplog.text
 
 
 @_minari

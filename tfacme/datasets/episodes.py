@@ -217,14 +217,11 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
 
 def check_finite(name: str, values: np.ndarray, where: str) -> None:
   """Raises a `UserError` if there is a NaN or an infinity in a column [T, ...] of an episode."""
-  if ranges.surely_finite(values):
-    return
-  strange = np.argwhere(~np.isfinite(values))
-  if len(strange):
-    row, value = int(strange[0][0]), values[tuple(strange[0])]
+  at = ranges.strange_at(values)
+  if at is not None:
     raise errors.UserError(
-      f'In row {row} of {where}, {name} is {value}, and nothing can be learned from that: leave the episode out, or '
-      'record it anew.'
+      f'In row {at[0]} of {where}, {name} is {values[at]}, and nothing can be learned from that: leave the episode '
+      'out, or record it anew.'
     )
 
 

@@ -250,9 +250,14 @@ def _text(path: str) -> str:
     return file.read()
 
 
+def holds(name: str) -> bool:
+  """Whether a name is that of a data set as it is read: of one of `tfds`, or of a folder that has one."""
+  return name.startswith(_TFDS) or any(os.path.exists(os.path.join(place, INFO)) for place in places(name))
+
+
 def count(path: str, split: str = 'train') -> int:
   """The number of episodes that a folder has in a split of its data set; 0 if there is none."""
-  if not any(os.path.exists(os.path.join(place, INFO)) for place in places(path)):
+  if not holds(path):
     return 0
   splits = builder(path).info.splits
   return splits[split].num_examples if split in splits else 0

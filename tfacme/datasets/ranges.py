@@ -193,6 +193,14 @@ def surely_finite(values: np.ndarray) -> bool:
   return values.dtype.kind != 'f' or bool(np.isfinite(np.add.reduce(values, axis=None)))
 
 
+def strange_at(values: np.ndarray) -> Optional[Tuple[int, ...]]:
+  """Where in an array the first NaN or infinity is; None if there is none."""
+  if surely_finite(values):
+    return None
+  strange = np.argwhere(~np.isfinite(values))
+  return tuple(strange[0].tolist()) if len(strange) else None
+
+
 def of_episodes(episodes: Any, name: str) -> Ranges:
   """The ranges of episodes whose numbers are not known."""
   ranges = Ranges(name)

@@ -4,8 +4,7 @@
     counts = converting.convert('arrays.npz', 'data/arrays')      # NumPy arrays with the same names
     counts = converting.convert('minari:mujoco/hopper/medium-v0', 'data/hopper')
 
-A format is an iterator of episodes (`core.Step` with leaves [T + 1, ...]); it warns of all it
-leaves out or makes up.
+A format is an iterator of `transitions.Episode`; it warns of all it leaves out or makes up.
 """
 
 from tfacme.datasets.converting.convert import Counts as Counts

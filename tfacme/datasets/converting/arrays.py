@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import zipfile
 import zlib
 from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
@@ -22,7 +23,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional, Sequence, Tuple
 import numpy as np
 import tree
 
-from tfacme import core, errors, importing
+from tfacme import errors, importing
 from tfacme.datasets.converting import transitions
 
 _NEEDED = ('observations', 'actions', 'rewards', 'terminals')
@@ -31,12 +32,13 @@ _NAMES = (*_NEEDED, *_OPTIONAL)
 _FLAT = {'rewards', 'terminals', 'timeouts'}  # a number for each transition
 _OBSERVED = ('observations', 'next_observations')
 _HDF5 = ('.hdf5', '.h5')
+_GIVE = 'give one of D4RL (.hdf5) or of NumPy arrays (.npz), the folder of a Minari data set, or minari:ID'
 _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)  # what an `.npz` that is damaged raises
 _LOG = logging.getLogger('tfacme')
 
 
 @contextlib.contextmanager
-def opened(path: str, max_episode_steps: Optional[int] = None) -> Iterator[Iterator[core.Step]]:
+def opened(path: str, max_episode_steps: Optional[int] = None) -> Iterator[Iterator[transitions.Episode]]:
   """The episodes of a file, which is open meanwhile.
 
   Args:
@@ -44,12 +46,12 @@ def opened(path: str, max_episode_steps: Optional[int] = None) -> Iterator[Itera
     max_episode_steps: at which episodes were truncated; for a file that does not say where.
 
   Raises:
-    UserError: if it is no such file, or its arrays are not those above.
+    UserError: if there is no such file, or its arrays are not those above.
   """
+  if not os.path.exists(path):
+    raise errors.UserError(f'There is no file {path}: {_GIVE}.')
   if not path.endswith((*_HDF5, '.npz')):
-    raise errors.UserError(
-      f'{path} can not be converted: give a file of D4RL (.hdf5), of NumPy arrays (.npz), or minari:ID.'
-    )
+    raise errors.UserError(f'The file {path} can not be converted: {_GIVE}.')
   with _npz(path) if path.endswith('.npz') else _hdf5(path) as nested:
     columns = _columns(nested, path)
     others = ['/'.join(at) for at, _ in tree.flatten_with_path(nested) if at[0] not in _NAMES]
@@ -58,7 +60,9 @@ def opened(path: str, max_episode_steps: Optional[int] = None) -> Iterator[Itera
     yield _episodes(columns, path, max_episode_steps)
 
 
-def _episodes(columns: transitions.Columns, path: str, max_episode_steps: Optional[int]) -> Iterator[core.Step]:
+def _episodes(
+  columns: transitions.Columns, path: str, max_episode_steps: Optional[int]
+) -> Iterator[transitions.Episode]:
   try:
     yield from transitions.episodes(columns, path, max_episode_steps)
   except OSError as error:  # in the middle of an HDF5 file that is damaged
@@ -125,6 +129,8 @@ def _columns(nested: Mapping[str, Any], path: str) -> transitions.Columns:
   Raises:
     UserError: if one is missing, or is not of as many rows as the others, or has not the shape of what it is.
   """
+  if not tree.flatten(nested):
+    raise errors.UserError(f'{path} holds no array, and has to hold {", ".join(_NEEDED)}.')
   missing = [name for name in _NEEDED if not tree.flatten(nested.get(name, ()))]
   if missing:
     raise errors.UserError(

@@ -8,10 +8,10 @@ import os
 import shutil
 from typing import Iterator, Mapping, NamedTuple, Optional
 
-from tfacme import core, errors
+from tfacme import errors
 from tfacme.datasets import episodes as episodes_lib
-from tfacme.datasets import metadata, writer
-from tfacme.datasets.converting import arrays, minari
+from tfacme.datasets import folder, metadata, writer
+from tfacme.datasets.converting import arrays, minari, transitions
 
 _LOG = logging.getLogger('tfacme')
 _PART = '.incomplete'  # behind the name of the folder until all is there
@@ -20,7 +20,7 @@ _PART = '.incomplete'  # behind the name of the folder until all is there
 class _Source(NamedTuple):
   """What is converted."""
 
-  episodes: Iterator[core.Step]
+  episodes: Iterator[transitions.Episode]
   beside: Mapping[str, str]  # what is known of all of them
 
 
@@ -45,7 +45,8 @@ def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> C
     max_episode_steps: of files of arrays that do not say where an episode was truncated: at so many steps.
 
   Raises:
-    UserError: if the source can't be read, or has no episode; if there is something in the folder.
+    UserError: if the source can't be read, or has no episode; if it is an RLDS data set already; if there is something
+      in the folder.
   """
   out = os.path.abspath(os.path.expanduser(os.fspath(out)))
   if os.path.lexists(out) and not (os.path.isdir(out) and not os.listdir(out)):
@@ -67,6 +68,8 @@ def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> C
 @contextlib.contextmanager
 def _opened(source: str, max_episode_steps: Optional[int]) -> Iterator[_Source]:
   """What a source holds."""
+  if folder.holds(source):
+    raise errors.UserError(f'{source} is an RLDS data set already: give it as --dataset.')
   if not source.startswith(minari.PREFIX) and not os.path.isdir(source):
     with arrays.opened(source, max_episode_steps) as episodes:
       name = os.path.splitext(os.path.basename(source))[0]
@@ -81,23 +84,29 @@ def _opened(source: str, max_episode_steps: Optional[int]) -> Iterator[_Source]:
 
 def _write(opened: _Source, path: str, source: str) -> Counts:
   """Writes what can be learned from."""
-  written = steps = strange = 0
+  written = steps = left = lost = 0
+  first = ''
   with contextlib.ExitStack() as stack:
     out: Optional[writer.RLDSWriter] = None
-    for number, episode in enumerate(opened.episodes):
-      try:
-        episodes_lib.check_values(episode, None, f'episode {number} of {source}')
-      except errors.UserError as error:
-        if not strange:
-          _LOG.warning('%s', error)
-        strange += 1
+    for episode in opened.episodes:
+      step = episode.step
+      if episode.strange:
+        first, left, lost = first or episode.strange, left + 1, lost + len(step.last) - 1
         continue
-      row = episodes_lib.row_spec(episode)
+      row = episodes_lib.row_spec(step)
       out = out or stack.enter_context(writer.RLDSWriter(path, row, metadata=metadata.CONVERTED))
-      out.write(episode, {**metadata.counts(episode), **opened.beside})
-      written, steps = written + 1, steps + len(episode.last) - 1
-  if strange:
-    _LOG.warning('Episodes of %s that can not be learned from and are left out: %d.', source, strange)
+      out.write(step, {**metadata.counts(step), **opened.beside})
+      written, steps = written + 1, steps + len(step.last) - 1
+  if left:
+    _LOG.warning(
+      '%s: %d of %d episodes, with %d of %d steps, hold a NaN or an infinity and are left out; the first is %s.',
+      source,
+      left,
+      left + written,
+      lost,
+      lost + steps,
+      first,
+    )
   if not written:
     raise errors.UserError(f'There is no episode in {source} that can be learned from.')
   return Counts(written, steps)

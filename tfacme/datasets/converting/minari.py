@@ -17,6 +17,7 @@ from tfacme.datasets.converting import transitions
 
 PREFIX = 'minari:'
 
+_METADATA = 'metadata.json'  # is in the folder of each of its data sets
 _JPEG_SIDE = 32  # pixels of the shorter side of a frame that Minari decodes itself
 _LOG = logging.getLogger('tfacme')
 
@@ -27,16 +28,24 @@ def load(source: str) -> Any:
   Raises:
     UserError: if there is none.
   """
+  inside = '' if source.startswith(PREFIX) else _inside(source)
   importing.require('minari', source, 'data')
   import minari
 
   try:
-    if not source.startswith(PREFIX):
-      inside = os.path.join(source, 'data')
-      return minari.MinariDataset(inside if os.path.isdir(inside) else source)
+    if inside:
+      return minari.MinariDataset(inside)
     return minari.load_dataset(source[len(PREFIX) :], download=True)
   except Exception as error:  # of files, of the network, of names: a dozen kinds of them
     raise _unreadable(source, error) from None
+
+
+def _inside(path: str) -> str:
+  """Where in the folder of a data set its files are; raises a `UserError` if they are not there."""
+  for inside in (os.path.join(path, 'data'), path):
+    if os.path.exists(os.path.join(inside, _METADATA)):
+      return inside
+  raise errors.UserError(f'The folder {path} is no data set of Minari: it has no data/{_METADATA}.')
 
 
 def _unreadable(source: str, error: Exception) -> errors.UserError:
@@ -49,8 +58,8 @@ def beside(dataset: Any) -> Dict[str, str]:
   return {'environment': environment, 'dataset': dataset.id}
 
 
-def episodes(dataset: Any) -> Iterator[core.Step]:
-  """The episodes of a data set, with leaves [T + 1, ...] in single precision.
+def episodes(dataset: Any) -> Iterator[transitions.Episode]:
+  """The episodes of a data set.
 
   Minari keeps frames as JPEG, and now and then other parts of type uint8 too; both are decoded here, and a warning says
   that they are not what was recorded to the last bit. Left out, with a warning, are text, infos, and episodes that have
@@ -70,7 +79,8 @@ def episodes(dataset: Any) -> Iterator[core.Step]:
     elif np.any(episode.terminations[:-1]):
       midway += 1
     else:
-      yield reader.step(episode)
+      step = reader.step(episode)
+      yield transitions.Episode(step, transitions.strange(step, of=f' of episode {episode.id}'))
   if empty:
     _LOG.warning('Episodes of %s without a step are left out: %d.', dataset.id, empty)
   if midway:

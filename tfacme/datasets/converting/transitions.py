@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, Iterator, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Tuple
 
 import numpy as np
 import tree
 
 from tfacme import core, errors
 from tfacme.datasets import episodes as episodes_lib
+from tfacme.datasets import ranges
 
 _LOG = logging.getLogger('tfacme')
 _BLOCK = 1 << 20  # numbers that are compared at once
@@ -27,6 +28,13 @@ class Columns(NamedTuple):
   next_observations: Optional[Any] = None  # [N, ...]
 
 
+class Episode(NamedTuple):
+  """An episode, and whether it can be learned from."""
+
+  step: core.Step  # leaves [T + 1, ...], in single precision
+  strange: str  # its first NaN or infinity and where that is, as its source calls it; empty if there is none
+
+
 class _Ends(NamedTuple):
   """Where episodes end."""
 
@@ -34,11 +42,12 @@ class _Ends(NamedTuple):
   terminal: np.ndarray  # bool [episodes]
 
 
-def episodes(columns: Columns, name: str, max_episode_steps: Optional[int] = None) -> Iterator[core.Step]:
-  """The episodes, with leaves [T + 1, ...] in single precision.
+def episodes(columns: Columns, name: str, max_episode_steps: Optional[int] = None) -> Iterator[Episode]:
+  """The episodes.
 
   An episode ends where it was terminated, and where it was truncated: at a timeout; where the next observation is not
-  the observation of the next transition; at so many steps, if neither is there.
+  the observation of the next transition; at so many steps, if neither is there. What is both a terminal and a timeout
+  counts as a terminal. A NaN or an infinity shows no end, and makes the whole episode strange.
 
   Of a truncated episode whose final observation is not there, the last transition is left out: it leads to nothing that
   one could bootstrap from. What a terminal state looks like means nothing; where it is missing, the one before stands
@@ -56,7 +65,8 @@ def episodes(columns: Columns, name: str, max_episode_steps: Optional[int] = Non
   ends = _ends(columns, name, max_episode_steps)
   if columns.next_observations is None:
     _warn_of_unseen(ends, name)
-  return _cut(columns, ends, name)
+  rewards = np.asarray(columns.rewards[:]).reshape(-1).astype(np.float32)
+  return _cut(columns._replace(rewards=rewards), ends, name)
 
 
 def check_flat(values: Any, name: str, source: str) -> None:
@@ -65,6 +75,15 @@ def check_flat(values: Any, name: str, source: str) -> None:
   if not shape or shape[1:] not in ((), (1,)):
     what = 'no array' if shape is None else f'of the shape {shape}'
     raise errors.UserError(f'{name} of {source} is {what}, and has to be [N] or [N, 1]: a number for each transition.')
+
+
+def strange(nest: Any, start: int = 0, of: str = '') -> str:
+  """The first NaN or infinity of some leaves, whose rows count from `start`, in words; empty if there is none."""
+  for path, leaf in tree.flatten_with_path(nest):
+    at = ranges.strange_at(leaf)
+    if at is not None:
+      return f'{leaf[at]} in row {start + at[0]} of {"/".join(map(str, path))}{of}'
+  return ''
 
 
 def single(values: np.ndarray, name: str) -> np.ndarray:
@@ -89,45 +108,49 @@ def _warn_of_unseen(ends: _Ends, name: str) -> None:
       _LOG.warning('%s has no next_observations: %d %s.', name, count.sum(), what)
 
 
-def _cut(columns: Columns, ends: _Ends, name: str) -> Iterator[core.Step]:
+def _cut(columns: Columns, ends: _Ends, name: str) -> Iterator[Episode]:
   start = 0
   for end, terminal in zip(ends.rows.tolist(), ends.terminal.tolist()):
     steps = end + 1 - start
     if columns.next_observations is None and not terminal:
       steps -= 1
     if steps:
-      yield _episode(columns, range(start, end + 1), steps, terminal, name)
+      read = _read(columns, range(start, end + 1), steps, name)
+      yield Episode(_step(read, terminal), strange(read, start))
     start = end + 1
 
 
-def _episode(columns: Columns, rows: range, steps: int, terminal: bool, name: str) -> core.Step:
-  """The episode of the transitions in some rows, of which the first `steps` are kept."""
-  start, end = rows.start, rows.stop
+def _read(columns: Columns, rows: range, steps: int, name: str) -> Dict[str, Any]:
+  """What the episode of the transitions in some rows is made of, by the names of the arrays: the first `steps` rows of
+  actions and rewards, and all rows of the others."""
 
-  def observations(at: Tuple[str, ...], leaf: Any, following: Any) -> np.ndarray:
-    values = np.asarray(leaf[start:end])
-    if following is not None:
-      values = np.concatenate([values, np.asarray(following[end - 1 : end])])
-    elif terminal:
-      values = np.concatenate([values, values[-1:]])
-    return single(values, f'{"/".join(("observations", *at))} of {name}')
+  def read(at: Tuple[str, ...], leaf: Any) -> np.ndarray:
+    count = steps if at[0] in ('actions', 'rewards') else len(rows)
+    return single(np.asarray(leaf[rows.start : rows.start + count]), f'{"/".join(at)} of {name}')
 
-  def padded(leaf: Any) -> np.ndarray:
-    values = np.asarray(leaf[start : start + steps])
-    return np.concatenate([values, np.zeros_like(values[:1])])
+  names = ('observations', 'actions', 'rewards', 'next_observations')
+  known = {key: getattr(columns, key) for key in names if getattr(columns, key) is not None}
+  return tree.map_structure_with_path(read, known)
 
-  def actions(at: Tuple[str, ...], leaf: Any) -> np.ndarray:
-    return single(padded(leaf), f'{"/".join(("actions", *at))} of {name}')
 
-  following = columns.next_observations
-  if following is None:
-    following = tree.map_structure(lambda _: None, columns.observations)
+def _step(read: Mapping[str, Any], terminal: bool) -> core.Step:
+  """The episode that is made of that."""
+  steps = len(read['rewards'])
+
+  def observed(leaf: np.ndarray, following: np.ndarray) -> np.ndarray:
+    # One more row is there than steps where the last transition is left out.
+    return leaf if len(leaf) > steps else episodes_lib.in_single(np.concatenate([leaf, following[-1:]]))
+
+  def padded(leaf: np.ndarray) -> np.ndarray:
+    return np.concatenate([leaf, np.zeros_like(leaf[:1])])
+
+  observations = read['observations']
   discount = np.ones(steps + 1, np.float32)
   discount[steps - int(terminal) :] = 0
   return core.Step(
-    observation=tree.map_structure_with_path(observations, columns.observations, following),
-    action=tree.map_structure_with_path(actions, columns.actions),
-    reward=padded(columns.rewards).reshape(-1).astype(np.float32),
+    observation=tree.map_structure(observed, observations, read.get('next_observations', observations)),
+    action=tree.map_structure(padded, read['actions']),
+    reward=padded(read['rewards']),
     discount=discount,
     first=np.arange(steps + 1) == 0,
     last=np.arange(steps + 1) == steps,
@@ -149,6 +172,13 @@ def _ends(columns: Columns, name: str, max_episode_steps: Optional[int]) -> _End
 def _truncated(columns: Columns, terminals: np.ndarray, name: str, max_episode_steps: Optional[int]) -> np.ndarray:
   """Whether an episode was truncated after each transition, bool [N]."""
   timeouts = None if columns.timeouts is None else _flags(columns.timeouts, f'timeouts of {name}')
+  if timeouts is not None and (terminals & timeouts).any():
+    _LOG.warning(
+      '%s: %d transitions are both terminals and timeouts, and count as terminals: write 0 into terminals where a time '
+      'limit alone ended the episode.',
+      name,
+      (terminals & timeouts).sum(),
+    )
   if max_episode_steps is not None:
     said = [part for part in ('timeouts', 'next_observations') if getattr(columns, part) is not None]
     if said:
@@ -207,7 +237,7 @@ def _breaks(columns: Columns) -> np.ndarray:
       end = min(start + rows, len(breaks) - 1)
       left, right = np.asarray(following[start:end]), np.asarray(observations[start + 1 : end + 1])
       # Not to the last bit: some files hold one of the two in another precision.
-      same = np.isclose(left, right, rtol=1e-5, atol=1e-6, equal_nan=True)
+      same = np.isclose(left, right, rtol=1e-5, atol=1e-6) | ~(np.isfinite(left) & np.isfinite(right))
       breaks[start:end] |= ~same.reshape(end - start, -1).all(axis=1)
   breaks[-1] = True
   return breaks
