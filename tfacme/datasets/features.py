@@ -135,7 +135,7 @@ class Column:
     values = self._flat(example)
     if values.size != rows * math.prod(self.shape):  # type: ignore[arg-type]
       raise ValueError(f'the column {self.name} is not of {rows} rows of the shape {self.shape}')
-    if not episodes.holds(self.dtype, values):
+    if values.dtype != self.dtype and not episodes.holds(self.dtype, values):
       reach = f'{self.name} reaches from {values.min()} to {values.max()} in an episode'
       if self.dtype == self.stored:
         raise ValueError(f'the column {reach}')

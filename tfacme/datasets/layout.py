@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 from typing import Any, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
@@ -161,7 +162,7 @@ class Layout:
 
   def _rows(self, columns: Mapping[str, features.Column], example: Example) -> int:
     """How many rows an episode has; these columns are asked first."""
-    counts = (column.rows(example) for column in (*columns.values(), *self.leaves.values()))
+    counts = (column.rows(example) for column in itertools.chain(columns.values(), self.leaves.values()))
     rows = next((count for count in counts if count is not None), None)
     if rows is None:
       raise ValueError('no column says how many rows there are')
