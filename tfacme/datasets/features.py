@@ -180,8 +180,8 @@ def _exactly(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
   lost = np.isfinite(values) & ~np.isfinite(cast) if values.dtype.kind == 'f' else cast != values
   if lost.any():
     raise errors.UserError(
-      f'{name} is {values[lost].flat[0]} in an episode, and the data set has {dtype}, which does not hold that: give '
-      'its writer a spec of a type that does.'
+      f'{name} is {values[lost].flat[0]} in an episode, and the data set has {dtype}, which does not hold that: '
+      'scale it, or give the writer a spec of a type that holds it.'
     )
   return cast
 

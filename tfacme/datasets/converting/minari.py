@@ -148,7 +148,7 @@ class _Reader:
       raise errors.UserError(f'The {name} of an episode of {self._name} is {array.shape}, and has to be {shape}.')
     array = array.reshape(shape)
     array = np.concatenate([array, np.zeros((padding, *space.shape), array.dtype)])
-    return transitions.single(array, f'{name} of {self._name}')
+    return episodes_lib.in_single(array)
 
   def _decoded(self, array: np.ndarray, space: Any, name: str) -> np.ndarray:
     """What Minari wrote as JPEG, and does not take for an image when it reads."""

@@ -60,13 +60,13 @@ def episodes(columns: Columns, name: str, max_episode_steps: Optional[int] = Non
 
   Raises:
     UserError: if nothing says where episodes were truncated, or both the data and `max_episode_steps` do; if flags are
-      other numbers than 0 and 1, or whole numbers are not of 32 bits.
+      other numbers than 0 and 1.
   """
   ends = _ends(columns, name, max_episode_steps)
   if columns.next_observations is None:
     _warn_of_unseen(ends, name)
   rewards = np.asarray(columns.rewards[:]).reshape(-1).astype(np.float32)
-  return _cut(columns._replace(rewards=rewards), ends, name)
+  return _cut(columns._replace(rewards=rewards), ends)
 
 
 def check_flat(values: Any, name: str, source: str) -> None:
@@ -86,16 +86,6 @@ def strange(nest: Any, start: int = 0, of: str = '') -> str:
   return ''
 
 
-def single(values: np.ndarray, name: str) -> np.ndarray:
-  """An array in single precision; raises a `UserError` if a whole number would become another one."""
-  narrow = values.astype(episodes_lib.single(values.dtype), copy=False)
-  if values.dtype.kind == 'i' and narrow is not values:
-    wide = values[narrow != values]
-    if len(wide):
-      raise errors.UserError(f'{name} holds {wide[0]}, and data sets have whole numbers of 32 bits: scale them.')
-  return narrow
-
-
 def _warn_of_unseen(ends: _Ends, name: str) -> None:
   """Says what is lost, and what is made up, where there are no next observations."""
   truncated, alone = ~ends.terminal, np.diff(ends.rows, prepend=-1) == 1
@@ -108,25 +98,25 @@ def _warn_of_unseen(ends: _Ends, name: str) -> None:
       _LOG.warning('%s has no next_observations: %d %s.', name, count.sum(), what)
 
 
-def _cut(columns: Columns, ends: _Ends, name: str) -> Iterator[Episode]:
+def _cut(columns: Columns, ends: _Ends) -> Iterator[Episode]:
   start = 0
   for end, terminal in zip(ends.rows.tolist(), ends.terminal.tolist()):
     steps = end + 1 - start
     if columns.next_observations is None and not terminal:
       steps -= 1
     if steps:
-      read = _read(columns, range(start, end + 1), steps, name)
+      read = _read(columns, range(start, end + 1), steps)
       yield Episode(_step(read, terminal), strange(read, start))
     start = end + 1
 
 
-def _read(columns: Columns, rows: range, steps: int, name: str) -> Dict[str, Any]:
+def _read(columns: Columns, rows: range, steps: int) -> Dict[str, Any]:
   """What the episode of the transitions in some rows is made of, by the names of the arrays: the first `steps` rows of
   actions and rewards, and all rows of the others."""
 
   def read(at: Tuple[str, ...], leaf: Any) -> np.ndarray:
     count = steps if at[0] in ('actions', 'rewards') else len(rows)
-    return single(np.asarray(leaf[rows.start : rows.start + count]), f'{"/".join(at)} of {name}')
+    return episodes_lib.in_single(leaf[rows.start : rows.start + count])
 
   names = ('observations', 'actions', 'rewards', 'next_observations')
   known = {key: getattr(columns, key) for key in names if getattr(columns, key) is not None}
