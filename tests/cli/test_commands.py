@@ -187,7 +187,10 @@ def test_processes_get_ready_first(calls, tmp_path):
       'train dqn --env bsuite:catch/0 --dataset.best 0.5',
       'is of recorded data: give some .--dataset, or --prefill.',
     ),
-    ('train dqn --env bsuite:catch/0 --score 1', "no task of D4RL with published returns '1'; there are those of"),
+    (
+      'train dqn --env bsuite:catch/0 --score 1',
+      "with published returns '1'; give two numbers, .*--score RANDOM EXPERT",
+    ),
     ('train dqn --env bsuite:catch/0 --score -1 good', '--score -1 good: give the mean returns of random actions'),
     ('train dqn --env bsuite:catch/0 --score 1 2 3', '--score 1 2 3: give the mean returns of random actions and of'),
     ('train dqn --env bsuite:catch/0 --score 1 1', 'Random actions and an expert have the same return, 1'),

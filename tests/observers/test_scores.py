@@ -38,7 +38,8 @@ def test_returns_between_which_there_is_no_scale_are_refused():
     ('ant-random-v0', -325.6, 3879.7),
     ('maze2d-umaze-v1', 23.85, 161.86),
     ('maze2d-umaze-dense-v1', 68.537689, 193.66285642381482),
-    ('pen-human-v1', 96.262799, 3076.8331017826877),
+    ('pen-human-longhorizon-v1', 96.262799, 3076.8331017826877),
+    ('kitchen-mixed-v0', 0.0, 4.0),
   ],
 )
 def test_returns_that_d4rl_has_published(name, random, expert):
@@ -49,7 +50,16 @@ def test_returns_that_d4rl_has_published(name, random, expert):
 
 
 def test_a_task_without_published_returns_is_named():
-  with pytest.raises(errors.UserError, match="no task of D4RL with published returns 'hoper-medium-v2'"):
-    observers.d4rl_score('hoper-medium-v2')
-  with pytest.raises(errors.UserError, match='give your own to observers.NormalizedScore'):
-    observers.d4rl_score('xyz')
+  for name, near in (
+    ('hoper-medium-v2', 'hopper-medium'),
+    ('hopper-medum-v2', 'hopper-medium'),
+    ('hopper-medium-v', 'hopper-medium'),
+    ('hopper-human-v1', 'pen-human'),
+    ('antmaze-large-v1', 'antmaze-large-'),
+    ('maze2d-umaze-expert', 'maze2d-umaze'),
+  ):
+    with pytest.raises(errors.UserError, match=f"no task of D4RL with published returns '{name}'; did.* {near}"):
+      observers.d4rl_score(name)
+  for name in ('1', 'catch'):
+    with pytest.raises(errors.UserError, match=r'give two numbers, .* \(--score RANDOM EXPERT, or observers.Norm'):
+      observers.d4rl_score(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import math
 import re
@@ -11,8 +12,8 @@ import numpy as np
 
 from tfacme import errors
 
-# The returns of random actions and of an expert, by the names of data sets without what follows: those of `infos.py` in
-# the repository of D4RL (Fu et al. 2020, "D4RL: datasets for deep data-driven reinforcement learning").
+# The returns of random actions and of an expert, by tasks: those of `infos.py` in the repository of D4RL (Fu et al. 2020,
+# "D4RL: datasets for deep data-driven reinforcement learning").
 _D4RL = {
   'halfcheetah': (-280.178953, 12135.0),
   'hopper': (-20.272305, 3234.3),
@@ -32,6 +33,15 @@ _D4RL = {
   'door': (-56.512833, 2880.5693087298737),
   'relocate': (-6.425911, 4233.877797728884),
   'kitchen': (0.0, 4.0),
+}
+_LOCOMOTION = ('random', 'medium', 'expert', 'medium-replay', 'medium-expert', 'full-replay')
+_ADROIT = ('human', 'human-longhorizon', 'cloned', 'expert')
+# What the data sets of a task are called, after its name; those of mazes in two dimensions have that alone.
+_KINDS = {
+  **dict.fromkeys(('halfcheetah', 'hopper', 'walker2d', 'ant'), _LOCOMOTION),
+  'antmaze': ('umaze', 'umaze-diverse', 'medium-play', 'medium-diverse', 'large-play', 'large-diverse'),
+  **dict.fromkeys(('pen', 'hammer', 'door', 'relocate'), _ADROIT),
+  'kitchen': ('complete', 'partial', 'mixed'),
 }
 
 
@@ -77,12 +87,16 @@ def d4rl_score(name: str) -> Callable[[], NormalizedScore]:
     name: of a task or of a data set, such as hopper, hopper-medium-v2 or maze2d-umaze-dense-v1.
 
   Raises:
-    errors.UserError: if there are none for that.
+    errors.UserError: if D4RL has no such task, or no such data set.
   """
-  parts = re.sub(r'-v\d+$', '', name.lower()).split('-')
-  for count in range(len(parts), 0, -1):
-    known = _D4RL.get('-'.join(parts[:count]))
-    if known is not None:
-      return functools.partial(NormalizedScore, random=known[0], expert=known[1])
-  hint = f'there are those of {", ".join(_D4RL)}; give your own to observers.NormalizedScore.'
-  raise errors.unknown('task of D4RL with published returns', name, _D4RL, hint)
+  every = {f'{task}-{kind}'.rstrip('-'): of for task, of in _D4RL.items() for kind in ('', *_KINDS.get(task, ()))}
+  called = re.sub(r'-v\d$', '', name.lower())
+  known = every.get(called)
+  if known is None:
+    hint = (
+      'give two numbers, the mean returns of random actions and of an expert (--score RANDOM EXPERT, or '
+      f'observers.NormalizedScore), or one of {", ".join(_D4RL)}.'
+    )
+    near = difflib.get_close_matches(called, every)
+    raise errors.no_such('task of D4RL with published returns', name, near, hint)
+  return functools.partial(NormalizedScore, random=known[0], expert=known[1])
