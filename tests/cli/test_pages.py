@@ -183,7 +183,7 @@ def test_help_has_the_pages_defaults(calls, capsys):
   with pytest.raises(SystemExit):
     cli.page(page, ['--help', '--seed', '2'])
   text = ' '.join(capsys.readouterr().out.replace('│', ' ').split())
-  assert 'a run from recorded data. (default: 502)' in text
+  assert 'a run from recorded data (--learner-steps is another name of those). (default: 502)' in text
   assert 'number of actor nodes. (default: 1)' in text and '(default: 3)' in text
 
 
@@ -229,6 +229,17 @@ def test_the_recorded_data_of_a_page_are_read_as_options_say(calls, folders):
   ):
     assert cli.page(offline, options.split()) == 0
     assert calls[-1][0] == dataclasses.replace(offline(0), dataset=dataset)
+
+
+def test_learner_steps_of_a_page_have_the_name_that_they_have_in_train(calls, capsys):
+  def offline(seed, steps=9):
+    return dataclasses.replace(page(seed), budget=experiments.Budget(learner_steps=steps), stack=steps)
+
+  for options in ('--learner-steps 20', '--learner_steps=20', '--steps 20'):
+    assert cli.page(offline, options.split()) == 0
+    assert (calls[-1][0].budget.learner_steps, calls[-1][0].stack) == (20, 20)  # The page has them before.
+  assert cli.page(page, ['--learner-steps', '20']) == 2
+  assert 'has actors, whose environment steps it counts: say --steps N.' in capsys.readouterr().err
 
 
 def test_recorded_data_beside_actors(calls, folders):

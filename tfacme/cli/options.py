@@ -251,5 +251,5 @@ PageOptions.__doc__ = docstring(
   RunOptions,
   RecordedData,
   extra="""    steps: after how many steps the run ends: environment steps of all actors together, or learner steps for
-      a run from recorded data.""",
+      a run from recorded data (--learner-steps is another name of those).""",
 )

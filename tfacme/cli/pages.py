@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import os
+import re
 import sys
 from typing import Any, Callable, Dict, List, Sequence
 
@@ -23,11 +24,15 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   Raises:
     errors.UserError: for a wrong option, or an experiment that can't run.
   """
+  given, arguments = arguments, _with_steps(arguments)
+  learner_steps = given != arguments
   arguments = presets.with_steps(arguments)
   # The defaults of the options are known once the page has made its experiment with the given seed. Other processes
   # begin to import TensorFlow before that.
   running.warm_up(peeking.peek(arguments, 'launch', 'inline'))
   experiment = page(*_given(page, arguments))
+  if learner_steps and experiment.budget.unit != 'learner_steps':
+    raise errors.UserError('The run of this page has actors, whose environment steps it counts: say --steps N.')
   parts = {**_parts(experiment.builder), 'networks': experiment.networks}
   parts['env'] = getattr(experiment.environment, 'options', None)  # of an environment with an id
   kind = options_lib.with_parts(options_lib.PageOptions, parts)
@@ -55,6 +60,11 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   presets.compare(options.preset, experiment.builder)
   workdir = options.workdir or _workdir(experiment)
   running.run(experiment, workdir, options.launch, options.debug, options.profile)
+
+
+def _with_steps(arguments: Sequence[str]) -> List[str]:
+  """A command line in which the learner steps of a page are called as the steps of any page are."""
+  return [re.sub(r'^--learner[-_]steps(?==|$)', '--steps', argument) for argument in arguments]
 
 
 # What other options are named by.
