@@ -122,6 +122,24 @@ def test_data_of_others(tmp_path, capsys):
   assert json.loads(capsys.readouterr().out)['episodes'] == 1
 
 
+@pytest.mark.parametrize('options', [[], ['--env', 'bsuite:catch/0']])
+def test_what_is_left_out_at_the_ends_of_episodes_is_told_with_and_without_an_environment(
+  recorded, tmp_path, options, capsys
+):
+  episodes = [step._asdict() for step in datasets.rlds(str(recorded)).episodes()]
+  for one in episodes:
+    one.update(is_first=one['first'], is_last=one['last'], is_terminal=one['last'])
+    one['reward'][-1] = 5.0
+  features = {'observation': tfds.features.Tensor(shape=(10, 5), dtype=np.float32), 'action': np.int32}
+  foreign.write(tmp_path / 'data', episodes, **features)
+  assert cli.main(['data', str(tmp_path / 'data'), *options]) == 0
+  captured = capsys.readouterr()
+  (line,) = [line for line in (captured.out + captured.err).splitlines() if 'holds a reward' in line]
+  assert line.startswith('Look at: the last row of 6 episodes holds a reward (up to 5) that is left out')
+  assert cli.main(['data', str(tmp_path / 'data'), '--json']) == 0
+  assert json.loads(capsys.readouterr().out)['findings'] == [line.partition(': ')[2]]
+
+
 def test_data_that_are_damaged(tmp_path, recorded, capsys):
   path = tmp_path / 'copy'
   path.mkdir()
@@ -182,6 +200,7 @@ def test_watch_without_rewards(recorded, tmp_path, capsys):
     ('data {data} --env.frame-stack 2', 'needs the id of the environment'),
     ('data {data} --dataset.shares 1', 'leave --dataset.shares out'),
     ('data {data} --plot {data}/picture', 'has no ending'),
+    ('data {data} --plot {data}/picture.xyz', "the ending 'xyz', which is no format of pictures"),
     ('convert nothing.hdf5 --out there', 'There is no file nothing.hdf5: give one of D4RL'),
     ('convert {data}/features.json --out there', 'features.json can not be converted'),
     ('watch', 'needs the folder of a run (tfacme watch RUN), or else --dataset DIR'),
@@ -194,8 +213,9 @@ def test_watch_without_rewards(recorded, tmp_path, capsys):
 def test_mistakes_are_one_line(recorded, tmp_path, monkeypatch, capsys, command, message):
   monkeypatch.chdir(tmp_path)
   assert cli.main([part.format(data=recorded) for part in command.split()]) == 2
-  error = capsys.readouterr().err
+  said, error = capsys.readouterr()
   assert message in error and error.count('\n') == 1, error
+  assert not said  # not even of what was to come
 
 
 def test_watching_vectors_needs_an_environment(tmp_path, capsys):

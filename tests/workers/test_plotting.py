@@ -191,7 +191,7 @@ def test_errors_are_one_sentence(tmp_path):
   with pytest.raises(errors.UserError, match='nothing to plot'):
     plotting._read(run)
   run = make_run(tmp_path / 'b', [(1, 1.0)])
-  with pytest.raises(errors.UserError, match='can not be written'):
+  with pytest.raises(errors.UserError, match="the ending 'picture', which is no format of pictures"):
     plotting.learning_curve([run], tmp_path / 'a.picture')
   with pytest.raises(errors.UserError, match='has no ending'):
     plotting.learning_curve([run], tmp_path / 'a')

@@ -69,6 +69,14 @@ class _Fit(NamedTuple):
   bounds: Dict[str, str]  # of fields, beside the environment's
 
 
+class _Told(NamedTuple):
+  """What is said of data beside their numbers."""
+
+  findings: List[str]
+  left_out: List[str]
+  fit: Optional[_Fit]
+
+
 def run(arguments: Sequence[str]) -> None:
   """Runs the command.
 
@@ -81,28 +89,30 @@ def run(arguments: Sequence[str]) -> None:
     raise errors.UserError('tfacme data needs the id of the environment (--env ID) for options of it.')
   if options.data.shares:
     raise errors.UserError('tfacme data looks at one data set, which has no share: leave --dataset.shares out.')
+  if options.plot is not None:
+    plotting.check_name(options.plot)
   if options.recover:
     recovered = datasets.recover(options.dataset)
     if not options.json:
       print(f'Taken in: {errors.counted(recovered, "episode")}.')
   data = datasets.named([options.dataset], options.data)
-  if options.plot is not None:
-    plotting.check_name(options.plot)
   if sys.stderr.isatty():  # What a program reads of this command is its result alone.
     running.announce(sys.stderr)
   environment = None if options.env is None else _environment(options.env, options.environment)
   if options.verify and not _verify(data, options.json):
     raise SystemExit(1)
-  metadata, look = datasets.MetadataSummary(), None if environment is None else data.look()
+  metadata, look = datasets.MetadataSummary(), data.look()
   summary = summary_lib.summarize(_episodes(data, metadata, look))
   fit = None if environment is None else _fit(data, summary, look, environment)
-  left_out = _left_out(data, summary)
+  told = _Told([*summary_lib.findings(summary), *look.findings()], _left_out(data, summary), fit)
   if options.json:
-    print(json_lib.dumps({**_plain(options, summary, left_out, fit), 'metadata': metadata.plain()}))
+    print(json_lib.dumps({**_plain(options, summary, told), 'metadata': metadata.plain()}))
   else:
-    _show(options, summary, metadata, left_out, fit)
+    _show(options, summary, metadata, told)
   if options.plot is not None:
     plotting_data.picture(summary, options.plot, options.dataset)
+    if not options.json:
+      print(f'\nThe picture is in {options.plot}')
   if fit is not None and not fit.fits:
     raise SystemExit(1)
 
@@ -164,13 +174,7 @@ def _heard() -> Iterator[List[str]]:
     log.handlers, log.propagate = handlers, propagate
 
 
-def _show(
-  options: _DataOptions,
-  summary: summary_lib.Summary,
-  metadata: datasets.MetadataSummary,
-  left_out: Sequence[str],
-  fit: Optional[_Fit],
-) -> None:
+def _show(options: _DataOptions, summary: summary_lib.Summary, metadata: datasets.MetadataSummary, told: _Told) -> None:
   """Prints all of it."""
   terminated = int(summary.terminated.sum())
   print(
@@ -182,23 +186,22 @@ def _show(
   print('\nreturns')
   _print_bars(summary.returns)
   print()
+  fit = told.fit
   _print_table([_HEAD[: len(_HEAD) - (fit is None)], *_rows(summary, fit)])
-  told = [(name, words) for name, words in metadata.words().items() if name not in _TOLD]
-  if told:
+  words = [(name, words) for name, words in metadata.words().items() if name not in _SHOWN]
+  if words:
     print('\nmetadata of the episodes')
-    _print_table(told)
-  lines = [f'Look at: {line}' for line in summary_lib.findings(summary)]
-  lines += [f'Not read: {line}.' for line in left_out]
+    _print_table(words)
+  lines = [f'Look at: {line}' for line in told.findings]
+  lines += [f'Not read: {line}.' for line in told.left_out]
   if fit is not None:
     verdict = 'does not fit' if not fit.fits else 'fits' if fit.how else 'fits as it is'
     lines += [f'In {options.env} it {verdict}{":" if fit.how else "."}', *fit.how]
   if lines:
     print('', *lines, sep='\n')
-  if options.plot is not None:
-    print(f'\nThe picture is in {options.plot}')
 
 
-_TOLD = ('return', 'length')  # which are shown for all data
+_SHOWN = ('return', 'length')  # which are shown for all data
 _HEAD = ('field', 'type', 'from', 'to', 'mean', 'deviation', 'in the environment')
 
 
@@ -233,9 +236,7 @@ def _print_table(rows: Sequence[Sequence[str]], right: int = 0) -> None:
     print(f'  {"  ".join(cells)}'.rstrip())
 
 
-def _plain(
-  options: _DataOptions, summary: summary_lib.Summary, left_out: Sequence[str], fit: Optional[_Fit]
-) -> Dict[str, Any]:
+def _plain(options: _DataOptions, summary: summary_lib.Summary, told: _Told) -> Dict[str, Any]:
   """All of it as JSON has it."""
   terminated = int(summary.terminated.sum())
   plain: Dict[str, Any] = {
@@ -249,11 +250,11 @@ def _plain(
     'length': _numbers(summary.lengths),
     'histogram': [list(part) for part in summary_lib.histogram(summary.returns)],
     'fields': {name: _field(field) for name, field in summary.fields.items()},
-    'findings': summary_lib.findings(summary),
-    'left_out': list(left_out),
+    'findings': told.findings,
+    'left_out': told.left_out,
   }
-  if fit is not None:
-    plain['environment'] = {'id': options.env, **fit._asdict()}
+  if told.fit is not None:
+    plain['environment'] = {'id': options.env, **told.fit._asdict()}
   return plain
 
 

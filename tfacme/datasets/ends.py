@@ -8,7 +8,7 @@ transition like the others. What the flags do not say is not guessed: `Options` 
 from __future__ import annotations
 
 import logging
-from typing import Container, Dict, Mapping, Optional, Tuple
+from typing import Container, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -149,27 +149,32 @@ class Dropped:
       self._all_terminate &= terminates
 
   def check(self, name: str) -> None:
-    """Warns of what was left out of the data set of a name; raises a `UserError` if no other row has a reward."""
+    """Raises a `UserError` if rewards were left out of the data set of a name, and no other row has one."""
     if self._rewarded and not self._others:
-      raise errors.UserError(self._rewards(name))
-    if self._without_end:
-      _LOG.warning(
-        'In %s the last transition of %s is left out: the episode does not terminate there, and where that led is not '
-        'in the data; if it is a real end, say --dataset.ends terminated.',
-        name,
-        _episodes(self._without_end),
-      )
-    elif self._rewarded:
-      _LOG.warning('%s', self._rewards(name))
-    if self._overruled:
-      _LOG.warning(
-        'In %s is_terminal says of %s what --dataset.ends %s overrules.',
-        name,
-        _episodes(self._overruled),
-        self._options.ends,
-      )
+      raise errors.UserError(f'In {name} {self._rewards()}')
 
-  def _rewards(self, name: str) -> str:
+  def warn(self, name: str) -> None:
+    """Warns of what was left out of the data set of a name."""
+    for finding in self.findings():
+      _LOG.warning('In %s %s', name, finding)
+
+  def findings(self) -> List[str]:
+    """What was left out, in sentences."""
+    found = []
+    if self._without_end:
+      found.append(
+        f'the last transition of {_episodes(self._without_end)} is left out: the episode does not terminate there, and '
+        'where that led is not in the data; if it is a real end, say --dataset.ends terminated.'
+      )
+    if self._rewarded and not (self._without_end and self._others):
+      found.append(self._rewards())
+    if self._overruled:
+      found.append(
+        f'is_terminal says of {_episodes(self._overruled)} what --dataset.ends {self._options.ends} overrules.'
+      )
+    return found
+
+  def _rewards(self) -> str:
     """What is left out of rewards, and what may have to be said."""
     ended = '' if self._all_terminate else ' (and --dataset.ends terminated, if it is a real end)'
     why = (
@@ -178,7 +183,7 @@ class Dropped:
     if self._options.last_row == 'transition':
       why = 'nobody knows where that transition led: if it is a real end, say --dataset.ends terminated'
     return (
-      f'In {name} the last row of {_episodes(self._rewarded)} holds {"a" if self._others else "the only"} reward (up '
+      f'the last row of {_episodes(self._rewarded)} holds {"a" if self._others else "the only"} reward (up '
       f'to {self._largest:g}) that is left out, since {why}, and if not, --dataset.last_row observation.'
     )
 

@@ -95,6 +95,7 @@ class Memory:
       found.add(number, ranges.leaves(step))
     self.dropped.check(found.name)
     found.check()
+    self.dropped.warn(found.name)
     return found
 
 

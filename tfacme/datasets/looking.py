@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Look:
     self._ranges.add(number, {path: values for path, values in leaves.items() if path not in self._pictures})
 
   def result(self) -> ranges.Ranges:
-    """The ranges of all values but of pictures; warns of what looks wrong.
+    """The ranges of all values but of pictures.
 
     Raises:
       UserError: if no episode has a transition, if the only rewards are in rows that do not count, or for a NaN.
@@ -51,3 +51,11 @@ class Look:
     self._dropped.check(name)
     self._ranges.check()
     return self._ranges
+
+  def findings(self) -> List[str]:
+    """What looks wrong at the ends of episodes, in sentences."""
+    return self._dropped.findings()
+
+  def warn(self) -> None:
+    """Warns of that."""
+    self._dropped.warn(self._ranges.name)

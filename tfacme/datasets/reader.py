@@ -114,7 +114,7 @@ class RLDS:
         yield layout_lib.Recorded(number, opened.layout.step(stream), metadata)
 
   def look(self) -> looking.Look:
-    """What a pass over all episodes may take along, so that `fit` need not look at them again."""
+    """What a pass over all episodes may take along: for what is to be said of them, and instead of a look by `fit`."""
     return looking.Look(self._open().layout)
 
   def lengths(self, seed: int = 0) -> Iterator[int]:
@@ -145,7 +145,9 @@ class RLDS:
       look.episode(opened.layout.metadata_of(*example))
       opened.stream(number, opened.layout.read(*example, cheap=shard in wholly), look)
       wholly.add(shard)
-    return look.result()
+    found = look.result()
+    look.warn()
+    return found
 
   def _numbers(self, opened: _Opened) -> Sequence[int]:
     """The numbers of the episodes that are read, in order."""

@@ -67,6 +67,7 @@ def learning_curve(runs: Sequence[str], out: str, title: Optional[str] = None, c
   Raises:
     errors.UserError: if a run can't be read, has no such column, or the picture can't be written.
   """
+  check_name(out)
   lines = _lines(runs)
   environments = list(dict.fromkeys(line.environment for line in lines))
   labels = list(dict.fromkeys(line.label for line in lines))
@@ -307,13 +308,14 @@ def save(figure: Any, out: str) -> None:
   """
   check_name(out)
   with errors.writing_file('The picture', out):
-    try:
-      figure.savefig(out, dpi=150)
-    except ValueError as error:  # An ending that is no format of pictures.
-      raise errors.UserError(f'The picture {out} can not be written: {error}.') from error
+    figure.savefig(out, dpi=150)
 
 
 def check_name(out: str) -> None:
-  """Raises a `UserError` if the name of a picture has no ending."""
-  if not os.path.splitext(out)[1]:
-    raise errors.UserError(f'The name of the picture, {out}, has no ending that says which format: give one with .png.')
+  """Raises a `UserError` if the ending of a picture's name is no format of pictures."""
+  from matplotlib import backend_bases
+
+  ending = os.path.splitext(out)[1].lstrip('.').lower()
+  if ending not in backend_bases.FigureCanvasBase.filetypes:
+    says = f'the ending {ending!r}, which is no format of pictures' if ending else 'no ending that says which format'
+    raise errors.UserError(f'The name of the picture, {out}, has {says}: give one with .png, .svg or .pdf.')
