@@ -12,8 +12,8 @@ import numpy as np
 
 from tfacme import errors
 
-# The returns of random actions and of an expert, by tasks: those of `infos.py` in the repository of D4RL (Fu et al. 2020,
-# "D4RL: datasets for deep data-driven reinforcement learning").
+# The returns of random actions and of an expert, by tasks: those of `infos.py` in the repository of D4RL (Fu et al.
+# 2020, "D4RL: datasets for deep data-driven reinforcement learning").
 _D4RL = {
   'halfcheetah': (-280.178953, 12135.0),
   'hopper': (-20.272305, 3234.3),
