@@ -89,6 +89,10 @@ def test_a_last_transition_that_led_nobody_knows_where_teaches_nothing(tmp_path,
     assert (step.observation[followed + 1] != step.observation[followed]).all()
   assert [len(step.last) for step in told(ends='truncated').episodes()] == [4, 4]
   assert [step.discount.tolist() for step in told(ends='terminated').episodes()] == [[1, 1, 1, 0, 0]] * 2
+  alone = {name: values[:1] for name, values in rows.items() if name in foreign.FIELDS}
+  data = foreign.write(tmp_path / 'alone', [alone])
+  assert 'None of the 1 episodes' in _message(told().check)
+  assert len(_read(told(ends='terminated'))) == 1
   by_discount = [{**rows, 'discount': np.float32([1, 1, 1, 0])}, rows]
   data = foreign.write(tmp_path / 'by', by_discount, is_terminal=None, discount=features.Scalar(np.float32))
   assert [len(step.last) for step in _read(told())] == [4, 5]

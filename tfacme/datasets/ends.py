@@ -163,8 +163,8 @@ class Dropped:
     found = []
     if self._without_end:
       found.append(
-        f'the last transition of {_episodes(self._without_end)} is left out: the episode does not terminate there, and '
-        'where that led is not in the data; if it is a real end, say --dataset.ends terminated.'
+        f'the last transition of {_episodes(self._without_end)} is left out, since it does not terminate, and where it '
+        'led is not in the data; if it is a real end, or the agent only imitates, say --dataset.ends terminated.'
       )
     if self._rewarded and not (self._without_end and self._others):
       found.append(self._rewards())
