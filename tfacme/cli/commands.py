@@ -14,7 +14,19 @@ from typing_extensions import Annotated
 
 from tfacme import datasets, environments, errors, experiments, loggers, seeds
 from tfacme.agents import registry
-from tfacme.cli import checking, convert, data, listing, parsing, policies, presets, results, running, watching
+from tfacme.cli import (
+  checking,
+  convert,
+  data,
+  listing,
+  parsing,
+  policies,
+  presets,
+  progress,
+  results,
+  running,
+  watching,
+)
 from tfacme.cli import options as options_lib
 from tfacme.runs import rounding
 
@@ -182,7 +194,7 @@ def _record(arguments: Sequence[str]) -> None:
   seed = seeds.derive(options.seed, name, there) if there or options.part else options.seed
   policy = None if run is None else run.policy(seed, options.checkpoint)
   out = os.path.abspath(options.out)  # An environment may go to another folder.
-  with contextlib.closing(made(seed)) as environment:
+  with contextlib.closing(made(seed)) as environment, progress.episodes(options.episodes) as show:
     returns = tfacme.record(
       policy,
       environment,
@@ -192,6 +204,7 @@ def _record(arguments: Sequence[str]) -> None:
       options.max_episode_steps,
       _origin(options, run, seed),
       options.part,
+      show,
     )
   mean, count = rounding.number(sum(returns) / len(returns)), errors.counted(len(returns), 'episode')
   more = f' beside {there} from before' if there else ''

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Optional, Sequence
 
 import dm_env
 import numpy as np
@@ -26,6 +26,7 @@ def record(
   max_episode_steps: int = experiments.MAX_EPISODE_STEPS,
   origin: Optional[datasets.Origin] = None,
   part: Optional[str] = None,
+  progress: Callable[[Sequence[float]], None] = lambda returns: None,
 ) -> List[float]:
   """Writes episodes of a policy as an RLDS data set, which `datasets.rlds(out)` and plain `tfds` read.
 
@@ -40,6 +41,7 @@ def record(
       so.
     origin: what is told of the episodes beside their steps; None is the name of the policy, and the seed.
     part: the name of a part of the data set, where several recordings write one at the same time.
+    progress: called after each episode, with the returns of all so far.
 
   Returns:
     The returns of the episodes.
@@ -62,6 +64,7 @@ def record(
         about = datasets.metadata_of(episode, origin)
         writer.write(episode, about)
         returns.append(about['return'])
+        progress(returns)
   except (KeyboardInterrupt, errors.UserError, errors.NonFiniteError) as error:
     raise _ended(error, len(returns), episodes, out) from error
   limit.close(limit.cut, len(returns))
