@@ -387,13 +387,13 @@ def test_what_an_agent_does_not_learn_from_need_not_be_there(tmp_path):
     dm_specs.Array((2,), np.float32),
     dm_specs.Array((), np.float32),
   )
-  with pytest.raises(errors.UserError, match='have no reward, and this agent learns from rewards'):
+  with pytest.raises(errors.UserError, match='have no reward, no is_terminal or discount, and this agent learns from'):
     datasets.fit(data, None, spec)
   assert datasets.fit(data, None, spec, rewards=False) is data
   read = recorded.Recorded(Items(length=2), 1, data, 1 << 20, core.step_spec(spec))
   assert next(read.episodes(0)).reward.shape[1:] == (2,)
   rewarded = foreign.write(tmp_path / 'rewarded', [foreign.rows(2)], is_terminal=None)
-  with pytest.raises(errors.UserError, match='neither is_terminal nor discount, .* say --dataset.ends terminated or'):
+  with pytest.raises(errors.UserError, match='no is_terminal or discount, .* say --dataset.ends terminated or'):
     datasets.fit(rewarded, None, spec)
 
 

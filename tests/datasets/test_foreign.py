@@ -169,6 +169,18 @@ def test_a_missing_field_is_named(tmp_path, name):
   assert f'say --dataset.{name} NAME.' in said
 
 
+def test_all_that_steps_lack_is_named_at_once(tmp_path):
+  needed = dict.fromkeys(('observation', 'reward', 'is_last', 'is_terminal'))
+  said = _message(foreign.write(tmp_path / 'data', [foreign.rows(2)], **needed).check)
+  assert 'have no observation, no is_last, no reward, no is_terminal or discount, but action, is_first; ' in said
+  assert 'say --dataset.observation NAME and --dataset.last_row observation or transition (' in said
+  assert 'from rewards --dataset.reward NAME and --dataset.ends terminated or truncated.' in said
+  options = datasets.Options(observation=('action',), last_row='observation')
+  said = _message(lambda: datasets.fit(datasets.rlds(tmp_path / 'data', options=options), None, None))
+  assert 'have no reward, no is_terminal or discount, and this agent' in said
+  assert 'say --dataset.reward NAME and --dataset.ends terminated or truncated, or take' in said
+
+
 def test_rewards_and_ends_may_be_missing(tmp_path):
   data = foreign.write(tmp_path / 'data', [foreign.rows(2)], reward=None, is_terminal=None)
   data.check()

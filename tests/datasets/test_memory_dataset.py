@@ -102,7 +102,7 @@ def test_an_agent_that_learns_from_rewards_refuses_memory_without():
   with pytest.raises(errors.UserError, match='The steps of the data set in memory have no reward, and this agent'):
     datasets.fit(data, None, row)
   assert datasets.fit(data, None, row, rewards=False) is data
-  with pytest.raises(errors.UserError, match='memory have neither is_terminal nor discount'):
+  with pytest.raises(errors.UserError, match='memory have no is_terminal or discount'):
     datasets.fit(datasets.memory([_rlds(is_terminal=None)]), None, row)
 
 

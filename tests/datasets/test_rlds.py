@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -203,6 +204,28 @@ def test_a_missing_folder_or_one_of_something_else(tmp_path, recorded):
   (tmp_path / 'empty').mkdir()
   assert f'{tmp_path / "empty"} is no RLDS data set' in _message(datasets.rlds(tmp_path / 'empty').check)
   assert f'did you mean {recorded.path}?' in _message(datasets.rlds(tmp_path).check)
+  for other in ('parted/part-left', 'parted/part-right', 'zebra/1.0.0'):
+    shutil.copytree(recorded.path, tmp_path / other)
+  wanted = [recorded.path, tmp_path / 'parted', tmp_path / 'zebra' / '1.0.0']  # and no part of one
+  assert f'did you mean {" or ".join(map(str, wanted))}?' in _message(datasets.rlds(tmp_path).check)
+
+
+def test_the_folder_of_a_run_is_no_data_set_and_says_where_its_recording_is(tmp_path, recorded):
+  for record, says in (
+    ('"data/it"', 'it is the folder of a run, whose recording is in data/it.'),
+    ('null', f'of a run, which recorded nothing: tfacme record --run {tmp_path / "run"} --out DIR does'),
+  ):
+    (tmp_path / 'run').mkdir(exist_ok=True)
+    (tmp_path / 'run' / 'experiment.json').write_text(f'{{"record": {record}}}')
+    assert says in _message(datasets.rlds(tmp_path / 'run').check)
+  row = recorded.spec()
+  for part in (None, 'left'):
+    refused = lambda part=part: datasets.RLDSWriter(tmp_path / 'run', row, part=part)
+    assert 'run is the folder of a run, and no data set' in _message(refused)
+  assert sorted(path.name for path in (tmp_path / 'run').iterdir()) == ['experiment.json']
+
+
+def test_a_split_that_is_not_there(recorded):
   assert 'did you mean train?' in _message(datasets.rlds(recorded.path, 'trian').check)
   assert 'no part train[nonsense]' in _message(datasets.rlds(recorded.path, 'train[nonsense]').check)
 

@@ -86,6 +86,13 @@ def test_a_folder_with_a_data_set_is_not_taken_for_a_run(tmp_path):
   assert [path.name for path in tmp_path.iterdir()] == ['dataset_info.json']
 
 
+def test_a_run_is_not_recorded_into_its_own_folder(tmp_path):
+  experiment = dataclasses.replace(on_policy.experiment(), record=str(tmp_path / 'run'))
+  with pytest.raises(errors.UserError, match='run is the folder of the run: give another one for its recording'):
+    tfacme.train(experiment, str(tmp_path / 'run'), progress=False)
+  assert not (tmp_path / 'run' / 'experiment.json').exists()
+
+
 def test_a_run_that_left_nothing_makes_room_for_another(tmp_path):
   (tmp_path / 'logs').mkdir()
   (tmp_path / 'logs' / 'learner.csv').write_text('a,column,of,another,agent\n')

@@ -17,7 +17,7 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import bounds, looking, metadata, ranges, several, wrapped
+from tfacme.datasets import bounds, lacking, looking, metadata, ranges, several, wrapped
 from tfacme.environments import registry
 
 _LOG = logging.getLogger('tfacme')
@@ -67,7 +67,8 @@ def fit(
     parts = tuple(fit(part, environment, spec, rewards) for part in dataset.datasets)
     return dataclasses.replace(dataset, datasets=parts) if parts != dataset.datasets else dataset
   found = _found(dataset, look)
-  _check_lacks(dataset, found, rewards)
+  if rewards:
+    lacking.check_rewards(getattr(dataset, 'lacks', ()), found.name)
   row = dataset.spec()
   difference = wrapped.difference(spec, row, rewards)
   layers = environment.layers if isinstance(environment, registry.EnvironmentFactory) else ()
@@ -98,21 +99,6 @@ def _found(dataset: Any, look: Optional[looking.Look]) -> ranges.Ranges:
     some = itertools.islice(dataset.episodes(seed=0), _LOOKED_AT)
     found = ranges.of_episodes(some, 'the data set')
   return found
-
-
-def _check_lacks(dataset: Any, found: ranges.Ranges, rewards: bool) -> None:
-  """Raises a `UserError` if an agent learns from what the data do not say."""
-  lacks = getattr(dataset, 'lacks', ()) if rewards else ()
-  if 'reward' in lacks:
-    raise errors.UserError(
-      f'The steps of {found.name} have no reward, and this agent learns from rewards: take data that have them, or an '
-      'agent that needs none, such as bc.'
-    )
-  if 'discount' in lacks:
-    raise errors.UserError(
-      f'The steps of {found.name} have neither is_terminal nor discount, so it is not known whether episodes terminate '
-      'or are truncated: say --dataset.ends terminated or --dataset.ends truncated.'
-    )
 
 
 def _explained(difference: str, dataset: Any, nearest: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import functools
 import glob
+import json
 import os
 import re
 from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple, Type
@@ -25,6 +26,7 @@ OPEN = '.incomplete'  # behind the names of files while they are written
 
 _OPEN_FILES = 16  # in the format array_record, whose readers have to find out about the whole file
 _TFDS = 'tfds:'  # in front of the names of data sets that `tfds` keeps
+_RUN = 'experiment.json'  # what the folder of a run has
 _PART = 'part-'  # in front of the names of the folders that are parts of a data set
 
 
@@ -180,11 +182,29 @@ def check(path: str) -> None:
     return
   for name in (INFO, FEATURES):
     if not os.path.exists(os.path.join(path, name)):
-      # `tfds` itself puts a data set into NAME/VERSION or NAME/CONFIG/VERSION.
-      deeper = [os.path.join(glob.escape(path), *['*'] * depth, name) for depth in (1, 2, 3)]
-      inside = [found for pattern in deeper for found in sorted(glob.glob(pattern))]
-      hint = f'; did you mean {os.path.dirname(inside[-1])}?' if inside else '.'
-      raise errors.UserError(f'The folder {path} is no RLDS data set: it has no {name}{hint}')
+      raise errors.UserError(f'The folder {path} is no RLDS data set: it has no {name}{_hint(path)}')
+
+
+def _hint(path: str) -> str:
+  """What may be meant by a folder that is no data set, as the end of a sentence: those in it, or a run's recording."""
+  # `tfds` itself puts a data set into NAME/VERSION or NAME/CONFIG/VERSION.
+  deeper = [os.path.join(glob.escape(path), *['*'] * depth, INFO) for depth in (1, 2, 3)]
+  folders = [os.path.dirname(found) for pattern in deeper for found in sorted(glob.glob(pattern))]
+  whole = [os.path.dirname(one) if os.path.basename(one).startswith(_PART) else one for one in folders]
+  if whole:
+    return f'; did you mean {" or ".join(list(dict.fromkeys(whole))[:3])}?'
+  if not is_run(path):
+    return '.'
+  with open(os.path.join(path, _RUN), encoding='utf-8') as file:
+    recording = json.load(file).get('record')
+  if recording is not None:
+    return f'; it is the folder of a run, whose recording is in {recording}.'
+  return f'; it is the folder of a run, which recorded nothing: tfacme record --run {path} --out DIR does.'
+
+
+def is_run(path: str) -> bool:
+  """Whether a folder is that of a run."""
+  return os.path.exists(os.path.join(path, _RUN))
 
 
 def state(path: str) -> Tuple[Any, ...]:

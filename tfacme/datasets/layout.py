@@ -13,7 +13,7 @@ import tree
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import ends, examples, features, folder
+from tfacme.datasets import ends, examples, features, folder, lacking
 from tfacme.datasets.options import Options
 
 _STEPS = 'steps'
@@ -195,15 +195,10 @@ def of_features(all_features: Any, name: str, options: Options, is_own: bool = F
     nest = _renamed(nest, _names(options, field), inner, left_out)
     if nest is not None:
       nests[field] = nest if field in ('observation', 'action', 'extras') else _single(nest, name, field)
-    elif field in ('observation', 'action'):
-      what = left_out.get(f'{_STEPS}/{field}', 'not a number') if field in inner else None
-      fields = errors.listed(sorted(inner.keys()), most=8)
-      raise errors.UserError(
-        f'{_capital(name)} is no RLDS data set: its steps have no {field}, but {fields}; if it is there under another '
-        f'name, say --dataset.{field} NAME.'
-        if what is None
-        else f'{_capital(name)} can not be learned from: its {field} is {what}.'
-      )
+    elif field in ('observation', 'action') and field in inner:
+      what = left_out.get(f'{_STEPS}/{field}', 'not a number')
+      raise errors.UserError(f'{_capital(name)} can not be learned from: its {field} is {what}.')
+  lacking.check_steps(nests, sorted(inner.keys()), options, name)
   flags = {field: nests.pop(field) for field in ends.FLAGS if field in nests}
   if is_own:
     nests = {field: tree.map_structure(lambda column: column.whole, nest) for field, nest in nests.items()}

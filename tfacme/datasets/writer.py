@@ -197,6 +197,8 @@ def _check_place(root: str, path: str, feature: Any) -> None:
     path: the folder to write into.
     feature: of the data set.
   """
+  if folder.is_run(root):
+    raise errors.UserError(f'{root} is the folder of a run, and no data set: write to another folder.')
   parts = folder.parts(root)
   if path == root and parts:
     raise errors.UserError(

@@ -76,7 +76,9 @@ def _check_folder(workdir: str) -> None:
 
 
 def check_same(workdir: str, description: Dict[str, Any]) -> None:
-  """Whether the folder's run, if it has one, is this one; one that left nothing makes room for another."""
+  """Whether the folder can have this run: another one that left nothing makes room for it."""
+  if description['record'] == workdir:
+    raise errors.UserError(f'{workdir} is the folder of the run: give another one for its recording (--record DIR).')
   path = os.path.join(workdir, DESCRIPTION)
   if not os.path.exists(path):
     return
