@@ -67,8 +67,7 @@ def fit(
     parts = tuple(fit(part, environment, spec, rewards) for part in dataset.datasets)
     return dataclasses.replace(dataset, datasets=parts) if parts != dataset.datasets else dataset
   found = _found(dataset, look)
-  if rewards:
-    lacking.check_rewards(getattr(dataset, 'lacks', ()), found.name)
+  lacking.check_rewards(getattr(dataset, 'lacks', ()) if rewards else (), found.name)
   row = dataset.spec()
   difference = wrapped.difference(spec, row, rewards)
   layers = environment.layers if isinstance(environment, registry.EnvironmentFactory) else ()

@@ -60,10 +60,7 @@ def record(
   try:
     with acting.stop, _writer(out, spec, part) as writer:
       for number in range(episodes):
-        episode = _play(acting, environment, spec, limit, number)
-        about = datasets.metadata_of(episode, origin)
-        writer.write(episode, about)
-        returns.append(about['return'])
+        returns.append(_write(writer, _play(acting, environment, spec, limit, number), origin))
         progress(returns)
   except (KeyboardInterrupt, errors.UserError, errors.NonFiniteError) as error:
     raise _ended(error, len(returns), episodes, out) from error
@@ -85,6 +82,13 @@ def _play(
   rows = episodes_lib.play(acting, environment, spec, limit, 'The recording', f'episode {number}')
   acting.check('observation', rows[-1].observation)
   return datasets.episode(rows)
+
+
+def _write(writer: datasets.RLDSWriter, episode: core.Step, origin: datasets.Origin) -> float:
+  """Writes an episode, with what is told of it; its return."""
+  about = datasets.metadata_of(episode, origin)
+  writer.write(episode, about)
+  return about['return']
 
 
 def _ended(error: BaseException, written: int, episodes: int, out: str) -> BaseException:
