@@ -93,7 +93,8 @@ def _step(models, batch):
 def _plan(models, state, plan, noise):
   """Algorithm 2 for one observation as it stands there, one trajectory after the other."""
   world, prior, ahead = models
-  horizon, scale = _CONFIG.horizon, world.statistics()[3][-1]
+  horizon = _CONFIG.horizon
+  scale = max(world.statistics()[3][-1], ahead.statistics()[3][0] / horizon)
   chosen, returns = np.zeros((_CONFIG.trajectories, horizon, continuous.ACTIONS)), np.zeros(_CONFIG.trajectories)
   for n in range(_CONFIG.trajectories):
     s, a = state, plan[0]
