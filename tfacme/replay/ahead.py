@@ -13,7 +13,7 @@ _PAUSE = 1e-4  # seconds: long enough for another thread of Python to take its t
 
 
 class _Closed(Exception):
-  """Nobody takes what is being made."""
+  """Nobody takes what is being made; said to who makes it, and to who asks for more."""
 
 
 class Ahead(Generic[_Element]):
@@ -47,6 +47,8 @@ class Ahead(Generic[_Element]):
   def __next__(self) -> _Element:
     self.ready()
     self._wanted.clear()
+    if self._closed:
+      raise _Closed
     if self._error is not None:
       raise self._error
     element, self._element = self._element, None
@@ -54,7 +56,7 @@ class Ahead(Generic[_Element]):
     return element  # type: ignore[return-value]
 
   def close(self) -> None:
-    """Stops the thread, and lets go of what it made."""
+    """Stops the thread, and drops what it made; another thread that waits for that is told."""
     self._closed = True
     if self._thread is not None:
       self._thread.join()

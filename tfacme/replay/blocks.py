@@ -25,17 +25,10 @@ class Block(NamedTuple):
   index: Index
   memory: streams.Columns
 
-  def batches(self, codec: packing.Codec, items: Items, starts: np.ndarray, size: int) -> Iterator[streams.Columns]:
-    """Packed batches of the items that begin in these rows, in their order; the last batch may be smaller."""
-    which, before = codec.which(items), items.stack - 1
-    for first in range(0, len(starts), size * _AT_ONCE):
-      rows = self.index.rows(starts[first : first + size * _AT_ONCE])
-      for at in range(0, len(rows), size):
-        taken = rows[at : at + size]
-        yield {name: packing.take(column, taken, which[name], before) for name, column in self.columns.items()}
-
-
-_AT_ONCE = 32  # batches whose rows are looked up together
+  def items(self, codec: packing.Codec, items: Items, starts: np.ndarray) -> streams.Columns:
+    """The items that begin in these rows, packed, in their order."""
+    which, before, rows = codec.which(items), items.stack - 1, self.index.rows(starts)
+    return {name: packing.take(column, rows, which[name], before) for name, column in self.columns.items()}
 
 
 def of_episodes(

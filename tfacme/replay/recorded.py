@@ -106,10 +106,29 @@ class _Read(NamedTuple):
   skipped: int = 0
 
 
+class _Piece(NamedTuple):
+  """Some batches, side by side.
+
+  Attributes:
+    columns: of their items, [items, ...].
+    size: the number of items in the block that they are from.
+    start: as of the block.
+  """
+
+  columns: streams.Columns
+  size: int
+  start: Optional[_Start]
+
+
+_PIECE_BATCHES = 32  # at most in a piece: to begin a thread for each batch would take longer than to make it
+_PIECE_BYTES = 1 << 24  # at most, but for one batch
+
+
 class DataReader:
   """Batches of items cut from recorded episodes: shuffled over a block of episodes at a time, epoch after epoch.
 
-  While one block is learned from, the next one is read in a thread. What a batch holds is a function of the seed and of
+  While one block is learned from, the next one is read in a thread, and batches of it are put together in another, some
+  of them ahead of the learner. What a batch holds is a function of the seed and of
   how many batches were read before. `state` is that number, and where the epoch began, if there are several blocks:
   epochs may differ in length. So a resumed run reads no more than its own epoch again. A single block keeps the order
   in which it was first read, and its epochs are skipped without a look at them.
@@ -122,7 +141,8 @@ class DataReader:
     self._count = 0
     self._start: Optional[_Start] = None
     self._wait: Optional[float] = None
-    self._ahead: Optional[ahead.Ahead[_Read]] = None
+    self._blocks: Optional[ahead.Ahead[_Read]] = None
+    self._pieces: Optional[ahead.Ahead[_Piece]] = None
     self._batches = self._read_batches()
 
   def read(self, wait: float, now: int) -> Union[_DataRead, core.Blocked]:
@@ -161,35 +181,58 @@ class DataReader:
 
   def close(self) -> None:
     """Reads no further, and drops what was read ahead; it would be read again."""
-    if self._ahead is not None:
-      self._ahead.close()
+    for one in (self._blocks, self._pieces):  # The first one first: the other may wait for it.
+      if one is not None:
+        one.close()
     self._batches = self._read_batches()
 
   def _read_batches(self) -> Iterator[Optional[Tuple[streams.Columns, int]]]:
-    """(columns of a batch, items in its block), from the state on, for ever; None while a block is waited for.
-
-    What is left of a block goes in front of the next one.
-    """
-    size, left = self._source.batch_size, None
+    """(columns of a batch, items in its block), from the state on, for ever; None while one is waited for."""
+    size = self._source.batch_size
     epoch, before = self._start or (0, 0)
     passed = self._count * size - before
     spare: List[streams.Columns] = []
-    self._ahead = ahead.Ahead(functools.partial(self._read_blocks, epoch, before, passed, spare))
+    self._blocks = ahead.Ahead(functools.partial(self._read_blocks, epoch, before, passed, spare))
+    self._pieces = pieces = ahead.Ahead(functools.partial(self._read_pieces, self._blocks, passed, spare))
     while True:
-      while not self._ahead.ready(self._wait):
+      while not pieces.ready(self._wait):
         yield None
-      block, starts, start, skipped = next(self._ahead)
+      piece = next(pieces)
+      for at in range(0, len(piece.columns['rest']), size):
+        self._start = piece.start  # Not before: a saved state would count items of the block that are in no batch yet.
+        yield {name: column[at : at + size] for name, column in piece.columns.items()}, piece.size
+
+  def _read_pieces(
+    self, read: ahead.Ahead[_Read], passed: int, spare: List[streams.Columns], give_way: ahead.GiveWay
+  ) -> Iterator[_Piece]:
+    """Whole batches of the items of blocks, in their order. What is left of a block goes in front of the next one.
+
+    Args:
+      read: the blocks.
+      passed: items that nobody wants, the first ones.
+      spare: takes the memory of what was read, for the block after the next.
+      give_way: between pieces.
+    """
+    codec, items, size = self.codec, self._source.items, self._source.batch_size
+    bytes_ = sum(codec.columns[name].bytes * (count or 1) for name, count in codec.counts(items).items())
+    most = size * max(1, min(_PIECE_BATCHES, _PIECE_BYTES // (size * bytes_)))
+    left: Optional[streams.Columns] = None
+    for block, starts, start, skipped in read:
       passed -= skipped
-      skipped = min(passed, len(starts))
-      passed -= skipped
-      for batch in block.batches(self.codec, self._source.items, starts[skipped:], size):
-        columns = batch if left is None else {n: np.concatenate([left[n], batch[n]]) for n in batch}
-        if len(columns['rest']) >= size:
-          self._start = start  # Not before: a saved state would count items of this block that are in no batch yet.
-          yield {n: column[:size] for n, column in columns.items()}, len(starts)
-          columns = {n: column[size:] for n, column in columns.items()}
-        left = columns if len(columns['rest']) else None
-      spare[:] = [block.memory]  # for the block after the next
+      at = min(passed, len(starts))
+      passed -= at
+      while at < len(starts):
+        give_way()
+        taken = starts[at : at + most - (0 if left is None else len(left['rest']))]
+        at += len(taken)
+        columns = block.items(codec, items, taken)
+        if left is not None:
+          columns = {name: np.concatenate([left[name], column]) for name, column in columns.items()}
+        whole = len(columns['rest']) // size * size
+        if whole:
+          yield _Piece({name: column[:whole] for name, column in columns.items()}, len(starts), start)
+        left = {name: column[whole:] for name, column in columns.items()} if whole < len(columns['rest']) else None
+      spare[:] = [block.memory]
       del block, starts
 
   def _read_blocks(
