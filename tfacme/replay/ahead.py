@@ -27,6 +27,7 @@ class Ahead(Generic[_Element]):
     """Args: make: makes the iterator from `give_way`."""
     self._iterator = make(self._give_way)
     self._wanted = threading.Event()  # Somebody waits for the element.
+    self._lock = threading.Lock()  # It may be closed while another thread takes an element.
     self._closed = False
     self._element: Optional[_Element] = None
     self._error: Optional[BaseException] = None
@@ -47,8 +48,6 @@ class Ahead(Generic[_Element]):
   def __next__(self) -> _Element:
     self.ready()
     self._wanted.clear()
-    if self._closed:
-      raise _Closed
     if self._error is not None:
       raise self._error
     element, self._element = self._element, None
@@ -57,14 +56,18 @@ class Ahead(Generic[_Element]):
 
   def close(self) -> None:
     """Stops the thread, and drops what it made; another thread that waits for that is told."""
-    self._closed = True
+    with self._lock:
+      self._closed = True
     if self._thread is not None:
       self._thread.join()
     self._element = None
 
   def _start(self) -> None:
-    self._thread = threading.Thread(target=self._make_one, name='reading ahead', daemon=True)
-    self._thread.start()
+    with self._lock:
+      if self._closed:
+        raise _Closed
+      self._thread = threading.Thread(target=self._make_one, name='reading ahead', daemon=True)
+      self._thread.start()
 
   def _make_one(self) -> None:
     try:

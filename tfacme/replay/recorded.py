@@ -121,7 +121,8 @@ class _Piece(NamedTuple):
 
 
 _PIECE_BATCHES = 32  # at most in a piece: to begin a thread for each batch would take longer than to make it
-_PIECE_BYTES = 1 << 24  # at most, but for one batch
+_PIECE_BYTES = 1 << 24  # at most, but for one batch, and no more than a part of a block
+_PIECE_SHARE = 16
 
 
 class DataReader:
@@ -215,7 +216,8 @@ class DataReader:
     """
     codec, items, size = self.codec, self._source.items, self._source.batch_size
     bytes_ = sum(codec.columns[name].bytes * (count or 1) for name, count in codec.counts(items).items())
-    most = size * max(1, min(_PIECE_BATCHES, _PIECE_BYTES // (size * bytes_)))
+    room = min(_PIECE_BYTES, self._source.shuffle_bytes // _PIECE_SHARE)
+    most = size * max(1, min(_PIECE_BATCHES, room // (size * bytes_)))
     left: Optional[streams.Columns] = None
     for block, starts, start, skipped in read:
       passed -= skipped
