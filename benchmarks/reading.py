@@ -50,7 +50,7 @@ class Options:
   megabytes: List[int] = dataclasses.field(default_factory=lambda: [1_000])
   block_megabytes: int = 128
   seconds: float = 10.0
-  learner_steps: int = 5_000
+  learner_steps: int = 20_000
   folder: str = tempfile.gettempdir()
   out: Optional[str] = None
   recipe: str = ''
