@@ -41,7 +41,7 @@ from benchmarks import offline_data
 from tfacme import datasets, environments, errors, loggers, observers
 from tfacme.agents import registry
 from tfacme.runs import describing
-from tfacme.workers import plotting
+from tfacme.workers import observing, plotting
 
 _STEPS = 20_000  # of a run of an agent without a page
 _EVALUATIONS = 10  # of each run, for its curve
@@ -241,8 +241,7 @@ def _grouped(found: Sequence[Dict[str, Any]]) -> Dict[Tuple[str, str], List[Dict
 
 def mean_and_error(values: Sequence[float]) -> Tuple[float, float]:
   """The mean and its standard error; NaN of a single value."""
-  error = float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
-  return float(np.mean(values)), error
+  return float(np.mean(values)), observing.standard_error(values)
 
 
 def above(

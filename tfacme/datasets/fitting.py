@@ -206,8 +206,8 @@ def _outside(action_spec: Any, found: ranges.Ranges) -> str:
   for path, spec in specs.paths(action_spec).items():
     own = reach.get(path)
     if own is not None and not _is_within(spec, own):
-      stray, values = bounds.farthest(spec, *own), found.fields[f'action/{path}'.rstrip('/')]
-      place = next((place for place in (values.highest, values.lowest) if place.value == stray.value()), None)
+      stray = bounds.farthest(spec, *own)
+      place = found.fields[f'action/{path}'.rstrip('/')].place_of(stray.value())
       return (
         f'The actions{stray.name} of {found.name} reach from {stray.least:g} to {stray.largest:g}'
         f'{f" (in {found.where(place, named=False)})" if place else ""}, and those of the environment from '

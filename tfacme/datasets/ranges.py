@@ -58,6 +58,10 @@ class Range:
   strange: int = 0
   first_strange: Optional[Place] = None
 
+  def place_of(self, value: float) -> Optional[Place]:
+    """Where a value is, as far as it is known: of the largest and of the least of all."""
+    return next((place for place in (self.highest, self.lowest) if place.value == value), None)
+
 
 class Ranges:
   """The ranges of all fields, by their paths in a row: observation/position."""
@@ -153,8 +157,7 @@ class Ranges:
       below, above = bounds.beyond(spec, found.least, found.largest)
       if below or above:
         stray = bounds.farthest(spec, found.least, found.largest)
-        # Where it is, is known of the least and of the largest of all.
-        place = next((place for place in (found.highest, found.lowest) if place.value == stray.value()), None)
+        place = found.place_of(stray.value())
         yield (
           f'The {f"{field} {path}".rstrip()}{stray.name} reaches from {stray.least:g} to {stray.largest:g}'
           f'{f" (in {self.where(place)})" if place else ""}: the bounds of the environment are {stray.low:g} to '
