@@ -200,22 +200,27 @@ def _score(value: float, told: Dict[str, Any]) -> float:
   return 100.0 * (value - told['random']) / (told['expert'] - told['random'])
 
 
-def results(out: str) -> List[Dict[str, Any]]:
-  """All runs in a folder of results that are of its data and of the settings of today, in a fixed order."""
+def results(out: str, say: bool = True) -> List[Dict[str, Any]]:
+  """All runs in a folder of results that are of its data and of the settings of today, in a fixed order.
+
+  Args:
+    out: the folder.
+    say: print which are left out.
+  """
   made, found = offline_data.read(out), []
   for path in sorted((pathlib.Path(out) / 'runs').glob('*/*/*.json')):
     run = json.loads(path.read_text(encoding='utf-8'))
     job, told = Job(*(run[name] for name in Job._fields)), made[run['task']]
     if _is_of(_experiment(job, told, Options('', out, steps=run['learner_steps'])), run, told):
       found.append({**run, 'score': _score(run['return'], told)})
-    else:
+    elif say:
       print(f'{path} is left out: it is of other data, or of other settings than those of today.', file=sys.stderr)
   return sorted(found, key=lambda run: (run['task'], offline_data.KINDS.index(run['data']), run['agent'], run['seed']))
 
 
-def report(out: str) -> None:
-  """Makes table, plots and list of scores of all runs of today's settings."""
-  made, found = offline_data.read(out), results(out)
+def report(out: str, say: bool = True) -> None:
+  """Makes table, plots and list of scores of all runs of today's settings; see `results`."""
+  made, found = offline_data.read(out), results(out, say)
   with open(os.path.join(out, 'scores.csv'), 'w', newline='', encoding='utf-8') as file:
     writer = csv.DictWriter(file, _COLUMNS, extrasaction='ignore', lineterminator='\n')
     writer.writeheader()
@@ -354,7 +359,7 @@ def main(options: Options) -> int:
     }
     for one in concurrent.futures.as_completed(started):
       if one.exception() is None:
-        report(options.out)
+        report(options.out, say=False)  # It is said once, at the end.
       else:
         failed += 1
         print(f'{" ".join(map(str, started[one]))} failed: {one.exception()}', file=sys.stderr, flush=True)
