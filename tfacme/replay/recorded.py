@@ -111,12 +111,12 @@ class _Piece(NamedTuple):
 
   Attributes:
     columns: of their items, [items, ...].
-    size: the number of items in the block that they are from.
+    info: of any batch of them; packed once, since that takes longer than all else that is done for a batch.
     start: as of the block.
   """
 
   columns: streams.Columns
-  size: int
+  info: np.ndarray
   start: Optional[_Start]
 
 
@@ -156,9 +156,8 @@ class DataReader:
     batch = next(self._batches)
     if batch is None:
       return core.Blocked('recorded data to be read')
-    columns, size = batch
     self._count += 1
-    return _DataRead(columns, packing.pack_info(self._source.batch_size, 0, probability=1.0 / size, table_size=size))
+    return batch
 
   def exhausted(self) -> bool:
     """Recorded data has no end."""
@@ -187,8 +186,8 @@ class DataReader:
         one.close()
     self._batches = self._read_batches()
 
-  def _read_batches(self) -> Iterator[Optional[Tuple[streams.Columns, int]]]:
-    """(columns of a batch, items in its block), from the state on, for ever; None while one is waited for."""
+  def _read_batches(self) -> Iterator[Optional[_DataRead]]:
+    """The batches from the state on, for ever; None while one is waited for."""
     size = self._source.batch_size
     epoch, before = self._start or (0, 0)
     passed = self._count * size - before
@@ -201,7 +200,7 @@ class DataReader:
       piece = next(pieces)
       for at in range(0, len(piece.columns['rest']), size):
         self._start = piece.start  # Not before: a saved state would count items of the block that are in no batch yet.
-        yield {name: column[at : at + size] for name, column in piece.columns.items()}, piece.size
+        yield _DataRead({name: column[at : at + size] for name, column in piece.columns.items()}, piece.info)
 
   def _read_pieces(
     self, read: ahead.Ahead[_Read], passed: int, spare: List[streams.Columns], give_way: ahead.GiveWay
@@ -223,6 +222,7 @@ class DataReader:
       passed -= skipped
       at = min(passed, len(starts))
       passed -= at
+      info = packing.pack_info(size, 0, probability=1.0 / max(1, len(starts)), table_size=len(starts))
       while at < len(starts):
         give_way()
         taken = starts[at : at + most - (0 if left is None else len(left['rest']))]
@@ -232,7 +232,7 @@ class DataReader:
           columns = {name: np.concatenate([left[name], column]) for name, column in columns.items()}
         whole = len(columns['rest']) // size * size
         if whole:
-          yield _Piece({name: column[:whole] for name, column in columns.items()}, len(starts), start)
+          yield _Piece({name: column[:whole] for name, column in columns.items()}, info, start)
         left = {name: column[whole:] for name, column in columns.items()} if whole < len(columns['rest']) else None
       spare[:] = [block.memory]
       del block, starts
