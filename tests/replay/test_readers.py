@@ -251,7 +251,8 @@ def test_what_goes_on_reads_no_epoch_before_its_own():
 
 
 def test_data_larger_than_a_block_is_read_in_the_memory_of_two():
-  wide = testing.SPEC._replace(observation=dm_specs.Array((512,), np.float32))  # Beside it the rows' numbers are nothing.
+  # Wide rows: beside them the memory of their numbers is nothing.
+  wide = testing.SPEC._replace(observation=dm_specs.Array((512,), np.float32))
   episode = tree.map_structure(lambda leaf: np.zeros((100, *leaf.shape), leaf.dtype), wide)
   episode.last[-1] = True
   data = Recorded([], spec=wide)
