@@ -12,6 +12,7 @@ import types
 from typing import Any, Callable, Iterator, Tuple
 
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def start_server() -> None:
@@ -65,6 +66,38 @@ def die_with_parent(name: str) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1:  # It was dead already.
       os._exit(1)
+
+
+def lead_group() -> None:
+  """Makes this process the first of a group, to which all that it starts belongs; see `end_group`."""
+  os.setpgid(0, 0)
+
+
+def end_group(leader: int = 0) -> None:
+  """Kills what is left of a process and of all that it had started; 0 is this one."""
+  with contextlib.suppress(ProcessLookupError):
+    os.killpg(leader, signal.SIGKILL)
+
+
+def leave_signals_to_launcher() -> None:
+  """Has this process go on when it is asked to stop, and what it starts not.
+
+  A signal that is ignored or blocked stays so through fork and exec, so that an environment's own processes could not
+  be asked to end; one with a handler is what it always is after an exec, and here after a fork.
+  """
+  for signum in _SIGNALS:
+    signal.signal(signum, _go_on)
+  signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+  os.register_at_fork(after_in_child=_hear_signals)
+
+
+def _go_on(signum: int, frame: Any) -> None:
+  """Does nothing."""
+
+
+def _hear_signals() -> None:
+  signal.signal(signal.SIGINT, signal.default_int_handler)
+  signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -327,7 +327,7 @@ class _ProcessTask:
 
   def kill(self) -> None:
     self._process.kill()
-    self._process.join()
+    self._join()
 
   def _look(self) -> None:
     """Whether it has ended its work, as it says before it ends, or has ended without a word."""
@@ -341,7 +341,8 @@ class _ProcessTask:
       if self._pipe.poll():
         return self._pipe.recv()
     except (EOFError, OSError):
-      self._process.join()
+      pass
+    self._join()
     code = self._process.exitcode
     assert code is not None
     return Failure(
@@ -349,6 +350,12 @@ class _ProcessTask:
       if code < 0
       else f'It ended with exit code {code} before its work was done.'
     )
+
+  def _join(self) -> None:
+    """Waits until it is gone, and ends what it has left running."""
+    self._process.join()
+    assert self._process.pid is not None
+    forking.end_group(self._process.pid)
 
 
 def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
@@ -358,31 +365,29 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   an order in which the saver can still ask the others.
   """
   forking.die_with_parent(name)
+  forking.lead_group()
   faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process: a library's abort says where it was.
   if threads:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
   event = threading.Event()
-  signal.signal(signal.SIGINT, signal.SIG_IGN)
-  signal.signal(signal.SIGTERM, signal.SIG_IGN)
+  forking.leave_signals_to_launcher()
   threading.Thread(target=_wait_for_stop, args=(pipe, event), name='stop', daemon=True).start()
   nodes.manage_thread(_Manager(event))
   flags.FLAGS.mark_as_parsed()
-  code = 0
   with quiet.filtered_stderr():
     try:
       cloudpickle.loads(packed)()
       pipe.send(None)
     except BaseException as error:
       pipe.send(_failure(error))
-      code = 1
     loggers.wait()  # Its work has ended, which the message says.
-  os._exit(code)  # Without the libraries' own tear-down, which may hang.
+  forking.end_group()  # Without the libraries' own tear-down, which may hang; with what an environment left running.
 
 
 def _wait_for_stop(pipe: Any, event: threading.Event) -> None:
   try:
     pipe.recv()
   except (EOFError, OSError):
-    os._exit(1)  # The launcher is gone, and nobody would tell the nodes in which order to stop.
+    forking.end_group()  # The launcher is gone, and nobody would tell the nodes in which order to stop.
   event.set()
