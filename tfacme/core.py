@@ -189,10 +189,12 @@ class Blocked:
   Attributes:
     reason: what it waits for, as a phrase: 'the actors to insert into ...'.
     idle: whether it only waits for its turn, which is not worth reporting.
+    passes: whether what it waits for comes by itself, such as what a thread reads: no other worker has to do a step.
   """
 
   reason: str
   idle: bool = False
+  passes: bool = False
 
 
 Outcome = Union[Progress, Blocked]  # How a worker's step ended.

@@ -1,10 +1,12 @@
 """What a run in one thread does where it can't begin."""
 
+import signal
 import types
 
 import launchpad as lp
 import pytest
 
+from tfacme import core
 from tfacme.graph import nodes
 from tfacme.launching import inline, outcomes
 
@@ -38,3 +40,35 @@ class _Counter:
 
   def note(self, node, notes):
     pass
+
+
+class _Reading:
+  """Waits for what comes by itself, and is done once it is there."""
+
+  def __init__(self, waits):
+    self.waits = list(waits)
+    self.tally = types.SimpleNamespace(notes={}, report=lambda: None)
+
+  def step(self, wait):
+    assert bool(wait) == (self.tally.notes.get('blocked') is not None)  # The first look takes no time.
+    return core.Blocked('a disk', passes=True) if self.waits and self.waits.pop() else core.Progress.DONE
+
+
+def test_others_wait_for_what_comes_by_itself_and_it_is_shown():
+  worker, shown = _Reading([True] * 3), []
+  show = lambda: shown.append(worker.tally.notes['blocked'])
+  left, blocked, did = inline._round([('learner', worker)], show, types.SimpleNamespace(signum=None))
+  assert (left, blocked, did) == ([], [], True)
+  assert shown == ['a disk'] * 3 and worker.tally.notes['blocked'] is None
+
+
+def test_a_run_that_waits_for_what_comes_by_itself_can_be_stopped():
+  worker, stop = _Reading([True] * 1000), types.SimpleNamespace(signum=None)
+  shows = iter(range(1000))
+
+  def show():
+    stop.signum = signal.SIGINT if next(shows) == 2 else None
+
+  left, (blocked,), did = inline._round([('learner', worker)], show, stop)
+  assert not did and len(left) == 1 and blocked[1].reason == 'a disk'
+  assert len(worker.waits) > 900

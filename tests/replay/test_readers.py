@@ -81,7 +81,7 @@ def _fill(room, transitions, start=1000):
 
 
 def _read(opened, now=0):
-  read = opened.read(0.0, now)
+  read = opened.read(60.0, now)
   assert not isinstance(read, core.Blocked), read
   return read
 
@@ -121,7 +121,7 @@ def test_every_item_comes_once_in_each_epoch(rule, batch_size, shuffle):
   wanted = {testing.numbers(item)[0]: item for item in items.cut(rows, rule)}
   got = []
   while len(got) < 3 * len(wanted):
-    got += testing.unpack(opened._reader.codec, opened.read(0.0, 0).token, rule)
+    got += testing.unpack(opened._reader.codec, _read(opened).token, rule)
   orders = []
   for epoch in range(3):
     ours = got[epoch * len(wanted) : (epoch + 1) * len(wanted)]
@@ -165,10 +165,10 @@ def test_who_waits_only_so_long_is_told_that_a_block_is_being_read():
   source = sources.Data(PAIRS, 5, shuffle_bytes=300)
   opened, plain = _open(source, _room(Slow(LENGTHS))), _open(source, _room(Recorded(LENGTHS)))
   for _ in range(2):
-    assert opened.read(0.001, 0).reason == 'recorded data to be read' and not opened.exhausted()
+    assert opened.read(0.001, 0) == core.Blocked('recorded data to be read', passes=True) and not opened.exhausted()
   assert opened.state() == plain.state()
   may.set()
-  assert _some(opened) == _some(plain)  # who waits for 0 seconds waits for the disk
+  assert _some(opened) == _some(plain)
   opened.close()
   assert _some(opened) == _some(plain)
 
@@ -305,7 +305,7 @@ def test_recorded_extras_are_those_of_the_data():
 def test_data_without_a_single_item_is_an_error_not_an_endless_search(lengths):
   opened = _open(sources.Data(items.Items(5, end='drop'), 4), _room(Recorded(lengths)))
   with pytest.raises(errors.UserError, match='no item of 5 rows'):
-    opened.read(0.0, 0)
+    opened.read(60.0, 0)
 
 
 def test_a_batch_may_be_larger_than_the_data():
@@ -429,7 +429,7 @@ def test_a_part_that_was_read_waits_for_the_others_and_is_not_lost():
   opened = _open(source, room)
   plain = _open(source, _room(Recorded(LENGTHS), [_table()]))._parts[0]
   for _ in range(3):
-    assert isinstance(opened.read(0.0, 0), core.Blocked)
+    assert isinstance(opened.read(60.0, 0), core.Blocked)
   before = opened.state()
   _fill(room, 3)
   read = _read(opened)
@@ -449,7 +449,7 @@ def test_a_part_that_was_read_waits_for_the_others_and_is_not_lost():
 def test_together_gives_batches_side_by_side():
   room = _room(Recorded(LENGTHS), [_table()])
   opened = _open(sources.Together({'expert': sources.Data(PAIRS, 3), 'agent': sources.Sample('replay', 5)}), room)
-  assert isinstance(opened.read(0.0, 0), core.Blocked)
+  assert isinstance(opened.read(60.0, 0), core.Blocked)
   _fill(room, 4)
   read = _read(opened)
   batches = _graph(opened)(_tensors(read))

@@ -2,8 +2,8 @@
 
 A round: each environment loop steps each of its slots once; the learner steps until it is blocked; an evaluation that
 is due runs whole, on frozen variables; a checkpoint that is due is written. A run that was stopped in an evaluation
-begins with that. Nothing in here looks at a clock or waits, so a run is a function of its seed. If all workers of a
-round are blocked, none will ever continue: that is an error.
+begins with that. Nothing in here looks at a clock, so a run is a function of its seed. If all workers of a round are
+blocked, none will ever continue: that is an error. Where one waits for what comes by itself, all do.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tfacme.workers import counting
 
 _DID, _PART = core.Progress.DID, core.Progress.PART
 _STATUS_ROUNDS = 200  # between two looks of a display
+_PATIENCE = 0.1  # seconds that a worker waits before it looks whether the run stops
 _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of other roles come before
 
 
@@ -77,12 +78,12 @@ def _round(
   left, blocked, did = [], [], False
   for name, worker in workers:
     try:
-      outcome = worker.step(0.0)
+      outcome = _step(worker, show, stop)
       did = did or not isinstance(outcome, core.Blocked)
       while (outcome is _DID or outcome is _PART) and worker.runs_until_blocked and stop.signum is None:
         if outcome is _PART:
           show()
-        outcome = worker.step(0.0)
+        outcome = _step(worker, show, stop)
     except errors.UserError:
       raise
     except (Exception, SystemExit) as error:
@@ -93,6 +94,24 @@ def _round(
     if isinstance(outcome, core.Blocked):
       blocked.append((name, outcome))
   return left, blocked, did
+
+
+def _step(worker: Any, show: Callable[[], None], stop: StopRequest) -> core.Outcome:
+  """A step of a worker; if it waits for what comes by itself, all others do too: their order is no matter of time."""
+  outcome = worker.step(0.0)
+  if not _passes(outcome):
+    return outcome
+  worker.tally.notes['blocked'] = outcome.reason  # type: ignore[union-attr]
+  while _passes(outcome) and stop.signum is None:
+    worker.tally.report()
+    show()
+    outcome = worker.step(_PATIENCE)
+  worker.tally.notes['blocked'] = None
+  return outcome
+
+
+def _passes(outcome: core.Outcome) -> bool:
+  return isinstance(outcome, core.Blocked) and outcome.passes
 
 
 def _make_all(

@@ -141,21 +141,18 @@ class DataReader:
     self._seed = seed
     self._count = 0
     self._start: Optional[_Start] = None
-    self._wait: Optional[float] = None
+    self._wait = 0.0
     self._blocks: Optional[ahead.Ahead[_Read]] = None
     self._pieces: Optional[ahead.Ahead[_Piece]] = None
     self._batches = self._read_batches()
 
   def read(self, wait: float, now: int) -> Union[_DataRead, core.Blocked]:
-    """The next batch, or that a block is still being read after `wait` seconds.
-
-    With 0 it is waited for: in a run in one thread nobody else would do anything meanwhile.
-    """
+    """The next batch, or that a block is still being read after `wait` seconds."""
     del now
-    self._wait = wait or None
+    self._wait = wait
     batch = next(self._batches)
     if batch is None:
-      return core.Blocked('recorded data to be read')
+      return core.Blocked('recorded data to be read', passes=True)
     self._count += 1
     return batch
 

@@ -25,6 +25,7 @@ from tfacme.workers import outputs as outputs_lib
 
 _FIRST_ROWS = 100  # at most, one for each learner step
 _REPORT_EVERY = 10  # learner steps between two reports to the counter
+_PATIENCE = 0.1  # seconds between two looks whether recorded data are there
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,12 +142,14 @@ class Learner:
     return core.Progress.DID
 
   def read(self, wait: float = 0.0) -> Any:
-    """The next batch of its source, as `update` takes it.
+    """The next batch of its source, as `update` takes it; recorded data are waited for, as long as they take.
 
     Raises:
       UserError: there is none within `wait` seconds.
     """
     batch = self.try_read(wait)
+    while isinstance(batch, core.Blocked) and batch.passes:
+      batch = self.try_read(max(wait, _PATIENCE))
     if isinstance(batch, core.Blocked):
       raise errors.UserError(
         f'There is no batch to read: the learner waits for {batch.reason}. A checkpoint has the replay of a run in '
