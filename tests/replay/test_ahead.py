@@ -64,3 +64,23 @@ def test_it_stops_where_it_gives_way():
   assert working.wait(10)
   elements.close()
   assert 'reading ahead' not in [thread.name for thread in threading.enumerate()]
+
+
+def test_one_that_does_not_come_to_give_way_is_left_to_end_by_itself(monkeypatch):
+  monkeypatch.setattr(ahead, '_CLOSE_SECONDS', 0.05)
+  may, ended = threading.Event(), threading.Event()
+
+  def make(give_way):
+    try:
+      may.wait(60)  # as with a disk that does not answer
+      give_way()
+      yield 0
+    finally:
+      ended.set()
+
+  elements = ahead.Ahead(make)
+  assert not elements.ready(0.001)
+  elements.close()
+  assert not ended.is_set()
+  may.set()
+  assert ended.wait(10)

@@ -10,6 +10,7 @@ _Element = TypeVar('_Element')
 GiveWay = Callable[[], None]
 
 _PAUSE = 1e-4  # seconds: long enough for another thread of Python to take its turn
+_CLOSE_SECONDS = 1.0  # for which a thread that is closed is waited for
 
 
 class _Closed(Exception):
@@ -20,7 +21,8 @@ class Ahead(Generic[_Element]):
   """One element ahead of who takes them, in a thread; the elements, and their order, are those of the iterator.
 
   What makes an element works beside a learner, whose every call into TensorFlow ends in Python: it calls `give_way`
-  now and then (each millisecond, say), so that the learner never waits long for its turn.
+  between its own steps, such as two episodes, where the learner then takes its turn, and where it learns that it is
+  closed.
   """
 
   def __init__(self, make: Callable[[GiveWay], Iterator[_Element]]):
@@ -55,11 +57,14 @@ class Ahead(Generic[_Element]):
     return element  # type: ignore[return-value]
 
   def close(self) -> None:
-    """Stops the thread, and drops what it made; another thread that waits for that is told."""
+    """Stops the thread, and drops what it made; another thread that waits for that is told.
+
+    A thread that does not come to `give_way` soon, as with a disk that does not answer, is left to end there by itself.
+    """
     with self._lock:
       self._closed = True
     if self._thread is not None:
-      self._thread.join()
+      self._thread.join(_CLOSE_SECONDS)
     self._element = None
 
   def _start(self) -> None:
