@@ -48,7 +48,7 @@ class Options:
 
   what: tyro.conf.Positional[Literal['recipes', 'runs', 'recipe']]
   megabytes: List[int] = dataclasses.field(default_factory=lambda: [1_000])
-  block_megabytes: int = 128
+  block_megabytes: int = datasets.Options().block_megabytes
   seconds: float = 10.0
   learner_steps: int = 20_000
   folder: str = tempfile.gettempdir()
@@ -67,7 +67,7 @@ def make(path: str, megabytes: int) -> None:
     episode = core.Step(
       observation=random.standard_normal((rows, _OBSERVATION), np.float32),
       action=random.uniform(-1, 1, (rows, _ACTION)).astype(np.float32),
-      reward=random.standard_normal(rows, np.float32),
+      reward=np.where(last, 0, random.standard_normal(rows, np.float32)).astype(np.float32),
       discount=np.ones(rows, np.float32),
       first=np.arange(rows) == 0,
       last=last,
@@ -90,7 +90,7 @@ def by_tfacme(path: str, options: Options) -> Iterator[int]:
   )
   opened = readers.open_source(source, readers.Resources(None, (), 0))
   while True:
-    opened.read(0.0, 0)
+    opened.read(600.0, 0)
     yield _BATCH
 
 

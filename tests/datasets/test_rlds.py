@@ -296,6 +296,12 @@ def test_one_episode_of_each_shard_is_looked_at_at_least(recorded, monkeypatch):
   assert recorded.check().episodes == len(_shards(recorded))
 
 
+def test_of_short_episodes_not_more_than_so_many_are_looked_at(tmp_path, episodes, monkeypatch):
+  data = _write(tmp_path / 'data', episodes)
+  monkeypatch.setattr(reader, '_EPISODES_LOOKED_AT', 2)
+  assert data.check().episodes == 2 < len(episodes)
+
+
 def test_a_shard_that_is_cut_between_episodes(tmp_path, episodes):
   data = _write(tmp_path / 'data', episodes)
   short = _write(tmp_path / 'short', episodes[:3])

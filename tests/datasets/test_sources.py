@@ -132,7 +132,7 @@ def test_the_size_of_blocks_goes_through_what_is_around_a_data_set(written):
   wrapped = datasets.Wrapped(small, specs.EnvironmentSpec(*small.spec()[:4]), ())
   for data in (small, wrapped, datasets.best(wrapped, 0.5), datasets.several([other, small])):
     assert data.block_bytes == 3 << 20
-  assert datasets.several([other, datasets.memory([])]).block_bytes == 1 << 30
+  assert datasets.several([other, datasets.memory([])]).block_bytes == 1 << 28
   assert 'block_megabytes is 0' in _message(lambda: Options(block_megabytes=0))
 
 

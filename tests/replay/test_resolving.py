@@ -264,6 +264,6 @@ def test_batches_side_by_side_are_no_part_of_a_mix():
 def test_the_data_say_over_how_much_is_shuffled_unless_the_source_does():
   data = Recorded(LENGTHS)
   resolved = lambda **said: resolving.resolve(sources.Data(PAIRS, 2, **said), _given(data)).shuffle_bytes
-  assert resolved() == 1 << 30
+  assert resolved() == 1 << 28
   data.block_bytes = 3 << 20
   assert resolved() == 3 << 20 and resolved(shuffle_bytes=500) == 500

@@ -25,6 +25,7 @@ _COMPARE = {
   '<': operator.lt,
   '>': operator.gt,
 }
+BLOCK_MEGABYTES = 256  # as much as is read in some seconds, before a run can begin to learn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Options:
       is_terminal, and by the last discount where there is none.
     block_megabytes: the size of the blocks of episodes over which what is learned from is shuffled, in units of 2^20
       bytes of their rows. Two are in memory, one that is learned from and one that is being read; data that fit into a
-      single one are read once.
+      single one are read once. The first one is read before the first learning step.
     data_dir: the folder in which tfds:NAME is looked for; None is TFDS_DATA_DIR, or ~/tensorflow_datasets.
   """
 
@@ -66,7 +67,7 @@ class Options:
   reward: Optional[str] = None
   last_row: Literal['auto', 'observation', 'transition'] = 'auto'
   ends: Literal['auto', 'terminated', 'truncated'] = 'auto'
-  block_megabytes: int = 1024
+  block_megabytes: int = BLOCK_MEGABYTES
   data_dir: Optional[str] = None
 
   def __post_init__(self):

@@ -20,6 +20,7 @@ from tfacme.datasets.options import Condition, Options
 
 _LOG = logging.getLogger('tfacme')
 _LOOKED_AT = 1 << 28  # bytes of episodes, before a run starts
+_EPISODES_LOOKED_AT = 20_000  # at the most of them, for episodes so short that it is their number that takes long
 _KEPT = 8  # data sets that stay open
 _PATIENCE = 5.0  # seconds without a line
 
@@ -127,7 +128,7 @@ class RLDS:
     return self._open().layout.spec()
 
   def check(self) -> ranges.Ranges:
-    """Looks whether all files are there and whole, and at the values of episodes: at 256 MB of them at the most.
+    """Looks whether all files are there and whole, and at the values of episodes: 256 MB of them, or 20,000, at most.
 
     Of a larger data set those are looked at that are spread evenly over all; the others are when they are read.
 
@@ -140,7 +141,7 @@ class RLDS:
     """
     opened = self._open()
     look, wholly = looking.Look(opened.layout), set()
-    for number in opened.spread(self._numbers(opened), _LOOKED_AT):
+    for number in opened.spread(self._numbers(opened), _LOOKED_AT, _EPISODES_LOOKED_AT):
       shard, example = opened.which[number], opened.example(number)
       look.episode(opened.layout.metadata_of(*example))
       opened.stream(number, opened.layout.read(*example, cheap=shard in wholly), look)
@@ -255,9 +256,9 @@ class _Opened:
         own = {'return': episodes_lib.return_of(stream['reward']), 'length': len(stream['reward']) - 1}
         yield number, {**self.layout.metadata_of(*example), **own}
 
-  def spread(self, numbers: Sequence[int], size: int) -> Sequence[int]:
-    """Of some episodes as many as take so many bytes, evenly spread over all, with one of each shard."""
-    most = int(size / max(1, self._flat_places[1].mean())) if len(numbers) else 0
+  def spread(self, numbers: Sequence[int], size: int, most: int) -> Sequence[int]:
+    """Of some episodes as many as take so many bytes, at the most so many, evenly spread, with one of each shard."""
+    most = min(most, int(size / max(1, self._flat_places[1].mean()))) if len(numbers) else 0
     if len(numbers) <= most:
       return numbers
     _, firsts = np.unique(self.which[numbers], return_index=True)

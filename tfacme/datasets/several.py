@@ -9,6 +9,7 @@ from typing import Any, Iterator, Mapping, Sequence, Tuple
 import numpy as np
 
 from tfacme import core, errors, specs
+from tfacme.datasets.options import BLOCK_MEGABYTES
 
 _NESTS = ('observation', 'action', 'extras')
 
@@ -146,8 +147,8 @@ def size(dataset: Any) -> int:
 
 
 def block_bytes(dataset: Any) -> int:
-  """The size of the blocks over which items of a data set are shuffled; 1 GiB if it does not say so."""
-  return getattr(dataset, 'block_bytes', 2**30)
+  """The size of the blocks over which items of a data set are shuffled; the default if it does not say so."""
+  return getattr(dataset, 'block_bytes', BLOCK_MEGABYTES << 20)
 
 
 def _take(shared: Mapping[str, Sequence[str]], step: core.Step) -> core.Step:

@@ -42,8 +42,8 @@ class Data:
     batch_size: items of a batch.
     dataset: the episodes (`datasets.rlds(path)`, `datasets.memory(episodes)`); None takes the experiment's.
     shuffle_bytes: the size of the blocks of episodes, in bytes of their rows, over which items are shuffled; None is
-      what the data set says, or 1 GiB. A data set that fits into one is read once, and stays in memory; of a larger one
-      two are in memory: one is learned from while the next one is read.
+      what the data set says, or 256 MiB. A data set that fits into one is read once, and stays in memory; of a larger
+      one two are in memory: one is learned from while the next one is read.
     zeros: names of extras of the agent's own rows that are zeros, whatever the data have, such as a recurrent state:
       one that was recorded is of the network that acted.
     relabel: rewrites the episodes before items are cut from them; see `core.Relabel`.
