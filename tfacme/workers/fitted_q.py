@@ -20,7 +20,7 @@ from tfacme.workers import export
 # It is closed where the run ends before.
 Estimate = Callable[[int], Generator[Optional[Mapping[str, float]], None, None]]
 
-_PIECE = 20  # gradient steps between two stops, in which a run may be interrupted
+_PIECE = 20  # gradient steps, or episodes, between two stops, in which a run may be interrupted
 _WAIT_SECONDS = 1.0  # for data that are read ahead
 
 
@@ -35,8 +35,8 @@ class FittedQ:
   episode goes on. `fitted_q_change` is by how much it moved in the last tenth of its steps: one that still moves has
   not come to its end. `fitted_q_loss` is the squared error of its last batch, of returns that are scaled to about 1.
 
-  Each estimate begins anew, so that it is a function of the policy, the data and the seed. It tells policies apart
-  without an environment, the better the more of what they do is in the data.
+  Each estimate begins anew, so that it is a function of the policy, the data and the seed. It is the better the more of
+  what a policy does is in the data.
 
   Attributes:
     steps: gradient steps of each estimate. With their product with target_update_rate and 1 - discount it comes nearer
@@ -153,7 +153,9 @@ class _Estimator:
   def _estimated(self, steps: int) -> Iterator[Optional[Mapping[str, float]]]:
     self._policy.steps.assign(steps)
     self._values.write(self._initial)
-    starts = self._starts = self._starts or self._read_starts()
+    if self._starts is None:
+      self._starts = yield from self._read_starts()
+    starts = self._starts
     scale, loss, before = tf.constant(starts.scale, tf.float32), tf.constant(0.0), math.nan
     for step in range(self._options.steps):
       if step == self._options.steps * 9 // 10:
@@ -187,10 +189,12 @@ class _Estimator:
     action, _ = self._policy.act(observation, self._policy.initial_state(batch_size), seed)
     return networks.from_environment(action, self._spec.actions)
 
-  def _read_starts(self) -> _Starts:
-    """Looks at the first recorded episodes."""
+  def _read_starts(self) -> Generator[None, None, _Starts]:
+    """Looks at the first recorded episodes; yields None while it does."""
     firsts, returns = [], []
     for episode in itertools.islice(self._data.episodes(self._seed), self._options.initial_states):
+      if len(firsts) % _PIECE == 0:
+        yield None
       rewards = np.asarray(episode.reward[:-1], np.float64)
       firsts.append(tree.map_structure(lambda leaf: np.array(leaf[0]), episode.observation))  # No view of all of it.
       returns.append(float(rewards @ self._options.discount ** np.arange(len(rewards))))
