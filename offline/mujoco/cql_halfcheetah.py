@@ -1,6 +1,6 @@
 """CQL from all that the SAC of `programs/mujoco/sac.py` experiences. From the folder of the repository:
 
-python programs/mujoco/sac.py --steps 100000 --record recordings/halfcheetah
+python programs/mujoco/sac.py --steps 39000 --record recordings/halfcheetah
 python offline/mujoco/cql_halfcheetah.py --seed 1
 """
 
