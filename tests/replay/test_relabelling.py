@@ -190,6 +190,22 @@ def test_returns_to_go_end_with_their_episode():
   assert [float(row.extras['return_to_go']) for row in given] == [-9] * 4
 
 
+@pytest.mark.parametrize(
+  'gamma, discounts, wanted',
+  [
+    (1.0, [1, 1, 1, 1], [4, 3, 2, 1, 0]),
+    (1.0, [0.5, 0.5, 0.5, 0.5], [1.875, 1.75, 1.5, 1, 0]),
+    (1.0, [1, 0.5, 0, 1], [2.5, 1.5, 1, 1, 0]),  # A zero in the middle cuts the sum.
+    (0.5, [1, 0.5, 1, 0], [1.6875, 1.375, 1.5, 1, 0]),
+  ],
+)
+def test_returns_to_go_are_discounted_by_the_environment_too(gamma, discounts, wanted):
+  """By hand, for four rewards of 1; that of the last row means nothing."""
+  episode = _episode([1, 1, 1, 1], False)
+  episode = episode._replace(reward=np.float32([1, 1, 1, 1, 99]), discount=np.float32([*discounts, 1]))
+  assert [float(row['return_to_go']) for row in _extras(relabelling.returns_to_go(gamma), episode)] == wanted
+
+
 def test_an_episode_without_an_end_does_not_fill_the_memory(monkeypatch):
   monkeypatch.setattr(relabelling, '_MOST_ROWS', 3)
   relabeller = relabelling.returns_to_go().make()

@@ -49,8 +49,11 @@ def by_episode(function: Callable[[core.Step], Optional[core.Step]], extras: Any
 def returns_to_go(discount: float = 1.0, truncated: Optional[float] = None) -> core.Relabel:
   """Adds the extras `return_to_go`: the discounted sum of the rewards from a row to the end of its episode.
 
+  It is what critics learn where they bootstrap from nothing: G_t = r_t + gamma d_t G_{t+1} with the environment's
+  discounts d_t, so that a zero among them cuts it, and G_T = 0 in the row of the final observation.
+
   Args:
-    discount: of each step.
+    discount: gamma, of each step.
     truncated: what the rows of a truncated episode have in its place, since it is not all that would have come; None
       leaves them the sum of what came.
   """
@@ -62,7 +65,8 @@ def returns_ahead(steps: int) -> core.Relabel:
   """Adds the extras `return_ahead`, the sum of the rewards of so many steps from a row on, and `return_ahead_weight`.
 
   The weight is 0 where the episode was truncated before, so that nobody knows the sum: it is of fewer steps there. An
-  episode that terminated has no more rewards.
+  episode that terminated has no more rewards. It is a plain sum on purpose, without the environment's discounts, as the
+  return of a plan is (Argenson & Dulac-Arnold 2021, algorithm 2).
   """
   errors.count('The steps of returns_ahead', steps)
   number = dm_specs.Array((), np.float32)
@@ -123,9 +127,10 @@ class _ByEpisode:
 def _with_return_to_go(discount: float, truncated: Optional[float], episode: core.Step) -> core.Step:
   if truncated is not None and not _terminated(episode):
     return _with_extras(episode, return_to_go=np.full_like(episode.reward, truncated))
-  returns, total = np.zeros_like(episode.reward), np.float32(0)
-  for t in reversed(range(len(returns))):
-    total = episode.reward[t] + np.float32(discount) * total
+  returns, total = np.zeros_like(episode.reward), np.float64(0)
+  rewards, discounts = episode.reward.astype(np.float64), discount * episode.discount.astype(np.float64)
+  for t in reversed(range(len(returns) - 1)):  # The last row has no reward, whatever stands there.
+    total = rewards[t] + discounts[t] * total
     returns[t] = total
   return _with_extras(episode, return_to_go=returns)
 
