@@ -117,6 +117,24 @@ def test_rewards_of_last_rows_do_not_get_lost_in_silence(caplog):
   assert not caplog.text
 
 
+def test_a_step_says_nothing_in_the_row_of_its_final_observation(caplog):
+  """As RLDS has it: a reward there gets lost, which is told, and refused if it is the only one."""
+  given = _episode(2)._replace(reward=np.float32([0, 0, 5]))
+  with pytest.raises(errors.UserError, match='the only reward .up to 5. .* it is that of the final observation: if it'):
+    datasets.memory([given]).check()
+  data = datasets.memory([given, _episode(1)])
+  data.check()
+  assert 'In the data set in memory the last row of 2 episodes holds a reward (up to 5) that is left out' in caplog.text
+  (step,) = (step for step in data.episodes() if len(step.last) == 3)
+  assert step.reward.tolist() == [0, 0, 0] and step.action.tolist() == [0, 1, 0] and step.discount.tolist() == [1, 1, 0]
+  assert step.observation['x'][-1].tolist() == [2, 2] and given.reward[-1] == 5
+  caplog.clear()
+  datasets.memory([given, _episode(1)], datasets.Options(last_row='observation')).check()
+  assert not caplog.text
+  step = next(datasets.memory([given._replace(reward=np.float32([1, 1, np.nan]))]).episodes())
+  assert step.reward.tolist() == [1, 1, 0]
+
+
 def test_importing_the_package_imports_no_tensorflow():
   script = 'import sys; from tfacme import datasets; print({"tensorflow", "tensorflow_datasets"} & set(sys.modules))'
   assert subprocess.run([sys.executable, '-c', script], capture_output=True, text=True).stdout == 'set()\n'

@@ -8,11 +8,12 @@ transition like the others. What the flags do not say is not guessed: `Options` 
 from __future__ import annotations
 
 import logging
-from typing import Container, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Container, Dict, List, Mapping, Optional, Tuple
 
 import numpy as np
+import tree
 
-from tfacme import errors
+from tfacme import core, errors
 from tfacme.datasets.options import Options
 
 FIELDS = ('observation', 'action', 'reward', 'discount', 'extras')
@@ -58,6 +59,19 @@ def settle(fields: _Fields, rows: int, options: Options, where: str) -> Optional
   stream.setdefault('reward', np.zeros(rows, np.float32))
   stream['discount'] = _discounts(stream.get('discount'), rows, _terminated(fields, options))
   return stream
+
+
+def emptied(step: core.Step) -> core.Step:
+  """An episode with leaves [T + 1, ...], with zeros where its last row holds what means nothing there."""
+  return step._replace(**{name: tree.map_structure(_emptied, getattr(step, name)) for name in _OF_TRANSITIONS})
+
+
+def _emptied(values: Any) -> Any:
+  if not np.any(np.asarray(values)[-1:]):
+    return values
+  values = np.array(values)
+  values[-1:] = 0
+  return values
 
 
 def holds_transition(fields: _Fields, options: Options, where: str) -> bool:
@@ -124,7 +138,7 @@ class Dropped:
 
   def __init__(self) -> None:
     self._options = Options()
-    self._rewarded = self._without_end = self._overruled = 0  # episodes
+    self._rewarded = self._rewarded_steps = self._without_end = self._overruled = 0  # episodes
     self._largest = 0.0
     self._others, self._all_terminate = False, True
 
@@ -138,15 +152,24 @@ class Dropped:
     self._without_end += as_transition and not terminates
     if 'is_terminal' in fields and options.ends != 'auto':
       self._overruled += bool(fields['is_terminal'][-1]) != terminates
-    reward = fields.get('reward', ())
+    if self._add_rewards(fields.get('reward', ()), counts=as_transition and terminates):
+      self._all_terminate &= terminates
+
+  def add_step(self, step: core.Step, options: Options) -> None:
+    """Takes in an episode in the form of a stream, whose last row holds the final observation alone."""
+    self._options = options
+    self._rewarded_steps += self._add_rewards(np.atleast_1d(step.reward), counts=False)
+
+  def _add_rewards(self, reward: Any, counts: bool) -> bool:
+    """Takes in rewards, the last of which counts or not; whether it is left out and nobody said that it may be."""
     if len(reward) < 2:
-      return
-    counts = as_transition and terminates
+      return False
     self._others |= bool((reward if counts else reward[:-1]).any())
     last = float(np.abs(reward[-1:]).max(initial=0))
-    if last and np.isfinite(last) and not counts and options.last_row != 'observation':  # else it was said
-      self._rewarded, self._largest = self._rewarded + 1, max(self._largest, last)
-      self._all_terminate &= terminates
+    if not last or not np.isfinite(last) or counts or self._options.last_row == 'observation':
+      return False
+    self._rewarded, self._largest = self._rewarded + 1, max(self._largest, last)
+    return True
 
   def check(self, name: str) -> None:
     """Raises a `UserError` if rewards were left out of the data set of a name, and no other row has one."""
@@ -166,7 +189,7 @@ class Dropped:
         f'the last transition of {_episodes(self._without_end)} is left out, since it does not terminate, and where it '
         'led is not in the data; if it is a real end, or the agent only imitates, say --dataset.ends terminated.'
       )
-    if self._rewarded and not (self._without_end and self._others):
+    if self._rewarded and (self._rewarded_steps or not (self._without_end and self._others)):
       found.append(self._rewards())
     if self._overruled:
       found.append(
@@ -180,7 +203,9 @@ class Dropped:
     why = (
       f'RLDS says that it means nothing there: if it is that of a transition, say --dataset.last_row transition{ended}'
     )
-    if self._options.last_row == 'transition':
+    if self._rewarded_steps:
+      why = 'it is that of the final observation: if it is the reward of a transition, add a row with what it led to'
+    elif self._options.last_row == 'transition':
       why = 'nobody knows where that transition led: if it is a real end, say --dataset.ends terminated'
     return (
       f'the last row of {_episodes(self._rewarded)} holds {"a" if self._others else "the only"} reward (up '

@@ -105,8 +105,10 @@ def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
   Args:
     episodes: each a `core.Step` with leaves [T + 1, ...], as `episode` makes them, or an episode as RLDS has it:
       {'steps': steps}, where the steps are a dict of arrays or an iterable of dicts, such as a data set of TensorFlow.
-      All is put into single precision, but for whole numbers that 32 bits do not hold.
-    options: what is not said by episodes as RLDS has them: their `last_row` and `ends`.
+      All is put into single precision, but for whole numbers that 32 bits do not hold. The action, reward and discount
+      of a final observation become zeros; of rewards that get lost by that, `Memory.check` tells.
+    options: what is not said by episodes as RLDS has them: their `last_row` and `ends`. With the last row said to be an
+      observation, its reward is left out in silence.
 
   Raises:
     UserError: if it is not known what a last row is, or if one has no observation or action.
@@ -115,7 +117,10 @@ def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
   lacks: Dict[str, None] = {}
   dropped = ends.Dropped()
   for number, one in enumerate(episodes):
-    if not isinstance(one, core.Step):
+    if isinstance(one, core.Step):
+      dropped.add_step(one, options)
+      one = ends.emptied(one)
+    else:
       where = f'episode {number} of the data set in memory'
       recorded = _leaves(one, where)
       dropped.add(recorded, options)
