@@ -14,8 +14,9 @@ from dm_env import specs as dm_specs
 import tfacme
 from tests.datasets import foreign
 from tfacme import core, datasets, environments, errors, specs
-from tfacme.datasets import wrapped
+from tfacme.datasets import reader, wrapped
 from tfacme.environments import wrappers
+from tfacme.environments.wrappers import single_precision
 from tfacme.replay import recorded
 from tfacme.replay.items import Items
 
@@ -418,3 +419,52 @@ def test_an_action_that_the_environment_does_not_have_is_refused(action):
   step = core.Step(np.zeros(2), np.array([action, 0]), np.zeros(2), np.ones(2), np.array([1, 0]), np.array([0, 1]))
   with pytest.raises(errors.UserError, match='In episode 7 there are actions from .* has those from 0 to 2'):
     datasets.episodes.check_values(step, dm_specs.DiscreteArray(3), 'episode 7')
+
+
+_PUSH = dm_specs.BoundedArray((2,), np.float32, -2.0, 2.0)
+
+
+def _pushed(actions):
+  """An episode of `Field` with these actions [T + 1, 2]."""
+  rows = len(actions)
+  row = np.arange(rows)
+  zeros = np.zeros(rows, np.float32)
+  return core.Step(np.zeros((rows, 2), np.float32), np.float32(actions), zeros, zeros + 1, row == 0, row == rows - 1)
+
+
+def test_actions_beyond_the_bounds_are_refused_when_they_are_read():
+  says = r'The actions \[1\] of episode 7 reach from -1 to 500 \(in row 1\), and those of the environment from -2 to 2:'
+  with pytest.raises(errors.UserError, match=says):
+    datasets.episodes.check_values(_pushed([[3e-5, -1], [0, 500], [0, 0]]), _PUSH, 'episode 7')
+  own = dm_specs.BoundedArray((2,), np.float32, [-900, -2], [900, 2])
+  with pytest.raises(errors.UserError, match=r'actions \[1\] of .* from -500 to 0 \(in row 2\), .* from -2 to 2'):
+    datasets.episodes.check_values(_pushed([[0, 0], [-500, 0], [0, -500], [0, 0]]), own, 'episode 7')
+
+
+@pytest.mark.parametrize(
+  'spec, actions',
+  [
+    (_PUSH, [[2, -2.00039], [0, 0]]),  # A ten thousandth of the width is rounding.
+    (dm_specs.BoundedArray((2,), np.float32, 1.0, 2.0), [[1, 2], [0, 0]]),  # The last row has no action.
+    (dm_specs.BoundedArray((2,), np.float32, [-2, -900], [2, 900]), [[1, 500], [0, 0]]),
+    (dm_specs.BoundedArray((2,), np.float32, 0.0, np.inf), [[-500, 500], [0, 0]]),  # no scale, as at the start
+    (dm_specs.Array((2,), np.float32), [[-500, 500], [0, 0]]),
+    (dm_specs.BoundedArray((0,), np.float32, -1.0, 1.0), np.zeros((2, 0))),
+  ],
+)
+def test_actions_within_their_bounds_are_read(spec, actions):
+  datasets.episodes.check_values(_pushed(actions), spec, 'episode 7')
+
+
+def test_actions_that_were_not_looked_at_are_not_learned_from(tmp_path, monkeypatch):
+  monkeypatch.setattr(reader, '_LOOKED_AT', 1)  # byte, so the first episode of each file
+  spec = specs.environment_spec(single_precision.SinglePrecision(Field()))
+  within = _pushed([[1, 2], [0, 0]])
+  with datasets.RLDSWriter(str(tmp_path), datasets.memory([within]).spec()) as writer:
+    for step in (within, within, _pushed([[1, 500], [0, 0]])):
+      writer.write(step)
+  data = datasets.rlds(str(tmp_path))
+  assert datasets.fit(data, Field, spec) is data
+  read = recorded.Recorded(Items(length=2), 1, data, 1 << 20, core.step_spec(spec))
+  with pytest.raises(errors.UserError, match=r'The actions \[1\] of an episode of .* reach from 500 to 500'):
+    list(read.episodes(0))

@@ -29,6 +29,23 @@ def beyond(spec: dm_specs.BoundedArray, least: Any, largest: Any, share: float =
   return bool((least < low - slack).any()), bool((largest > high + slack).any())
 
 
+def is_scale(spec: dm_specs.Array) -> bool:
+  """Whether a spec is of real numbers between finite bounds, beyond which they are of another scale."""
+  bounded = isinstance(spec, dm_specs.BoundedArray) and spec.dtype.kind == 'f'
+  return bounded and bool(np.isfinite(spec.minimum).all() and np.isfinite(spec.maximum).all())
+
+
+def surely_within(spec: dm_specs.BoundedArray, values: np.ndarray) -> bool:
+  """Whether all numbers [T, *shape] lie within each bound of a spec; quick, and also false where only some do not."""
+  return bool(np.max(spec.minimum) <= values.min() and values.max() <= np.min(spec.maximum))
+
+
+def reach(values: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+  """The least and the largest [*shape] of numbers [T, *shape]."""
+  columns = np.ascontiguousarray(values.reshape(len(values), -1).T)  # Of rows of few numbers it takes ten times longer.
+  return columns.min(axis=1).reshape(values.shape[1:]), columns.max(axis=1).reshape(values.shape[1:])
+
+
 class Stray(NamedTuple):
   """The number of a field that lies farthest beyond its bounds.
 
@@ -56,3 +73,19 @@ def farthest(spec: dm_specs.BoundedArray, least: Any, largest: Any) -> Stray:
   index = np.unravel_index(int(np.argmax(excess)), excess.shape)
   name = f' [{", ".join(map(str, index))}]' if index else ''
   return Stray(name, *(float(one[index]) for one in arrays))
+
+
+def other_scale(stray: Stray, name: str, place: str = '') -> str:
+  """What is wrong with actions that go beyond their bounds, in a sentence.
+
+  Args:
+    stray: the number that does most.
+    name: what they are of: 'the data set DIR'.
+    place: where that is, if it is known.
+  """
+  return (
+    f'The actions{stray.name} of {name} reach from {stray.least:g} to {stray.largest:g}'
+    f'{f" (in {place})" if place else ""}, and those of the environment from {stray.low:g} to {stray.high:g}: they '
+    'were recorded on another scale; bring them onto this one, or give an environment with the wrappers that they were '
+    'recorded within.'
+  )

@@ -11,7 +11,7 @@ import tree
 from dm_env import specs as dm_specs
 
 from tfacme import checkpoints, core, errors, specs
-from tfacme.datasets import ends, ranges
+from tfacme.datasets import bounds, ends, ranges
 from tfacme.datasets.options import Options
 
 
@@ -199,7 +199,8 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
 
   Args:
     step: leaves [T + 1, ...].
-    action_spec: of the environment, whose discrete actions have to be among its own; None if it is not known.
+    action_spec: of the environment, whose discrete actions have to be among its own, and others within its bounds, as
+      far as rounding allows; None if it is not known.
     where: what it is called, such as 'episode 3 of the data set'.
   """
   learned = step._replace(first=(), last=(), extras=())
@@ -219,6 +220,20 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
         f'In {where} there are actions from {values.min()} to {values.max()}, and the environment has those from 0 to '
         f'{np.max(count) - 1}: it was recorded in another environment.'
       )
+    if count is None and bounds.is_scale(spec):
+      _check_scale(spec, values[:-1], where)
+
+
+def _check_scale(spec: dm_specs.BoundedArray, values: np.ndarray, where: str) -> None:
+  """Raises a `UserError` if actions [T, ...] lie beyond their bounds by more than rounding."""
+  if not values.size or bounds.surely_within(spec, values):
+    return
+  least, largest = bounds.reach(values)
+  if any(bounds.beyond(spec, least, largest)):
+    stray = bounds.farthest(spec, least, largest)
+    outside = (values < spec.minimum) | (values > spec.maximum)
+    row = np.argwhere(outside & (values == stray.value()))[0][0]
+    raise errors.UserError(bounds.other_scale(stray, where, f'row {row}'))
 
 
 def check_finite(name: str, values: np.ndarray, where: str) -> None:

@@ -14,7 +14,6 @@ from typing import Any, Callable, Iterator, Mapping, NamedTuple, Optional, Seque
 
 import dm_env
 import numpy as np
-from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
 from tfacme.datasets import bounds, lacking, looking, metadata, ranges, several, wrapped
@@ -133,7 +132,7 @@ def _levels(environment: Any, layers: Sequence[_Wrapper]) -> Iterator[_Level]:
 def _warn_of_narrower(reach: _Reach, row: core.Step, environment: Any, spec: specs.EnvironmentSpec) -> None:
   """Says so if actions that fit the environment fit a narrower scale inside of it as well."""
   leaves = specs.paths(spec.actions)
-  widest = {path: (leaf.minimum, leaf.maximum) if _is_scale(leaf) else None for path, leaf in leaves.items()}
+  widest = {path: (leaf.minimum, leaf.maximum) if bounds.is_scale(leaf) else None for path, leaf in leaves.items()}
   for level in _levels(environment, environment.layers):
     actions = level.spec.actions
     if wrapped.difference(level.spec, row) is None and _contains(actions, reach) and not _contains(actions, widest):
@@ -148,7 +147,7 @@ def _warn_of_narrower(reach: _Reach, row: core.Step, environment: Any, spec: spe
 def _warn_of_units(reach: _Reach, action_spec: Any) -> None:
   """Says so if actions reach just from -1 to 1 where an environment's reach further: they may have been scaled."""
   for path, spec in specs.paths(action_spec).items():
-    if path not in reach or not _is_scale(spec):
+    if path not in reach or not bounds.is_scale(spec):
       continue
     (least, largest), low, high = reach[path], np.min(spec.minimum), np.max(spec.maximum)
     if np.all(least == -1) and np.all(largest == 1) and low < -1 and high > 1:
@@ -197,7 +196,7 @@ def _contains(action_spec: Any, reach: _Reach, share: float = 1.0) -> bool:
 
 
 def _is_within(spec: Any, own: Optional[Tuple[Any, Any]], share: float = 1.0) -> bool:
-  return own is None or not _is_scale(spec) or not any(bounds.beyond(spec, *own, share))
+  return own is None or not bounds.is_scale(spec) or not any(bounds.beyond(spec, *own, share))
 
 
 def _outside(action_spec: Any, found: ranges.Ranges) -> str:
@@ -208,15 +207,5 @@ def _outside(action_spec: Any, found: ranges.Ranges) -> str:
     if own is not None and not _is_within(spec, own):
       stray = bounds.farthest(spec, *own)
       place = found.fields[f'action/{path}'.rstrip('/')].place_of(stray.value())
-      return (
-        f'The actions{stray.name} of {found.name} reach from {stray.least:g} to {stray.largest:g}'
-        f'{f" (in {found.where(place, named=False)})" if place else ""}, and those of the environment from '
-        f'{stray.low:g} to {stray.high:g}: they were recorded on another scale; bring them onto this one, or give an '
-        'environment with the wrappers that they were recorded within.'
-      )
+      return bounds.other_scale(stray, found.name, found.where(place, named=False) if place else '')
   raise AssertionError('All actions lie within their bounds.')
-
-
-def _is_scale(spec: dm_specs.Array) -> bool:
-  bounded = isinstance(spec, dm_specs.BoundedArray) and spec.dtype.kind == 'f'
-  return bounded and bool(np.isfinite(spec.minimum).all() and np.isfinite(spec.maximum).all())
