@@ -4,9 +4,12 @@ import importlib.util
 
 import numpy as np
 import pytest
+from dm_env import specs as dm_specs
 
-from tfacme import datasets, errors
+from tfacme import core, datasets, errors, specs
 from tfacme.datasets import converting
+from tfacme.replay import recorded
+from tfacme.replay.items import Items
 
 h5py = pytest.importorskip('h5py', reason='D4RL files are written with h5py')
 
@@ -185,17 +188,47 @@ def test_columns_of_other_forms(tmp_path):
 
 
 def test_whole_numbers(tmp_path):
-  arrays = {**_ARRAYS, 'actions': np.arange(7), 'rewards': np.full(7, 2**40)}
+  arrays = {**_ARRAYS, 'actions': np.arange(7, dtype=np.int32), 'rewards': np.full(7, 2**40)}
   steps = _converted(tmp_path, arrays)
   assert steps[1].action.dtype == np.int32 and steps[1].action.tolist() == [3, 4, 0]
   assert steps[1].reward.tolist() == [2**40, 2**40, 0]
 
 
-def test_whole_numbers_that_32_bits_do_not_hold(tmp_path):
-  with pytest.raises(errors.UserError, match=f'steps/action is {2**40} in an episode, and the data set has int32'):
-    _converted(tmp_path, {**_ARRAYS, 'actions': np.arange(7) // 5 * 2**40})
-  steps = _converted(tmp_path, {**_ARRAYS, 'actions': np.arange(7) - 2**40})
-  assert steps[1].action.tolist() == [3 - 2**40, 4 - 2**40, 0]
+@pytest.mark.parametrize('kind', ['hdf5', 'npz'])
+@pytest.mark.parametrize('large', [slice(3), slice(3, 5), slice(5, 7)], ids=['first', 'middle', 'last'])
+def test_whole_numbers_that_32_bits_do_not_hold_may_be_in_any_episode(tmp_path, kind, large):
+  actions = np.arange(7)
+  actions[large] += 2**40
+  observations, following = (1000 * _ARRAYS[name].astype(np.int64) for name in ('observations', 'next_observations'))
+  observations[large], following[large] = observations[large] << 20, following[large] << 20
+  arrays = {**_ARRAYS, 'actions': actions, 'observations': observations, 'next_observations': following}
+  steps = _converted(tmp_path, arrays, kind)
+  assert {leaf.dtype for step in steps for leaf in (step.action, step.observation)} == {np.dtype(np.int64)}
+  steps.sort(key=lambda step: int(step.action[0]) % 2**40)
+  assert [step.action.tolist() for step in steps] == [[*actions[:3], 0], [*actions[3:5], 0], [*actions[5:], 0]]
+  for step, rows in zip(steps, (slice(3), slice(3, 5), slice(5, 7))):
+    assert step.observation.tolist() == [*observations[rows].tolist(), following[rows][-1].tolist()]
+
+
+def test_whole_numbers_of_64_bits_fit_an_environment_of_32_if_it_holds_them(tmp_path):
+  number = dm_specs.Array((), np.float32)
+  spec = specs.EnvironmentSpec(dm_specs.Array((2,), np.int32), dm_specs.DiscreteArray(9), number, number)
+  arrays = {**_ARRAYS, 'actions': np.arange(7)}
+  arrays.update({name: arrays[name].astype(np.int64) for name in ('observations', 'next_observations')})
+  steps = _converted(tmp_path, arrays)
+  data = datasets.rlds(str(tmp_path / 'data'))
+  assert datasets.fit(data, None, spec) is data
+  reader = recorded.DataReader(recorded.Recorded(Items(length=2), 7, data, 1 << 20, core.step_spec(spec)), seed=0)
+  (read, _) = reader.codec.views(reader.read(0.0, 0).columns)
+  reader.close()
+  assert read.action.dtype == read.observation.dtype == np.int32
+  assert sorted(read.action[:, 0].tolist()) == list(range(7))
+  assert sorted(read.observation[:, 0, 0].tolist()) == sorted(v for s in steps for v in s.observation[:-1, 0].tolist())
+  arrays['observations'][6] = 2**40
+  (tmp_path / 'other').mkdir()
+  _converted(tmp_path / 'other', arrays)
+  with pytest.raises(errors.UserError, match=f'the observation is {2**40}, and the environment has int32, which does'):
+    datasets.fit(datasets.rlds(str(tmp_path / 'other' / 'data')), None, spec)
 
 
 @pytest.mark.parametrize(
@@ -369,6 +402,20 @@ def test_minari(tmp_path, monkeypatch):
   (tmp_path / 'minari/made/numbers-v0/data/main_data.hdf5').write_bytes(b'nothing of this kind')
   with pytest.raises(errors.UserError, match='The Minari data set made/numbers-v0 can not be read: '):
     converting.convert(folder, str(tmp_path / 'no'))
+
+
+@_minari
+def test_whole_numbers_of_minari_that_32_bits_do_not_hold(tmp_path, monkeypatch):
+  from gymnasium import spaces
+
+  monkeypatch.setenv('MINARI_DATASETS_PATH', str(tmp_path / 'minari'))
+  large = lambda t: np.array([t + (t >= 100) * 2**40])  # in the second episode
+  _minari_data('made/large-v0', spaces.Box(0, 2**50, (1,), np.int64), large)
+  converting.convert('minari:made/large-v0', str(tmp_path / 'data'))
+  assert [step.observation[:, 0].tolist() for step in _read(str(tmp_path / 'data'))] == [
+    [0, 1, 2, 3],
+    [2**40 + t for t in (100, 101, 102)],
+  ]
 
 
 @_minari

@@ -176,7 +176,7 @@ def of_features(all_features: Any, name: str, options: Options, is_own: bool = F
     all_features: of the data set.
     name: what it is called in sentences.
     options: how it is read.
-    is_own: whether `RLDSWriter` wrote it, which gives whole numbers no more bits than they need.
+    is_own: whether `RLDSWriter` wrote it, so that whole numbers are read in the type that they were given there.
 
   Raises:
     UserError: if it is none of steps, or has no observation or action that is a number.

@@ -35,8 +35,8 @@ def convert(source: str, out: str, max_episode_steps: Optional[int] = None) -> C
   """Writes recorded data of another format as an RLDS data set.
 
   The data are read and written an episode at a time. The folder gets its name when all is in it. Episodes that hold a
-  NaN or an infinity are left out, with a warning. Beside the steps of each lies what is known of it (see
-  `metadata.CONVERTED`).
+  NaN or an infinity are left out, with a warning. Real numbers are written in single precision, and whole numbers in
+  the type that they have in the source. Beside the steps of each lies what is known of it (see `metadata.CONVERTED`).
 
   Args:
     source: an HDF5 file as D4RL has them, an `.npz` file of arrays with the same names (see `arrays`), `minari:ID`, or

@@ -66,8 +66,7 @@ def episodes(dataset: Any) -> Iterator[transitions.Episode]:
   no step or are terminated before their last one, so that nobody knows which of their observations is a final one.
 
   Raises:
-    UserError: if its files are damaged, or if what an episode holds has not the shape of its space, is text alone, or
-      is no number of 32 bits.
+    UserError: if its files are damaged, or if what an episode holds has not the shape of its space, or is text alone.
   """
   reader = _Reader(dataset)
   empty = midway = 0
@@ -148,7 +147,7 @@ class _Reader:
       raise errors.UserError(f'The {name} of an episode of {self._name} is {array.shape}, and has to be {shape}.')
     array = array.reshape(shape)
     array = np.concatenate([array, np.zeros((padding, *space.shape), array.dtype)])
-    return episodes_lib.in_single(array)
+    return transitions.as_converted(array)
 
   def _decoded(self, array: np.ndarray, space: Any, name: str) -> np.ndarray:
     """What Minari wrote as JPEG, and does not take for an image when it reads."""

@@ -31,7 +31,7 @@ class Columns(NamedTuple):
 class Episode(NamedTuple):
   """An episode, and whether it can be learned from."""
 
-  step: core.Step  # leaves [T + 1, ...], in single precision
+  step: core.Step  # leaves [T + 1, ...], real numbers in single precision
   strange: str  # its first NaN or infinity and where that is, as its source calls it; empty if there is none
 
 
@@ -77,6 +77,15 @@ def check_flat(values: Any, name: str, source: str) -> None:
     raise errors.UserError(f'{name} of {source} is {what}, and has to be [N] or [N, 1]: a number for each transition.')
 
 
+def as_converted(values: Any) -> np.ndarray:
+  """Values in the type in which they are written: of real numbers the one in single precision, of others their own.
+
+  Whether 32 bits hold all whole numbers of a source is not known before its last episode is read.
+  """
+  values = np.asarray(values)
+  return episodes_lib.in_single(values) if values.dtype.kind == 'f' else values
+
+
 def strange(nest: Any, start: int = 0, of: str = '') -> str:
   """The first NaN or infinity of some leaves, whose rows count from `start`, in words; empty if there is none."""
   for path, leaf in tree.flatten_with_path(nest):
@@ -116,7 +125,7 @@ def _read(columns: Columns, rows: range, steps: int) -> Dict[str, Any]:
 
   def read(at: Tuple[str, ...], leaf: Any) -> np.ndarray:
     count = steps if at[0] in ('actions', 'rewards') else len(rows)
-    return episodes_lib.in_single(leaf[rows.start : rows.start + count])
+    return as_converted(leaf[rows.start : rows.start + count])
 
   names = ('observations', 'actions', 'rewards', 'next_observations')
   known = {key: getattr(columns, key) for key in names if getattr(columns, key) is not None}
@@ -129,7 +138,7 @@ def _step(read: Mapping[str, Any], terminal: bool) -> core.Step:
 
   def observed(leaf: np.ndarray, following: np.ndarray) -> np.ndarray:
     # One more row is there than steps where the last transition is left out.
-    return leaf if len(leaf) > steps else episodes_lib.in_single(np.concatenate([leaf, following[-1:]]))
+    return leaf if len(leaf) > steps else as_converted(np.concatenate([leaf, following[-1:]]))
 
   def padded(leaf: np.ndarray) -> np.ndarray:
     return np.concatenate([leaf, np.zeros_like(leaf[:1])])
