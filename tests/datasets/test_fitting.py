@@ -204,6 +204,28 @@ def test_what_would_be_a_guess_is_refused(around, says):
     _fit(data, *around)
 
 
+class Shifting(wrappers.EnvironmentWrapper):
+  """Alters choices by little beside their size."""
+
+  def step(self, action):
+    return self._environment.step(tree.map_structure(lambda x: (x + 3).astype(x.dtype), action))
+
+
+@pytest.mark.parametrize('value', [np.int32(5000), np.int64(5000), np.uint8(5), np.bool_(False)], ids=repr)
+def test_whole_numbers_are_the_recorded_ones_or_others(value):
+  """A thousandth is what real numbers may be off, and no choice is another one."""
+  row = np.arange(3)
+  zeros = np.zeros(3, np.float32)
+  step = core.Step(np.zeros((3, 2), np.float32), np.full(3, value), zeros, zeros + 1, row == 0, row == 2)
+  spec = specs.environment_spec(single_precision.SinglePrecision(Field()))
+  spec = spec._replace(actions=dm_specs.Array((), value.dtype))
+  plain = datasets.Wrapped(datasets.Memory((step,)), spec, (STACKED,))
+  assert next(plain.episodes(0)).action[:2].tolist() == [value] * 2
+  shifted = datasets.Wrapped(datasets.Memory((step,)), spec, (Shifting, STACKED))
+  with pytest.raises(errors.UserError, match='takes the action .* where .* was recorded'):
+    next(shifted.episodes(0))
+
+
 @pytest.mark.parametrize(
   'change, says',
   [
