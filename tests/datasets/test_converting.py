@@ -219,7 +219,7 @@ def test_whole_numbers_of_64_bits_fit_an_environment_of_32_if_it_holds_them(tmp_
   data = datasets.rlds(str(tmp_path / 'data'))
   assert datasets.fit(data, None, spec) is data
   reader = recorded.DataReader(recorded.Recorded(Items(length=2), 7, data, 1 << 20, core.step_spec(spec)), seed=0)
-  (read, _) = reader.codec.views(reader.read(0.0, 0).columns)
+  (read, _) = reader.codec.views(reader.read(60.0, 0).columns)
   reader.close()
   assert read.action.dtype == read.observation.dtype == np.int32
   assert sorted(read.action[:, 0].tolist()) == list(range(7))
