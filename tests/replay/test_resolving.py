@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
+import tree
 from dm_env import specs as dm_specs
 
 from tests.replay import replay_testing as testing
@@ -267,3 +268,20 @@ def test_the_data_say_over_how_much_is_shuffled_unless_the_source_does():
   assert resolved() == 1 << 28
   data.block_bytes = 3 << 20
   assert resolved() == 3 << 20 and resolved(shuffle_bytes=500) == 500
+
+
+def test_whole_numbers_that_the_environment_can_not_hold_end_the_reading():
+  wide = testing.SPEC._replace(observation=dm_specs.Array((2,), np.int64))
+  narrow = testing.SPEC._replace(observation=dm_specs.Array((2,), np.int32))
+  for number, held in ((2**31 - 1, True), (2**31, False), (-(2**31) - 1, False)):
+    episode = tree.map_structure(lambda leaf: np.zeros((3, *leaf.shape), leaf.dtype), wide)
+    episode.last[-1] = True
+    episode.observation[1, 0] = number
+    data = Recorded([], spec=wide)
+    data.episodes = lambda seed, episode=episode: iter([episode])
+    read = lambda data=data: list(recorded.Recorded(PAIRS, 2, data, 1000, narrow).episodes())
+    if held:
+      assert read()[0].observation[1, 0] == number
+    else:
+      with pytest.raises(errors.UserError, match=f'observation has numbers from .*{number}.*int32'):
+        read()

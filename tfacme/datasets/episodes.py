@@ -224,6 +224,20 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
       _check_scale(spec, values[:-1], where)
 
 
+def check_whole_numbers(step: core.Step, spec: core.Step, where: str) -> None:
+  """Raises a `UserError` if whole numbers of an episode would become others in the smaller type that a spec has."""
+  for i, (leaf, wanted) in enumerate(zip(tree.flatten(step), tree.flatten(spec))):
+    if leaf.dtype == wanted.dtype or leaf.dtype.kind not in 'iu' or np.can_cast(leaf.dtype, wanted.dtype):
+      continue
+    held = np.iinfo(wanted.dtype) if wanted.dtype.kind in 'iu' else None
+    if leaf.size and held and not (held.min <= leaf.min() and leaf.max() <= held.max):
+      name = list(specs.paths(spec))[i]
+      raise errors.UserError(
+        f'In {where} {name} has numbers from {leaf.min()} to {leaf.max()}, and the environment has {wanted.dtype.name}: '
+        'it was recorded in another environment.'
+      )
+
+
 def _check_scale(spec: dm_specs.BoundedArray, values: np.ndarray, where: str) -> None:
   """Raises a `UserError` if actions [T, ...] lie beyond their bounds by more than rounding."""
   if not values.size or bounds.surely_within(spec, values):

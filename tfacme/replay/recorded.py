@@ -11,10 +11,12 @@ import numpy as np
 import tree
 
 from tfacme import core, errors, seeds, specs
-from tfacme.datasets.episodes import alike, check_values
+from tfacme.datasets.episodes import alike, check_values, check_whole_numbers
 from tfacme.replay import ahead, blocks, packing, streams
 from tfacme.replay.items import Items
 from tfacme.replay.relabelling import relabelled
+
+_EPISODE = 'an episode of the data set (tfacme data says which)'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Recorded:
       taken = taken._replace(extras={name: spec for name, spec in taken.extras.items() if name not in added})
     taken_episodes = map(_Taker(taken, self.dataset.spec(), self.zeros), self.dataset.episodes(seed))
     for episode in relabelled(taken_episodes, self.relabel, self.step_spec) if self.relabel else taken_episodes:
-      check_values(episode, self.step_spec.action, 'an episode of the data set (tfacme data says which)')
+      check_values(episode, self.step_spec.action, _EPISODE)
+      check_whole_numbers(episode, self.step_spec, _EPISODE)
       yield episode
 
   def lengths(self, seed: int = 0) -> Iterator[int]:
