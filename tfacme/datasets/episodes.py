@@ -233,8 +233,8 @@ def check_whole_numbers(step: core.Step, spec: core.Step, where: str) -> None:
     if leaf.size and held and not (held.min <= leaf.min() and leaf.max() <= held.max):
       name = list(specs.paths(spec))[i]
       raise errors.UserError(
-        f'In {where} {name} has numbers from {leaf.min()} to {leaf.max()}, and the environment has {wanted.dtype.name}: '
-        'it was recorded in another environment.'
+        f'In {where} {name} has numbers from {leaf.min()} to {leaf.max()}, and the environment has '
+        f'{wanted.dtype.name}: it was recorded in another environment.'
       )
 
 
