@@ -46,16 +46,18 @@ class _Reading:
   """Waits for what comes by itself, and is done once it is there."""
 
   def __init__(self, waits):
-    self.waits = list(waits)
+    self.waits, self.steps = list(waits), 0
     self.tally = types.SimpleNamespace(notes={}, report=lambda: None)
 
   def step(self, wait):
-    assert bool(wait) == (self.tally.notes.get('blocked') is not None)  # The first look takes no time.
+    self.steps += 1
+    assert bool(wait) == (self.steps > 1)  # The first look takes no time.
+    assert bool(self.tally.notes.get('blocked')) == (self.steps > 2)  # And of a moment nobody hears.
     return core.Blocked('a disk', passes=True) if self.waits and self.waits.pop() else core.Progress.DONE
 
 
 def test_others_wait_for_what_comes_by_itself_and_it_is_shown():
-  worker, shown = _Reading([True] * 3), []
+  worker, shown = _Reading([True] * 4), []
   show = lambda: shown.append(worker.tally.notes['blocked'])
   left, blocked, did = inline._round([('learner', worker)], show, types.SimpleNamespace(signum=None))
   assert (left, blocked, did) == ([], [], True)

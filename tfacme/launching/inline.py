@@ -101,8 +101,9 @@ def _step(worker: Any, show: Callable[[], None], stop: StopRequest) -> core.Outc
   outcome = worker.step(0.0)
   if not _passes(outcome):
     return outcome
-  worker.tally.notes['blocked'] = outcome.reason  # type: ignore[union-attr]
+  outcome = worker.step(_PATIENCE)  # Mostly it is there in a moment, of which nobody has to hear.
   while _passes(outcome) and stop.signum is None:
+    worker.tally.notes['blocked'] = outcome.reason  # type: ignore[union-attr]
     worker.tally.report()
     show()
     outcome = worker.step(_PATIENCE)

@@ -1,0 +1,32 @@
+"""CQL from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
+
+python programs/dm_control/sac.py --record recordings/swingup
+python offline/dm_control/cql_swingup.py --seed 1
+"""
+
+import tfacme
+from tfacme import cli, datasets, environments
+from tfacme.agents import cql
+
+
+def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
+  """Swinging a pole up, where one action changes values by a tenth at the most."""
+  config = cql.CQLConfig(
+    conservative_weight=0.5,
+    action_samples=4,
+    policy_learning_rate=3e-4,
+    critic_learning_rate=1e-3,
+  )
+  return tfacme.Experiment(
+    builder=cql.CQLBuilder(config),
+    networks=cql.default_networks(hidden_sizes=(256, 256)),
+    environment=environments.factory('dm_control:cartpole:swingup'),
+    budget=tfacme.Budget(learner_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=10),
+    dataset=datasets.rlds('recordings/swingup'),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  cli.run_page(experiment)
