@@ -10,9 +10,9 @@ from tfacme.agents import crr
 
 
 def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
-  """Swinging a pole up, where one action changes values by a tenth at the most."""
+  """Swinging a pole up, where one action changes values by some tenths."""
   config = crr.CRRConfig(
-    temperature=0.1,
+    temperature=0.25,
     policy_learning_rate=(1e-3, 0.0, steps),
     critic_learning_rate=1e-3,
   )
