@@ -183,9 +183,8 @@ def _batch(plan: plan_lib.Plan) -> Any:
   replay = None if plan.experiment.offline else numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
   learner = building.build_learner(plan, counter, replay)
   actor = None if replay is None else building.build_actor(plan, 0, counter, replay, learner)
-  while isinstance(batch := learner.try_read(), core.Blocked):
-    if actor is not None:
-      actor.step(0.0)
+  while isinstance(batch := learner.try_read(), core.Blocked) and actor is not None:
+    actor.step(0.0)
   return batch
 
 

@@ -227,10 +227,7 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
 def check_whole_numbers(step: core.Step, spec: core.Step, where: str) -> None:
   """Raises a `UserError` if whole numbers of an episode would become others in the smaller type that a spec has."""
   for i, (leaf, wanted) in enumerate(zip(tree.flatten(step), tree.flatten(spec))):
-    if leaf.dtype == wanted.dtype or leaf.dtype.kind not in 'iu' or np.can_cast(leaf.dtype, wanted.dtype):
-      continue
-    held = np.iinfo(wanted.dtype) if wanted.dtype.kind in 'iu' else None
-    if leaf.size and held and not (held.min <= leaf.min() and leaf.max() <= held.max):
+    if not holds(wanted.dtype, leaf):
       name = list(specs.paths(spec))[i]
       raise errors.UserError(
         f'In {where} {name} has numbers from {leaf.min()} to {leaf.max()}, and the environment has '
@@ -274,7 +271,7 @@ def in_single(values: Any) -> np.ndarray:
 
 def holds(dtype: np.dtype, values: np.ndarray) -> bool:
   """Whether all of some values are among those of a type, if both are whole numbers."""
-  if dtype.kind not in 'iu' or values.dtype.kind not in 'iu' or dtype.itemsize >= values.dtype.itemsize:
+  if dtype.kind not in 'iu' or values.dtype.kind not in 'iu' or np.can_cast(values.dtype, dtype):
     return True
   limits = np.iinfo(dtype)
   return not values.size or bool(limits.min <= values.min() and values.max() <= limits.max)

@@ -148,8 +148,6 @@ class Learner:
       UserError: there is none within `wait` seconds.
     """
     batch = self.try_read(wait)
-    while isinstance(batch, core.Blocked) and batch.passes:
-      batch = self.try_read(max(wait, _PATIENCE))
     if isinstance(batch, core.Blocked):
       raise errors.UserError(
         f'There is no batch to read: the learner waits for {batch.reason}. A checkpoint has the replay of a run in '
@@ -161,6 +159,8 @@ class Learner:
     """The same as `read`, but for a `core.Blocked` where there is no batch."""
     with self._reading:
       read = self._source.read(wait, self._steps)
+      while isinstance(read, core.Blocked) and read.passes:
+        read = self._source.read(_PATIENCE, self._steps)
     if isinstance(read, core.Blocked):
       return read
     with self._parts.random.aside():  # A `Map` may draw.
