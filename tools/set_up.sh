@@ -103,7 +103,11 @@ echo "Installing $(grep -c '^[a-z].*==' "$lock") packages of $lock into $VENV (2
 seconds=$SECONDS
 quiet=(--quiet)
 [[ ! -t 2 ]] || quiet=()  # a person who waits wants to see the downloads
-"$uv" pip sync ${quiet[@]+"${quiet[@]}"} --python $VENV/bin/python "$lock"
+# Python writes bytecode where a module is imported for the first time. Where it is told not to (many containers do), each
+# process would compile TensorFlow anew, which takes longer than importing it: then all of it is compiled here.
+bytecode=()
+[[ -z "${PYTHONDONTWRITEBYTECODE:-}" ]] || bytecode=(--compile-bytecode)
+"$uv" pip sync ${quiet[@]+"${quiet[@]}"} ${bytecode[@]+"${bytecode[@]}"} --python $VENV/bin/python "$lock"
 # The lock holds the setuptools to build with, so nothing that is not locked is fetched for it.
 # Compatible: as a path. With a finder of its own a script in the folder above would import this checkout's folder.
 "$uv" pip install --quiet --python $VENV/bin/python --no-deps --no-build-isolation \
