@@ -1,6 +1,7 @@
 """Recorded data in a run with actors: a share of each batch, what its tables begin with, and what is refused."""
 
 import dataclasses
+import itertools
 
 import cloudpickle
 import numpy as np
@@ -12,7 +13,7 @@ from tfacme import datasets, errors, testing
 from tfacme.agents import bc, dqn, ppo, r2d2
 from tfacme.datasets import layout
 from tfacme.graph import nodes, plan, program
-from tfacme.replay import recorded, relabelling, sources
+from tfacme.replay import ahead, recorded, relabelling, sources
 
 EPISODES = 20
 DATA = datasets.memory(environment.record(EPISODES, mistakes=0.3))
@@ -116,6 +117,17 @@ def test_a_run_repeats_and_resumes_bit_for_bit(tmp_path):
   both = {'dataset': DATA, 'dataset_share': 0.5, 'prefill': DATA, 'budget': tfacme.Budget(actor_steps=120)}
   whole = testing.check_repeats(_experiment(**both), tmp_path / 'repeats')
   testing.check_resumes(_experiment(**both), tmp_path / 'resumes', whole)
+
+
+def test_how_long_data_take_changes_nothing_of_a_run(tmp_path, monkeypatch):
+  parts = {'dataset': DATA, 'dataset_share': 0.5, 'budget': tfacme.Budget(actor_steps=60)}
+  tfacme.train(_experiment(**parts), str(tmp_path / 'at once'), progress=False)
+  ready, there = ahead.Ahead.ready, itertools.cycle([False, False, False, True])
+  late = lambda self, wait=None: (wait is None or next(there)) and ready(self, wait)
+  monkeypatch.setattr(ahead.Ahead, 'ready', late)
+  tfacme.train(_experiment(**parts), str(tmp_path / 'late'), progress=False)
+  at_once, later = (testing.logs(tmp_path / name) for name in ('at once', 'late'))
+  assert len(at_once['learner']) > 5 and later == at_once
 
 
 def test_it_is_sent_to_its_own_node_alone():

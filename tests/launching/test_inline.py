@@ -9,6 +9,7 @@ import pytest
 from tfacme import core
 from tfacme.graph import nodes
 from tfacme.launching import inline, outcomes
+from tfacme.workers import counting
 
 
 class _Worker:
@@ -46,22 +47,39 @@ class _Reading:
   """Waits for what comes by itself, and is done once it is there."""
 
   def __init__(self, waits):
-    self.waits, self.steps = list(waits), 0
-    self.tally = types.SimpleNamespace(notes={}, report=lambda: None)
+    self.waits, self.steps, self.noted = list(waits), 0, [None]
+    counter = types.SimpleNamespace(note=lambda node, notes: self.noted.append(notes['blocked']))
+    self.tally = types.SimpleNamespace(node='learner', counter=counter)
 
   def step(self, wait):
     self.steps += 1
     assert bool(wait) == (self.steps > 1)  # The first look takes no time.
-    assert bool(self.tally.notes.get('blocked')) == (self.steps > 2)  # And of a moment nobody hears.
+    assert bool(self.noted[-1]) == (self.steps > 2)  # And of a moment nobody hears.
     return core.Blocked('a disk', passes=True) if self.waits and self.waits.pop() else core.Progress.DONE
 
 
 def test_others_wait_for_what_comes_by_itself_and_it_is_shown():
   worker, shown = _Reading([True] * 4), []
-  show = lambda: shown.append(worker.tally.notes['blocked'])
+  show = lambda: shown.append(worker.noted[-1])
   left, blocked, did = inline._round([('learner', worker)], show, types.SimpleNamespace(signum=None))
   assert (left, blocked, did) == ([], [], True)
-  assert shown == ['a disk'] * 3 and worker.tally.notes['blocked'] is None
+  assert shown == ['a disk'] * 3 and worker.noted == [None, *shown, None]
+
+
+def test_who_waited_knows_no_more_of_others_than_who_did_not():
+  """Or a schedule, and the rows of a log, would depend on how long a disk took."""
+  counter = counting.Counter(10, 'actor_steps', [['actor'], ['learner']])
+  worker = _Reading([True] * 4)
+  worker.tally = counting.Tally('learner', counter)
+  worker.tally.join(['learner_steps'])
+  worker.step = lambda wait: core.Blocked('a disk', passes=True) if worker.waits.pop() else core.Progress.DONE
+  worker.waits.insert(0, False)
+  counter.join('actor')
+  counter.report('actor', {'actor_steps': 7})
+  inline._round([('learner', worker)], lambda: None, types.SimpleNamespace(signum=None))
+  assert worker.tally.total('actor_steps') == 0
+  worker.tally.report()
+  assert worker.tally.total('actor_steps') == 7
 
 
 def test_a_run_that_waits_for_what_comes_by_itself_can_be_stopped():

@@ -102,12 +102,15 @@ def _step(worker: Any, show: Callable[[], None], stop: StopRequest) -> core.Outc
   if not _passes(outcome):
     return outcome
   outcome = worker.step(_PATIENCE)  # Mostly it is there in a moment, of which nobody has to hear.
+  if not _passes(outcome):
+    return outcome
+  counter, name = worker.tally.counter, worker.tally.node
   while _passes(outcome) and stop.signum is None:
-    worker.tally.notes['blocked'] = outcome.reason  # type: ignore[union-attr]
-    worker.tally.report()
+    counter.note(name, {'blocked': outcome.reason})  # type: ignore[union-attr]
     show()
     outcome = worker.step(_PATIENCE)
-  worker.tally.notes['blocked'] = None
+  # Only noted: a report would bring newer counts than those of a worker that did not have to wait.
+  counter.note(name, {'blocked': None})
   return outcome
 
 
