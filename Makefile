@@ -14,10 +14,10 @@ DEMO_STEPS ?= 30000
 DEMO_RUN ?= runs/demo
 DEMO_TRAIN = $(BIN)/tfacme train $(DEMO_AGENT) --env $(DEMO_ENVIRONMENT) --steps $(DEMO_STEPS) --workdir $(DEMO_RUN)
 
-# Arguments for pytest, as in `make test TESTS=tests/replay`; how many processes share the tests: one for each core, as runs
-# of several threads take twice as long where others take their turns (and no more than 8: each has gigabytes of graphs).
+# Arguments for pytest, as in `make test TESTS=tests/replay`; how many processes share the tests: one more than two cores,
+# since commands that are tested start processes of their own, for which theirs wait (each has graphs of some gigabytes).
 TESTS ?= tests
-JOBS ?= $(shell n=$$(nproc); echo $$((n < 8 ? n : 8)))
+JOBS ?= 3
 # Shares the tests evenly, mostly whole files; of the ways to share, one that goes on after a test that ended its process.
 PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 

@@ -21,7 +21,7 @@ import tyro
 
 from tfacme import experiments
 from tfacme.graph import building
-from tfacme.workers import counting
+from tfacme.workers import counting, tallies
 
 _UNIT = 'actor_steps'
 _ROUNDS = 32
@@ -61,7 +61,7 @@ class _Called:
     return self._counter.report(*arguments)
 
 
-class _Rounds(counting.Tally):
+class _Rounds(tallies.Tally):
   """Claims a number of steps whenever it has used up the last ones."""
 
   lease = 1
@@ -84,9 +84,9 @@ def simulate(options: Options, speed: float, seconds: float, in_time: bool) -> D
   speeds *= speed / speeds.sum()
   # Budgets and layouts of real runs say how long the lease is; the experiment's other parts play no role.
   layout = experiments.Layout(actors=options.actors)
-  kind = counting.Tally if in_time else _Rounds
-  tallies = [kind(f'actor-{i}', called, building.period(layout), lambda: now) for i in range(options.actors)]
-  for tally in tallies:
+  kind = tallies.Tally if in_time else _Rounds
+  sides = [kind(f'actor-{i}', called, building.period(layout), lambda: now) for i in range(options.actors)]
+  for tally in sides:
     tally.lease = min(_ROUNDS, budget // (20 * options.actors))  # type: ignore[union-attr]
     tally.join([_UNIT])
   called.calls.clear()
@@ -94,11 +94,11 @@ def simulate(options: Options, speed: float, seconds: float, in_time: bool) -> D
   done = []
   while queue:
     now, i = heapq.heappop(queue)
-    if tallies[i].allowance(_UNIT, 1):
-      tallies[i].add(_UNIT)
+    if sides[i].allowance(_UNIT, 1):
+      sides[i].add(_UNIT)
       heapq.heappush(queue, (now + random.exponential(1 / speeds[i]), i))
     else:
-      tallies[i].report(finished=True)
+      sides[i].report(finished=True)
       done.append(now)
   assert counter.status()['steps'] == budget
   calls = [called.calls[second] for second in range(int(now) + 1)]

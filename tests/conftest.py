@@ -11,8 +11,7 @@ import pytest
 # JAX, of which the parity tests take their reference, would set it to 1 here, and so for processes that tests start.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
-# Tracing makes objects by the hundred thousand, few of which are garbage: a look through them after each 700 took 6%.
-gc.set_threshold(10_000)
+gc.set_threshold(50_000)  # As in the processes of commands (`startup.collect_less`).
 
 # How long an example takes depends on what else the machine does.
 hypothesis.settings.register_profile('any machine', deadline=None)

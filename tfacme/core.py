@@ -25,8 +25,8 @@ if TYPE_CHECKING:
   from tfacme import specs
   from tfacme.replay import sources
   from tfacme.replay import tables as tables_lib
-  from tfacme.workers.counting import Tally
   from tfacme.workers.roles import Role
+  from tfacme.workers.tallies import Tally
   from tfacme.workers.variables import VariableClient
 
 Nest = Any  # A nest of arrays or tensors: tuples, named tuples and dicts, with arrays as leaves.

@@ -9,7 +9,7 @@ import pytest
 from tfacme import core
 from tfacme.graph import nodes
 from tfacme.launching import inline, outcomes
-from tfacme.workers import counting
+from tfacme.workers import counting, tallies
 
 
 class _Worker:
@@ -70,7 +70,7 @@ def test_who_waited_knows_no_more_of_others_than_who_did_not():
   """Or a schedule, and the rows of a log, would depend on how long a disk took."""
   counter = counting.Counter(10, 'actor_steps', [['actor'], ['learner']])
   worker = _Reading([True] * 4)
-  worker.tally = counting.Tally('learner', counter)
+  worker.tally = tallies.Tally('learner', counter)
   worker.tally.join(['learner_steps'])
   worker.step = lambda wait: core.Blocked('a disk', passes=True) if worker.waits.pop() else core.Progress.DONE
   worker.waits.insert(0, False)

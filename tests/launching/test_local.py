@@ -10,10 +10,10 @@ import pytest
 
 from tfacme import core, errors
 from tfacme.graph import nodes
-from tfacme.launching import local, outcomes
+from tfacme.launching import local, outcomes, supervising
 
-_MISSED = local.Failure('Traceback ...\ntfacme.graph.remote.RemoteError: get of the node learner failed: NaN')
-_CAUSE = local.Failure('Traceback ...\nFloatingPointError: NaN')
+_MISSED = supervising.Failure('Traceback ...\ntfacme.graph.remote.RemoteError: get of the node learner failed: NaN')
+_CAUSE = supervising.Failure('Traceback ...\nFloatingPointError: NaN')
 
 
 class _Task:
@@ -26,7 +26,7 @@ class _Task:
 def test_a_node_that_failed_is_named_and_not_one_that_missed_it(order):
   tasks = [_Task('actor-0', _MISSED), _Task('learner', _CAUSE), _Task('counter')]
   with pytest.raises(outcomes.NodeFailed, match='FloatingPointError') as caught:
-    local.raise_failure(tasks[::order])
+    supervising.raise_failure(tasks[::order])
   assert caught.value.node == 'learner'
 
 
@@ -35,21 +35,21 @@ def test_it_is_named_even_if_it_is_seen_to_fail_later():
   later = threading.Timer(0.2, setattr, (tasks[1], 'failure', _CAUSE))
   later.start()
   with pytest.raises(outcomes.NodeFailed) as caught:
-    local.raise_failure(tasks)
+    supervising.raise_failure(tasks)
   later.join()
   assert caught.value.node == 'learner'
 
 
 def test_a_node_that_missed_another_is_named_if_that_one_does_not_fail():
   with pytest.raises(outcomes.NodeFailed) as caught:
-    local.raise_failure([_Task('actor-0', _MISSED), _Task('learner')])
+    supervising.raise_failure([_Task('actor-0', _MISSED), _Task('learner')])
   assert caught.value.node == 'actor-0'
 
 
 def test_a_mistake_stays_one_and_no_failure_is_none():
-  local.raise_failure([_Task('learner')])
+  supervising.raise_failure([_Task('learner')])
   with pytest.raises(errors.UserError, match='^Wrong[.]$'):
-    local.raise_failure([_Task('learner', local.Failure('Wrong.', mistake=True))])
+    supervising.raise_failure([_Task('learner', supervising.Failure('Wrong.', mistake=True))])
 
 
 class _Counter:
@@ -95,7 +95,7 @@ def test_a_run_that_is_stopped_has_so_long_to_save_and_as_long_for_its_policy(se
   program.add_node(counter, label='counter')
   links = {'counter': nodes.Link(counter, 'counts')}
   make = lambda counter: _Saver(counter, saved, more)
-  program.add_node(nodes.TaskNode('saver', None, make, links, ends=True, save_seconds=seconds), label='saver')
+  program.add_node(nodes.TaskNode('saver', None, make, links, save_seconds=seconds), label='saver')
   with pytest.raises(outcomes.Interrupted) as caught:
     local.run_threads(program, lambda status: None, types.SimpleNamespace(signum=signal.SIGTERM))
   assert (caught.value.saved, caught.value.exported) == (in_time, all_in_time)
@@ -128,14 +128,14 @@ class _Ending(_Task):
 
 
 def test_what_logs_have_left_is_waited_for_when_the_work_has_ended(monkeypatch, caplog):
-  monkeypatch.setattr(local, '_STOP_SECONDS', 0.2)
+  monkeypatch.setattr(supervising, '_STOP_SECONDS', 0.2)
   tasks = [
     _Ending('replay', 9.0, 9.0),
     _Ending('learner', 0.1, 0.4),
     _Ending('actor-0', 0.0, 9.0),
     _Ending('saver', 0, 0),
   ]
-  local._stop_all(tasks, log_seconds=0.6)
+  supervising.stop_all(tasks, log_seconds=0.6)
   assert [task.killed for task in tasks] == [True, False, True, False]
   assert caplog.messages == [
     'The trackers did not take the last rows of actor-0 in time; the CSV files have all of them.'

@@ -171,6 +171,7 @@ def experiment(how: str) -> tfacme.Experiment:
       'networks': dqn.mlp_networks(hidden_sizes=(8,)),
       'environment': environments.factory('bsuite:catch/0'),
       'budget': tfacme.Budget(actor_steps=400),
+      'layout': tfacme.Layout(restarts=0),
       'evaluation': tfacme.Evaluation(every=0, episodes=1),
       **parts,
     }

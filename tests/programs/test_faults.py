@@ -20,14 +20,15 @@ ENGINES = [
   pytest.param('local_mp', marks=pytest.mark.slow),
 ]
 _APART = [ENGINES[0], ENGINES[2]]  # what one process does, and several
+_AT_ONCE = ['--restarts', '0']  # A node that fails ends the run, in the place of being made anew.
 _BREAKS = {
   'environment': (
-    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:raising', '--steps', '50000'],
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:raising', '--steps', '50000', *_AT_ONCE],
     'actor-0',
     'on fire',
   ),
   'an environment that exits': (
-    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:exiting', '--steps', '50000'],
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:exiting', '--steps', '50000', *_AT_ONCE],
     'actor-0',
     'SystemExit: the plant is closed',
   ),
@@ -38,12 +39,12 @@ _BREAKS = {
     'learner at learner step 100: loss is nan. Look at the rows',
   ),
   'NaN in an observation': (
-    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_observation', '--steps', '50000'],
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_observation', '--steps', '50000', *_AT_ONCE],
     'actor-0',
     'actor-0 at its step 1000: slot 0: observation has nan, which the environment gave: look at',
   ),
   'NaN in a discount': (
-    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_discount', '--steps', '50000'],
+    ['-m', 'tfacme', 'train', 'dqn', '--env', f'{broken.__name__}:nan_discount', '--steps', '50000', *_AT_ONCE],
     'actor-0',
     'actor-0 at its step 1000, slot 0: the discount is nan, which the environment gave: look at',
   ),
@@ -127,7 +128,7 @@ def test_a_run_that_learned_nothing_says_so(tmp_path):
 @pytest.mark.parametrize('node', ['actor-1', 'learner', 'replay', 'counter'])
 @pytest.mark.slow
 def test_a_node_process_that_is_killed_ends_the_run(node, tmp_path):
-  command = _train(tmp_path, 'local_mp', '--actors', '2')
+  command = _train(tmp_path, 'local_mp', '--actors', '2', *_AT_ONCE)
   command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)
   os.kill(command.named(node), signal.SIGKILL)
   ended = command.wait(10)
@@ -149,7 +150,7 @@ def test_slow_environments_in_processes_make_exactly_the_steps(tmp_path):
 @pytest.mark.slow
 def test_a_node_process_that_ends_by_itself_ends_the_run(tmp_path):
   arguments = ['--env', f'{broken.__name__}:vanishing', '--launch', 'local_mp', '--workdir', str(tmp_path)]
-  ended = processes.tfacme('train', 'dqn', *arguments, '--steps', '50000').wait(100)
+  ended = processes.tfacme('train', 'dqn', *arguments, '--steps', '50000', *_AT_ONCE).wait(100)
   assert ended.code == 1
   assert ended.err.strip() == ('tfacme: The node actor-0 failed:\nIt ended with exit code 0 before its work was done.')
   assert not ended.left
@@ -163,7 +164,7 @@ def test_environments_are_closed_however_a_run_ends(environment, engine, tmp_pat
   monkeypatch.setenv('TFACME_TEST_CLOSED', str(closed))
   run = tmp_path / 'run'
   arguments = ['--env', f'{broken.__name__}:{environment}', '--launch', engine, '--workdir', str(run)]
-  arguments += ['--checkpointing.every', '0', '--evaluation.every', '0', '--evaluation.episodes', '1']
+  arguments += ['--checkpointing.every', '0', '--evaluation.every', '0', '--evaluation.episodes', '1', *_AT_ONCE]
   command = processes.tfacme('train', 'dqn', *arguments, '--steps', '10000000')
   if environment == 'closing':
     command.wait_for(run / 'logs' / 'learner.csv', 2)

@@ -36,6 +36,7 @@ def _run(fails):
     budget=tfacme.Budget(actor_steps=2_000 if fails else 500),
     evaluation=tfacme.Evaluation(every=0, episodes=1),
     checkpointing=tfacme.Checkpointing(every=0),
+    layout=tfacme.Layout(restarts=0),
   )
   with pytest.raises(launching.NodeFailed) if fails else contextlib.nullcontext():
     tfacme.train(experiment, launch='local_mt', progress=False)

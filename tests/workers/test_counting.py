@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfacme.workers import counting
+from tfacme.workers import counting, tallies
 
 STEPS = 'actor_steps'
 
@@ -58,7 +58,7 @@ class Remote:
 
 
 def _tally(counter, node, clock=None):
-  tally = counting.Tally(node, counter, period=1.0, clock=clock or Clock())
+  tally = tallies.Tally(node, counter, period=1.0, clock=clock or Clock())
   tally.join([STEPS, 'actor_episodes'])
   return tally
 
@@ -111,7 +111,7 @@ def test_the_budget_is_spent_exactly_by_threads():
   counter = _counter(5000)
 
   def spend(node):
-    tally = counting.Tally(node, Remote(counter), period=0.001)
+    tally = tallies.Tally(node, Remote(counter), period=0.001)
     tally.join([STEPS])
     while count := tally.allowance(STEPS, 3):
       tally.add(STEPS, count)
@@ -167,7 +167,7 @@ def test_counts_are_absolute_and_add_up_over_nodes():
 
 def test_the_budget_may_be_of_learner_steps():
   counter = _counter(6, 'learner_steps')
-  tally = counting.Tally('learner', counter)
+  tally = tallies.Tally('learner', counter)
   tally.join(['learner_steps'])
   made = 0
   while count := tally.allowance('learner_steps', 1):
@@ -225,7 +225,7 @@ def test_nobody_is_given_steps_before_the_prefills_have_finished():
 def _spend(speed, seconds, budget=10**9, period=1.0):
   """(calls, steps) of a node that makes `speed` steps a second."""
   clock, remote = Clock(), Remote(_counter(budget))
-  tally = counting.Tally('actor-0', remote, period=period, clock=clock)
+  tally = tallies.Tally('actor-0', remote, period=period, clock=clock)
   tally.join([STEPS])
   while clock.now < seconds and tally.allowance(STEPS, 1):
     tally.add(STEPS)
@@ -259,7 +259,7 @@ def test_near_the_end_calls_do_not_come_ever_faster():
 
 
 def test_where_calls_cost_nothing_every_step_is_claimed_and_no_clock_looked_at():
-  tally = counting.Tally('actor-0', _counter(10), clock=lambda: 1 / 0)
+  tally = tallies.Tally('actor-0', _counter(10), clock=lambda: 1 / 0)
   tally.join([STEPS])
   assert tally.allowance(STEPS, 8) == 8
   tally.add(STEPS, 8)
@@ -320,7 +320,7 @@ def test_going_on_takes_the_counts_from_the_counter():
   first = _tally(counter, 'actor-0')
   first.add(STEPS, 4)
   first.report()
-  again = counting.Tally('actor-0', counter)
+  again = tallies.Tally('actor-0', counter)
   again.join([STEPS])
   assert again.counts == {STEPS: 4}
   with pytest.raises(KeyError):
@@ -360,7 +360,7 @@ def test_a_budget_smaller_than_what_was_spent_takes_nothing_back(tmp_path):
   counter.save(str(tmp_path))
   smaller = _counter(6)
   smaller.restore(str(tmp_path))
-  tally = counting.Tally('a', smaller)
+  tally = tallies.Tally('a', smaller)
   tally.join([STEPS])
   assert [tally.allowance(STEPS, most) for most in (1, 4)] == [0, 0]
   tally.claim_next(STEPS, 4)

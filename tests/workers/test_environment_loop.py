@@ -10,7 +10,7 @@ from tfacme.debugging import profiling
 from tfacme.replay import numpy_replay, tables
 from tfacme.replay.items import Items
 from tfacme.replay.packing import Codec
-from tfacme.workers import counting, environment_loop, recording
+from tfacme.workers import counting, environment_loop, recording, tallies
 
 
 class Line(dm_env.Environment):
@@ -76,7 +76,7 @@ def make_loop(environments, budget=100, logger=None, actor=None, counter=None, r
       codec=codec,
       writers=[replay.writer() for _ in environments],
       actor=Ones() if actor is None else actor,
-      tally=counting.Tally('actor-0', counter),
+      tally=tallies.Tally('actor-0', counter),
       logger=Rows() if logger is None else logger,
       recorder=recorder,
       **{'clock': lambda: 0.0, **parts},

@@ -6,7 +6,7 @@ import pytest
 from dm_env import specs as dm_specs
 
 from tfacme import core, observers, specs
-from tfacme.workers import counting, evaluation
+from tfacme.workers import counting, evaluation, tallies
 
 
 class Rewarding(dm_env.Environment):
@@ -97,7 +97,7 @@ def make(
       spec=specs.environment_spec(environment),
       actor=Zeros(),
       variables=Variables(),
-      tally=counting.Tally('evaluator', counter),
+      tally=tallies.Tally('evaluator', counter),
       logger=rows,
       unit=unit,
       every=every,

@@ -12,7 +12,7 @@ import tfacme
 from tfacme import core, environments, errors, networks
 from tfacme.agents import dqn
 from tfacme.replay import readers
-from tfacme.workers import counting, learning
+from tfacme.workers import counting, learning, tallies
 
 
 def test_it_learns_from_a_batch_of_your_own():
@@ -107,7 +107,7 @@ def make_learner(kind=Sum, **parts):
     'source': Numbers(),
     **parts,
   }
-  tally = counting.Tally('learner', counter)
+  tally = tallies.Tally('learner', counter)
   learner = learning.Learner(
     learning.LearnerParts(name='learner', update=update, random=networks.Randomness(3), tally=tally, **parts)
   )

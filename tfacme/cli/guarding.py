@@ -9,7 +9,7 @@ import signal
 import sys
 from typing import Any, Callable, NoReturn
 
-from tfacme import errors, launching, mistakes
+from tfacme import errors, launching, mistakes, startup
 
 _FAILED, _MISTAKE, _INTERRUPTED = 1, 2, 130
 
@@ -77,6 +77,7 @@ def leave(command: Callable[[], int]) -> NoReturn:
   """
   for signum in (signal.SIGINT, signal.SIGTERM):
     signal.signal(signum, _leave_at_once)
+  startup.collect_less()
   try:
     code = command()
   except SystemExit as request:

@@ -75,6 +75,8 @@ class Layout:
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
+    restarts: how many times an hour an actor, or an evaluation, that fails is made anew while all others go on; then it
+      ends the run. None is 3, and 0 in a run in one thread, where nothing is made anew.
     check_memory: whether a run in one thread is refused whose replay would take more memory than there is.
   """
 
@@ -85,6 +87,7 @@ class Layout:
   learner_threads: Optional[int] = None
   variable_period: Optional[int] = None
   updates_per_call: int = 1
+  restarts: Optional[int] = None
   check_memory: bool = True
 
   def __post_init__(self):
@@ -95,6 +98,7 @@ class Layout:
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
     errors.count('threads', self.threads, low=0)
     errors.count('learner_threads', self.learner_threads or 0, low=0)
+    errors.count('restarts', self.restarts or 0, low=0)
 
 
 @dataclasses.dataclass(frozen=True)

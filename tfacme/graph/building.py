@@ -24,6 +24,7 @@ from tfacme.workers import (
   learning,
   roles,
   saving,
+  tallies,
   variables,
 )
 
@@ -103,7 +104,7 @@ def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: 
       random=random,
       seed=plan.fresh_seed('learner'),
       source=readers.open_source(plan.source, resources),
-      tally=counting.Tally('learner', counter),
+      tally=tallies.Tally('learner', counter),
       logger=plan.logger('learner'),
       log_every=experiment.logging.learner_every,
       updates_per_call=experiment.layout.updates_per_call,
@@ -129,8 +130,9 @@ def _actor_parts(
   environments: List[Any],
   index: int,
   evaluation: Optional[experiments.Evaluation] = None,
+  life: int = 0,
 ) -> core.ActorParts:
-  """What an actor is made of, or the one of an evaluation."""
+  """What an actor is made of, or the one of an evaluation; `life` is how often it was made before."""
   is_evaluation = evaluation is not None and evaluation.policy == 'evaluation'
   builder, layout = plan.experiment.builder, plan.experiment.layout
   nets = plan.networks()
@@ -142,7 +144,7 @@ def _actor_parts(
     environments=environments,
     environment_spec=plan.spec,
     variables=client,
-    seed=plan.fresh_seed('evaluator' if evaluation else 'actor', index),
+    seed=plan.fresh_seed('evaluator' if evaluation else 'actor', index, life),
     first_index=0 if evaluation else index * layout.slots,
     slots=len(environments) if evaluation else layout.actors * layout.slots,
     evaluation=is_evaluation,
@@ -159,10 +161,11 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
   experiment = plan.experiment
   slots = experiment.layout.slots
   numbers = range(index * slots, (index + 1) * slots)
-  fresh = (plan.fresh_seed('environment', number) for number in numbers)
-  environments = [specs.make_environment(experiment.environment, seed, 'actor') for seed in fresh]
-  actor = _actor(plan, _actor_parts(plan, learner, environments, index))
   name = f'actor-{index}'
+  life = counter.lives(name)
+  fresh = (plan.fresh_seed('environment', number, life) for number in numbers)
+  environments = [specs.make_environment(experiment.environment, seed, 'actor') for seed in fresh]
+  actor = _actor(plan, _actor_parts(plan, learner, environments, index, life=life))
   return environment_loop.EnvironmentLoop(
     environment_loop.LoopParts(
       name=name,
@@ -171,7 +174,7 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
       codec=plan.acted_codec,
       writers=[plan.writer(replay) for _ in range(slots)],
       actor=actor,
-      tally=counting.Tally(name, counter, period(experiment.layout)),
+      tally=tallies.Tally(name, counter, period(experiment.layout)),
       logger=plan.logger(name),
       log_every=experiment.logging.actor_every,
       observers=experiment.observers,
@@ -205,7 +208,7 @@ def build_role(
       name=name,
       index=index,
       seed=plan.seed(role.name, index),
-      tally=counting.Tally(name, counter),
+      tally=tallies.Tally(name, counter),
       environment=plan.experiment.environment,
       spec=plan.spec,
       codec=plan.codec,
@@ -267,7 +270,7 @@ def build_evaluator(
       spec=specs.environment_spec(environments[0]) if options.environment else plan.spec,
       actor=_actor(plan, parts),
       variables=parts.variables,
-      tally=counting.Tally(options.name, counter),
+      tally=tallies.Tally(options.name, counter),
       logger=plan.logger(options.name),
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 20),
@@ -319,7 +322,7 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
   return saving.Saver(
     saving.SaverParts(
       name='saver',
-      tally=counting.Tally('saver', counter),
+      tally=tallies.Tally('saver', counter),
       folder=plan.path('checkpoints'),
       parts=parts,
       steps=lambda path: counting.saved_total(os.path.join(path, 'counter'), experiment.budget.unit),

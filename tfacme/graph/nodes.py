@@ -51,8 +51,10 @@ class TaskNode(lp.CourierNode):
     links: the nodes that it uses, by the names of its factory's arguments.
     factory: makes its object; takes the linked objects.
     threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
-    ends: whether the run ends once it is done.
-    save_seconds: that it has to save something when the run is stopped.
+    ends: whether the run ends once it is done: that of a node that has something to save.
+    restarts: how many times an hour it is made anew if it fails; 0 ends the run, and None leaves it to the engine. More
+      than 0 are for leaves, which hold nothing that a checkpoint does not.
+    save_seconds: that it has to save something when the run is stopped; None if it saves nothing.
   """
 
   def __init__(
@@ -62,8 +64,8 @@ class TaskNode(lp.CourierNode):
     factory: Callable[..., Any],
     links: Mapping[str, Link],
     threads: int = 0,
-    ends: bool = False,
-    save_seconds: float = 0.0,
+    restarts: Optional[int] = 0,
+    save_seconds: Optional[float] = None,
   ):
     self.role = role
     self.index = index if isinstance(index, int) else 0
@@ -71,11 +73,12 @@ class TaskNode(lp.CourierNode):
     self.links = dict(links)
     self.factory = factory
     self.threads = threads
-    self.ends = ends
-    self.save_seconds = save_seconds
+    self.ends = save_seconds is not None
+    self.restarts = restarts
+    self.save_seconds = save_seconds or 0.0
     handles = {key: link.node.create_handle() for key, link in links.items()}
     wraps = {key: link.node.client for key, link in links.items()}
-    super().__init__(functools.partial(Host, self.name, factory, wraps, save_seconds), **handles)
+    super().__init__(functools.partial(Host, self.name, factory, wraps, self.save_seconds), **handles)
 
   @property
   def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
@@ -87,6 +90,7 @@ class TaskNode(lp.CourierNode):
 
   def run(self) -> None:
     """Runs the node; see `Host`. Launchpad's launchers are notified when the run ends."""
+    self._instance = None  # Launchpad keeps the one that it has made; a node that is made anew has another one.
     super().run()
     if self.ends:
       self.launch_context.program_stopper()
@@ -100,7 +104,7 @@ class ReplayNode(lp.ReverbNode):
   """A node that serves replay tables through Reverb.
 
   Attributes:
-    role, index, name, links, threads, ends: as of a `TaskNode`.
+    role, index, name, links, threads, ends, restarts: as of a `TaskNode`.
     in_process: makes the replay of a run in one thread, which needs no server.
     most_bytes: that its tables take in memory at the most, before anything compresses them.
   """
@@ -110,6 +114,7 @@ class ReplayNode(lp.ReverbNode):
   index = 0
   threads = 0
   ends = False
+  restarts: Optional[int] = 0
 
   def __init__(
     self,

@@ -114,9 +114,13 @@ class Plan:
     """The seed of one part of the run."""
     return seeds.derive(self.experiment.seed, role, index)
 
-  def fresh_seed(self, role: str, index: int = 0) -> int:
-    """A seed for what is not in a checkpoint: a resumed run does not repeat what it has drawn before."""
-    return self.seed(f'{role} from {self.start}' if self.start else role, index)
+  def fresh_seed(self, role: str, index: int = 0, life: int = 0) -> int:
+    """A seed for what is not in a checkpoint: a resumed run does not repeat what it has drawn before.
+
+    Nor does a node that is made anew, whose `life` says how often it was made before.
+    """
+    begins = f'{role} from {self.start}' if self.start else role
+    return self.seed(f'{begins}, life {life}' if life else begins, index)
 
   def path(self, *names: str) -> Optional[str]:
     """A place in the run's folder."""

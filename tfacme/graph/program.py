@@ -52,13 +52,13 @@ def make_program(
   pulled = nodes.Link(learner, 'variables', inward=True)
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(building.build_actor, acting, index)
-    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}))
+    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, restarts=layout.restarts))
   _add_roles(program, plan, {**actor_links, 'learner': pulled}, node)
   for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
     estimators = plan.estimators if evaluation is plan.evaluations[0] else ()
     build = functools.partial(building.build_evaluator, acting, evaluation, estimators)
-    _add(program, node('evaluator', evaluation.name, build, links))
+    _add(program, node('evaluator', evaluation.name, build, links, restarts=layout.restarts))
   _add_saver(program, acting, {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}, node)
   return program
 
@@ -98,7 +98,7 @@ def _add_saver(
     links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
   seconds = acting.experiment.checkpointing.stop_seconds
   build = functools.partial(building.build_saver, acting)
-  _add(program, node('saver', None, build, links, ends=True, save_seconds=seconds))
+  _add(program, node('saver', None, build, links, save_seconds=seconds))
 
 
 def graph(program: lp.Program) -> picture.Graph:

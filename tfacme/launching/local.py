@@ -8,62 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
-import logging
 import multiprocessing
 import os
 import signal
 import socket
 import threading
-import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional
 
 import cloudpickle
 import launchpad as lp
 import tensorflow as tf
 from absl import flags
 
-from tfacme import errors, loggers, mistakes
-from tfacme.graph import nodes, remote
-from tfacme.launching import forking, quiet
-from tfacme.launching.outcomes import Interrupted, NodeFailed
+from tfacme import errors, loggers
+from tfacme.graph import nodes
+from tfacme.launching import forking, quiet, supervising
 from tfacme.launching.stopping import StopRequest
-from tfacme.workers import counting, saving
-
-_LOG = logging.getLogger('tfacme')
-_POLL_SECONDS = 0.1
-_STOP_SECONDS = 2.0  # that all other nodes have to stop; what their logs write in the background has time of its own
-_BLAME_SECONDS = 1.0  # in which a node that others have lost is found to have failed
-_STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
-
-
-class Failure(NamedTuple):
-  """How a node failed."""
-
-  account: str  # its traceback, or how it was killed
-  mistake: bool = False  # whether the account is one sentence for the user
-
-
-class Task(Protocol):
-  """A node that runs."""
-
-  name: str
-  failure: Optional[Failure]
-
-  def running(self) -> bool:
-    """Whether it has not ended yet."""
-    ...
-
-  def working(self) -> bool:
-    """Whether its work has not ended yet; it may run on for what its logs still write in the background."""
-    ...
-
-  def stop(self) -> None:
-    """Asks it to stop."""
-    ...
-
-  def kill(self) -> None:
-    """Ends it."""
-    ...
+from tfacme.launching.supervising import Failure
 
 
 class _Manager:
@@ -109,8 +70,7 @@ def run_threads(program: lp.Program, on_status: Callable[[Dict[str, Any]], None]
   """Runs each node in a thread of this process; see `launching.launch`."""
   with quiet.filtered_stderr(), contextlib.ExitStack() as ports:
     counter = _bind(program, ports)
-    tasks = [_ThreadTask(node) for node in nodes.of_program(program)]
-    _supervise(tasks, _ending(program), counter, on_status, stop)
+    supervising.supervise(supervising.Crew(program, _ThreadTask), counter, on_status, stop)
 
 
 def run_processes(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
@@ -118,15 +78,9 @@ def run_processes(program: lp.Program, on_status: Callable[[Dict[str, Any]], Non
   forking.start_server()
   with contextlib.ExitStack() as ports:
     counter = _bind(program, ports)
-    tasks: List[_ProcessTask] = []
-    try:
-      for node in nodes.of_program(program):
-        tasks.append(_ProcessTask(node))
-    except Exception:
-      _stop_all(tasks, log_seconds=0.0)
-      raise
+    crew = supervising.Crew(program, _ProcessTask)
     with quiet.filtered_stderr():
-      _supervise(tasks, _ending(program), counter, on_status, stop)
+      supervising.supervise(crew, counter, on_status, stop)
 
 
 def _bind(program: lp.Program, ports: contextlib.ExitStack) -> Any:
@@ -137,125 +91,6 @@ def _bind(program: lp.Program, ports: contextlib.ExitStack) -> Any:
   handle = counter.create_handle()
   nodes.bind(program, lambda node: _Address(ports))
   return handle.dereference()
-
-
-def _ending(program: lp.Program) -> nodes.Node:
-  return next(node for node in nodes.of_program(program) if node.ends)
-
-
-def _supervise(
-  tasks: Sequence[Task],
-  ending: nodes.Node,
-  counter: Any,
-  on_status: Callable[[Dict[str, Any]], None],
-  stop: StopRequest,
-) -> None:
-  """Waits for the node that ends the run; stops all others then, or when one fails, or when the user wants to."""
-  (saver,) = [task for task in tasks if task.name == ending.name]
-  client = remote.Remote(counter, 'counter', lambda: True)
-  pending: Any = None
-  log_seconds = ending.save_seconds
-  try:
-    while saver.running():
-      raise_failure(tasks)
-      if stop.signum is not None:
-        raise _interrupted(stop.signum, saver, ending, client, on_status)
-      pending = _tell(client, pending, on_status)
-      time.sleep(_POLL_SECONDS)
-    raise_failure(tasks)
-    if stop.signum is not None:
-      raise Interrupted(stop.signum)
-    _tell(client, client.begin('status'), on_status, wait=True)
-    log_seconds = loggers.CLOSE_SECONDS + _STOP_SECONDS  # A node gives up after the first part of it, and says so.
-  finally:
-    _stop_all(tasks, log_seconds)
-    client.close()
-
-
-def _interrupted(
-  signum: int,
-  saver: Task,
-  ending: nodes.Node,
-  client: remote.Remote,
-  on_status: Callable[[Dict[str, Any]], None],
-) -> Interrupted:
-  """Has the node that ends the run save; says what has come of it."""
-  saver.stop()
-  _wait([saver.running], ending.save_seconds)
-  heard: List[Dict[str, Any]] = []
-  _tell(client, client.begin('status'), heard.append, wait=True)
-  for status in heard:
-    on_status(status)
-  noted = any(saving.has_saved(status, saver.name) for status in heard)
-  if noted:
-    _wait([saver.running], ending.save_seconds)  # The policy has as long as the checkpoint.
-  if saver.failure is not None and saver.failure.mistake:
-    raise_failure([saver])
-  ended = not saver.running() and saver.failure is None
-  return Interrupted(signum, noted or ended, all(counting.has_begun(status) for status in heard), ended)
-
-
-def raise_failure(tasks: Sequence[Task]) -> None:
-  """Raises the error of the node that failed first, not those of nodes that failed because they lost it."""
-  if all(task.failure is None for task in tasks):
-    return
-  deadline = time.monotonic() + _BLAME_SECONDS
-  while not (first := _failures(tasks, at_first_hand=True)) and time.monotonic() < deadline:
-    time.sleep(0.02)
-  name, failure = (first or _failures(tasks))[0]
-  raise errors.UserError(failure.account) if failure.mistake else NodeFailed(name, failure.account)
-
-
-def _failures(tasks: Sequence[Task], at_first_hand: bool = False) -> List[Tuple[str, Failure]]:
-  failed = [(task.name, task.failure) for task in tasks if task.failure is not None]
-  return [(n, f) for n, f in failed if not (at_first_hand and 'tfacme.graph.remote.RemoteError' in f.account)]
-
-
-def _failure(error: BaseException) -> Failure:
-  if isinstance(error, errors.UserError):
-    return Failure(str(error), mistake=True)
-  return Failure(mistakes.account(error)[-_STORY_LENGTH:])
-
-
-def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, Any]], None], wait: bool = False) -> Any:
-  """Passes the counter's status on once it has answered; the run does not depend on it."""
-  if pending is None:
-    return client.begin('status')
-  deadline = time.monotonic() + (1.0 if wait else 0.0)
-  while not pending.done() and time.monotonic() < deadline:
-    time.sleep(0.01)
-  if not pending.done():
-    return pending
-  try:
-    on_status(pending.result())
-  except (remote.Stopped, remote.RemoteError):  # It is not there yet, or not any more.
-    pass
-  return None
-
-
-def _stop_all(tasks: Sequence[Task], log_seconds: float) -> None:
-  """Stops what still runs; what is then left for logs to write has so many seconds more."""
-  for task in tasks:
-    if task.running():
-      task.stop()
-  _wait([task.working for task in tasks], _STOP_SECONDS)
-  for task in tasks:
-    if task.working():
-      task.kill()
-  _wait([task.running for task in tasks if not task.working()], log_seconds)
-  late = [task for task in tasks if task.running() and not task.working()]
-  for task in late:
-    task.kill()
-  if late:
-    names = ', '.join(task.name for task in late)
-    _LOG.warning('The trackers did not take the last rows of %s in time; the CSV files have all of them.', names)
-
-
-def _wait(conditions: Sequence[Callable[[], bool]], seconds: float) -> None:
-  """Waits until none of the conditions holds, at most so long."""
-  deadline = time.monotonic() + seconds
-  while any(holds() for holds in conditions) and time.monotonic() < deadline:
-    time.sleep(0.02)
 
 
 class _ThreadTask:
@@ -286,7 +121,7 @@ class _ThreadTask:
     try:
       self._node.run()
     except BaseException as error:
-      self.failure = _failure(error)
+      self.failure = supervising.failure(error)
 
 
 class _ProcessTask:
@@ -380,7 +215,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
       cloudpickle.loads(packed)()
       pipe.send(None)
     except BaseException as error:
-      pipe.send(_failure(error))
+      pipe.send(supervising.failure(error))
     loggers.wait()  # Its work has ended, which the message says.
   forking.end_group()  # Without the libraries' own tear-down, which may hang; with what an environment left running.
 

@@ -16,7 +16,7 @@ from tfacme import core, errors, specs
 from tfacme.loggers import Logger
 from tfacme.replay.packing import Codec
 from tfacme.replay.streams import StreamWriter
-from tfacme.workers import counting, observing, recording, timesteps
+from tfacme.workers import counting, observing, recording, tallies, timesteps
 
 _EPISODES = 20  # the newest, over which the return that a display shows is averaged
 
@@ -46,7 +46,7 @@ class LoopParts:
   codec: Codec
   writers: Sequence[StreamWriter]
   actor: core.Actor
-  tally: counting.Tally
+  tally: tallies.Tally
   logger: Logger
   log_every: int = 1
   observers: Sequence[Callable[[], Any]] = ()

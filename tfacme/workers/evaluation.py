@@ -12,7 +12,7 @@ import dm_env
 import numpy as np
 
 from tfacme import core, errors, experiments, loggers, specs
-from tfacme.workers import counting, drawing, fitted_q, keeping, playing
+from tfacme.workers import counting, drawing, fitted_q, keeping, playing, tallies
 from tfacme.workers.environment_loop import close_all, episode_columns
 from tfacme.workers.variables import VariableClient
 
@@ -60,7 +60,7 @@ class EvaluatorParts:
   spec: specs.EnvironmentSpec
   actor: core.Actor
   variables: VariableClient
-  tally: counting.Tally
+  tally: tallies.Tally
   logger: loggers.Logger
   unit: str
   every: int

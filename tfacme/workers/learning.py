@@ -20,7 +20,7 @@ from tfacme import checkpoints, core, errors, experiments, networks, schedules
 from tfacme.loggers import Logger
 from tfacme.replay.readers import Opened, OpenSource
 from tfacme.tensors import compiling, memory
-from tfacme.workers import counting, saved, variables
+from tfacme.workers import counting, saved, tallies, variables
 from tfacme.workers import outputs as outputs_lib
 
 _FIRST_ROWS = 100  # at most, one for each learner step
@@ -53,7 +53,7 @@ class LearnerParts:
   update: core.Update
   random: networks.Randomness
   source: OpenSource
-  tally: counting.Tally
+  tally: tallies.Tally
   logger: Logger
   log_every: int = 100
   updates_per_call: int = 1

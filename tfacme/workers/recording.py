@@ -9,7 +9,7 @@ import numpy as np
 
 from tfacme import core, datasets, errors, experiments
 from tfacme.replay import packing, streams
-from tfacme.workers import counting
+from tfacme.workers import counting, tallies
 
 _LOG = logging.getLogger('tfacme')
 _ROWS = 256  # for which there is room where an episode begins
@@ -42,9 +42,9 @@ class Recorder:
     self._origin = origin
     self._codec = codec
     self._out: Optional[datasets.RLDSWriter] = None
-    self._tally: Optional[counting.Tally] = None
+    self._tally: Optional[tallies.Tally] = None
 
-  def begin(self, tally: counting.Tally) -> None:
+  def begin(self, tally: tallies.Tally) -> None:
     """Goes on behind the episodes that the actor has counted, in `RECORDED` of its tally.
 
     Raises:

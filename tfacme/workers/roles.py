@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Callable, Mapping, Optional, Sequence
 
 from tfacme import core, errors, experiments, specs
 from tfacme.loggers import Logger
-from tfacme.workers import counting
+from tfacme.workers import counting, tallies
 
 if TYPE_CHECKING:
   import dm_env
@@ -36,7 +36,7 @@ class RoleParts:
   name: str
   index: int
   seed: int
-  tally: counting.Tally
+  tally: tallies.Tally
   environment: Callable[[int], dm_env.Environment]
   spec: specs.EnvironmentSpec
   codec: packing.Codec

@@ -8,7 +8,7 @@ import time
 from typing import Any, Callable, Mapping, Optional
 
 from tfacme import checkpoints, core
-from tfacme.workers import counting
+from tfacme.workers import counting, tallies
 
 _SAVED = 'saved'  # what is noted of a saver once it has written the checkpoint of a run that is stopped
 _IDLE = core.Blocked('the next checkpoint', idle=True)
@@ -34,7 +34,7 @@ class SaverParts:
   """
 
   name: str
-  tally: counting.Tally
+  tally: tallies.Tally
   folder: Optional[str]
   parts: Mapping[str, Callable[[str], Any]]
   steps: Callable[[str], int]

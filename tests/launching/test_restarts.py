@@ -1,0 +1,157 @@
+"""Leaves that fail are made anew, the core is not; how often, when, and who is blamed."""
+
+import dataclasses
+import logging
+import os
+import signal
+import types
+
+import dm_env
+import launchpad as lp
+import pytest
+
+import tfacme
+from tests.contract import environment, on_policy
+from tfacme import launching, loggers, testing
+from tfacme.graph import nodes
+from tfacme.launching import supervising
+
+_BROKEN = supervising.Failure('Traceback ...\nOSError: the simulator is gone')
+_MISSED = supervising.Failure('Traceback ...\ntfacme.graph.remote.RemoteError: get of the node learner failed: NaN')
+
+
+class _Task:
+  """Stands for a task."""
+
+  def __init__(self, node):
+    self.name, self.failure, self.killed = node.name, None, False
+
+  def kill(self):
+    self.killed = True
+
+
+class _Started:
+  """A crew of a learner and two actors, a clock that is told the time, and what was started."""
+
+  def __init__(self, monkeypatch, restarts=2):
+    program, self.now, self.tasks = lp.Program('restarts'), 0.0, []
+    for name, times in (('learner', 0), ('actor-0', restarts), ('actor-1', restarts)):
+      program.add_node(nodes.TaskNode(name, name, object, {}, restarts=times), label=name)
+    monkeypatch.setattr(supervising, 'time', types.SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep))
+    self.crew = supervising.Crew(program, self._start)
+
+  def sleep(self, seconds):
+    self.now += seconds
+
+  def _start(self, node):
+    self.tasks.append(_Task(node))
+    return self.tasks[-1]
+
+  def look(self, now):
+    self.now = now
+    self.crew.look()
+    return [task.name for task in self.tasks]
+
+
+def test_a_leaf_is_made_anew_after_a_pause_that_grows(monkeypatch, caplog):
+  started = _Started(monkeypatch)
+  assert started.look(0.0) == ['learner', 'actor-0', 'actor-1']
+  started.tasks[1].failure = _BROKEN
+  assert len(started.look(10.0)) == len(started.look(10.9)) == 3
+  assert started.look(11.1)[3:] == ['actor-0']
+  assert started.tasks[1].killed and not started.tasks[0].killed
+  started.tasks[3].failure = _BROKEN
+  assert len(started.look(20.0)) == len(started.look(21.9)) == 4
+  assert started.look(22.1)[4:] == ['actor-0']
+  assert caplog.messages == [
+    'The node actor-0 is made anew in 1 s (1 of 2 times in an hour): Traceback ...\nOSError: the simulator is gone',
+    'The node actor-0 is made anew in 2 s (2 of 2 times in an hour): Traceback ...\nOSError: the simulator is gone',
+  ]
+
+
+def test_one_that_fails_too_often_within_an_hour_ends_the_run(monkeypatch):
+  started = _Started(monkeypatch)
+  for now in (0.0, 1000.0, 3700.0):  # The first one is an hour ago by then.
+    started.tasks[-1].failure = _BROKEN
+    started.look(now)
+    started.look(now + 100.0)
+  assert [task.name for task in started.tasks[3:]] == ['actor-1'] * 3
+  started.tasks[-1].failure = _BROKEN
+  with pytest.raises(launching.NodeFailed, match='the simulator is gone') as caught:
+    started.look(3900.0)
+  assert caught.value.node == 'actor-1'
+
+
+@pytest.mark.parametrize('which, restarts', [(0, 2), (1, 0)])
+def test_the_core_ends_the_run_and_so_does_any_without_restarts(which, restarts, monkeypatch):
+  started = _Started(monkeypatch, restarts)
+  started.tasks[which].failure = _BROKEN
+  with pytest.raises(launching.NodeFailed):
+    started.look(1.0)
+
+
+def test_a_mistake_of_the_user_is_not_made_again(monkeypatch):
+  started = _Started(monkeypatch)
+  started.tasks[1].failure = supervising.Failure('The reward is None.', mistake=True)
+  with pytest.raises(tfacme.UserError, match='^The reward is None[.]$'):
+    started.look(1.0)
+
+
+def test_the_core_is_blamed_for_leaves_that_have_lost_it(monkeypatch):
+  started = _Started(monkeypatch)
+  started.tasks[1].failure = started.tasks[2].failure = _MISSED
+  started.look(1.0)
+  started.tasks[0].failure = _BROKEN
+  with pytest.raises(launching.NodeFailed) as caught:
+    started.look(1.5)
+  assert caught.value.node == 'learner'
+
+
+class _Breaking(environment.TwoStates):
+  """Breaks once, in one environment of all: at its step 100."""
+
+  def __init__(self, seed, broken, how):
+    super().__init__(seed)
+    self._broken, self._how, self._made = broken, how, 0
+
+  def step(self, action) -> dm_env.TimeStep:
+    self._made += 1
+    if self._made == 100:
+      try:
+        os.close(os.open(self._broken, os.O_CREAT | os.O_EXCL))
+      except FileExistsError:
+        pass
+      else:
+        self._how()
+    return super().step(action)
+
+
+def _raise():
+  raise OSError('the simulator is gone')
+
+
+def _kill():
+  os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+  'engine, how', [('local_mt', _raise), pytest.param('local_mp', _kill, marks=pytest.mark.slow), ('local_mp', _raise)]
+)
+def test_a_run_goes_on_to_its_end_without_an_actor_for_a_while(engine, how, tmp_path, caplog):
+  broken = str(tmp_path / 'broken')
+  experiment = dataclasses.replace(
+    on_policy.experiment(),
+    environment=lambda seed: _Breaking(seed, broken, how),
+    layout=tfacme.Layout(actors=2),
+  )
+  with caplog.at_level(logging.WARNING):
+    tfacme.train(experiment, str(tmp_path / 'run'), engine, progress=False)
+  (said,) = [message for message in caplog.messages if 'made anew' in message]
+  assert ('SIGKILL' if how is _kill else 'OSError: the simulator is gone') in said
+  final = testing.logs(tmp_path / 'run')['evaluator'][-1]
+  assert int(final['actor_steps']) == experiment.budget.steps  # what was counted before it broke is counted once
+  assert float(final['episode_return']) >= environment.BEST - 0.5
+  for index in range(2):
+    rows = loggers.read(str(tmp_path / 'run' / 'logs' / f'actor-{index}.csv'))
+    steps = [int(row['actor_steps']) for row in rows]
+    assert steps == sorted(steps) and steps
