@@ -18,6 +18,15 @@ hypothesis.settings.register_profile('any machine', deadline=None)
 hypothesis.settings.load_profile('any machine')
 
 
+def pytest_collection_modifyitems(items):
+  """Slow tests come first in what each process is given: at the end, where they take tests over, those are short."""
+  processes = int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1'))
+  slow = [item for item in items if item.get_closest_marker('slow')]
+  fast = [item for item in items if not item.get_closest_marker('slow')]
+  share = lambda tests, i: tests[len(tests) * i // processes : len(tests) * (i + 1) // processes]
+  items[:] = [item for i in range(processes) for tests in (slow, fast) for item in share(tests, i)]
+
+
 @pytest.fixture(scope='session')
 def made_once(tmp_path_factory):
   """A function from a name, and what fills a folder, to the folder: the first test that asks fills it for all."""

@@ -64,8 +64,7 @@ def test_a_leaf_is_made_anew_after_a_pause_that_grows(monkeypatch, caplog):
   assert len(started.look(20.0)) == len(started.look(21.9)) == 4
   assert started.look(22.1)[4:] == ['actor-0']
   assert caplog.messages == [
-    'The node actor-0 is made anew in 1 s (1 of 2 times in an hour): Traceback ...\nOSError: the simulator is gone',
-    'The node actor-0 is made anew in 2 s (2 of 2 times in an hour): Traceback ...\nOSError: the simulator is gone',
+    f'The node actor-0 has failed, and is made anew ({i} of 2 times in an hour): {_BROKEN.account}' for i in (1, 2)
   ]
 
 
@@ -108,15 +107,15 @@ def test_the_core_is_blamed_for_leaves_that_have_lost_it(monkeypatch):
 
 
 class _Breaking(environment.TwoStates):
-  """Breaks once, in one environment of all: at its step 100."""
+  """Breaks once, in one environment of all: at its step `at`."""
 
-  def __init__(self, seed, broken, how):
+  def __init__(self, seed, broken, how, at):
     super().__init__(seed)
-    self._broken, self._how, self._made = broken, how, 0
+    self._broken, self._how, self._at, self._made = broken, how, at, 0
 
   def step(self, action) -> dm_env.TimeStep:
     self._made += 1
-    if self._made == 100:
+    if self._made == self._at:
       try:
         os.close(os.open(self._broken, os.O_CREAT | os.O_EXCL))
       except FileExistsError:
@@ -135,23 +134,34 @@ def _kill():
 
 
 @pytest.mark.parametrize(
-  'engine, how', [('local_mt', _raise), pytest.param('local_mp', _kill, marks=pytest.mark.slow), ('local_mp', _raise)]
+  'engine, how, who',
+  [
+    ('inline', _raise, 'actor'),
+    ('inline', _raise, 'evaluator'),
+    ('local_mt', _raise, 'actor'),
+    ('local_mp', _raise, 'evaluator'),
+    pytest.param('local_mp', _kill, 'actor', marks=pytest.mark.slow),
+    pytest.param('local_mt', _raise, 'evaluator', marks=pytest.mark.slow),
+  ],
 )
-def test_a_run_goes_on_to_its_end_without_an_actor_for_a_while(engine, how, tmp_path, caplog):
+def test_a_run_goes_on_to_its_end_without_a_leaf_for_a_while(engine, how, who, tmp_path, caplog):
   broken = str(tmp_path / 'broken')
+  sound, breaks = environment.TwoStates, lambda seed: _Breaking(seed, broken, how, 100 if who == 'actor' else 4)
   experiment = dataclasses.replace(
     on_policy.experiment(),
-    environment=lambda seed: _Breaking(seed, broken, how),
-    layout=tfacme.Layout(actors=2),
+    environment=breaks if who == 'actor' else sound,
+    evaluation=tfacme.Evaluation(environment=sound if who == 'actor' else breaks, every=100, episodes=20),
+    layout=tfacme.Layout(actors=2, restarts=1),
   )
   with caplog.at_level(logging.WARNING):
     tfacme.train(experiment, str(tmp_path / 'run'), engine, progress=False)
   (said,) = [message for message in caplog.messages if 'made anew' in message]
+  assert said.startswith(f'The node {who}')
   assert ('SIGKILL' if how is _kill else 'OSError: the simulator is gone') in said
   final = testing.logs(tmp_path / 'run')['evaluator'][-1]
   assert int(final['actor_steps']) == experiment.budget.steps  # what was counted before it broke is counted once
   assert float(final['episode_return']) >= environment.BEST - 0.5
-  for index in range(2):
-    rows = loggers.read(str(tmp_path / 'run' / 'logs' / f'actor-{index}.csv'))
+  for node in ('actor-0', 'actor-1', 'evaluator'):
+    rows = loggers.read(str(tmp_path / 'run' / 'logs' / f'{node}.csv'))
     steps = [int(row['actor_steps']) for row in rows]
-    assert steps == sorted(steps) and steps
+    assert steps and steps == sorted(steps) and (who == 'actor' or node != 'evaluator' or len(set(steps)) == len(steps))

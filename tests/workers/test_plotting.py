@@ -115,12 +115,17 @@ def test_a_long_legend_stays_in_the_picture():
 
 def test_runs_that_differ_in_more_than_the_seed_are_lines_of_their_own(tmp_path):
   def make(name, seed, n_step=1, launch='inline'):
-    return make_run(tmp_path / name, [(1, 1.0)], seed=seed, launch=launch, config={'n_step': n_step, 'gamma': 1})
+    settings = {'config': {'n_step': n_step, 'gamma': 1}, 'layout': {'actors': 1}}
+    return make_run(tmp_path / name, [(1, 1.0)], seed=seed, launch=launch, **settings)
 
-  runs = [make('a', 0), make('b', 1), make('c', 0, n_step=3), make('d', 0, launch='local_mt'), make('e', 1)]
+  told = {'restarts': None, 'check_memory': True}  # of the layout, and told by no run of before
+  more = make_run(
+    tmp_path / 'f', [(1, 1.0)], seed=2, launch='inline', config={'n_step': 1, 'gamma': 1}, layout={'actors': 1, **told}
+  )
+  runs = [make('a', 0), make('b', 1), more, make('c', 0, n_step=3), make('d', 0, launch='local_mt'), make('e', 1)]
   lines = plotting._lines(runs)
   assert [(line.label, len(line.runs), line.seeds) for line in lines] == [
-    ('dqn, n_step 1, launch inline', 3, 2),
+    ('dqn, n_step 1, launch inline', 4, 3),
     ('dqn, n_step 3, launch inline', 1, 1),
     ('dqn, n_step 1, launch local_mt', 1, 1),
   ]

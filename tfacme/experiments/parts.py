@@ -76,7 +76,7 @@ class Layout:
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
     restarts: how many times an hour an actor, or an evaluation, that fails is made anew while all others go on; then it
-      ends the run. None is 3, and 0 in a run in one thread, where nothing is made anew.
+      ends the run. None is 3, and 0 in a run in one thread.
     check_memory: whether a run in one thread is refused whose replay would take more memory than there is.
   """
 

@@ -287,12 +287,15 @@ def make_all(program: lp.Program, guard: Callable[[str, Callable[[], Any]], Any]
   """
   objects: Dict[str, Any] = {}
   for node in of_program(program):
-    if isinstance(node, ReplayNode):
-      make = node.in_process
-    else:
-      make = functools.partial(node.factory, **{key: objects[link.node.name] for key, link in node.links.items()})
-    objects[node.name] = guard(node.name, make)
+    objects[node.name] = guard(node.name, functools.partial(make_one, node, objects))
   return objects
+
+
+def make_one(node: Node, objects: Mapping[str, Any]) -> Any:
+  """Makes a node's object in this thread, of those of the nodes that it uses."""
+  if isinstance(node, ReplayNode):
+    return node.in_process()
+  return node.factory(**{key: objects[link.node.name] for key, link in node.links.items()})
 
 
 def manage_thread(manager: Any) -> None:

@@ -3,18 +3,22 @@
 A round: each environment loop steps each of its slots once; the learner steps until it is blocked; an evaluation that
 is due runs whole, on frozen variables; a checkpoint that is due is written. A run that was stopped in an evaluation
 begins with that. Nothing in here looks at a clock, so a run is a function of its seed. If all workers of a round are
-blocked, none will ever continue: that is an error. Where one waits for what comes by itself, all do.
+blocked, none will ever continue: that is an error. Where one waits for what comes by itself, all do. A leaf that fails
+and may be made anew is, at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
+import time
 from typing import Any, Callable, Dict, List, Tuple
 
 import launchpad as lp
 
 from tfacme import core, errors, mistakes
 from tfacme.graph import nodes
+from tfacme.launching import supervising
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 from tfacme.workers import counting
@@ -32,13 +36,14 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
     stepped = [node for node in _in_order(program) if hasattr(objects[node.name], 'step')]
     evaluators = [(node.name, objects[node.name]) for node in stepped if node.role == 'evaluator']
     workers = [(node.name, objects[node.name]) for node in stepped]
-    _run_rounds(workers, evaluators, objects, on_status, stop)
+    _run_rounds(workers, evaluators, objects, _Leaves(program, objects, closing), on_status, stop)
 
 
 def _run_rounds(
   workers: List[Tuple[str, Any]],
   evaluators: List[Tuple[str, Any]],
   objects: Dict[str, Any],
+  leaves: _Leaves,
   on_status: Callable[[Dict[str, Any]], None],
   stop: StopRequest,
 ) -> None:
@@ -55,10 +60,10 @@ def _run_rounds(
       show()
       raise Interrupted(stop.signum, begun=counting.has_begun(objects['counter'].status()))
 
-  _round(evaluators, show, stop)
+  _round(evaluators, leaves, show, stop)
   save_if_stopped()
   while workers:
-    workers, blocked, did = _round(workers, show, stop)
+    workers, blocked, did = _round(workers, leaves, show, stop)
     rounds += 1
     if rounds % _STATUS_ROUNDS == 0 or not workers:
       show()
@@ -72,7 +77,7 @@ def _run_rounds(
 
 
 def _round(
-  workers: List[Tuple[str, Any]], show: Callable[[], None], stop: StopRequest
+  workers: List[Tuple[str, Any]], leaves: _Leaves, show: Callable[[], None], stop: StopRequest
 ) -> Tuple[List[Tuple[str, Any]], List[Tuple[str, core.Blocked]], bool]:
   """Steps each worker: (those that are not done, those that are blocked and by what, whether any worked)."""
   left, blocked, did = [], [], False
@@ -87,13 +92,34 @@ def _round(
     except errors.UserError:
       raise
     except (Exception, SystemExit) as error:
-      raise NodeFailed(name, mistakes.account(error)) from error
+      worker, outcome, did = leaves.again(name, error), _DID, True
     if outcome is core.Progress.DONE:
       continue
     left.append((name, worker))
     if isinstance(outcome, core.Blocked):
       blocked.append((name, outcome))
   return left, blocked, did
+
+
+class _Leaves:
+  """Makes the workers of leaves anew."""
+
+  def __init__(self, program: lp.Program, objects: Dict[str, Any], closing: contextlib.ExitStack):
+    self._nodes = {node.name: node for node in nodes.of_program(program)}
+    self._objects = objects
+    self._closing = closing
+    self._restarts: Dict[str, supervising.Restarts] = {}
+
+  def again(self, name: str, error: BaseException) -> Any:
+    """A worker in the place of one that has failed; raises `NodeFailed` if there is to be none."""
+    node, account = self._nodes[name], mistakes.account(error)
+    restarts = self._restarts.setdefault(name, supervising.Restarts(name, node.restarts or 0))
+    if restarts.after(account, time.monotonic()) is None:
+      raise NodeFailed(name, account) from error
+    nodes.close(self._objects[name])
+    made = self._objects[name] = _guard(name, functools.partial(nodes.make_one, node, self._objects))
+    self._closing.callback(nodes.close, made)
+    return made
 
 
 def _step(worker: Any, show: Callable[[], None], stop: StopRequest) -> core.Outcome:

@@ -54,6 +54,26 @@ class Task(Protocol):
     ...
 
 
+class Restarts:
+  """How often a node may still be made anew, and after which pause."""
+
+  def __init__(self, name: str, most: int):
+    """Args: most: times within an hour."""
+    self._name = name
+    self._most = most
+    self._failed: List[float] = []  # when, in the last hour
+
+  def after(self, account: str, now: float) -> Optional[float]:
+    """The pause, in seconds, after it has failed once more, of which it tells; None if that was too often."""
+    recent = [*(time_ for time_ in self._failed if now - time_ < _HOUR), now]
+    if len(recent) > self._most:
+      return None
+    self._failed = recent
+    times = f'{len(recent)} of {self._most} times in an hour'
+    _LOG.warning('The node %s has failed, and is made anew (%s): %s', self._name, times, account.rstrip())
+    return min(_FIRST_PAUSE * 2 ** (len(recent) - 1), _LONGEST_PAUSE)
+
+
 class _Member:
   """A node of a run, and the task that runs it."""
 
@@ -61,24 +81,17 @@ class _Member:
     self.node = node
     self.task = task
     self.due: Optional[float] = None  # when it is made anew, on the monotonic clock
-    self._most = _RESTARTS if node.restarts is None else node.restarts
-    self._failed: List[float] = []  # when, in the last hour
+    self._restarts = Restarts(node.name, _RESTARTS if node.restarts is None else node.restarts)
 
   def has_failed(self, now: float) -> bool:
-    """Says, once for each failure that does not end the run, when the node will be made anew."""
+    """Whether its task has; finds out, once for each failure, whether and when the node is made anew."""
     if self.due is not None:
       return True
     failed = self.task.failure
     if failed is None:
       return False
-    recent = [*(time_ for time_ in self._failed if now - time_ < _HOUR), now]
-    if failed.mistake or len(recent) > self._most:
-      return True
-    self._failed = recent
-    pause = min(_FIRST_PAUSE * 2 ** (len(recent) - 1), _LONGEST_PAUSE)
-    self.due = now + pause
-    times = f'{len(recent)} of {self._most} times in an hour'
-    _LOG.warning('The node %s is made anew in %g s (%s): %s', self.node.name, pause, times, failed.account.rstrip())
+    pause = None if failed.mistake else self._restarts.after(failed.account, now)
+    self.due = None if pause is None else now + pause
     return True
 
 

@@ -22,6 +22,7 @@ _RANGE = 3  # Of so few seeds, 95% of the resampled means are all between the lo
 _COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
 _NO_SETTINGS = ('agent', 'environment', 'seed')  # of a run's identity
 _SPREAD = ('layout', 'launch', 'budget')
+_NOT_LEARNED = ('layout.restarts', 'layout.check_memory')  # change nothing of what is learned
 _EVALUATED = ('policy', 'environment')  # of the evaluation that is drawn
 _GRID_POINTS = 200
 _RESAMPLES = 2000
@@ -193,7 +194,7 @@ def _settings(description: Dict[str, Any]) -> Dict[str, str]:
   for name in _EVALUATED:
     add(f'evaluation.{name}', _evaluation(description).get(name))
   flat['start'] = _start(description.get('start'))
-  return flat
+  return {name: value for name, value in flat.items() if name not in _NOT_LEARNED}
 
 
 def _start(run: Optional[str]) -> str:
