@@ -211,6 +211,7 @@ def test_what_was_saved_and_is_missing_is_told_from_what_comes_with_the_first_st
     learner.check(Update('a', 'b', 'c'), whole=False)
 
 
+@pytest.mark.slow
 def test_every_agent_can_be_started_from_itself(tmp_path):
   """All of its networks, not only what acts."""
   networks = sac.default_networks(hidden_sizes=(4,))

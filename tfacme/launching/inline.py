@@ -62,6 +62,7 @@ def _run_rounds(
 
   _round(evaluators, leaves, show, stop)
   save_if_stopped()
+  workers = [(name, objects[name]) for name, _ in workers]  # Of the evaluations one may have been made anew.
   while workers:
     workers, blocked, did = _round(workers, leaves, show, stop)
     rounds += 1
