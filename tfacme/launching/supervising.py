@@ -65,7 +65,7 @@ class Restarts:
 
   def after(self, account: str, now: float) -> Optional[float]:
     """The pause, in seconds, after it has failed once more, of which it tells; None if that was too often."""
-    recent = [*(time_ for time_ in self._failed if now - time_ < _HOUR), now]
+    recent = [*(then for then in self._failed if now - then < _HOUR), now]
     if len(recent) > self._most:
       return None
     self._failed = recent
