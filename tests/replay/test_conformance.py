@@ -688,10 +688,9 @@ def test_the_ratio_that_a_run_has_is_that_of_its_limiter(backend, prefill):
   _fill(replay, prefill + 10)
   assert replay.usage()['replay'].samples_per_insert == 0
   reader = replay.reader(table, 1)
-  while not testing.starved(reader):  # It allows 2 * (n - 10) + 20, or as many for those after a prefill.
-    pass
-  first = max(10, prefill)
+  first = max(10, prefill)  # It allows 2 * (n - 10) + 20, or as many for those after a prefill.
+  allowed = 2 * (prefill + 10 - first) + 20
+  testing.drain(reader, allowed)
   usage = replay.usage()['replay']
-  counted = prefill + 10 - first + 1
-  assert usage.samples_per_insert == usage.sampled / counted
-  assert usage.sampled == 2 * (prefill + 10 - first) + 20
+  assert usage.sampled == allowed
+  assert usage.samples_per_insert == allowed / (prefill + 10 - first + 1)
