@@ -1,9 +1,11 @@
-"""Leaves that fail are made anew, the core is not; how often, when, and who is blamed."""
+"""Leaves that fail are made anew, and the core as a whole if it is lost; how often, when, and who is blamed."""
 
 import dataclasses
 import logging
 import os
 import signal
+import threading
+import time
 import types
 
 import dm_env
@@ -14,9 +16,11 @@ import tfacme
 from tests.contract import environment, on_policy
 from tfacme import launching, loggers, testing
 from tfacme.graph import nodes
-from tfacme.launching import supervising
+from tfacme.launching import outcomes, supervising
+from tfacme.launching import restarts as restarts_lib
 
 _BROKEN = supervising.Failure('Traceback ...\nOSError: the simulator is gone')
+_KILLED = supervising.Failure('It was killed by SIGKILL.', lost=True)
 _MISSED = supervising.Failure('Traceback ...\ntfacme.graph.remote.RemoteError: get of the node learner failed: NaN')
 
 
@@ -36,8 +40,10 @@ class _Started:
   def __init__(self, monkeypatch, restarts=2):
     program, self.now, self.tasks = lp.Program('restarts'), 0.0, []
     for name, times in (('learner', 0), ('actor-0', restarts), ('actor-1', restarts)):
-      program.add_node(nodes.TaskNode(name, name, object, {}, restarts=times), label=name)
-    monkeypatch.setattr(supervising, 'time', types.SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep))
+      program.add_node(nodes.TaskNode(name, name, object, {}, upkeep=nodes.Upkeep(times)), label=name)
+    clock = types.SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep)
+    for module in (supervising, restarts_lib):
+      monkeypatch.setattr(module, 'time', clock)
     self.crew = supervising.Crew(program, self._start)
 
   def sleep(self, seconds):
@@ -81,12 +87,64 @@ def test_one_that_fails_too_often_within_an_hour_ends_the_run(monkeypatch):
   assert caught.value.node == 'actor-1'
 
 
-@pytest.mark.parametrize('which, restarts', [(0, 2), (1, 0)])
-def test_the_core_ends_the_run_and_so_does_any_without_restarts(which, restarts, monkeypatch):
-  started = _Started(monkeypatch, restarts)
+@pytest.mark.parametrize('which, times', [(0, 2), (1, 0)])
+def test_the_core_ends_the_run_and_so_does_any_without_restarts(which, times, monkeypatch):
+  started = _Started(monkeypatch, times)
   started.tasks[which].failure = _BROKEN
-  with pytest.raises(launching.NodeFailed):
+  with pytest.raises(launching.NodeFailed) as caught:
     started.look(1.0)
+  assert not isinstance(caught.value, launching.CoreLost)  # It would raise the same again.
+
+
+def test_the_core_is_lost_where_it_is_killed_and_a_leaf_is_not(monkeypatch):
+  started = _Started(monkeypatch, 1)
+  for now in (0.0, 100.0):
+    started.tasks[-1].failure = _KILLED
+    if now:
+      with pytest.raises(launching.NodeFailed) as caught:
+        started.look(now)
+    else:
+      started.look(now), started.look(now + 50.0)
+  assert not isinstance(caught.value, launching.CoreLost)
+  started.tasks[-1].failure = None
+  started.tasks[0].failure = _KILLED
+  with pytest.raises(launching.CoreLost, match='killed by SIGKILL') as caught:
+    started.look(200.0)
+  assert caught.value.node == 'learner'
+
+
+class _Attempts:
+  """A run that is lost the first `lost` times, and how often it was begun."""
+
+  def __init__(self, lost):
+    self._lost, self.begun = lost, 0
+
+  def __call__(self):
+    self.begun += 1
+    if self.begun <= self._lost:
+      raise outcomes.CoreLost('replay', 'It was killed by SIGKILL.')
+
+
+@pytest.mark.parametrize('most, lost', [(None, 3), (1, 1), (0, 0)])
+def test_a_run_whose_core_is_lost_begins_again_as_often_as_it_may(most, lost, monkeypatch):
+  now = [0.0]
+  clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
+  monkeypatch.setattr(restarts_lib, 'time', clock)
+  attempts = _Attempts(lost)
+  restarts_lib.until_it_ends(attempts, most)
+  assert attempts.begun == lost + 1
+  assert now[0] == pytest.approx(2**lost - 1, abs=0.2)  # 1, 2 and 4 seconds between them
+  attempts = _Attempts(lost + 1)
+  with pytest.raises(outcomes.CoreLost):
+    restarts_lib.until_it_ends(attempts, most)
+  assert attempts.begun == lost + 1
+
+
+def test_a_run_that_waits_to_begin_again_can_be_stopped():
+  threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+  with pytest.raises(outcomes.Interrupted) as caught:
+    restarts_lib.until_it_ends(_Attempts(1), 1)
+  assert caught.value.signum == signal.SIGTERM and not caught.value.saved
 
 
 def test_a_mistake_of_the_user_is_not_made_again(monkeypatch):
@@ -133,6 +191,17 @@ def _kill():
   os.kill(os.getpid(), signal.SIGKILL)
 
 
+def _hang():
+  time.sleep(60)
+
+
+_SAID = {
+  _raise: 'OSError: the simulator is gone',
+  _kill: 'It was killed by SIGKILL.',
+  _hang: 'TimeoutError: step of the environment did not return within 1.5 s (environment_timeout)',
+}
+
+
 @pytest.mark.parametrize(
   'engine, how, who',
   [
@@ -140,6 +209,8 @@ def _kill():
     ('inline', _raise, 'evaluator'),
     ('local_mt', _raise, 'actor'),
     ('local_mp', _raise, 'evaluator'),
+    ('local_mp', _hang, 'actor'),
+    pytest.param('local_mt', _hang, 'evaluator', marks=pytest.mark.slow),
     pytest.param('local_mp', _kill, 'actor', marks=pytest.mark.slow),
     pytest.param('local_mt', _raise, 'evaluator', marks=pytest.mark.slow),
   ],
@@ -151,13 +222,13 @@ def test_a_run_goes_on_to_its_end_without_a_leaf_for_a_while(engine, how, who, t
     on_policy.experiment(),
     environment=breaks if who == 'actor' else sound,
     evaluation=tfacme.Evaluation(environment=sound if who == 'actor' else breaks, every=100, episodes=20),
-    layout=tfacme.Layout(actors=2, restarts=1),
+    layout=tfacme.Layout(actors=2, restarts=1, environment_timeout=1.5 if how is _hang else None),
   )
   with caplog.at_level(logging.WARNING):
     tfacme.train(experiment, str(tmp_path / 'run'), engine, progress=False)
   (said,) = [message for message in caplog.messages if 'made anew' in message]
   assert said.startswith(f'The node {who}')
-  assert ('SIGKILL' if how is _kill else 'OSError: the simulator is gone') in said
+  assert _SAID[how] in said
   final = testing.logs(tmp_path / 'run')['evaluator'][-1]
   assert int(final['actor_steps']) == experiment.budget.steps  # what was counted before it broke is counted once
   assert float(final['episode_return']) >= environment.BEST - 0.5

@@ -87,6 +87,7 @@ def test_what_is_built_in_another_way_is_said(change):
   ppo.PPOBuilder().checks_networks(made, _spec())
 
 
+@pytest.mark.slow
 def test_ppo_learns_them():
   experiment = tfacme.Experiment(
     ppo.PPOBuilder(ppo.PPOConfig(unroll_length=8, batch_size=4, epochs=4, minibatches=2, learning_rate=0.01)),

@@ -172,6 +172,13 @@ def test_an_evaluation_is_shown_and_a_long_episode_told_once(screen):
   assert shown[0] == '1 of 20 episodes, the longest has 900 steps' and len(shown) == 4
 
 
+def test_a_node_that_hangs_is_named_once(screen):
+  call = 'reset() of its environment in slot 3, at simulator.py:31'
+  notes = [{'actor-1': {'hangs_in': call, 'hangs_seconds': 10.0 + i}} for i in range(5)]
+  lines = _run(screen, [status_at(5, notes=note) for note in [*notes, {'actor-1': {'hangs_in': None}}, notes[0]]], 1.0)
+  assert lines.count(f'actor-1 has been in {call} for 10 s.') == 2
+
+
 def test_on_a_terminal_it_redraws_in_place():
   output, clock = io.StringIO(), Clock()
   console = rich.console.Console(file=output, width=100, force_terminal=True, highlight=False)

@@ -76,7 +76,11 @@ class Layout:
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
     restarts: how many times an hour an actor, or an evaluation, that fails is made anew while all others go on; then it
-      ends the run. None is 3, and 0 in a run in one thread.
+      ends the run. As often a run in many processes begins again from its last checkpoint if one of the other nodes is
+      killed. None is 3, and 0 for the actors and evaluations of a run in one thread.
+    environment_timeout: seconds after which an environment that has not returned from a reset or a step has failed, and
+      with it its actor or evaluation. None waits for ever, and says after 10 s in which call, as a run in one thread
+      does.
     check_memory: whether a run in one thread is refused whose replay would take more memory than there is.
   """
 
@@ -88,6 +92,7 @@ class Layout:
   variable_period: Optional[int] = None
   updates_per_call: int = 1
   restarts: Optional[int] = None
+  environment_timeout: Optional[float] = None
   check_memory: bool = True
 
   def __post_init__(self):
@@ -99,6 +104,8 @@ class Layout:
     errors.count('threads', self.threads, low=0)
     errors.count('learner_threads', self.learner_threads or 0, low=0)
     errors.count('restarts', self.restarts or 0, low=0)
+    if self.environment_timeout is not None:
+      errors.in_range('environment_timeout', self.environment_timeout, above=0)
 
 
 @dataclasses.dataclass(frozen=True)

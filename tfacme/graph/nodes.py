@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import math
 import threading
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
@@ -19,6 +20,7 @@ from launchpad.launch import worker_manager
 
 from tfacme import core
 from tfacme.graph import remote
+from tfacme.workers import hanging
 
 _WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
 _CLOSE_SECONDS = 1.0  # that a worker has to close its environments and files when it did not come to its own end
@@ -41,6 +43,20 @@ class Link:
   inward: bool = False
 
 
+@dataclasses.dataclass(frozen=True)
+class Upkeep:
+  """What an engine does about a node that fails or hangs.
+
+  Attributes:
+    restarts: how many times an hour it is made anew if it fails; 0 ends the run, and None leaves it to the engine. More
+      than 0 are for leaves, which hold nothing that a checkpoint does not.
+    environment_timeout: seconds after which a call of its environment counts as failed; None waits for ever.
+  """
+
+  restarts: Optional[int] = 0
+  environment_timeout: Optional[float] = None
+
+
 class TaskNode(lp.CourierNode):
   """A node that serves an object, and steps it if it is a worker.
 
@@ -52,8 +68,7 @@ class TaskNode(lp.CourierNode):
     factory: makes its object; takes the linked objects.
     threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
     ends: whether the run ends once it is done: that of a node that has something to save.
-    restarts: how many times an hour it is made anew if it fails; 0 ends the run, and None leaves it to the engine. More
-      than 0 are for leaves, which hold nothing that a checkpoint does not.
+    upkeep: what is done if it fails or hangs.
     save_seconds: that it has to save something when the run is stopped; None if it saves nothing.
   """
 
@@ -64,7 +79,7 @@ class TaskNode(lp.CourierNode):
     factory: Callable[..., Any],
     links: Mapping[str, Link],
     threads: int = 0,
-    restarts: Optional[int] = 0,
+    upkeep: Upkeep = Upkeep(),
     save_seconds: Optional[float] = None,
   ):
     self.role = role
@@ -74,11 +89,12 @@ class TaskNode(lp.CourierNode):
     self.factory = factory
     self.threads = threads
     self.ends = save_seconds is not None
-    self.restarts = restarts
+    self.upkeep = upkeep
     self.save_seconds = save_seconds or 0.0
     handles = {key: link.node.create_handle() for key, link in links.items()}
     wraps = {key: link.node.client for key, link in links.items()}
-    super().__init__(functools.partial(Host, self.name, factory, wraps, self.save_seconds), **handles)
+    make = functools.partial(Host, self.name, factory, wraps, self.save_seconds, upkeep.environment_timeout)
+    super().__init__(make, **handles)
 
   @property
   def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
@@ -104,7 +120,7 @@ class ReplayNode(lp.ReverbNode):
   """A node that serves replay tables through Reverb.
 
   Attributes:
-    role, index, name, links, threads, ends, restarts: as of a `TaskNode`.
+    role, index, name, links, threads, ends, upkeep: as of a `TaskNode`.
     in_process: makes the replay of a run in one thread, which needs no server.
     most_bytes: that its tables take in memory at the most, before anything compresses them.
   """
@@ -114,7 +130,7 @@ class ReplayNode(lp.ReverbNode):
   index = 0
   threads = 0
   ends = False
-  restarts: Optional[int] = 0
+  upkeep = Upkeep()
 
   def __init__(
     self,
@@ -181,18 +197,21 @@ class Host:
     factory: Callable[..., Any],
     wraps: Mapping[str, Callable[..., Any]],
     save_seconds: float,
+    environment_timeout: Optional[float],
     **clients: Any,
   ):
     self._name = name
     self._save_seconds = save_seconds
+    self._environment_timeout = math.inf if environment_timeout is None else environment_timeout
+    self._fail = getattr(worker_manager.get_worker_manager(), 'fail', None)  # Launchpad's own launchers have none.
     self._stop = lp.stop_event()
     self._saves_until = 0.0  # on the monotonic clock
     with contextlib.ExitStack() as closing:
       links = {key: wraps[key](client, self._gives_up) for key, client in clients.items()}
       for link in links.values():
         closing.callback(link.close)
-      if 'counter' in links:  # Nobody waits for it: the counter may be starting too.
-        links['counter'].begin('note', name, {'doing': STARTING})
+      self._counter = links.get('counter')
+      self._note({'doing': STARTING})
       self._object = factory(**links)
       self._closing = closing.pop_all()
     self._endpoint = remote.Endpoint(self._object)
@@ -212,13 +231,27 @@ class Host:
       self._server.Start()
       try:
         if hasattr(self._object, 'step'):
-          self._work(self._object)
+          with hanging.looked_after(self._tell_of_hanging, min(hanging.LONG_SECONDS, self._environment_timeout)):
+            self._work(self._object)
         else:
           self._stop.wait()
       finally:
         close(self._object)
         self._server.Stop()
         self._server.Join()
+
+  def _note(self, notes: Dict[str, Any]) -> None:
+    """Has a display show it. Nobody waits for it: the counter may be starting too."""
+    if self._counter is not None:
+      self._counter.begin('note', self._name, notes)
+
+  def _tell_of_hanging(self, call: Optional[hanging.Call]) -> None:
+    if call is not None and call.seconds >= self._environment_timeout and self._fail is not None:
+      limit = f'{self._environment_timeout:g} s (environment_timeout)'
+      self._fail(f'{call.stack}TimeoutError: {call.method} of the environment did not return within {limit}')
+    elif call is None or call.seconds >= hanging.LONG_SECONDS:
+      told = None if call is None else str(call)
+      self._note({'hangs_in': told, 'hangs_seconds': 0.0 if call is None else call.seconds})
 
   def _gives_up(self) -> bool:
     """Whether calls of other nodes are not waited for any more: the run stops, and nothing is being saved."""
@@ -299,5 +332,5 @@ def make_one(node: Node, objects: Mapping[str, Any]) -> Any:
 
 
 def manage_thread(manager: Any) -> None:
-  """Makes `manager` the one that nodes in this thread ask whether to stop."""
+  """Makes `manager` the one that nodes in this thread ask whether to stop, and tell of a failure not raised in it."""
   worker_manager._WORKER_MANAGERS.manager = manager  # Launchpad sets it for its own launchers only.

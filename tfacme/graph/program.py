@@ -50,15 +50,16 @@ def make_program(
   threads = layout.threads if layout.learner_threads is None else layout.learner_threads
   learner = _add(program, node('learner', None, build, learner_links, threads=threads))
   pulled = nodes.Link(learner, 'variables', inward=True)
+  upkeep = nodes.Upkeep(layout.restarts, layout.environment_timeout)
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(building.build_actor, acting, index)
-    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, restarts=layout.restarts))
+    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, upkeep=upkeep))
   _add_roles(program, plan, {**actor_links, 'learner': pulled}, node)
   for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
     estimators = plan.estimators if evaluation is plan.evaluations[0] else ()
     build = functools.partial(building.build_evaluator, acting, evaluation, estimators)
-    _add(program, node('evaluator', evaluation.name, build, links, restarts=layout.restarts))
+    _add(program, node('evaluator', evaluation.name, build, links, upkeep=upkeep))
   _add_saver(program, acting, {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}, node)
   return program
 
@@ -88,7 +89,8 @@ def _add_roles(
     used = {name: links[name] for name in ('counter', *role.uses)}
     for index in range(role.count):
       build = functools.partial(building.build_role, plan.for_acting(), role, index, saved)
-      _add(program, node(role.name, None if role.count == 1 else index, build, used))
+      upkeep = nodes.Upkeep(environment_timeout=plan.experiment.layout.environment_timeout)
+      _add(program, node(role.name, None if role.count == 1 else index, build, used, upkeep=upkeep))
 
 
 def _add_saver(

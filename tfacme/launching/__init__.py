@@ -11,11 +11,12 @@ import sys
 from typing import Any, Callable, Dict, Optional
 
 from tfacme import errors
-from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed, Stopped
+from tfacme.launching.outcomes import CoreLost, DeadlockError, Interrupted, NodeFailed, Stopped
 from tfacme.launching.stopping import StopRequest
 
 __all__ = [
   'ENGINES',
+  'CoreLost',
   'DeadlockError',
   'Interrupted',
   'NodeFailed',
@@ -45,6 +46,7 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
 
   Raises:
     NodeFailed: a node failed; all others have been stopped.
+    CoreLost: the same, where the node was killed, and not made anew since others hold what it would need.
     DeadlockError: all workers wait for each other (found in one thread only).
     Interrupted: Ctrl-C or SIGTERM; a checkpoint was written, if there was time, and all nodes have been stopped.
   """

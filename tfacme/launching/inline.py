@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import time
-from typing import Any, Callable, Dict, List, Tuple
+import logging
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import launchpad as lp
 
 from tfacme import core, errors, mistakes
 from tfacme.graph import nodes
-from tfacme.launching import supervising
+from tfacme.launching import restarts as restarts_lib
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
-from tfacme.workers import counting
+from tfacme.workers import counting, hanging
 
+_LOG = logging.getLogger('tfacme')
 _DID, _PART = core.Progress.DID, core.Progress.PART
 _STATUS_ROUNDS = 200  # between two looks of a display
 _PATIENCE = 0.1  # seconds that a worker waits before it looks whether the run stops
@@ -31,7 +32,7 @@ _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of othe
 
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs a program to its end; see `launching.launch`."""
-  with contextlib.ExitStack() as closing:
+  with contextlib.ExitStack() as closing, hanging.looked_after(_Hanging()):
     objects = _make_all(program, on_status, closing)
     stepped = [node for node in _in_order(program) if hasattr(objects[node.name], 'step')]
     evaluators = [(node.name, objects[node.name]) for node in stepped if node.role == 'evaluator']
@@ -102,6 +103,18 @@ def _round(
   return left, blocked, did
 
 
+class _Hanging:
+  """Tells of an environment that does not return, once: one thread can't end it."""
+
+  def __init__(self):
+    self._told = False
+
+  def __call__(self, call: Optional[hanging.Call]) -> None:
+    if call is not None and not self._told:
+      _LOG.warning('The run has been in %s for %.0f s; a second Ctrl-C does not wait for it.', call, call.seconds)
+    self._told = call is not None
+
+
 class _Leaves:
   """Makes the workers of leaves anew."""
 
@@ -109,13 +122,13 @@ class _Leaves:
     self._nodes = {node.name: node for node in nodes.of_program(program)}
     self._objects = objects
     self._closing = closing
-    self._restarts: Dict[str, supervising.Restarts] = {}
+    self._restarts: Dict[str, restarts_lib.Restarts] = {}
 
   def again(self, name: str, error: BaseException) -> Any:
     """A worker in the place of one that has failed; raises `NodeFailed` if there is to be none."""
     node, account = self._nodes[name], mistakes.account(error)
-    restarts = self._restarts.setdefault(name, supervising.Restarts(name, node.restarts or 0))
-    if restarts.after(account, time.monotonic()) is None:
+    restarts = self._restarts.setdefault(name, restarts_lib.Restarts(node.upkeep.restarts or 0))
+    if restarts.after(f'The node {name} has failed, and is made anew', account) is None:
       raise NodeFailed(name, account) from error
     nodes.close(self._objects[name])
     made = self._objects[name] = _guard(name, functools.partial(nodes.make_one, node, self._objects))

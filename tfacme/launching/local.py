@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import functools
 import multiprocessing
 import os
 import signal
@@ -30,8 +31,10 @@ from tfacme.launching.supervising import Failure
 class _Manager:
   """What Launchpad's nodes ask of the launcher that runs them."""
 
-  def __init__(self, event: threading.Event):
+  def __init__(self, event: threading.Event, fail: Callable[[str], None]):
+    """Args: fail: ends the node, which hangs, with an account of it."""
     self._event = event
+    self.fail = fail
 
   def stop_event(self) -> threading.Event:
     """Is set when the node is to stop."""
@@ -117,11 +120,14 @@ class _ThreadTask:
     self._event.set()
 
   def _run(self) -> None:
-    nodes.manage_thread(_Manager(self._event))
+    nodes.manage_thread(_Manager(self._event, self._fail))
     try:
       self._node.run()
     except BaseException as error:
-      self.failure = supervising.failure(error)
+      self.failure = self.failure or supervising.failure(error)
+
+  def _fail(self, account: str) -> None:
+    self.failure = Failure(account)  # The thread is left behind: once the call returns it finds that it is to stop.
 
 
 class _ProcessTask:
@@ -183,7 +189,8 @@ class _ProcessTask:
     return Failure(
       f'It was killed by {signal.Signals(-code).name}.'
       if code < 0
-      else f'It ended with exit code {code} before its work was done.'
+      else f'It ended with exit code {code} before its work was done.',
+      lost=True,
     )
 
   def _join(self) -> None:
@@ -208,7 +215,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   event = threading.Event()
   forking.leave_signals_to_launcher()
   threading.Thread(target=_wait_for_stop, args=(pipe, event), name='stop', daemon=True).start()
-  nodes.manage_thread(_Manager(event))
+  nodes.manage_thread(_Manager(event, functools.partial(_fail, pipe)))
   flags.FLAGS.mark_as_parsed()
   with quiet.filtered_stderr():
     try:
@@ -218,6 +225,11 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
       pipe.send(supervising.failure(error))
     loggers.wait()  # Its work has ended, which the message says.
   forking.end_group()  # Without the libraries' own tear-down, which may hang; with what an environment left running.
+
+
+def _fail(pipe: Any, account: str) -> None:
+  pipe.send(Failure(account))
+  forking.end_group()
 
 
 def _wait_for_stop(pipe: Any, event: threading.Event) -> None:

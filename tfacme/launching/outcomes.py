@@ -7,11 +7,21 @@ from typing import Optional
 
 
 class NodeFailed(RuntimeError):
-  """A node failed. The message has its name and its own traceback, or the signal that killed it."""
+  """A node failed. The message has its name and its own traceback, or the signal that killed it.
+
+  Attributes:
+    node: its name.
+    account: its traceback, or how it was killed.
+  """
 
   def __init__(self, node: str, account: str):
     super().__init__(f'The node {node} failed:\n{account.rstrip()}')
     self.node = node
+    self.account = account
+
+
+class CoreLost(NodeFailed):
+  """A node of a run's core was killed, or vanished: nothing in it was wrong, and the last checkpoint is whole."""
 
 
 class DeadlockError(RuntimeError):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple
 
 import launchpad as lp
 
 from tfacme import errors, loggers, mistakes
 from tfacme.graph import nodes, remote
-from tfacme.launching.outcomes import Interrupted, NodeFailed
+from tfacme.launching import restarts
+from tfacme.launching.outcomes import CoreLost, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 from tfacme.workers import counting, saving
 
 _LOG = logging.getLogger('tfacme')
 _POLL_SECONDS = 0.1
-_RESTARTS = 3  # times an hour that a leaf is made anew, if nobody has said how often
-_HOUR = 3600.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds before a leaf is made anew: twice as long each time
 _STOP_SECONDS = 2.0  # that all other nodes have to stop; what their logs write in the background has time of its own
 _BLAME_SECONDS = 1.0  # in which a node that others have lost is found to have failed
 _STORY_LENGTH = 30_000  # characters of a traceback: no more than a pipe holds before somebody reads it
@@ -29,6 +27,7 @@ class Failure(NamedTuple):
 
   account: str  # its traceback, or how it was killed
   mistake: bool = False  # whether the account is one sentence for the user
+  lost: bool = False  # whether it was killed, or vanished, so that nothing in it need be wrong
 
 
 class Task(Protocol):
@@ -54,26 +53,6 @@ class Task(Protocol):
     ...
 
 
-class Restarts:
-  """How often a node may still be made anew, and after which pause."""
-
-  def __init__(self, name: str, most: int):
-    """Args: most: times within an hour."""
-    self._name = name
-    self._most = most
-    self._failed: List[float] = []  # when, in the last hour
-
-  def after(self, account: str, now: float) -> Optional[float]:
-    """The pause, in seconds, after it has failed once more, of which it tells; None if that was too often."""
-    recent = [*(then for then in self._failed if now - then < _HOUR), now]
-    if len(recent) > self._most:
-      return None
-    self._failed = recent
-    times = f'{len(recent)} of {self._most} times in an hour'
-    _LOG.warning('The node %s has failed, and is made anew (%s): %s', self._name, times, account.rstrip())
-    return min(_FIRST_PAUSE * 2 ** (len(recent) - 1), _LONGEST_PAUSE)
-
-
 class _Member:
   """A node of a run, and the task that runs it."""
 
@@ -81,17 +60,18 @@ class _Member:
     self.node = node
     self.task = task
     self.due: Optional[float] = None  # when it is made anew, on the monotonic clock
-    self._restarts = Restarts(node.name, _RESTARTS if node.restarts is None else node.restarts)
+    self._restarts = restarts.Restarts(node.upkeep.restarts)
 
-  def has_failed(self, now: float) -> bool:
+  def has_failed(self) -> bool:
     """Whether its task has; finds out, once for each failure, whether and when the node is made anew."""
     if self.due is not None:
       return True
     failed = self.task.failure
     if failed is None:
       return False
-    pause = None if failed.mistake else self._restarts.after(failed.account, now)
-    self.due = None if pause is None else now + pause
+    what = f'The node {self.node.name} has failed, and is made anew'
+    pause = None if failed.mistake else self._restarts.after(what, failed.account)
+    self.due = None if pause is None else time.monotonic() + pause
     return True
 
 
@@ -120,13 +100,13 @@ class Crew:
 
   def look(self) -> None:
     """Makes anew what is due; raises the error of a node that has failed and is not made anew."""
-    now = time.monotonic()
-    failed = [member for member in self._members if member.has_failed(now)]
+    failed = [member for member in self._members if member.has_failed()]
     if not failed:
       return
-    raise_failure([member.task for member in self._members if member.due is None])
+    core = [member.node.name for member in self._members if member.node.upkeep.restarts == 0]
+    raise_failure([member.task for member in self._members if member.due is None], core)
     for member in failed:
-      if member.due is not None and now >= member.due:
+      if member.due is not None and time.monotonic() >= member.due:
         member.task.kill()  # What it has left running, too.
         member.task, member.due = self._start(member.node), None
 
@@ -181,15 +161,22 @@ def _interrupted(
   return Interrupted(signum, noted or ended, all(counting.has_begun(status) for status in heard), ended)
 
 
-def raise_failure(tasks: Sequence[Task]) -> None:
-  """Raises the error of the node that failed first, not those of nodes that failed because they lost it."""
+def raise_failure(tasks: Sequence[Task], core: Collection[str] = ()) -> None:
+  """Raises the error of the node that failed first, not those of nodes that failed because they lost it.
+
+  Args:
+    tasks: those that may have failed.
+    core: the names of those that can't be made anew by themselves.
+  """
   if all(task.failure is None for task in tasks):
     return
   deadline = time.monotonic() + _BLAME_SECONDS
   while not (first := _failures(tasks, at_first_hand=True)) and time.monotonic() < deadline:
     time.sleep(0.02)
   name, failure = (first or _failures(tasks))[0]
-  raise errors.UserError(failure.account) if failure.mistake else NodeFailed(name, failure.account)
+  if failure.mistake:
+    raise errors.UserError(failure.account)
+  raise (CoreLost if failure.lost and name in core else NodeFailed)(name, failure.account)
 
 
 def _failures(tasks: Sequence[Task], at_first_hand: bool = False) -> List[Tuple[str, Failure]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import re
 import sys
 import time
@@ -80,6 +81,7 @@ class Display:
     self._moved: Optional[_Sample] = None  # the first at which all steps so far had been made
     self._doing = ''  # what nodes do, as it was last shown
     self._stalled: Set[str] = set()
+    self._hanging: Set[str] = set()
     self._long: Set[str] = set()  # nodes whose long episode has been reported
     self._cut: Dict[str, str] = {}  # what each node last said of episodes that were cut off
     self._status: Mapping[str, Any] = {}
@@ -116,7 +118,8 @@ class Display:
   def _update(self, status: Mapping[str, Any]) -> None:
     self._status = status
     self._remember(status)
-    for line in (*self._new_stalls(status), *self._new_long_episodes(status), *self._newly_cut(status)):
+    news = (self._new_stalls, self._newly_hanging, self._new_long_episodes, self._newly_cut)
+    for line in itertools.chain.from_iterable(new(status) for new in news):
       self._print(line)
     now, doing = self._clock(), _doing(status)
     if self._live is not None:
@@ -172,6 +175,13 @@ class Display:
         yield f'{who} been waiting for {seconds:.0f} s for {reason}.'
     self._stalled = set(waiting)
 
+  def _newly_hanging(self, status: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each node that has begun to hang in its environment."""
+    for name, seconds, call in _hanging(status):
+      if name not in self._hanging:
+        yield f'{name} has been in {call} for {seconds:.0f} s.'
+    self._hanging = {name for name, _, _ in _hanging(status)}
+
   def _new_long_episodes(self, status: Mapping[str, Any]) -> Iterator[str]:
     """A line for each evaluation whose episode has begun to take long."""
     for name, news in _noted(status, 'evaluating'):
@@ -222,6 +232,9 @@ class Display:
       facts['loss'] = f'{loss:.3g}'
     for size, most in zip(_notes(status, 'replay_size'), _notes(status, 'replay_max')):
       facts['replay'] = f'{size:,.0f} of {most:,.0f} items'
+    if hanging := _hanging(status):
+      name, seconds, call = max(hanging, key=lambda found: found[1])
+      facts['hanging'] = f'{name} in {call} for {seconds:.0f} s'
     held = [f'{name} for {note["blocked"]}' for name, note in status.get('notes', {}).items() if note.get('blocked')]
     if held:
       more = f' (and {len(held) - 1} more)' if len(held) > 1 else ''
@@ -251,7 +264,7 @@ class Display:
     total = max(1, self._status['budget'])
     table.add_row('progress', _bar(total, self._status['steps']))
     for name, text in self._facts().items():
-      style = 'yellow' if name == 'waiting' else ''
+      style = 'yellow' if name in ('waiting', 'hanging') else ''
       table.add_row(name, rich.text.Text(text, style=style, no_wrap=True, overflow='ellipsis'))
     return table
 
@@ -303,6 +316,11 @@ def _noted(status: Mapping[str, Any], key: str) -> Iterator[Tuple[str, Any]]:
   for name, note in status.get('notes', {}).items():
     if note.get(key) is not None:
       yield name, note[key]
+
+
+def _hanging(status: Mapping[str, Any]) -> List[Tuple[str, float, str]]:
+  """Which nodes hang in their environments, for how many seconds, and in which call."""
+  return [(name, status['notes'][name]['hangs_seconds'], call) for name, call in _noted(status, 'hangs_in')]
 
 
 def _notes(status: Mapping[str, Any], key: str) -> Iterator[Any]:

@@ -15,7 +15,7 @@ import rich.console
 from tfacme import checkpoints, experiments, launching, loggers
 from tfacme.debugging import profiling, stepping
 from tfacme.graph import program
-from tfacme.launching import quiet
+from tfacme.launching import quiet, restarts
 from tfacme.runs import describing, display, folders, memory, reporting
 from tfacme.runs import run as run_lib
 
@@ -46,7 +46,7 @@ def train(
 
   Raises:
     UserError: the experiment does not fit together, or the folder belongs to another one.
-    launching.NodeFailed: a node failed.
+    launching.NodeFailed: a node failed; one that can be made anew too often, see `Layout.restarts`.
     launching.Interrupted: Ctrl-C or SIGTERM, after a checkpoint was written.
   """
   launching.check_debug(debug, launch)
@@ -55,14 +55,19 @@ def train(
   profiled = profiling.of_run(workdir, profile, apart=launch == 'local_mp')
   description = describing.describe(experiment, launch)
   say = functools.partial(print, flush=True) if progress else lambda line: None
+  out = rich.console.Console(file=sys.stdout).print if progress else lambda shown: None
+
+  def attempt() -> None:
+    with contextlib.ExitStack() as begun:
+      graph = _prepare(experiment, description, workdir, given, profiled, begun, say)
+      if graph is not None:
+        shown = _shown(progress, on_status, live=False if debug else None)
+        with profiling.reported(profiled, out), shown as listen:
+          launching.launch(graph, launch, listen)
+
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
-  with stepped, quiet.within_a_run(), folders.made(workdir), folders.locked(workdir), contextlib.ExitStack() as begun:
-    graph = _prepare(experiment, description, workdir, given, profiled, begun, say)
-    if graph is not None:
-      out = rich.console.Console(file=sys.stdout).print if progress else lambda shown: None
-      shown = _shown(progress, on_status, live=False if debug else None)
-      with profiling.reported(profiled, out), shown as listen, _interrupted(workdir):
-        launching.launch(graph, launch, listen)
+  with stepped, quiet.within_a_run(), folders.made(workdir), folders.locked(workdir), _interrupted(workdir):
+    restarts.until_it_ends(attempt, experiment.layout.restarts)
   return _reported(run_lib.Run(workdir), given, progress)
 
 

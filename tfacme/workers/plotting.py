@@ -22,7 +22,8 @@ _RANGE = 3  # Of so few seeds, 95% of the resampled means are all between the lo
 _COLORS = ('#3a6fb7', '#c8553d', '#3f8f5b', '#8d4a9c', '#c07f1c', '#2f8890', '#6b6f80')
 _NO_SETTINGS = ('agent', 'environment', 'seed')  # of a run's identity
 _SPREAD = ('layout', 'launch', 'budget')
-_NOT_LEARNED = ('layout.restarts', 'layout.check_memory')  # change nothing of what is learned
+# They change nothing of what is learned.
+_NOT_LEARNED = ('layout.restarts', 'layout.environment_timeout', 'layout.check_memory')
 _EVALUATED = ('policy', 'environment')  # of the evaluation that is drawn
 _GRID_POINTS = 200
 _RESAMPLES = 2000

@@ -136,7 +136,7 @@ def _learned(burn_in, seed=0, steps=3_000):
   return tfacme.train(experiment, progress=False).evaluate(50).mean
 
 
-@pytest.mark.parametrize('burn_in', [0, 2])
+@pytest.mark.parametrize('burn_in', [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_it_remembers(burn_in):
   assert _learned(burn_in) >= 0.7
 
