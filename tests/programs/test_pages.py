@@ -15,8 +15,10 @@ PAGES = sorted(
 )
 RECORDINGS = {
   'offline/bsuite/crr_memory.py': 'bsuite:memory_len/9',
+  'offline/dm_control/awac_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/bc_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/crr_swingup.py': 'dm_control:cartpole:swingup',
+  'offline/dm_control/iql_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/mbop_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/td3_bc_swingup.py': 'dm_control:cartpole:swingup',
   'offline/gym/awac_pendulum.py': 'gym:Pendulum-v1',

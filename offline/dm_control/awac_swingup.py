@@ -1,0 +1,31 @@
+"""AWAC from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
+
+python programs/dm_control/sac.py --record recordings/swingup
+python offline/dm_control/awac_swingup.py --seed 1
+"""
+
+import tfacme
+from tfacme import cli, datasets, environments
+from tfacme.agents import awac
+
+
+def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
+  """Swinging a pole up, where one action changes values by some tenths."""
+  config = awac.AWACConfig(
+    temperature=0.3,
+    policy_learning_rate=(1e-3, 0.0, steps),
+    critic_learning_rate=1e-3,
+  )
+  return tfacme.Experiment(
+    builder=awac.AWACBuilder(config),
+    networks=awac.default_networks(hidden_sizes=(256, 256)),
+    environment=environments.factory('dm_control:cartpole:swingup'),
+    budget=tfacme.Budget(learner_steps=steps),
+    evaluation=tfacme.Evaluation(episodes=10),
+    dataset=datasets.rlds('recordings/swingup'),
+    seed=seed,
+  )
+
+
+if __name__ == '__main__':
+  cli.run_page(experiment)
