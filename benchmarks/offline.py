@@ -8,7 +8,8 @@ of a run is how its final policy plays, never a better one of before; all polici
 Runs whose results are there, with the settings of today, are not made again, so that the script goes on where it was
 stopped. In the results:
 
-- `runs/TASK/DATA/AGENT-seedN.json`: each run, with the returns from all initial states and the curve of its evaluations
+- `runs/TASK/DATA/AGENT-seedN.json`: each run, with the returns from all initial states and the curve of its
+  evaluations; `AGENT-stepsM-seedN.json` where its learning steps are others than those of its page
 - `scores.csv`: the score of each run, where random actions have 0 and the end of the teacher's run has 100
 - `README.md`: for each task the mean score of each agent, and how far it is above others, state by state
 - `TASK.png`: all scores
@@ -23,7 +24,6 @@ import functools
 import glob
 import hashlib
 import json
-import math
 import multiprocessing
 import os
 import pathlib
@@ -37,11 +37,10 @@ import numpy as np
 import tyro
 
 import tfacme
-from benchmarks import offline_data
+from benchmarks import offline_data, offline_tables
 from tfacme import datasets, environments, errors, loggers, observers
 from tfacme.agents import registry
 from tfacme.runs import describing
-from tfacme.workers import observing, plotting
 
 _STEPS = 20_000  # of a run of an agent without a page
 _EVALUATIONS = 10  # of each run, for its curve
@@ -55,7 +54,7 @@ class Options:
   Attributes:
     data: the folder of the data, as `offline_data.py` makes it.
     out: the folder of the results.
-    tasks: their names; all of which there are data if none are given.
+    tasks: their names; all of which there are data in the folder if none are given.
     kinds: of data.
     agents: by their names; those that have a page for the task if none are given.
     seeds: one run of each agent on each data set for each.
@@ -76,33 +75,66 @@ class Options:
 
 
 class Job(NamedTuple):
-  """One run."""
+  """One run, of so many learning steps; None where they are those of its agent's page."""
 
   task: str
   data: str
   agent: str
   seed: int
+  steps: Optional[int] = None
+
+  @classmethod
+  def of(cls, task: str, data: str, agent: str, seed: int, steps: Optional[int]) -> Job:
+    """The run of so many steps, which may be those of the page."""
+    return cls(task, data, agent, seed, None if steps == _page_steps(agent, task) else steps)
+
+  @property
+  def label(self) -> str:
+    """What the runs of all seeds are called in tables."""
+    return self.agent if self.steps is None else f'{self.agent} ({self.steps:,} steps)'
 
   def path(self, out: str) -> pathlib.Path:
-    """Where its results are."""
-    return pathlib.Path(out) / 'runs' / self.task / self.data / f'{self.agent}-seed{self.seed}.json'
+    """Where its results are, apart from those of other steps."""
+    steps = '' if self.steps is None else f'-steps{self.steps}'
+    return pathlib.Path(out) / 'runs' / self.task / self.data / f'{self.agent}{steps}-seed{self.seed}.json'
+
+  def __str__(self) -> str:
+    return f'{self.task} {self.data} {self.path("").stem}'
 
 
 def jobs(options: Options, made: Dict[str, Any]) -> List[Job]:
   """All runs: seed by seed, so that there is something to see of all agents early."""
   found = []
+  tasks = _tasks(options, made)
   for seed in options.seeds:
-    for task in options.tasks or tuple(made):
-      if task not in made:
-        raise errors.UserError(f'There are no data of {task!r}: benchmarks/offline_data.py makes them.')
+    for task in tasks:
       for agent in options.agents or _agents(task):
         registry.about(agent)  # Says so if there is none.
-        found += [Job(task, kind, agent, seed) for kind in options.kinds]
+        found += [Job.of(task, kind, agent, seed, options.steps) for kind in options.kinds]
   return found
+
+
+def _tasks(options: Options, made: Dict[str, Any]) -> Sequence[str]:
+  """Those that were asked for, or all of which there are data; it says which there are none of."""
+  there = [task for task in made if os.path.isdir(os.path.join(options.data, task))]
+  for task in options.tasks:
+    if task not in there:
+      raise errors.UserError(f'There are no data of {task!r} in {options.data}: benchmarks/offline_data.py makes them.')
+  missing = [task for task in made if task not in there]
+  if missing and not options.tasks:
+    print(f'Left out, for lack of data in {options.data}: {", ".join(missing)}.', flush=True)
+  return options.tasks or there
 
 
 def _page(agent: str, task: str) -> Optional[str]:
   return next(iter(glob.glob(str(offline_data.ROOT / 'offline' / '*' / f'{agent}_{task}.py'))), None)
+
+
+@functools.cache
+def _page_steps(agent: str, task: str) -> int:
+  """The learning steps of a run for which none are given."""
+  page = _page(agent, task)
+  return runpy.run_path(page)['experiment']().budget.steps if page else _STEPS
 
 
 def _agents(task: str) -> List[str]:
@@ -111,7 +143,7 @@ def _agents(task: str) -> List[str]:
 
 def _experiment(job: Job, told: Dict[str, Any], options: Options) -> tfacme.Experiment:
   """The agent's experiment with the data, a few evaluations for a curve, and nothing else."""
-  page, steps = _page(job.agent, job.task), [options.steps] if options.steps else []
+  page, steps = _page(job.agent, job.task), [] if job.steps is None else [job.steps]
   if page:
     experiment = runpy.run_path(page)['experiment'](job.seed, *steps)
   else:
@@ -119,7 +151,7 @@ def _experiment(job: Job, told: Dict[str, Any], options: Options) -> tfacme.Expe
       builder=registry.builder(job.agent, registry.config(job.agent)),
       networks=registry.default_networks(job.agent),
       environment=environments.factory(told['environment']),
-      budget=tfacme.Budget(learner_steps=options.steps or _STEPS),
+      budget=tfacme.Budget(learner_steps=job.steps or _STEPS),
       seed=job.seed,
     )
   scored = functools.partial(observers.NormalizedScore, random=told['random'], expert=told['expert'])
@@ -174,7 +206,7 @@ def run(job: Job, told: Dict[str, Any], options: Options, workdir: str) -> Dict[
   rows = loggers.read(os.path.join(workdir, 'logs', 'evaluator.csv'))
   mean = float(np.mean(played))
   result = {
-    **job._asdict(),
+    **{name: value for name, value in job._asdict().items() if name != 'steps'},
     **_settings(experiment),
     'made_of': _made_of(told),
     'return': mean,
@@ -192,12 +224,8 @@ def _run_apart(job: Job, told: Dict[str, Any], options: Options, workdir: str) -
   context = multiprocessing.get_context('spawn')
   with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as alone:
     result = alone.submit(run, job, told, options, workdir).result()
-  score = _score(result['return'], told)
-  print(f'{" ".join(map(str, job))}: score {score:.1f} in {result["seconds"]:.0f} s', flush=True)
-
-
-def _score(value: float, told: Dict[str, Any]) -> float:
-  return 100.0 * (value - told['random']) / (told['expert'] - told['random'])
+  score = offline_tables.score(result['return'], told)
+  print(f'{job}: score {score:.1f} in {result["seconds"]:.0f} s', flush=True)
 
 
 def results(out: str, say: bool = True) -> List[Dict[str, Any]]:
@@ -210,12 +238,14 @@ def results(out: str, say: bool = True) -> List[Dict[str, Any]]:
   made, found = offline_data.read(out), []
   for path in sorted((pathlib.Path(out) / 'runs').glob('*/*/*.json')):
     run = json.loads(path.read_text(encoding='utf-8'))
-    job, told = Job(*(run[name] for name in Job._fields)), made[run['task']]
-    if _is_of(_experiment(job, told, Options('', out, steps=run['learner_steps'])), run, told):
-      found.append({**run, 'score': _score(run['return'], told)})
+    job = Job.of(*(run[name] for name in (*Job._fields[:-1], 'learner_steps')))
+    told = made[job.task]
+    if path == job.path(out) and _is_of(_experiment(job, told, Options('', out)), run, told):
+      found.append({**run, 'label': job.label, 'score': offline_tables.score(run['return'], told)})
     elif say:
       print(f'{path} is left out: it is of other data, or of other settings than those of today.', file=sys.stderr)
-  return sorted(found, key=lambda run: (run['task'], offline_data.KINDS.index(run['data']), run['agent'], run['seed']))
+  kinds, names = offline_data.KINDS, ('agent', 'learner_steps', 'seed')
+  return sorted(found, key=lambda run: (run['task'], kinds.index(run['data']), *(run[name] for name in names)))
 
 
 def report(out: str, say: bool = True) -> None:
@@ -226,124 +256,16 @@ def report(out: str, say: bool = True) -> None:
     writer.writeheader()
     writer.writerows({**run, 'return': round(run['return'], 3), 'score': round(run['score'], 2)} for run in found)
   tasks = list(dict.fromkeys(run['task'] for run in found))
-  pages = [_table(task, made[task], [run for run in found if run['task'] == task]) for task in tasks]
+  pages = [offline_tables.table(task, made[task], [run for run in found if run['task'] == task]) for task in tasks]
   head = (
     '# Offline agents\n\nMade by `benchmarks/offline.py`, of data that `benchmarks/offline_data.py` has made. '
-    'Settings are those of the pages of `offline/`, of which some were chosen by runs of seed 0 on these data.\n'
+    'Settings are those of the pages of `offline/`, of which some were chosen by runs of seed 0 on these data; a row '
+    'that names learning steps is of so many, where its page has others.\n'
   )
   (pathlib.Path(out) / 'README.md').write_text('\n'.join([head, *pages]), encoding='utf-8')
   for task in tasks:
-    _plot(task, made[task], [run for run in found if run['task'] == task], os.path.join(out, f'{task}.png'))
-
-
-def _grouped(found: Sequence[Dict[str, Any]]) -> Dict[Tuple[str, str], List[Dict[str, Any]]]:
-  """{(agent, data): the runs of all seeds}."""
-  groups: Dict[Tuple[str, str], List[Dict[str, Any]]] = {}
-  for one in found:
-    groups.setdefault((one['agent'], one['data']), []).append(one)
-  return groups
-
-
-def mean_and_error(values: Sequence[float]) -> Tuple[float, float]:
-  """The mean and its standard error; NaN of a single value."""
-  return float(np.mean(values)), observing.standard_error(values)
-
-
-def above(
-  runs: Sequence[Dict[str, Any]], other: Sequence[Sequence[float]], told: Dict[str, Any]
-) -> Tuple[float, float, float]:
-  """How far runs are above others, in scores: the mean over initial states of what seeds have on average there.
-
-  Returns:
-    The mean, its standard error over initial states, and that over seeds (NaN of a single one).
-  """
-  scale = 100.0 / (told['expert'] - told['random'])
-  mine, others = scale * np.array([one['returns'] for one in runs]), scale * np.array(other)
-  mean, over_states = mean_and_error(mine.mean(axis=0) - others.mean(axis=0))
-  errors_of = [mean_and_error(returns.mean(axis=1))[1] for returns in (mine, others)]
-  return mean, over_states, math.hypot(*errors_of)
-
-
-def _table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> str:
-  """Mean scores, and differences to behaviour cloning and to the policy that made the data."""
-  groups = _grouped(found)
-  kinds = [kind for kind in offline_data.KINDS if any(data == kind for _, data in groups)]
-  agents = list(dict.fromkeys(agent for agent, _ in groups))
-  seeds = len({one['seed'] for one in found})
-  lines = [
-    f'## {task}: {told["environment"]}',
-    '',
-    f'Scores: 0 is a return of {told["random"]:.1f} (random actions), 100 one of {told["expert"]:.1f} (the end of the '
-    f"teacher's run). Of the final policies, with the standard error over seeds ({seeds} where nothing else is said).",
-    '',
-    *_head(['agent', *kinds]),
-    _line('the data', [f'{_score(told["data"][kind]["return_mean"], told):.1f}' for kind in kinds]),
-    *(_line(agent, [_scores(groups.get((agent, kind), []), seeds) for kind in kinds]) for agent in agents),
-  ]
-  for what, title in (('bc', 'BC'), ('policy', 'the policy that made the data, as it explores')):
-    cells = {agent: [_above(groups, agent, kind, what, told) for kind in kinds] for agent in agents if agent != what}
-    rows = [_line(agent, own) for agent, own in cells.items() if any(own)]
-    if rows:
-      states = len(told['expert_returns'])
-      lines += ['', f'Above {title}, with the standard error over {states} initial states (and that over seeds):', '']
-      lines += [*_head(['agent', *kinds]), *rows]
-  return '\n'.join([*lines, '', f'![Scores on {task}]({task}.png)', ''])
-
-
-def _head(names: Sequence[str]) -> List[str]:
-  return [_line(names[0], names[1:]), '|---|' + '---:|' * (len(names) - 1)]
-
-
-def _line(name: str, cells: Sequence[str]) -> str:
-  return f'| {" | ".join([name, *cells])} |'
-
-
-def _scores(runs: Sequence[Dict[str, Any]], seeds: int) -> str:
-  """The mean score of runs, and of how many if they are not as many as those of others."""
-  if not runs:
-    return ''
-  score = _with_error(*mean_and_error([one['score'] for one in runs]))
-  return score if len(runs) == seeds else f'{score} (of {len(runs)})'
-
-
-def _above(groups: Dict[Any, Any], agent: str, kind: str, what: str, told: Dict[str, Any]) -> str:
-  """How far an agent is above BC, or above the policy that made the data, if that is known."""
-  runs = groups.get((agent, kind), [])
-  made_by = told['data'][kind].get('policy_returns')
-  other = (
-    [made_by] * len(runs) if what == 'policy' and made_by else [one['returns'] for one in groups.get((what, kind), [])]
-  )
-  if not runs or not other or (what != 'policy' and len(runs) != len(other)):
-    return ''
-  mean, over_states, over_seeds = above(runs, other, told)
-  return f'{_with_error(mean, over_states)} (± {over_seeds:.1f})'.replace(' (± nan)', '')
-
-
-def _with_error(mean: float, error: float) -> str:
-  return f'{mean:.1f}' if math.isnan(error) else f'{mean:.1f} ± {error:.1f}'
-
-
-def _plot(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]], out: str) -> None:
-  """Draws each run as a dot, with the mean and the standard error of each agent, beside the data's own score."""
-  groups = _grouped(found)
-  kinds = [kind for kind in offline_data.KINDS if any(data == kind for _, data in groups)]
-  agents = list(dict.fromkeys(agent for agent, _ in groups))
-  figure = plotting.figure_of(len(kinds))
-  for axes, kind in zip(figure.axes, kinds):
-    axes.axvline(_score(told['data'][kind]['return_mean'], told), color='#6b6f80', linestyle='--', label='the data')
-    axes.axvline(100.0, color='#3f8f5b', linestyle=':', label='expert')
-    for row, agent in enumerate(agents):
-      scores = [one['score'] for one in groups.get((agent, kind), [])]
-      if scores:
-        mean, error = mean_and_error(scores)
-        axes.plot(scores, [row] * len(scores), 'o', color='#3a6fb7', alpha=0.4, markersize=5)
-        axes.errorbar(mean, row, xerr=0.0 if math.isnan(error) else error, fmt='|', color='#3a6fb7', capsize=4)
-    axes.set_yticks(range(len(agents)), agents)
-    axes.invert_yaxis()
-    axes.set_title(f'{task}, {kind}', fontsize=11)
-    axes.set_xlabel('score: random actions 0, expert 100')
-    axes.legend(frameon=False, fontsize=9)
-  plotting.save(figure, out)
+    own = [run for run in found if run['task'] == task]
+    offline_tables.plot(task, made[task], own, os.path.join(out, f'{task}.png'))
 
 
 def main(options: Options) -> int:
@@ -354,7 +276,7 @@ def main(options: Options) -> int:
   failed = 0
   with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
     started = {
-      pool.submit(_run_apart, job, made[job.task], options, os.path.join(root, '-'.join(map(str, job)))): job
+      pool.submit(_run_apart, job, made[job.task], options, os.path.join(root, str(job).replace(' ', '-'))): job
       for job in todo
     }
     for one in concurrent.futures.as_completed(started):
@@ -362,7 +284,7 @@ def main(options: Options) -> int:
         report(options.out, say=False)  # It is said once, at the end.
       else:
         failed += 1
-        print(f'{" ".join(map(str, started[one]))} failed: {one.exception()}', file=sys.stderr, flush=True)
+        print(f'{started[one]} failed: {one.exception()}', file=sys.stderr, flush=True)
   report(options.out)
   return failed
 

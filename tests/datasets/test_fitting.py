@@ -443,6 +443,74 @@ def test_an_action_that_the_environment_does_not_have_is_refused(action):
     datasets.episodes.check_values(step, dm_specs.DiscreteArray(3), 'episode 7')
 
 
+def _masked(mask, actions):
+  """An episode with these masks and actions, nests of [T + 1, ...]."""
+  rows = len(tree.flatten(actions)[0])
+  row, zeros = np.arange(rows), np.zeros(rows, np.float32)
+  return core.Step({'action_mask': mask, 'x': zeros}, actions, zeros, zeros + 1, row == 0, row == rows - 1)
+
+
+_MASK = np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0], [1, 0, 1]], np.bool_)  # Where nothing is legal, it says nothing.
+_CHOICE = _masked(_MASK, np.int32([2, 1, 1, 1]))
+
+
+def test_an_action_that_is_illegal_by_its_own_mask_is_refused_when_it_is_read():
+  spec = dm_specs.DiscreteArray(3)
+  datasets.episodes.check_values(_CHOICE, spec, 'episode 7')
+  illegal = _CHOICE._replace(action=np.int32([2, 0, 1, 1]))
+  says = 'In row 1 of episode 7 the action is 0, which is illegal by the action_mask of the same row, .* or record it'
+  with pytest.raises(errors.UserError, match=says):
+    datasets.episodes.check_values(illegal, spec, 'episode 7')
+  beside = wrappers.OAR(illegal.observation, illegal.action, illegal.reward)
+  with pytest.raises(errors.UserError, match='In row 1 of episode 7 the action is 0'):
+    datasets.episodes.check_values(illegal._replace(observation=beside), spec, 'episode 7')
+
+
+_SEVERAL = {'force': dm_specs.BoundedArray((), np.float32, -9.0, 9.0), 'move': specs.MultiDiscreteArray([2, 3])}
+
+
+def _several(second):
+  """Two choices at once, beside a number, of which the mask says nothing."""
+  legal = np.array([[1, 1, 1, 0, 0], [0, 1, 0, 1, 1], [0, 0, 0, 0, 0]], np.bool_)
+  actions = {'force': np.float32([7, 7, 0]), 'move': np.int32([[1, 0], [1, second], [0, 0]])}
+  return _masked({'force': np.zeros(3, np.bool_), 'move': legal}, actions)
+
+
+def test_each_of_several_choices_has_its_part_of_the_mask(tmp_path):
+  legal, illegal = _several(2), _several(0)
+  datasets.episodes.check_values(legal, _SEVERAL, 'episode 7')
+  says = r'In row 1 of {} the action move \[1\] is 0, which is illegal by the action_mask'
+  with pytest.raises(errors.UserError, match=says.format('episode 7')):
+    datasets.episodes.check_values(illegal, _SEVERAL, 'episode 7')
+  with datasets.RLDSWriter(str(tmp_path), datasets.memory([legal]).spec()) as writer:
+    for step in (legal, illegal):
+      writer.write(step)
+  data = datasets.rlds(str(tmp_path))
+  for action_spec, findings in ((None, 0), (_SEVERAL, 1)):  # It is not known which part is whose, or it is.
+    look = data.look(action_spec)
+    assert len(list(data.recorded(look))) == 2
+    assert len(look.findings()) == findings
+  with pytest.raises(errors.UserError, match=says.format(f'episode 1 of the data set {tmp_path}')):
+    look.result()
+
+
+def test_an_illegal_action_is_refused_at_the_start(tmp_path):
+  data = datasets.memory([_CHOICE, _CHOICE._replace(action=np.int32([2, 1, 0, 1])), _CHOICE])
+  data.check()
+  steps = [_CHOICE, _CHOICE._replace(action=np.int32([2, 0, 0, 1]))]
+  says = 'In row 1 of episode 1 of the data set {} the action is 0, which is illegal'
+  with pytest.raises(errors.UserError, match=says.format('in memory')):
+    datasets.memory(steps).check()
+  with datasets.RLDSWriter(str(tmp_path), data.spec()) as writer:
+    for step in steps:
+      writer.write(step)
+  with pytest.raises(errors.UserError, match=says.format(tmp_path)):
+    datasets.rlds(str(tmp_path)).check()
+  beside = [step._replace(observation=wrappers.OAR(step.observation, step.action, step.reward)) for step in steps]
+  with pytest.raises(errors.UserError, match=says.format('in memory')):
+    datasets.memory(beside).check()
+
+
 _PUSH = dm_specs.BoundedArray((2,), np.float32, -2.0, 2.0)
 
 

@@ -130,3 +130,11 @@ def test_the_expected_value_of_a_choice_is_that_of_the_lowest_critics_by_hand():
   logits = tf.math.log([[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]])
   found = networks.expected_value(critics, networks.Categorical(logits))
   np.testing.assert_allclose(found, [0.25 * 1.0 + 0.75 * 3.0, 10.0 + 0.5 * 1.0 + 0.25 * 3.0 + 0.25 * 9.0], rtol=1e-6)
+
+
+def test_the_expected_value_of_a_number_is_that_of_samples_within_its_bounds():
+  critics = lambda action: tf.stack([2.0 * action[:, 0], 3.0 - action[:, 0]])
+  policy = networks.Gaussian(tf.constant([[0.5], [7.0]]), tf.fill([2, 1], -12.0))
+  with networks.drawing(tf.constant([1, 2])):
+    found = networks.expected_value(critics, policy, dm_specs.BoundedArray((1,), np.float32, -4.0, 4.0), samples=2)
+  np.testing.assert_allclose(found, [1.0, 2.0], atol=1e-3)  # 7 is cut off at 1.

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import offline, offline_data
 from tests import pages
+from tfacme import errors
 
 _TOLD = {
   'environment': 'gym:Pendulum-v1',
@@ -20,11 +21,11 @@ _TOLD = {
 }
 
 
-def _write(out, agent, seed, returns, data='medium', **differs):
-  job = offline.Job('pendulum', data, agent, seed)
-  settings = offline._settings(offline._experiment(job, _TOLD, offline.Options('', str(out), steps=10)))
+def _write(out, agent, seed, returns, data='medium', steps=None, **differs):
+  job = offline.Job('pendulum', data, agent, seed, steps)
+  settings = offline._settings(offline._experiment(job, _TOLD, offline.Options('', str(out))))
   result = {
-    **job._asdict(),
+    **{'task': 'pendulum', 'data': data, 'agent': agent, 'seed': seed},
     **settings,
     'made_of': offline._made_of(_TOLD),
     'return': sum(returns) / len(returns),
@@ -56,10 +57,66 @@ def test_scores_are_told_over_seeds_and_differences_over_initial_states(tmp_path
   assert '| iql |  | 30.0 ± 0.0 (± 10.0) |' in above_policy and '| bc |  | 20.0 ± 0.0 (± 10.0) |' in above_policy
   rows = (tmp_path / 'scores.csv').read_text().splitlines()
   assert rows[0] == 'task,data,agent,seed,learner_steps,return,score'
-  assert rows[1] == 'pendulum,medium-replay,iql,0,10,-900.0,10.0' and len(rows) == 6
+  assert rows[1] == 'pendulum,medium-replay,iql,0,20000,-900.0,10.0' and len(rows) == 6
   assert (tmp_path / 'pendulum.png').exists()
   left_out = capsys.readouterr().err
   assert 'cql-seed0.json is left out' in left_out and 'awac-seed0.json is left out' in left_out
+  assert 'Learning steps and batch size: bc 20,000 of 256; iql 20,000 of 256.' in scores
+
+
+def test_runs_of_other_steps_than_those_of_the_page_stand_apart(tmp_path, capsys):
+  (tmp_path / offline_data.FILE).write_text(json.dumps({'pendulum': _TOLD}))
+  for agent, steps, value in (
+    ('bc', None, -500.0),
+    ('iql', None, -300.0),
+    ('iql', 1000, -400.0),
+    ('bc', 1000, -700.0),
+    ('mbop', None, -200.0),  # of 5,000 steps
+    ('cql', 2000, -800.0),
+  ):
+    _write(tmp_path, agent, 0, [value, value], steps=steps)
+  names = sorted(path.name for path in (tmp_path / 'runs' / 'pendulum' / 'medium').iterdir())
+  assert names[:3] == ['bc-seed0.json', 'bc-steps1000-seed0.json', 'cql-steps2000-seed0.json'] and len(names) == 6
+  offline.report(str(tmp_path))
+  assert not capsys.readouterr().err
+  scores, above_bc, above_policy = (tmp_path / 'README.md').read_text().split('\nAbove ')
+  assert [line for line in scores.splitlines() if line.startswith(('| ', 'Learning'))] == [
+    '| agent | medium |',
+    '| the data | 30.0 |',
+    '| bc (1,000 steps) | 30.0 |',
+    '| bc | 50.0 |',
+    '| cql (2,000 steps) | 20.0 |',
+    '| iql (1,000 steps) | 60.0 |',
+    '| iql | 70.0 |',
+    '| mbop | 80.0 |',
+    'Learning steps and batch size: bc 1,000 of 256; bc 20,000 of 256; cql 2,000 of 256; iql 1,000 of 256; iql 20,000 '
+    'of 256; mbop 5,000 of 256.',
+  ]
+  # Beside BC of as many steps, of which there is none for CQL.
+  assert [line for line in above_bc.splitlines() if line.startswith('| ')][1:] == [
+    '| iql (1,000 steps) | 30.0 ± 0.0 |',
+    '| iql | 20.0 ± 0.0 |',
+    '| mbop | 30.0 ± 0.0 |',
+  ]
+  assert above_policy.count('bc') == 2
+  # One whose name does not tell its steps would be taken for one of the page.
+  (tmp_path / 'runs/pendulum/medium/cql-steps2000-seed0.json').rename(tmp_path / 'runs/pendulum/medium/cql-seed0.json')
+  assert len(offline.results(str(tmp_path))) == 5
+  assert 'cql-seed0.json is left out' in capsys.readouterr().err
+
+
+def test_tasks_are_those_of_which_there_are_data(tmp_path, capsys):
+  (tmp_path / 'pendulum').mkdir()
+  made = {'pendulum': _TOLD, 'cartpole': _TOLD}
+  options = offline.Options(str(tmp_path), kinds=('medium',), agents=('bc', 'mbop'), seeds=(0,), steps=20_000)
+  wanted = [offline.Job('pendulum', 'medium', 'bc', 0), offline.Job('pendulum', 'medium', 'mbop', 0, 20_000)]
+  assert offline.jobs(options, made) == wanted  # The page of MBOP has other steps.
+  assert capsys.readouterr().out == f'Left out, for lack of data in {tmp_path}: cartpole.\n'
+  assert offline.jobs(dataclasses.replace(options, tasks=('pendulum',)), made) == wanted
+  assert not capsys.readouterr().out
+  for task in ('cartpole', 'swingup'):
+    with pytest.raises(errors.UserError, match=f'There are no data of {task!r} in {tmp_path}: benchmarks/offline_data'):
+      offline.jobs(dataclasses.replace(options, tasks=('pendulum', task)), made)
 
 
 def test_the_teacher_is_medium_where_it_is_nearest_to_a_third_on_its_first_way_up(tmp_path):
@@ -89,10 +146,12 @@ def test_all_of_it(tmp_path):
   assert [(one['data'], len(one['returns'])) for one in found] == [('medium-replay', 3)]
   assert all(one['curve'] for one in found)
   # It is not made again but with other settings than those of today.
-  options = offline.Options('data', str(tmp_path / 'results'), steps=20)
-  job = offline.Job('cartpole', 'medium-replay', 'bc', 0)
+  options = offline.Options('data', str(tmp_path / 'results'))
+  job = offline.Job('cartpole', 'medium-replay', 'bc', 0, 20)
+  assert job.path(options.out).name == 'bc-steps20-seed0.json'
   assert offline.is_there(job, told, options)
-  assert not offline.is_there(job, told, dataclasses.replace(options, steps=21))
+  assert not offline.is_there(job._replace(steps=21), told, options)
+  assert not offline.is_there(job._replace(steps=None), told, options)
   result = json.loads(job.path(options.out).read_text())
   other = {**result['config'], 'batch_size': 7}
   older = {name: value for name, value in result['config'].items() if name != 'batch_size'}

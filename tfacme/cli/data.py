@@ -101,7 +101,7 @@ def run(arguments: Sequence[str]) -> None:
   environment = None if options.env is None else _environment(options.env, options.environment)
   if options.verify and not _verify(data, options.json):
     raise SystemExit(1)
-  metadata, look = datasets.MetadataSummary(), data.look()
+  metadata, look = datasets.MetadataSummary(), data.look(environment and environment.spec.actions)
   summary = summary_lib.summarize(_episodes(data, metadata, look))
   fit = None if environment is None else _fit(data, summary, look, environment)
   told = _Told([*summary_lib.findings(summary), *look.findings()], _left_out(data, summary), fit)

@@ -11,7 +11,7 @@ import tree
 from dm_env import specs as dm_specs
 
 from tfacme import checkpoints, core, errors, specs
-from tfacme.datasets import bounds, ends, ranges
+from tfacme.datasets import bounds, ends, illegal, ranges
 from tfacme.datasets.options import Options
 
 
@@ -199,8 +199,8 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
 
   Args:
     step: leaves [T + 1, ...].
-    action_spec: of the environment, whose discrete actions have to be among its own, and others within its bounds, as
-      far as rounding allows; None if it is not known.
+    action_spec: of the environment, whose discrete actions have to be among its own, and legal where the observations
+      have an `action_mask`, and others within its bounds, as far as rounding allows; None if it is not known.
     where: what it is called, such as 'episode 3 of the data set'.
   """
   learned = step._replace(first=(), last=(), extras=())
@@ -222,6 +222,8 @@ def check_values(step: core.Step, action_spec: Any, where: str) -> None:
       )
     if count is None and bounds.is_scale(spec):
       _check_scale(spec, values[:-1], where)
+  if action_spec is not None:
+    _check_legal(step, action_spec, where)
 
 
 def check_whole_numbers(step: core.Step, spec: core.Step, where: str) -> None:
@@ -233,6 +235,16 @@ def check_whole_numbers(step: core.Step, spec: core.Step, where: str) -> None:
         f'In {where} {name} has numbers from {leaf.min()} to {leaf.max()}, and the environment has '
         f'{wanted.dtype.name}: it was recorded in another environment.'
       )
+
+
+def _check_legal(step: core.Step, action_spec: Any, where: str) -> None:
+  """Raises a `UserError` if an action of an episode is illegal by the mask of its own observation, if it has one."""
+  mask = specs.action_mask(step.observation)
+  leaves = () if mask is None else zip(specs.paths(action_spec).items(), tree.flatten(step.action), tree.flatten(mask))
+  for (path, spec), actions, legal in leaves:
+    one = illegal.first(legal[:-1], actions[:-1], np.ravel(spec.num_values)) if specs.is_choice(spec) else None
+    if one is not None:
+      raise errors.UserError(one.told(path, f'row {one.row} of {where}'))
 
 
 def _check_scale(spec: dm_specs.BoundedArray, values: np.ndarray, where: str) -> None:

@@ -13,11 +13,16 @@ from tfacme.datasets import ends, layout, ranges
 class Look:
   """What is seen of episodes in a pass over them."""
 
-  def __init__(self, described: layout.Layout):
-    """`described` is the layout of the data set."""
+  def __init__(self, described: layout.Layout, action_spec: Any = None):
+    """Initializes the look.
+
+    Args:
+      described: the layout of the data set.
+      action_spec: as of `ranges.Ranges`.
+    """
     self._layout = described
     self._pictures = {path for path, column in described.leaves.items() if not column.is_cheap}
-    self._ranges, self._dropped = ranges.Ranges(described.name), ends.Dropped()
+    self._ranges, self._dropped = ranges.Ranges(described.name, action_spec), ends.Dropped()
     self._episodes = 0
 
   def recorded(self, leaves: Optional[Mapping[str, np.ndarray]]) -> None:
@@ -40,7 +45,8 @@ class Look:
     """The ranges of all values but of pictures.
 
     Raises:
-      UserError: if no episode has a transition, if the only rewards are in rows that do not count, or for a NaN.
+      UserError: if no episode has a transition, if the only rewards are in rows that do not count, for a NaN, or for
+        an illegal action.
     """
     name = self._ranges.name
     if not self._ranges.episodes:
@@ -53,8 +59,8 @@ class Look:
     return self._ranges
 
   def findings(self) -> List[str]:
-    """What looks wrong at the ends of episodes, in sentences."""
-    return self._dropped.findings()
+    """What looks wrong at the ends of episodes, and with what they do, in sentences."""
+    return [*self._dropped.findings(), *self._ranges.illegal()]
 
   def warn(self) -> None:
     """Warns of that."""

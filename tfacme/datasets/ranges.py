@@ -3,7 +3,7 @@
     ranges = Ranges('the data set DIR')
     for number, episode in enumerate(episodes):
       ranges.add(number, leaves(episode))
-    ranges.check()             # one sentence if there is a NaN
+    ranges.check()             # one sentence if there is a NaN, or an illegal action
     ranges.fields['action']    # the least and the largest, and where they are
 
 Nothing is raised but by `check`: what `faults` says may as well be counted, or shown.
@@ -18,7 +18,7 @@ import numpy as np
 from dm_env import specs as dm_specs
 
 from tfacme import core, errors, specs
-from tfacme.datasets import bounds
+from tfacme.datasets import bounds, illegal
 
 LEARNED = ('observation', 'action', 'reward', 'discount')
 
@@ -66,9 +66,16 @@ class Range:
 class Ranges:
   """The ranges of all fields, by their paths in a row: observation/position."""
 
-  def __init__(self, name: str):
-    """`name` is what the data set is called in sentences."""
+  def __init__(self, name: str, action_spec: Any = None):
+    """Initializes the ranges.
+
+    Args:
+      name: what the data set is called in sentences.
+      action_spec: of an environment, by which the masks of several choices at once are read; None leaves those out.
+    """
     self.name = name
+    self._action_spec = action_spec
+    self._illegal: Dict[str, Tuple[Optional[int], illegal.Illegal]] = {}  # {path of an action: (episode, the first)}
     self.fields: Dict[str, Range] = {}
     self.episodes = 0
     self.transitions = 0
@@ -88,6 +95,8 @@ class Ranges:
       field = path.partition('/')[0]
       if field in LEARNED and values.dtype.kind in 'biuf' and values.size:
         self._add(path, number, values if field == 'observation' else values[:-1], row)
+    for path, one in illegal.in_leaves(leaves, self._action_spec).items():
+      self._illegal.setdefault(path, (number, one._replace(row=row + one.row)))
 
   def where(self, place: Place, named: bool = True) -> str:
     """A place in words, with the name of the data set or without."""
@@ -109,6 +118,12 @@ class Ranges:
         f'In {self.where(place)} the discount is {place.value:g}, among discounts from {discount.lowest.value:g} to '
         f'{discount.highest.value:g}, and they have to lie between 0 and 1.'
       )
+    yield from self.illegal()
+
+  def illegal(self) -> Iterator[str]:
+    """The first action of each kind that is illegal by the mask of its own row, in sentences."""
+    for path, (number, one) in self._illegal.items():
+      yield one.told(path, self.where(Place(one.value, number, one.row)))
 
   def check(self) -> None:
     """Raises a `UserError` for the first of `faults`."""

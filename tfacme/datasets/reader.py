@@ -114,9 +114,13 @@ class RLDS:
           look.episode(metadata)
         yield layout_lib.Recorded(number, opened.layout.step(stream), metadata)
 
-  def look(self) -> looking.Look:
-    """What a pass over all episodes may take along: for what is to be said of them, and instead of a look by `fit`."""
-    return looking.Look(self._open().layout)
+  def look(self, action_spec: Any = None) -> looking.Look:
+    """What a pass over all episodes may take along: for what is to be said of them, and instead of a look by `fit`.
+
+    Args:
+      action_spec: of an environment; without one it is not seen which of several choices at once are illegal.
+    """
+    return looking.Look(self._open().layout, action_spec)
 
   def lengths(self, seed: int = 0) -> Iterator[int]:
     """The transitions of each episode of a pass, in the same order; what was read before is not read for that."""
@@ -136,8 +140,8 @@ class RLDS:
       The ranges of all values that it has looked at, but of pictures.
 
     Raises:
-      UserError: if the folder or a shard is missing, is no RLDS data set, is empty, cut or altered, holds a NaN, or
-        does not say what its last rows are.
+      UserError: if the folder or a shard is missing, is no RLDS data set, is empty, cut or altered, holds a NaN or
+        an action that is illegal by its own mask, or does not say what its last rows are.
     """
     opened = self._open()
     look, wholly = looking.Look(opened.layout), set()

@@ -8,7 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from tfacme import core
-from tfacme.networks import distributions, randomness
+from tfacme.networks import actions, distributions, randomness
 from tfacme.networks.value_heads import ValueHead
 
 
@@ -30,20 +30,28 @@ class Ensemble(snt.Module):
     return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *outputs)
 
 
-def expected_value(critics: Callable[[tf.Tensor], tf.Tensor], policy: distributions.Categorical) -> tf.Tensor:
-  """The mean over the actions of a choice, by their probabilities, of the lowest critic's value.
+def expected_value(
+  critics: Callable[[core.Nest], tf.Tensor], policy: Any, action_spec: Any = None, samples: int = 1
+) -> tf.Tensor:
+  """The mean of the lowest critic's value over a policy's actions: of a single choice over all, else over samples.
 
   Args:
-    critics: from actions, int32 [...], to the values [K, ...] that K critics have of them in the states in question;
-      called once for each action.
-    policy: with logits [..., A].
+    critics: from actions, a nest [...], to the values [K, ...] that K critics have of them in the states in question;
+      called once for each action of a choice, or for each sample.
+    policy: the distribution of its actions in those states. The actions of a `Categorical` count by their
+      probabilities, and nothing is drawn.
+    action_spec: of the environment, by which samples are cut off at their bounds; a single choice needs none.
+    samples: how many are drawn, one after the other.
 
   Returns:
     The values [...]; illegal actions, whose logits are `masking.ILLEGAL`, have no part in them.
   """
-  shape = tf.shape(policy.logits)[:-1]
-  q = [tf.reduce_min(critics(tf.fill(shape, action)), axis=0) for action in range(policy.logits.shape[-1])]
-  return tf.reduce_sum(tf.nn.softmax(policy.logits) * tf.stack(q, axis=-1), axis=-1)
+  if isinstance(policy, distributions.Categorical):
+    shape = tf.shape(policy.logits)[:-1]
+    q = [tf.reduce_min(critics(tf.fill(shape, action)), axis=0) for action in range(policy.logits.shape[-1])]
+    return tf.reduce_sum(tf.nn.softmax(policy.logits) * tf.stack(q, axis=-1), axis=-1)
+  drawn = [actions.within_bounds(policy.sample(randomness.draw()), action_spec) for _ in range(samples)]
+  return tf.reduce_mean([tf.reduce_min(critics(action), axis=0) for action in drawn], axis=0)
 
 
 def random_subset(values: tf.Tensor, count: Optional[int]) -> tf.Tensor:

@@ -46,7 +46,9 @@ def by_episode(function: Callable[[core.Step], Optional[core.Step]], extras: Any
   return core.Relabel(functools.partial(_ByEpisode, function), extras or {})
 
 
-def returns_to_go(discount: float = 1.0, truncated: Optional[float] = None) -> core.Relabel:
+def returns_to_go(
+  discount: float = 1.0, truncated: Optional[float] = None, watch: Optional[Callable[[bool], None]] = None
+) -> core.Relabel:
   """Adds the extras `return_to_go`: the discounted sum of the rewards from a row to the end of its episode.
 
   It is what critics learn where they bootstrap from nothing: G_t = r_t + gamma d_t G_{t+1} with the environment's
@@ -56,9 +58,10 @@ def returns_to_go(discount: float = 1.0, truncated: Optional[float] = None) -> c
     discount: gamma, of each step.
     truncated: what the rows of a truncated episode have in its place, since it is not all that would have come; None
       leaves them the sum of what came.
+    watch: is told of each episode whether it terminated.
   """
   extras = {'return_to_go': dm_specs.Array((), np.float32)}
-  return by_episode(functools.partial(_with_return_to_go, discount, truncated), extras)
+  return by_episode(functools.partial(_with_return_to_go, discount, truncated, watch), extras)
 
 
 def returns_ahead(steps: int) -> core.Relabel:
@@ -124,8 +127,13 @@ class _ByEpisode:
     return () if episode is None else rows(episode)
 
 
-def _with_return_to_go(discount: float, truncated: Optional[float], episode: core.Step) -> core.Step:
-  if truncated is not None and not _terminated(episode):
+def _with_return_to_go(
+  discount: float, truncated: Optional[float], watch: Optional[Callable[[bool], None]], episode: core.Step
+) -> core.Step:
+  terminated = _terminated(episode)
+  if watch is not None:
+    watch(terminated)
+  if truncated is not None and not terminated:
     return _with_extras(episode, return_to_go=np.full_like(episode.reward, truncated))
   returns, total = np.zeros_like(episode.reward), np.float64(0)
   rewards, discounts = episode.reward.astype(np.float64), discount * episode.discount.astype(np.float64)

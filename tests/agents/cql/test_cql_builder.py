@@ -1,5 +1,7 @@
 """CQL's builder: what differs from SAC's; what its options change; and that it learns from recorded episodes."""
 
+import pickle
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -53,6 +55,20 @@ def test_only_one_that_is_calibrated_adds_returns():
     relabeller = calibrated.relabel(replayed.spec()).make()
     given = [row for step in rows for row in relabeller(step)]
     assert [float(row.extras['return_to_go']) for row in given] == returns
+
+
+@pytest.mark.parametrize('terminated, warnings', [(None, 1), (0, 0), (99, 0), (100, 1)])
+def test_that_nothing_is_calibrated_by_truncated_episodes_is_said_once(caplog, terminated, warnings):
+  """Among 300 episodes of two slots, one of which may be terminated."""
+  builder = cql.CQLBuilder(cql.CQLConfig(calibrated=True))
+  builder = pickle.loads(pickle.dumps(builder))
+  slots = [builder.relabel(replayed.spec()).make() for _ in range(2)]
+  zeros = np.zeros(2, np.float32)
+  for number in range(300):
+    discount = np.float32([number != terminated, 0])
+    slots[number % 2].rewrite(core.Step(zeros, zeros, zeros, discount, zeros == 0, zeros == 1))
+  said = [record for record in caplog.records if 'The first 100 episodes all were truncated' in record.message]
+  assert len(said) == warnings and all(record.name == 'tfacme' for record in said)
 
 
 def _learned(steps, **config):

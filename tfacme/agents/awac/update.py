@@ -63,7 +63,6 @@ class AWACUpdate(tf.Module):
     return core.UpdateOutput(metrics)
 
   def _value(self, critics: Any, observation: core.Nest) -> tf.Tensor:
-    """The value of states under the policy, by the lowest critic's of one of its actions, [B]."""
-    sample = networks.evaluate(self._policy, observation).sample(networks.draw())
-    action = networks.within_bounds(sample, self._action_spec)  # As the environment would take it.
-    return tf.reduce_min(critics(observation, action), axis=0)
+    """The value of states under the policy, [B], by the lowest critic: of a single choice exactly, else of a sample."""
+    policy = networks.evaluate(self._policy, observation)
+    return networks.expected_value(lambda action: critics(observation, action), policy, self._action_spec)

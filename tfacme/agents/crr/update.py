@@ -83,11 +83,7 @@ class CRRUpdate(tf.Module):
 
   def _value(self, distribution: Any, critics: experience_lib.Critics) -> tf.Tensor:
     """The mean value of a policy's actions, [...]: of a single choice over all of them, else over a few samples."""
-    if isinstance(distribution, networks.Categorical):
-      return networks.expected_value(critics, distribution)
-    samples = [distribution.sample(networks.draw()) for _ in range(self._config.action_samples)]
-    actions = [networks.within_bounds(sample, self._action_spec) for sample in samples]
-    return tf.reduce_mean([tf.reduce_min(critics(action), axis=0) for action in actions], axis=0)
+    return networks.expected_value(critics, distribution, self._action_spec, self._config.action_samples)
 
   def _later_value(self, later: experience_lib.Rows) -> tf.Tensor:
     """The values in which returns end, by the targets: of the policy's actions, or of those that were taken, [...]."""
