@@ -17,6 +17,7 @@ RECORDINGS = {
   'offline/bsuite/crr_memory.py': 'bsuite:memory_len/9',
   'offline/dm_control/awac_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/bc_swingup.py': 'dm_control:cartpole:swingup',
+  'offline/dm_control/cql_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/crr_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/iql_swingup.py': 'dm_control:cartpole:swingup',
   'offline/dm_control/mbop_swingup.py': 'dm_control:cartpole:swingup',
