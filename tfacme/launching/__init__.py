@@ -33,6 +33,7 @@ ENGINES = {
   'inline': ('tfacme.launching.inline', 'run'),
   'local_mt': ('tfacme.launching.local', 'run_threads'),
   'local_mp': ('tfacme.launching.local', 'run_processes'),
+  'ray': ('tfacme.launching.ray', 'run'),
 }
 
 
