@@ -38,7 +38,7 @@ def make_program(
   layout = experiment.layout
   program = lp.Program(name=experiment.agent)
   node = functools.partial(_task_node, profile, threads=layout.threads)
-  build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint)
+  build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint, plan.logged)
   counter = _add(program, node('counter', None, build, {}))
   learner_links = {'counter': nodes.Link(counter, 'counts')}
   actor_links = dict(learner_links)
