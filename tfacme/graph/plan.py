@@ -12,19 +12,7 @@ from tfacme import checkpoints, configs, core, datasets, errors, experiments, lo
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.graph import data
 from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
-from tfacme.workers import (
-  acting,
-  counting,
-  drawing,
-  export,
-  fitted_q,
-  forwarding,
-  observing,
-  recording,
-  saved,
-  starting,
-  variables,
-)
+from tfacme.workers import acting, counting, drawing, export, fitted_q, observing, recording, saved, starting, variables
 from tfacme.workers import roles as roles_lib
 
 _LOG = logging.getLogger('tfacme')
@@ -138,13 +126,9 @@ class Plan:
     """A place in the run's folder."""
     return os.path.join(self.folder, *names) if self.folder else None
 
-  def logger(self, name: str, counter: Optional[counting.CounterClient] = None) -> loggers.Logger:
-    """The log of a node; `counter` writes that of a leaf on a host that does not have the run's folder."""
-    if self.logged is None:
-      return loggers.MemoryLogger()
-    if counter is None or counter.prompt or self.logged.is_here():
-      return self.logged.logger(name)
-    return loggers.NodeColumns(forwarding.Forwarded(name, counter))
+  def logger(self, name: str) -> loggers.Logger:
+    """The log of a node."""
+    return loggers.MemoryLogger() if self.logged is None else self.logged.logger(name)
 
   def networks(self) -> Any:
     """The agent's networks, with their variables; in every node with the same initial values."""

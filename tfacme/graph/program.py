@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any, Callable, Dict, Mapping, Optional, Union
 
@@ -53,7 +54,8 @@ def make_program(
   upkeep = nodes.Upkeep(layout.restarts, layout.environment_timeout)
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(building.build_actor, acting, index)
-    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, upkeep=upkeep))
+    anywhere = dataclasses.replace(upkeep, anywhere=True)
+    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, upkeep=anywhere))
   _add_roles(program, plan, {**actor_links, 'learner': pulled}, node)
   for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}

@@ -1,9 +1,9 @@
 """The engine that gives each node a process on a Ray cluster.
 
 Each process is an actor of Ray. It says where its node will listen on the host where it was placed; once all have said
-so, the nodes are sent there with all addresses. The core stays on the host of this process, where the run's folder is;
-leaves go where there is room, one processor each. The cluster is the one at RAY_ADDRESS, as Ray itself has it; without
-one, a cluster is started on this machine that ends with the run.
+so, the nodes are sent there with all addresses. Actors go where there is room, one processor each; all others stay on
+the host of this process, where the run's folder is. The cluster is the one at RAY_ADDRESS, as Ray itself has it;
+without one, a cluster is started on this machine that ends with the run.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import faulthandler
 import logging
 import os
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -43,10 +44,14 @@ _CALLS = 4  # of one process at once: what waits for its outcome, and what asks 
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs each node in a process of a cluster; see `launching.launch`."""
   with quiet.filtered_stderr(), _cluster(program):
+    _check_room(program)
     counter = hosting.handle_of_counter(program)
     places = {node.name: _Place(node) for node in nodes.of_program(program)}
     _wait_for(list(places.values()), stop)
-    nodes.bind(program, lambda node: places[node.name].address())
+    try:
+      nodes.bind(program, lambda node: places[node.name].address())
+    except exceptions.RayError as error:
+      raise errors.UserError(f'The cluster could not start the process of a node: {error}') from error
     crew = supervising.Crew(program, lambda node: _Task(node, places.pop(node.name, None)))
     supervising.supervise(crew, counter.dereference(), on_status, stop)
 
@@ -60,16 +65,37 @@ def _cluster(program: lp.Program) -> Iterator[None]:
     if not given:
       folder = left.enter_context(tempfile.TemporaryDirectory(prefix='tfacme-ray-', ignore_cleanup_errors=True))
       options.update(num_cpus=len(nodes.of_program(program)), include_dashboard=False, _temp_dir=folder)
+    elif given.rpartition(':')[2].isdigit() and '//' not in given:
+      _check_answers(given)  # Ray itself would try for minutes.
     handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
     try:
       ray.init(**options)
-    except (ConnectionError, ValueError) as error:
-      raise errors.UserError(f'No Ray cluster answers at {given} ({_ADDRESS}): {error}') from error
+    except (ConnectionError, RuntimeError, ValueError) as error:  # The second where it has another version of Ray.
+      raise errors.UserError(f'No Ray cluster takes us at {given} ({_ADDRESS}): {error}') from error
     left.callback(ray.shutdown)
     if threading.current_thread() is threading.main_thread():
       for signum, handler in handlers.items():  # Ray has taken them.
         signal.signal(signum, handler)
     yield
+
+
+def _check_answers(address: str) -> None:
+  host, _, port = address.rpartition(':')
+  try:
+    socket.create_connection((host, int(port)), _PATIENCE).close()
+  except OSError as error:
+    raise errors.UserError(f'Nothing answers at {address} ({_ADDRESS}): {error.strerror or error}.') from error
+
+
+def _check_room(program: lp.Program) -> None:
+  """Raises a `UserError` if the cluster will never have room for all."""
+  wanted = sum(node.upkeep.anywhere for node in nodes.of_program(program))
+  there = int(ray.cluster_resources().get('CPU', 0))
+  if wanted > there:
+    raise errors.UserError(
+      f'The {wanted} actors of this run take a processor each, and the Ray cluster has {there}: make it larger, or '
+      'take fewer actors with more slots each (--actors, --slots).'
+    )
 
 
 class _Process:
@@ -114,7 +140,14 @@ class _Process:
       flags.FLAGS.mark_as_parsed()
     with quiet.filtered_stderr():
       try:
-        cloudpickle.loads(packed)()
+        run = cloudpickle.loads(packed)
+      except ImportError as error:
+        host = ray.util.get_node_ip_address()
+        told = f'The host {host} can not import what the run needs ({error}): install it there, as on this one.'
+        self._end(Failure(told, mistake=True))
+        return
+      try:
+        run()
         self._end(None)
       except BaseException as error:
         self._end(supervising.failure(error))
@@ -129,9 +162,8 @@ class _Place:
   """A process that was asked for, which may still wait for room."""
 
   def __init__(self, node: nodes.Node):
-    leaf = node.upkeep.restarts != 0
     here = scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options: Dict[str, Any] = {'num_cpus': 1} if leaf else {'num_cpus': 0, 'scheduling_strategy': here}
+    options: Dict[str, Any] = {'num_cpus': 1} if node.upkeep.anywhere else {'num_cpus': 0, 'scheduling_strategy': here}
     named = type(node.name, (_Process,), {})  # Ray names the process, and the lines that it prints, by its class.
     self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads)
     self._address = self.process.address.remote()

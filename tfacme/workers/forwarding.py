@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import secrets
 import time
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from tfacme import loggers
 from tfacme.workers import counting
 
 _PERIOD_SECONDS = 0.5  # between two calls: short episodes are many
+
+
+def logger(logged: Optional[loggers.OfRun], node: str, counter: counting.CounterClient) -> loggers.Logger:
+  """The logger of a node that may be on any host; of a run without a folder, in memory."""
+  if logged is None:
+    return loggers.MemoryLogger()
+  if counter.prompt or logged.is_here():
+    return logged.logger(node)
+  return loggers.NodeColumns(Forwarded(node, counter))
 
 
 class Forwarded:
