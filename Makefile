@@ -36,6 +36,7 @@ help:
 	@echo 'make demo         train an agent on $(DEMO_ENVIRONMENT) and look at it: a curve, an animation, a score'
 	@echo 'make test         lint, types, import directions and the fast tests'
 	@echo 'make test-all     the same with the slow tests'
+	@echo 'make hosts-test   a Ray cluster of three hosts, made as network namespaces of this machine (as root)'
 	@echo 'make lint         lint, types and import directions alone'
 	@echo 'make format       format the Python files'
 	@echo 'make bazel-test   the tests of the contract, replay, losses and programs under Bazel'
@@ -49,6 +50,9 @@ $(VENV)/.environments: requirements/environments.txt $(ENVIRONMENT)
 
 $(VENV)/.dev: requirements/dev.txt $(ENVIRONMENT)
 	@tools/set_up.sh dev
+
+$(VENV)-ray/.ray: requirements/ray.txt requirements/environments.txt $(ENVIRONMENT)
+	@tools/set_up.sh ray
 
 .PHONY: demo
 demo: $(RUN_ENVIRONMENT)
@@ -67,6 +71,10 @@ test: $(VENV)/.dev
 .PHONY: test-all
 test-all: $(VENV)/.dev
 	@failed=0; tools/lint.sh || failed=1; $(PYTEST) $(TESTS) || failed=1; exit $$failed
+
+.PHONY: hosts-test
+hosts-test: $(VENV)/.dev $(VENV)-ray/.ray
+	@$(BIN)/python -m pytest -v -rs tests/hosts
 
 .PHONY: lint
 lint: $(VENV)/.dev
@@ -117,5 +125,5 @@ bazel-test: bazel-present $(VENV)/.dev
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) .uv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-ray .uv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv from the lock: `tools/set_up.sh environments` for what a run needs, `tools/set_up.sh dev` for the tests too.
+# `tools/set_up.sh ray` makes .venv-ray, for runs on a Ray cluster: what trackers need for the tests, Ray does not bear.
 # `tools/set_up.sh uv` prints the path of a uv of the version below, which `make lock` needs: another would write the
 # lock otherwise.
 #
@@ -10,7 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly UV_VERSION=0.13.9
 readonly UV_OLDEST=0.8.0  # an older one that is on the PATH is left alone
-readonly VENV=.venv
+VENV=.venv
+[[ "${1:-}" != ray ]] || VENV=.venv-ray
+readonly VENV
 
 # Python interpreters come from the machine: without this uv would try to download one.
 export UV_PYTHON_DOWNLOADS=never
@@ -84,7 +87,8 @@ if [[ "${1:-}" == uv ]]; then
   exit
 fi
 
-lock=requirements/${1:?which lock: environments or dev}.txt
+locks=("requirements/${1:?which lock: environments, dev or ray}.txt")
+[[ "$1" != ray ]] || locks+=(requirements/environments.txt)
 [[ "$(uname -sm)" == 'Linux x86_64' ]] ||
   fail "tfacme runs on Linux x86-64 and this is $(uname -sm): Launchpad and Reverb have no packages for it."
 
@@ -98,8 +102,9 @@ if ! is_python_310 $VENV/bin/python; then
 fi
 
 # Until this has ended well the environment is neither what one lock says nor what the other says.
-rm -f $VENV/.environments $VENV/.dev
-echo "Installing $(grep -c '^[a-z].*==' "$lock") packages of $lock into $VENV (2.7 GB the first time)"
+rm -f $VENV/.environments $VENV/.dev $VENV/.ray
+packages=$(cat "${locks[@]}" | grep '^[a-z].*==' | sort -u | wc -l)
+echo "Installing $packages packages of $(printf '%s ' "${locks[@]}")into $VENV (2.7 GB the first time)"
 seconds=$SECONDS
 quiet=(--quiet)
 [[ ! -t 2 ]] || quiet=()  # a person who waits wants to see the downloads
@@ -107,7 +112,7 @@ quiet=(--quiet)
 # process would compile TensorFlow anew, which takes longer than importing it: then all of it is compiled here.
 bytecode=()
 [[ -z "${PYTHONDONTWRITEBYTECODE:-}" ]] || bytecode=(--compile-bytecode)
-"$uv" pip sync ${quiet[@]+"${quiet[@]}"} ${bytecode[@]+"${bytecode[@]}"} --python $VENV/bin/python "$lock"
+"$uv" pip sync ${quiet[@]+"${quiet[@]}"} ${bytecode[@]+"${bytecode[@]}"} --python $VENV/bin/python "${locks[@]}"
 # The lock holds the setuptools to build with, so nothing that is not locked is fetched for it.
 # Compatible: as a path. With a finder of its own a script in the folder above would import this checkout's folder.
 "$uv" pip install --quiet --python $VENV/bin/python --no-deps --no-build-isolation \

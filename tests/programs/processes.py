@@ -29,12 +29,12 @@ class Ended(NamedTuple):
 class Command:
   """A command that runs, with all processes that it starts marked."""
 
-  def __init__(self, arguments: Sequence[str], cwd: Optional[os.PathLike] = None):
+  def __init__(self, arguments: Sequence[str], cwd: Optional[os.PathLike] = None, python: str = sys.executable):
     self._mark = uuid.uuid4().hex
     environment = {**os.environ, _MARK: self._mark, 'PYTHONPATH': str(HERE.parents[1])}
     self.started = time.monotonic()
     self.process = subprocess.Popen(
-      [sys.executable, *arguments],
+      [python, *arguments],
       cwd=cwd or HERE,
       env=environment,
       stdout=subprocess.PIPE,

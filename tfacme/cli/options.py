@@ -14,7 +14,7 @@ from typing_extensions import Annotated, Literal
 from tfacme import datasets, environments, errors, experiments, launching
 from tfacme import observers as observers_lib
 
-Engine = Literal['inline', 'local_mt', 'local_mp']
+Engine = Literal['inline', 'local_mt', 'local_mp', 'ray']
 Loggers = Literal['tensorboard', 'wandb', 'mlflow']
 # Beside `--env ID`: `--env.frame-stack 4`.
 Environment = Annotated[tyro.conf.FlagConversionOff[environments.Options], tyro.conf.arg(name='env')]

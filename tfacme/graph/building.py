@@ -8,7 +8,7 @@ import logging
 import os
 from typing import Any, Callable, Dict, List, Optional, Sequence
 
-from tfacme import checkpoints, core, experiments, networks, specs
+from tfacme import checkpoints, core, experiments, loggers, networks, specs
 from tfacme.graph import plan as plan_lib
 from tfacme.graph import trained
 from tfacme.replay import numpy_replay, packing, readers, reverb_replay, reverb_tables, sources, tables
@@ -20,6 +20,7 @@ from tfacme.workers import (
   evaluation,
   export,
   fitted_q,
+  forwarding,
   keeping,
   learning,
   roles,
@@ -79,10 +80,14 @@ def _can_restore(parts: ReplayParts, can_restore: Callable[[str], bool]) -> bool
 
 
 def build_counter(
-  budget: experiments.Budget, phases: Sequence[Sequence[str]], checkpoint: Optional[str]
+  budget: experiments.Budget,
+  phases: Sequence[Sequence[str]],
+  checkpoint: Optional[str],
+  logged: Optional[loggers.OfRun] = None,
 ) -> counting.Counter:
   """The counter's object."""
-  counter = counting.Counter(budget.steps, budget.unit, phases)
+  logs = {} if logged is None else {'open_log': logged.written}
+  counter = counting.Counter(budget.steps, budget.unit, phases, **logs)
   checkpoints.restore(checkpoint, 'counter', counter.restore)
   return counter
 
@@ -175,7 +180,7 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
       writers=[plan.writer(replay) for _ in range(slots)],
       actor=actor,
       tally=tallies.Tally(name, counter, period(experiment.layout)),
-      logger=plan.logger(name),
+      logger=forwarding.logger(plan.logged, name, counter),
       log_every=experiment.logging.actor_every,
       observers=experiment.observers,
       recorder=plan.recorder(name),
@@ -215,7 +220,7 @@ def build_role(
       replay=replay,
       variables=learner,
       kept=saved == kind,
-      logger=functools.partial(plan.logger, name),
+      logger=functools.partial(forwarding.logger, plan.logged, name, counter),
     )
   )
 
@@ -271,7 +276,7 @@ def build_evaluator(
       actor=_actor(plan, parts),
       variables=parts.variables,
       tally=tallies.Tally(options.name, counter),
-      logger=plan.logger(options.name),
+      logger=forwarding.logger(plan.logged, options.name, counter),
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 20),
       budget=steps,

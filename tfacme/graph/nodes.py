@@ -45,16 +45,18 @@ class Link:
 
 @dataclasses.dataclass(frozen=True)
 class Upkeep:
-  """What an engine does about a node that fails or hangs.
+  """Where an engine may place a node, and what it does about one that fails or hangs.
 
   Attributes:
     restarts: how many times an hour it is made anew if it fails; 0 ends the run, and None leaves it to the engine. More
       than 0 are for leaves, which hold nothing that a checkpoint does not.
     environment_timeout: seconds after which a call of its environment counts as failed; None waits for ever.
+    anywhere: whether it may be on a host that does not have the run's folder.
   """
 
   restarts: Optional[int] = 0
   environment_timeout: Optional[float] = None
+  anywhere: bool = False
 
 
 class TaskNode(lp.CourierNode):
@@ -68,7 +70,7 @@ class TaskNode(lp.CourierNode):
     factory: makes its object; takes the linked objects.
     threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
     ends: whether the run ends once it is done: that of a node that has something to save.
-    upkeep: what is done if it fails or hangs.
+    upkeep: where it may be, and what is done if it fails or hangs.
     save_seconds: that it has to save something when the run is stopped; None if it saves nothing.
   """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any, Callable, Dict, Mapping, Optional, Union
 
@@ -38,7 +39,7 @@ def make_program(
   layout = experiment.layout
   program = lp.Program(name=experiment.agent)
   node = functools.partial(_task_node, profile, threads=layout.threads)
-  build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint)
+  build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint, plan.logged)
   counter = _add(program, node('counter', None, build, {}))
   learner_links = {'counter': nodes.Link(counter, 'counts')}
   actor_links = dict(learner_links)
@@ -53,7 +54,8 @@ def make_program(
   upkeep = nodes.Upkeep(layout.restarts, layout.environment_timeout)
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(building.build_actor, acting, index)
-    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, upkeep=upkeep))
+    anywhere = dataclasses.replace(upkeep, anywhere=True)
+    _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, upkeep=anywhere))
   _add_roles(program, plan, {**actor_links, 'learner': pulled}, node)
   for evaluation in plan.evaluations:
     links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}

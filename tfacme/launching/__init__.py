@@ -1,12 +1,14 @@
 """Runs a program graph: `launch(program, engine)`; nothing else is the same or different between engines.
 
 `inline` steps the nodes in one thread in a fixed order, so a run repeats bit for bit. `local_mt` gives each node a
-thread, `local_mp` a process. Importing this costs nothing: an engine imports what it needs when it is used.
+thread, `local_mp` a process, and `ray` a process of a Ray cluster. Importing this costs nothing: an engine imports what
+it needs when it is used.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from typing import Any, Callable, Dict, Optional
 
@@ -33,6 +35,7 @@ ENGINES = {
   'inline': ('tfacme.launching.inline', 'run'),
   'local_mt': ('tfacme.launching.local', 'run_threads'),
   'local_mp': ('tfacme.launching.local', 'run_processes'),
+  'ray': ('tfacme.launching.ray', 'run'),
 }
 
 
@@ -41,7 +44,7 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
 
   Args:
     program: from `make_program`.
-    engine: 'inline', 'local_mt' or 'local_mp'.
+    engine: 'inline', 'local_mt', 'local_mp' or 'ray'.
     on_status: is called periodically with the counter's status; for a display.
 
   Raises:
@@ -53,6 +56,8 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
   if engine not in ENGINES:
     raise errors.unknown('engine', engine, ENGINES, f'choose one of {", ".join(ENGINES)}.')
   module, function = ENGINES[engine]
+  if engine == 'ray' and importlib.util.find_spec('ray') is None:
+    raise errors.UserError("Ray is not installed here: `pip install 'tfacme[ray]'`, on each host of the cluster.")
   run = getattr(importlib.import_module(module), function)
   with StopRequest() as stop:
     run(program, on_status or (lambda status: None), stop)

@@ -12,7 +12,6 @@ import functools
 import multiprocessing
 import os
 import signal
-import socket
 import threading
 from typing import Any, Callable, Dict, Optional
 
@@ -23,50 +22,9 @@ from absl import flags
 
 from tfacme import errors, loggers
 from tfacme.graph import nodes
-from tfacme.launching import forking, quiet, supervising
+from tfacme.launching import forking, hosting, quiet, supervising
 from tfacme.launching.stopping import StopRequest
 from tfacme.launching.supervising import Failure
-
-
-class _Manager:
-  """What Launchpad's nodes ask of the launcher that runs them."""
-
-  def __init__(self, event: threading.Event, fail: Callable[[str], None]):
-    """Args: fail: ends the node, which hangs, with an account of it."""
-    self._event = event
-    self.fail = fail
-
-  def stop_event(self) -> threading.Event:
-    """Is set when the node is to stop."""
-    return self._event
-
-  def wait_for_stop(self, timeout_secs: Optional[float] = None) -> bool:
-    """Waits until the node is to stop."""
-    return self._event.wait(timeout_secs)
-
-  def _sigterm(self) -> None:
-    """The program is to stop. The engine knows: it watches the node that says so."""
-
-
-class _Address(lp.AbstractAddressBuilder):
-  """An address on this machine, whose port stays a node's own in the seconds until it listens there.
-
-  A port that is only looked up can meanwhile go to another run, or to any connection that goes out; a server of Reverb
-  would share it without a word. One that a socket is bound to is not given out again, and the node's server may take it
-  all the same, as long as that socket does not listen.
-  """
-
-  def __init__(self, stack: contextlib.ExitStack):
-    """Reserves a port until the stack is left."""
-    family, anywhere = (socket.AF_INET6, '::') if socket.has_dualstack_ipv6() else (socket.AF_INET, '')
-    held = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((anywhere, 0))
-    self._port = held.getsockname()[1]
-
-  def build(self) -> str:
-    """The address."""
-    return f'localhost:{self._port}'
 
 
 def run_threads(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
@@ -88,12 +46,9 @@ def run_processes(program: lp.Program, on_status: Callable[[Dict[str, Any]], Non
 
 def _bind(program: lp.Program, ports: contextlib.ExitStack) -> Any:
   """Gives the nodes addresses on this machine, and returns a client of the counter."""
-  if not flags.FLAGS.is_parsed():
-    flags.FLAGS.mark_as_parsed()  # Launchpad reads flags, and there are none of ours.
-  counter = next(node for node in nodes.of_program(program) if node.role == 'counter')
-  handle = counter.create_handle()
-  nodes.bind(program, lambda node: _Address(ports))
-  return handle.dereference()
+  counter = hosting.handle_of_counter(program)
+  nodes.bind(program, lambda node: hosting.Address('localhost', hosting.hold_port(ports)))
+  return counter.dereference()
 
 
 class _ThreadTask:
@@ -120,7 +75,7 @@ class _ThreadTask:
     self._event.set()
 
   def _run(self) -> None:
-    nodes.manage_thread(_Manager(self._event, self._fail))
+    nodes.manage_thread(hosting.Manager(self._event, self._fail))
     try:
       self._node.run()
     except BaseException as error:
@@ -215,7 +170,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   event = threading.Event()
   forking.leave_signals_to_launcher()
   threading.Thread(target=_wait_for_stop, args=(pipe, event), name='stop', daemon=True).start()
-  nodes.manage_thread(_Manager(event, functools.partial(_fail, pipe)))
+  nodes.manage_thread(hosting.Manager(event, functools.partial(_fail, pipe)))
   flags.FLAGS.mark_as_parsed()
   with quiet.filtered_stderr():
     try:

@@ -22,6 +22,7 @@ from tfacme.loggers.factory import make_logger as make_logger
 from tfacme.loggers.factory import names as names
 from tfacme.loggers.mlflow_logger import MLflow as MLflow
 from tfacme.loggers.node_columns import COLUMNS as COLUMNS
+from tfacme.loggers.node_columns import NodeColumns as NodeColumns
 from tfacme.loggers.of_run import OfRun as OfRun
 from tfacme.loggers.tensorboard_logger import TensorBoard as TensorBoard
 from tfacme.loggers.tensorboard_logger import TensorBoardLogger as TensorBoardLogger

@@ -20,9 +20,14 @@ NAMED: Dict[str, Callable[[], Maker]] = {'tensorboard': TensorBoard, 'wandb': Wa
 
 
 def make_logger(makers: Sequence[Maker], log: base.Log) -> base.Logger:
-  """The logger of a node: its CSV file, `FOLDER/NAME.csv`, which the run itself reads again, and what makers make."""
+  """The logger of a node of this process."""
+  return node_columns.NodeColumns(make_writer(makers, log))
+
+
+def make_writer(makers: Sequence[Maker], log: base.Log) -> base.Logger:
+  """Writes rows as they are: into a CSV file, `FOLDER/NAME.csv`, which the run itself reads again, and as makers do."""
   csv = csv_logger.CSVLogger(os.path.join(log.folder, f'{log.name}.csv'))
-  return node_columns.NodeColumns(base.Tee([csv, *(make(log) for make in makers)]))
+  return base.Tee([csv, *(make(log) for make in makers)])
 
 
 def names(makers: Sequence[Maker]) -> Tuple[str, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
+import os
 from typing import Iterator, List, Sequence
 
-from tfacme.loggers import background, base, factory
+from tfacme.loggers import background, base, factory, node_columns
 
 
 class OfRun:
@@ -32,10 +34,24 @@ class OfRun:
     """Of the run, made once; the same when it is resumed."""
     return self._log.run_id
 
+  def is_here(self) -> bool:
+    """Whether this process has the run's folder, so that it can write logs there."""
+    if not self._log.description:  # Whoever runs a program without `train` has one machine, and no such file.
+      return True
+    try:
+      with open(os.path.join(os.path.dirname(self._log.folder), 'experiment.json'), encoding='utf-8') as file:
+        return json.load(file)['id'] == self.run_id
+    except FileNotFoundError:
+      return False
+
   def logger(self, name: str) -> base.Logger:
-    """The logger of a node."""
+    """The logger of a node in this process."""
+    return node_columns.NodeColumns(self.written(name))
+
+  def written(self, name: str) -> base.Logger:
+    """Writes the rows of a node, maybe of another host, which have all of their columns."""
     makers = (*self._prepared, *self._makers[len(self._prepared) :])
-    return factory.make_logger(makers, dataclasses.replace(self._log, name=name))
+    return factory.make_writer(makers, dataclasses.replace(self._log, name=name))
 
   def prepare(self) -> None:
     """Prepares those that ask for it; `running` does so as well."""

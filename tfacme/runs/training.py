@@ -36,7 +36,7 @@ def train(
   Args:
     experiment: what to run.
     workdir: the run's folder; None makes a temporary one.
-    launch: 'inline', 'local_mt' or 'local_mp'.
+    launch: 'inline', 'local_mt', 'local_mp' or 'ray'.
     progress: whether to show progress on standard output.
     on_status: is called periodically with the counter's status; for a display of your own.
     debug: whether all of it runs eagerly, in one thread, so that `breakpoint()` and `print` work in an update, a loss,

@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
 
-from tfacme import checkpoints
+from tfacme import checkpoints, loggers
 
 _STATE = 'counter.json'  # in the folder of what is saved
 OWN = '_'  # Counts whose names begin so are what a node keeps for itself: they add up to nothing.
@@ -86,6 +86,17 @@ class CounterClient(Protocol):
     """Notes what a display may show of a node at once; it changes nothing of the run."""
     ...
 
+  def write(self, node: str, token: str, first: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes rows of a node's log, for one that does not have the run's folder.
+
+    Args:
+      node: its name.
+      token: tells the log from others of that node, which was made anew since.
+      first: the number of the first row, so that a call that is repeated writes nothing twice.
+      rows: of the log.
+    """
+    ...
+
   def end(self, reason: str) -> None:
     """Ends the run before its budget is spent, as if it were."""
     ...
@@ -96,14 +107,24 @@ class Counter:
 
   prompt = True
 
-  def __init__(self, budget: int, unit: str, phases: Sequence[Sequence[str]]):
+  def __init__(
+    self,
+    budget: int,
+    unit: str,
+    phases: Sequence[Sequence[str]],
+    open_log: Callable[[str], loggers.Logger] = lambda node: loggers.MemoryLogger(),
+  ):
     """Initializes the counter.
 
     Args:
       budget: steps that the nodes may claim in all.
       unit: which count the budget is of, 'actor_steps' or 'learner_steps'.
       phases: the names of the nodes that each of `PHASES` waits for.
+      open_log: opens the log of a node that can't write it itself.
     """
+    self._open_log = open_log
+    self._logs: Dict[str, loggers.Logger] = {}  # of those nodes
+    self._written: Dict[str, Tuple[str, int]] = {}  # of each of them: the token, and the number of the next row
     self.held = 0.0
     self.told: Optional[Callable[[], None]] = None  # is called when something was noted
     self._budget = budget
@@ -122,6 +143,7 @@ class Counter:
     self._totals: Dict[str, int] = {}  # of all nodes; a new dict at each change, since reports have given it away
     self._phase = self._find_phase()
     self._lock = threading.Lock()
+    self._writing = threading.Lock()  # Nobody who counts waits for a disk.
 
   def join(self, node: str) -> Dict[str, int]:
     """See `CounterClient.join`."""
@@ -172,6 +194,23 @@ class Counter:
       self._note(node, notes)
     if self.told is not None:
       self.told()
+
+  def write(self, node: str, token: str, first: int, rows: Sequence[Mapping[str, Any]]) -> None:
+    """See `CounterClient.write`."""
+    with self._writing:
+      last, following = self._written.get(node, ('', 0))
+      begin = following if last == token else 0
+      if node not in self._logs:
+        self._logs[node] = self._open_log(node)
+      for row in rows[max(0, begin - first) :]:
+        self._logs[node].write(row)
+      self._written[node] = token, max(begin, first + len(rows))
+
+  def close(self) -> None:
+    """Closes the logs that it has written."""
+    with self._writing:
+      for log in self._logs.values():
+        log.close()
 
   def end(self, reason: str) -> None:
     """See `CounterClient.end`. Who holds a lease makes what steps it has begun, and learns of it when it reports."""

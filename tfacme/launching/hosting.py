@@ -1,0 +1,73 @@
+"""What every engine that runs nodes beside each other needs: their addresses, and what a node asks of who runs it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any, Callable, Optional
+
+import launchpad as lp
+from absl import flags
+
+from tfacme.graph import nodes
+
+
+class Manager:
+  """What Launchpad's nodes ask of the launcher that runs them."""
+
+  def __init__(self, event: threading.Event, fail: Callable[[str], None]):
+    """Initializes the manager.
+
+    Args:
+      event: is set when the node is to stop.
+      fail: ends the node, which hangs, with an account of it.
+    """
+    self._event = event
+    self.fail = fail
+
+  def stop_event(self) -> threading.Event:
+    """Is set when the node is to stop."""
+    return self._event
+
+  def wait_for_stop(self, timeout_secs: Optional[float] = None) -> bool:
+    """Waits until the node is to stop."""
+    return self._event.wait(timeout_secs)
+
+  def _sigterm(self) -> None:
+    """The program is to stop. The engine knows: it watches the node that says so."""
+
+
+class Address(lp.AbstractAddressBuilder):
+  """An address that is known."""
+
+  def __init__(self, host: str, port: int):
+    self._address = f'{host}:{port}'
+
+  def build(self) -> str:
+    """The address."""
+    return self._address
+
+
+def hold_port(held: contextlib.ExitStack) -> int:
+  """A port of this machine that stays a node's own in the seconds until it listens there.
+
+  A port that is only looked up can meanwhile go to another run, or to any connection that goes out; a server of Reverb
+  would share it without a word. One that a socket is bound to is not given out again, and the node's server may take it
+  all the same, as long as that socket does not listen.
+
+  Args:
+    held: gives the port up when it is left.
+  """
+  family, anywhere = (socket.AF_INET6, '::') if socket.has_dualstack_ipv6() else (socket.AF_INET, '')
+  holding = held.enter_context(socket.socket(family, socket.SOCK_STREAM))
+  holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+  holding.bind((anywhere, 0))
+  return holding.getsockname()[1]
+
+
+def handle_of_counter(program: lp.Program) -> Any:
+  """A handle of the counter, for the engine itself; to be dereferenced once the nodes have their addresses."""
+  if not flags.FLAGS.is_parsed():
+    flags.FLAGS.mark_as_parsed()  # Launchpad reads flags, and there are none of ours.
+  return next(node for node in nodes.of_program(program) if node.role == 'counter').create_handle()

@@ -1,0 +1,253 @@
+"""The engine that gives each node a process on a Ray cluster.
+
+Each process is an actor of Ray. It says where its node will listen on the host where it was placed; once all have said
+so, the nodes are sent there with all addresses. Actors go where there is room, one processor each; all others stay on
+the host of this process, where the run's folder is. The cluster is the one at RAY_ADDRESS, as Ray itself has it;
+without one, a cluster is started on this machine that ends with the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import tempfile
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+
+import cloudpickle
+import launchpad as lp
+import ray
+import tensorflow as tf
+from absl import flags
+from ray import exceptions
+from ray.util import scheduling_strategies
+
+from tfacme import errors, loggers
+from tfacme.graph import nodes
+from tfacme.launching import forking, hosting, quiet, supervising
+from tfacme.launching.outcomes import Interrupted
+from tfacme.launching.stopping import StopRequest
+from tfacme.launching.supervising import Failure
+
+_LOG = logging.getLogger('tfacme')
+_PATIENCE = 10.0  # seconds without room for a node after which a line says so
+_ADDRESS = 'RAY_ADDRESS'
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CALLS = 4  # of one process at once: what waits for its outcome, and what asks it to stop
+
+
+def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
+  """Runs each node in a process of a cluster; see `launching.launch`."""
+  with quiet.filtered_stderr(), _cluster(program):
+    _check_room(program)
+    counter = hosting.handle_of_counter(program)
+    places = {node.name: _Place(node) for node in nodes.of_program(program)}
+    _wait_for(list(places.values()), stop)
+    try:
+      nodes.bind(program, lambda node: places[node.name].address())
+    except exceptions.RayError as error:
+      raise errors.UserError(f'The cluster could not start the process of a node: {error}') from error
+    crew = supervising.Crew(program, lambda node: _Task(node, places.pop(node.name, None)))
+    supervising.supervise(crew, counter.dereference(), on_status, stop)
+
+
+@contextlib.contextmanager
+def _cluster(program: lp.Program) -> Iterator[None]:
+  """Connects to the cluster, or starts one on this machine with room for the program."""
+  given = os.environ.get(_ADDRESS)
+  with contextlib.ExitStack() as left:
+    options: Dict[str, Any] = {'address': given or 'local', 'logging_level': logging.ERROR}
+    if not given:
+      folder = left.enter_context(tempfile.TemporaryDirectory(prefix='tfacme-ray-', ignore_cleanup_errors=True))
+      options.update(num_cpus=len(nodes.of_program(program)), include_dashboard=False, _temp_dir=folder)
+    elif given.rpartition(':')[2].isdigit() and '//' not in given:
+      _check_answers(given)  # Ray itself would try for minutes.
+    handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+    try:
+      ray.init(**options)
+    except (ConnectionError, RuntimeError, ValueError) as error:  # The second where it has another version of Ray.
+      raise errors.UserError(f'No Ray cluster takes us at {given} ({_ADDRESS}): {error}') from error
+    left.callback(ray.shutdown)
+    if threading.current_thread() is threading.main_thread():
+      for signum, handler in handlers.items():  # Ray has taken them.
+        signal.signal(signum, handler)
+    yield
+
+
+def _check_answers(address: str) -> None:
+  host, _, port = address.rpartition(':')
+  try:
+    socket.create_connection((host, int(port)), _PATIENCE).close()
+  except OSError as error:
+    raise errors.UserError(f'Nothing answers at {address} ({_ADDRESS}): {error.strerror or error}.') from error
+
+
+def _check_room(program: lp.Program) -> None:
+  """Raises a `UserError` if the cluster will never have room for all."""
+  wanted = sum(node.upkeep.anywhere for node in nodes.of_program(program))
+  there = int(ray.cluster_resources().get('CPU', 0))
+  if wanted > there:
+    raise errors.UserError(
+      f'The {wanted} actors of this run take a processor each, and the Ray cluster has {there}: make it larger, or '
+      'take fewer actors with more slots each (--actors, --slots).'
+    )
+
+
+class _Process:
+  """Runs a node, in a process of the cluster. Its methods are called by threads of Ray's."""
+
+  def __init__(self, threads: int):
+    """Args: threads: that TensorFlow may use; 0 leaves it to TensorFlow."""
+    forking.lead_group()
+    faulthandler.enable()
+    if threads:
+      tf.config.threading.set_intra_op_parallelism_threads(threads)
+      tf.config.threading.set_inter_op_parallelism_threads(threads)
+    self._ports = contextlib.ExitStack()
+    self._stop = threading.Event()
+    self._ended = threading.Event()
+    self._failure: Optional[Failure] = None
+
+  def address(self) -> Tuple[str, int]:
+    """Where its node will listen, the host and a port that it holds."""
+    return ray.util.get_node_ip_address(), hosting.hold_port(self._ports)
+
+  def start(self, packed: bytes) -> None:
+    """Begins to run a node, as `cloudpickle` has packed its function."""
+    threading.Thread(target=self._run, args=(packed,), name='node', daemon=True).start()
+
+  def outcome(self) -> Optional[Failure]:
+    """Waits until its work has ended: how it failed, or None."""
+    self._ended.wait()
+    return self._failure
+
+  def close(self) -> None:
+    """Waits until its logs have written what they had left."""
+    loggers.wait()
+
+  def stop(self) -> None:
+    """Asks the node to stop."""
+    self._stop.set()
+
+  def _run(self, packed: bytes) -> None:
+    nodes.manage_thread(hosting.Manager(self._stop, lambda account: self._end(Failure(account))))
+    if not flags.FLAGS.is_parsed():
+      flags.FLAGS.mark_as_parsed()
+    with quiet.filtered_stderr():
+      try:
+        run = cloudpickle.loads(packed)
+      except ImportError as error:
+        host = ray.util.get_node_ip_address()
+        told = f'The host {host} can not import what the run needs ({error}): install it there, as on this one.'
+        self._end(Failure(told, mistake=True))
+        return
+      try:
+        run()
+        self._end(None)
+      except BaseException as error:
+        self._end(supervising.failure(error))
+
+  def _end(self, failure: Optional[Failure]) -> None:
+    if not self._ended.is_set():
+      self._failure = failure
+      self._ended.set()
+
+
+class _Place:
+  """A process that was asked for, which may still wait for room."""
+
+  def __init__(self, node: nodes.Node):
+    here = scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    options: Dict[str, Any] = {'num_cpus': 1} if node.upkeep.anywhere else {'num_cpus': 0, 'scheduling_strategy': here}
+    named = type(node.name, (_Process,), {})  # Ray names the process, and the lines that it prints, by its class.
+    self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads)
+    self._address = self.process.address.remote()
+
+  def there(self) -> bool:
+    """Whether it is known where it is."""
+    return _is_ready(self._address)
+
+  def address(self) -> lp.AbstractAddressBuilder:
+    """Where its node will listen; raises Ray's error if it is gone."""
+    return hosting.Address(*ray.get(self._address))
+
+
+def _is_ready(reference: Any) -> bool:
+  return bool(ray.wait([reference], timeout=0)[0])
+
+
+def _wait_for(places: List[_Place], stop: StopRequest) -> None:
+  """Waits until all have room."""
+  told = time.monotonic()
+  while not all(place.there() for place in places):
+    if stop.signum is not None:
+      raise Interrupted(stop.signum, saved=False)
+    if time.monotonic() - told > _PATIENCE:
+      told = time.monotonic()
+      there = sum(place.there() for place in places)
+      _LOG.warning('The cluster has no room for all nodes yet: %d of %d are placed.', there, len(places))
+    time.sleep(0.05)
+
+
+class _Task:
+  """A node in a process of the cluster; one that is made anew is sent there once there is room."""
+
+  def __init__(self, node: nodes.Node, place: Optional[_Place]):
+    self.name = node.name
+    self._node = node
+    self._place = place or _Place(node)
+    self._outcome: Any = None  # of its work; None until the node is sent
+    self._closed: Any = None  # what its logs had left; None until its work has ended
+    self._failure: Optional[Failure] = None
+    self._killed = False
+    if place is not None:
+      self._send()
+
+  @property
+  def failure(self) -> Optional[Failure]:
+    self._look()
+    return self._failure
+
+  def running(self) -> bool:
+    return self.working() or not (self._killed or _is_ready(self._closed))
+
+  def working(self) -> bool:
+    self._look()
+    return self._closed is None and not self._killed
+
+  def stop(self) -> None:
+    self._place.process.stop.remote()
+
+  def kill(self) -> None:
+    self._killed = True
+    ray.kill(self._place.process)
+
+  def _look(self) -> None:
+    """Sends the node once there is room, and finds out whether its work has ended."""
+    if self._outcome is None:
+      if not self._killed and self._place.there():
+        with self._lost_if_gone():
+          for address in self._node.addresses:
+            address.bind(self._place.address())
+          self._send()
+    elif self._closed is None and _is_ready(self._outcome):
+      with self._lost_if_gone():
+        self._failure = ray.get(self._outcome)
+      self._closed = self._place.process.close.remote()
+
+  @contextlib.contextmanager
+  def _lost_if_gone(self) -> Iterator[None]:
+    try:
+      yield
+    except exceptions.RayActorError as error:
+      if not self._killed:
+        self._failure = Failure(f'Its process is gone: {error}', lost=True)
+
+  def _send(self) -> None:
+    self._place.process.start.remote(cloudpickle.dumps(self._node.run))
+    self._outcome = self._place.process.outcome.remote()
