@@ -25,7 +25,7 @@ import numpy as np
 import tyro
 
 import tfacme
-from tfacme import core, datasets, environments, experiments, loggers, seeds, specs
+from tfacme import core, datasets, experiments, loggers, seeds, specs
 from tfacme.datasets import summary as summary_lib
 from tfacme.workers import episodes as episodes_lib
 from tfacme.workers import export, playing, random_policy
@@ -47,23 +47,18 @@ class Task:
     steps: of its actor.
     transitions: of each data set but `medium-replay`.
     changes: what differs from the page's config.
-    environment: the id of another one than the page's; None is that.
   """
 
   page: str
   steps: int
   transitions: int
   changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-  environment: Optional[str] = None
 
 
 TASKS = {
   # One learning step for eight steps: so there is something to learn from before it is medium.
   'pendulum': Task('programs/gym/sac.py', 160_000, 100_000, {'samples_per_insert': 32.0}),
   'swingup': Task('programs/dm_control/sac.py', 100_000, 100_000),
-  'point_mass': Task(
-    'programs/dm_control/sac.py', 60_000, 50_000, {'samples_per_insert': 64.0}, 'dm_control:point_mass:easy'
-  ),
   'halfcheetah': Task('programs/mujoco/sac.py', 150_000, 100_000),
   # It explores little when it is medium, so that most of what it does is its own.
   'cartpole': Task('programs/gym/dqn.py', 50_000, 50_000, {'epsilon': (1.0, 0.1, 2_000)}),
@@ -118,7 +113,6 @@ def _teach(task: Task, options: Options, folder: pathlib.Path, until: Optional[i
   experiment = dataclasses.replace(
     experiment,
     builder=dataclasses.replace(builder, config=dataclasses.replace(builder.config, **task.changes)),
-    environment=environments.factory(task.environment) if task.environment else experiment.environment,
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20, policy='behaviour'),
     checkpointing=tfacme.Checkpointing(every=0, best=False, replay=False),

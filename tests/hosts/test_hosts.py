@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -137,14 +138,17 @@ def _alone(*arguments):
   )
 
 
-def test_without_a_cluster_it_starts_one_and_ends_it(tmp_path):
+def test_without_a_cluster_it_starts_one_and_ends_it(tmp_path, monkeypatch):
+  scratch = tempfile.mkdtemp(prefix='tf')
+  monkeypatch.setenv('TMPDIR', scratch)
   command = _alone('--steps', '10000000', '--actors', '2', '--workdir', str(tmp_path))
   command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)
   command.process.terminate()
   ended = command.wait(60)
   assert (ended.code, ended.left) == (143, []), ended.err
   assert checkpoints.steps(str(tmp_path / 'checkpoints'))
-  assert not list(pathlib.Path('/tmp').glob('tfacme-ray-*'))
+  assert not list(pathlib.Path(scratch).glob('tfacme-ray-*'))
+  shutil.rmtree(scratch)
 
 
 def test_no_cluster_at_the_address_is_one_line(tmp_path, monkeypatch):

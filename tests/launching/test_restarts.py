@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import os
 import signal
-import threading
 import time
 import types
 
@@ -131,19 +130,31 @@ def test_a_run_whose_core_is_lost_begins_again_as_often_as_it_may(most, lost, mo
   clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
   monkeypatch.setattr(restarts_lib, 'time', clock)
   attempts = _Attempts(lost)
-  restarts_lib.until_it_ends(attempts, most)
+  restarts_lib.until_it_ends(attempts, most, lambda: attempts.begun)
   assert attempts.begun == lost + 1
   assert now[0] == pytest.approx(2**lost - 1, abs=0.2)  # 1, 2 and 4 seconds between them
   attempts = _Attempts(lost + 1)
   with pytest.raises(outcomes.CoreLost):
-    restarts_lib.until_it_ends(attempts, most)
+    restarts_lib.until_it_ends(attempts, most, lambda: attempts.begun)
   assert attempts.begun == lost + 1
 
 
-def test_a_run_that_waits_to_begin_again_can_be_stopped():
-  threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
+def test_a_run_that_is_lost_time_after_time_without_a_newer_checkpoint_ends(monkeypatch):
+  now = [0.0]
+  clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + 1800.0))
+  monkeypatch.setattr(restarts_lib, 'time', clock)  # Each attempt takes half an hour.
+  reached = [0, 10, 20, 20, 20, 20, 20]  # at the beginning, and after each loss
+  attempts = _Attempts(100)
+  with pytest.raises(outcomes.CoreLost):
+    restarts_lib.until_it_ends(attempts, 3, lambda: reached[attempts.begun])
+  assert attempts.begun == 6  # Two with a newer checkpoint, and three of the four without have been begun again.
+
+
+def test_a_run_that_waits_to_begin_again_can_be_stopped(monkeypatch):
+  sleep = lambda seconds: os.kill(os.getpid(), signal.SIGTERM)  # It waits, and so hears of the signal.
+  monkeypatch.setattr(restarts_lib, 'time', types.SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
   with pytest.raises(outcomes.Interrupted) as caught:
-    restarts_lib.until_it_ends(_Attempts(1), 1)
+    restarts_lib.until_it_ends(_Attempts(1), 1, lambda: 0)
   assert caught.value.signum == signal.SIGTERM and not caught.value.saved
 
 

@@ -402,3 +402,33 @@ def test_the_digest_shows_a_difference(tmp_path):
   counter.end('enough')
   digests.add(counter.save(str(tmp_path)))
   assert len(digests) == 4
+
+
+def test_what_a_lost_actor_had_claimed_is_for_others_and_nobody_waits_for_it_when_all_is_spent():
+  counter = counting.Counter(100, 'actor_steps', [[], ['a', 'b'], ['learner']])
+  for node in 'ab':
+    counter.join(node)
+    counter.report(node, {'actor_steps': 0}, counting.Claim(1, 40))
+  counter.note('b', {'blocked': 'the rate limiter', 'hangs_in': 'reset()'})
+  counter.report('b', {'actor_steps': 10})
+  counter.leave('b')
+  notes = counter.status()['notes']['b']
+  assert (
+    notes['blocked'] is None and notes['hangs_in'] is None
+  )  # It was shown as waiting for as long as the run went on.
+  assert counter.report('a', {'actor_steps': 40}, counting.Claim(90, 90)).granted == 90  # all that b has not made
+  assert (
+    counter.report('a', {'actor_steps': 90}, finished=True).phase == 2
+  )  # The learner's: b has nothing left to make.
+  counter.join('b')
+  assert counter.report('b', {'actor_steps': 10}, counting.Claim(20, 20)) == (10, {'actor_steps': 100}, 1)
+  assert counter.report('b', {'actor_steps': 10}, finished=True).phase == 2
+
+
+def test_a_lost_actor_is_waited_for_while_there_is_something_left():
+  counter = counting.Counter(100, 'actor_steps', [[], ['a'], ['learner']])
+  counter.join('a')
+  counter.report('a', {'actor_steps': 30}, counting.Claim(31, 40))
+  counter.leave('a')
+  assert counter.status()['phase'] == 1 and counter.join('a') == {'actor_steps': 30}
+  assert counter.report('a', {'actor_steps': 30}, counting.Claim(100, 100)).granted == 100

@@ -1,6 +1,9 @@
 """Rows of a host without the run's folder are written by the counter: all of them, once, in order."""
 
+import concurrent.futures
 import json
+import threading
+import time
 
 import pytest
 
@@ -21,19 +24,62 @@ def _written(path):
   return [int(row['actor_steps']) for row in loggers.read(str(path))]
 
 
-def test_rows_travel_together_and_the_last_ones_at_the_end(tmp_path):
+class _Client:
+  """A client of a counter, whose calls are answered while `reachable` is set."""
+
+  def __init__(self, counter):
+    self._counter, self.calls, self.reachable = counter, [], threading.Event()
+    self.reachable.set()
+
+  def begin(self, method, *args):
+    self.calls.append(args)
+    answer = concurrent.futures.Future()
+    if self.reachable.is_set():
+      try:
+        answer.set_result(getattr(self._counter, method)(*args))
+      except Exception as error:
+        answer.set_exception(error)
+    return answer
+
+
+def _until(condition):
+  deadline = time.monotonic() + 10
+  while not condition() and time.monotonic() < deadline:
+    time.sleep(0.01)
+  assert condition()
+
+
+def test_rows_travel_together_and_none_waits_for_the_next(tmp_path):
   counter, path = _counter(tmp_path)
-  now, calls = [0.0], []
-  counter.write, write = lambda *call: calls.append(call) or write(*call), counter.write
-  log = forwarding.Forwarded('actor-0', counter, lambda: now[0])
-  for i, row in enumerate(_rows(range(9))):
-    now[0] = 0.2 * i
+  client = _Client(counter)
+  log = forwarding.Forwarded('actor-0', client, 0.05)
+  for row in _rows(range(5)):
     log.write(row)
-  assert [len(rows) for _, _, _, rows in calls] == [1, 3, 3]  # at 0.0, 0.6 and 1.2 s
+  _until(lambda: path.exists() and _written(path) == [0, 1, 2, 3, 4])
+  assert len(client.calls) <= 2
+  log.write({'actor_steps': 5})
   log.close()
   log.close()
-  assert len(calls) == 4 and _written(path) == list(range(9))
+  assert _written(path) == [0, 1, 2, 3, 4, 5]
   counter.close()
+
+
+def test_who_closes_waits_no_longer_than_for_a_while_and_the_next_row_raises_what_the_counter_raised(tmp_path):
+  counter, _ = _counter(tmp_path)
+  client = _Client(counter)
+  client.reachable.clear()
+  log = forwarding.Forwarded('actor-0', client, 60.0)
+  log.write({'actor_steps': 0})
+  begun = time.monotonic()
+  log.close()
+  assert 0.5 < time.monotonic() - begun < 5.0
+  client.reachable.set()
+  counter.write = lambda *call: 1 / 0
+  log = forwarding.Forwarded('actor-0', client, 0.01)
+  log.write({'actor_steps': 0})
+  _until(lambda: log._error is not None)
+  with pytest.raises(ZeroDivisionError):
+    log.write({'actor_steps': 1})
 
 
 @pytest.mark.parametrize('again', [(0, [0, 1]), (0, [0, 1, 2, 3]), (2, [2, 3])])

@@ -180,7 +180,7 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
       writers=[plan.writer(replay) for _ in range(slots)],
       actor=actor,
       tally=tallies.Tally(name, counter, period(experiment.layout)),
-      logger=forwarding.logger(plan.logged, name, counter),
+      logger=forwarding.logger(plan.logged, name, counter, period(experiment.layout)),
       log_every=experiment.logging.actor_every,
       observers=experiment.observers,
       recorder=plan.recorder(name),
@@ -220,7 +220,7 @@ def build_role(
       replay=replay,
       variables=learner,
       kept=saved == kind,
-      logger=functools.partial(forwarding.logger, plan.logged, name, counter),
+      logger=functools.partial(plan.logger, name),
     )
   )
 
@@ -276,7 +276,7 @@ def build_evaluator(
       actor=_actor(plan, parts),
       variables=parts.variables,
       tally=tallies.Tally(options.name, counter),
-      logger=forwarding.logger(plan.logged, options.name, counter),
+      logger=plan.logger(options.name),
       unit=experiment.budget.unit,
       every=experiment.every(options.every, 20),
       budget=steps,

@@ -60,7 +60,12 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
     raise errors.UserError("Ray is not installed here: `pip install 'tfacme[ray]'`, on each host of the cluster.")
   run = getattr(importlib.import_module(module), function)
   with StopRequest() as stop:
-    run(program, on_status or (lambda status: None), stop)
+    try:
+      run(program, on_status or (lambda status: None), stop)
+    except CoreLost as lost:
+      if stop.signum is None:
+        raise
+      raise Interrupted(stop.signum, saved=False) from lost  # Who asked for a stop does not want it to begin again.
 
 
 def warm_up() -> None:

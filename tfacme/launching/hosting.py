@@ -7,9 +7,11 @@ import socket
 import threading
 from typing import Any, Callable, Optional
 
+import cloudpickle
 import launchpad as lp
 from absl import flags
 
+from tfacme import errors
 from tfacme.graph import nodes
 
 
@@ -64,6 +66,17 @@ def hold_port(held: contextlib.ExitStack) -> int:
   holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
   holding.bind((anywhere, 0))
   return holding.getsockname()[1]
+
+
+def packed(node: nodes.Node) -> bytes:
+  """The function that runs a node, as it is sent to another process."""
+  try:
+    return cloudpickle.dumps(node.run)
+  except Exception as error:
+    raise errors.UserError(
+      f'The node {node.name} can not be sent to another process: {error}; keep open files, generators and lambdas '
+      'over them out of the experiment.'
+    ) from error
 
 
 def handle_of_counter(program: lp.Program) -> Any:

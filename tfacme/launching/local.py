@@ -20,7 +20,7 @@ import launchpad as lp
 import tensorflow as tf
 from absl import flags
 
-from tfacme import errors, loggers
+from tfacme import loggers
 from tfacme.graph import nodes
 from tfacme.launching import forking, hosting, quiet, supervising
 from tfacme.launching.stopping import StopRequest
@@ -90,13 +90,7 @@ class _ProcessTask:
 
   def __init__(self, node: nodes.Node):
     self.name = node.name
-    try:
-      packed = cloudpickle.dumps(node.run)
-    except Exception as error:
-      raise errors.UserError(
-        f'The node {node.name} can not be sent to another process: {error}; keep open files, generators and lambdas '
-        'over them out of the experiment.'
-      ) from error
+    packed = hosting.packed(node)
     self._pipe, theirs = multiprocessing.Pipe()
     self._process = forking.start_process(_run_node, (packed, node.name, node.threads, theirs), node.name)
     theirs.close()

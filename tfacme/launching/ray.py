@@ -38,6 +38,7 @@ _LOG = logging.getLogger('tfacme')
 _PATIENCE = 10.0  # seconds without room for a node after which a line says so
 _ADDRESS = 'RAY_ADDRESS'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_most_processors = 0  # that the cluster had when a run of this process began
 _CALLS = 4  # of one process at once: what waits for its outcome, and what asks it to stop
 
 
@@ -88,9 +89,10 @@ def _check_answers(address: str) -> None:
 
 
 def _check_room(program: lp.Program) -> None:
-  """Raises a `UserError` if the cluster will never have room for all."""
+  """Raises a `UserError` if the cluster never had room for all; a run that begins again may have lost a host."""
+  global _most_processors
   wanted = sum(node.upkeep.anywhere for node in nodes.of_program(program))
-  there = int(ray.cluster_resources().get('CPU', 0))
+  there = _most_processors = max(_most_processors, int(ray.cluster_resources().get('CPU', 0)))
   if wanted > there:
     raise errors.UserError(
       f'The {wanted} actors of this run take a processor each, and the Ray cluster has {there}: make it larger, or '
@@ -140,14 +142,7 @@ class _Process:
       flags.FLAGS.mark_as_parsed()
     with quiet.filtered_stderr():
       try:
-        run = cloudpickle.loads(packed)
-      except ImportError as error:
-        host = ray.util.get_node_ip_address()
-        told = f'The host {host} can not import what the run needs ({error}): install it there, as on this one.'
-        self._end(Failure(told, mistake=True))
-        return
-      try:
-        run()
+        _unpacked(packed)()
         self._end(None)
       except BaseException as error:
         self._end(supervising.failure(error))
@@ -156,6 +151,16 @@ class _Process:
     if not self._ended.is_set():
       self._failure = failure
       self._ended.set()
+
+
+def _unpacked(packed: bytes) -> Callable[[], None]:
+  try:
+    return cloudpickle.loads(packed)
+  except (AttributeError, ImportError) as error:  # The first where a module is another one than here.
+    host = ray.util.get_node_ip_address()
+    raise errors.UserError(
+      f'The host {host} can not import what the run needs ({error}): install it there, as on this one.'
+    ) from error
 
 
 class _Place:
@@ -205,6 +210,7 @@ class _Task:
     self._closed: Any = None  # what its logs had left; None until its work has ended
     self._failure: Optional[Failure] = None
     self._killed = False
+    self._told = time.monotonic()  # when it was last said that there is no room
     if place is not None:
       self._send()
 
@@ -235,6 +241,9 @@ class _Task:
           for address in self._node.addresses:
             address.bind(self._place.address())
           self._send()
+      elif time.monotonic() - self._told > _PATIENCE:
+        self._told = time.monotonic()
+        _LOG.warning('The cluster has no room for %s, which is to be made anew.', self.name)
     elif self._closed is None and _is_ready(self._outcome):
       with self._lost_if_gone():
         self._failure = ray.get(self._outcome)
@@ -244,10 +253,10 @@ class _Task:
   def _lost_if_gone(self) -> Iterator[None]:
     try:
       yield
-    except exceptions.RayActorError as error:
+    except exceptions.RayError as error:  # Not only of an actor: Ray has others where memory runs out.
       if not self._killed:
         self._failure = Failure(f'Its process is gone: {error}', lost=True)
 
   def _send(self) -> None:
-    self._place.process.start.remote(cloudpickle.dumps(self._node.run))
+    self._place.process.start.remote(hosting.packed(self._node))
     self._outcome = self._place.process.outcome.remote()

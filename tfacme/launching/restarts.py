@@ -16,11 +16,15 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds before something is made ane
 
 
 class Restarts:
-  """How often what has failed may still be made anew, and after which pause."""
+  """How often what has failed may still be made anew, and after which pause.
+
+  Attributes:
+    most: times within an hour.
+  """
 
   def __init__(self, most: Optional[int]):
     """Args: most: times within an hour; None is the engines' own."""
-    self._most = _TIMES if most is None else most
+    self.most = _TIMES if most is None else most
     self._failed: List[float] = []  # when, in the last hour
 
   def after(self, what: str, account: str) -> Optional[float]:
@@ -32,28 +36,31 @@ class Restarts:
     """
     now = time.monotonic()
     recent = [*(then for then in self._failed if now - then < _HOUR), now]
-    if len(recent) > self._most:
+    if len(recent) > self.most:
       return None
     self._failed = recent
-    _LOG.warning('%s (%d of %d times in an hour): %s', what, len(recent), self._most, account.rstrip())
+    _LOG.warning('%s (%d of %d times in an hour): %s', what, len(recent), self.most, account.rstrip())
     return min(_FIRST_PAUSE * 2 ** (len(recent) - 1), _LONGEST_PAUSE)
 
 
-def until_it_ends(attempt: Callable[[], None], most: Optional[int]) -> None:
+def until_it_ends(attempt: Callable[[], None], most: Optional[int], progress: Callable[[], int]) -> None:
   """Makes a run, and again from its last checkpoint where its core is lost, as often as it may be.
 
   Args:
     attempt: makes it from that checkpoint, or from the beginning if there is none.
-    most: times within an hour; None is the engines' own.
+    most: times within an hour, and in a row without a newer checkpoint; None is the engines' own.
+    progress: the steps of the last checkpoint.
   """
-  restarts = Restarts(most)
+  restarts, reached, in_vain = Restarts(most), progress(), 0
   while True:
     try:
       return attempt()
     except CoreLost as lost:
       what = f'The node {lost.node} was lost, and the run begins again from its last checkpoint'
+      before, reached = reached, progress()
+      in_vain = 0 if reached > before else in_vain + 1
       pause = restarts.after(what, lost.account)
-      if pause is None:
+      if pause is None or in_vain > restarts.most:
         raise
     _wait(pause)
 

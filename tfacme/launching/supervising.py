@@ -98,17 +98,23 @@ class Crew:
     """The node that ends the run."""
     return next((member.node, member.task) for member in self._members if member.node.ends)
 
-  def look(self) -> None:
-    """Makes anew what is due; raises the error of a node that has failed and is not made anew."""
+  def look(self) -> List[str]:
+    """Makes anew what is due; raises the error of a node that has failed and is not made anew.
+
+    Returns:
+      The names of those that were found to have failed, and are to be made anew.
+    """
+    before = {member.node.name for member in self._members if member.due is not None}
     failed = [member for member in self._members if member.has_failed()]
     if not failed:
-      return
+      return []
     core = [member.node.name for member in self._members if member.node.upkeep.restarts == 0]
     raise_failure([member.task for member in self._members if member.due is None], core)
     for member in failed:
       if member.due is not None and time.monotonic() >= member.due:
         member.task.kill()  # What it has left running, too.
         member.task, member.due = self._start(member.node), None
+    return [member.node.name for member in failed if member.node.name not in before]
 
   def stop(self, log_seconds: float) -> None:
     """See `stop_all`."""
@@ -123,7 +129,8 @@ def supervise(crew: Crew, counter: Any, on_status: Callable[[Dict[str, Any]], No
   log_seconds = ending.save_seconds
   try:
     while saver.running():
-      crew.look()
+      for name in crew.look():
+        client.begin('leave', name)  # Nobody waits for the answer: should it be lost, it is given back when it joins.
       if stop.signum is not None:
         raise _interrupted(stop.signum, saver, ending, client, on_status)
       pending = _tell(client, pending, on_status)
@@ -208,14 +215,16 @@ def _tell(client: remote.Remote, pending: Any, on_status: Callable[[Dict[str, An
 
 
 def stop_all(tasks: Sequence[Task], log_seconds: float) -> None:
-  """Stops what still runs; what is then left for logs to write has so many seconds more."""
-  for task in tasks:
-    if task.running():
-      task.stop()
-  _wait([task.working for task in tasks], _STOP_SECONDS)
-  for task in tasks:
-    if task.working():
-      task.kill()
+  """Stops what still runs, the counter last; what is then left for logs to write has so many seconds more."""
+  counters = [task for task in tasks if task.name == 'counter']  # Others have rows of logs that it is to write.
+  for stopped in ([task for task in tasks if task not in counters], counters):
+    for task in stopped:
+      if task.running():
+        task.stop()
+    _wait([task.working for task in stopped], _STOP_SECONDS)
+    for task in stopped:
+      if task.working():
+        task.kill()
   _wait([task.running for task in tasks if not task.working()], log_seconds)
   late = [task for task in tasks if task.running() and not task.working()]
   for task in late:

@@ -41,7 +41,7 @@ class OfRun:
     try:
       with open(os.path.join(os.path.dirname(self._log.folder), 'experiment.json'), encoding='utf-8') as file:
         return json.load(file)['id'] == self.run_id
-    except FileNotFoundError:
+    except (OSError, ValueError, KeyError):  # It is not there, not ours to read, or of something else.
       return False
 
   def logger(self, name: str) -> base.Logger:

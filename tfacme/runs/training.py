@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 
 import rich.console
 
-from tfacme import checkpoints, experiments, launching, loggers
+from tfacme import checkpoints, errors, experiments, launching, loggers
 from tfacme.debugging import profiling, stepping
 from tfacme.graph import program
 from tfacme.launching import quiet, restarts
@@ -50,6 +50,8 @@ def train(
     launching.Interrupted: Ctrl-C or SIGTERM, after a checkpoint was written.
   """
   launching.check_debug(debug, launch)
+  if profile and launch == 'ray':
+    raise errors.UserError('--profile does not go with --launch ray yet: profile a run in processes (local_mp).')
   given = workdir or tempfile.mkdtemp(prefix='tfacme-')
   workdir = os.path.abspath(given)  # An environment may go to another folder.
   profiled = profiling.of_run(workdir, profile, apart=launch == 'local_mp')
@@ -67,7 +69,8 @@ def train(
 
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
   with stepped, quiet.within_a_run(), folders.made(workdir), folders.locked(workdir), _interrupted(workdir):
-    restarts.until_it_ends(attempt, experiment.layout.restarts)
+    progress = lambda: max(checkpoints.steps(os.path.join(workdir, 'checkpoints')), default=0)
+    restarts.until_it_ends(attempt, experiment.layout.restarts, progress)
   return _reported(run_lib.Run(workdir), given, progress)
 
 

@@ -63,6 +63,10 @@ class CounterClient(Protocol):
   def lives(self, node: str) -> int:
     """How often the node has begun since the program was started."""
 
+  def leave(self, node: str) -> None:
+    """A node is lost: gives back what it had claimed and not used. Nobody waits for an actor without anything left."""
+    ...
+
   def report(
     self,
     node: str,
@@ -137,6 +141,7 @@ class Counter:
     self._ended: Optional[str] = None  # why it ends before its budget is spent
     self._claiming: set[str] = set()
     self._finished: set[str] = set()
+    self._lost: set[str] = set()  # that are to begin again
     self._notes: Dict[str, Dict[str, Any]] = {}
     self._blocked_since: Dict[str, float] = {}
     self._lives: Dict[str, int] = {}
@@ -149,12 +154,26 @@ class Counter:
     """See `CounterClient.join`."""
     with self._lock:
       self._lives[node] = self._lives.get(node, 0) + 1
-      counts = self._counts.setdefault(node, {})
-      self._left += self._granted.get(node, 0) - counts.get(self._unit, 0)
-      self._granted[node] = counts.get(self._unit, 0)
+      self._lost.discard(node)
       self._finished.discard(node)
-      self._phase = self._find_phase()
-      return dict(counts)
+      self._take_back(node)
+      return dict(self._counts[node])
+
+  def leave(self, node: str) -> None:
+    """See `CounterClient.leave`."""
+    with self._lock:
+      self._lost.add(node)
+      self._claiming.discard(node)
+      self._take_back(node)
+
+  def _take_back(self, node: str) -> None:
+    """Takes back what a node had been granted and has not used, and what it had noted last."""
+    counts = self._counts.setdefault(node, {})
+    self._left += self._granted.get(node, 0) - counts.get(self._unit, 0)
+    self._granted[node] = counts.get(self._unit, 0)
+    if outdated := {key: None for key in ('blocked', 'hangs_in') if key in self._notes.get(node, {})}:
+      self._note(node, outdated)
+    self._phase = self._find_phase()
 
   def lives(self, node: str) -> int:
     """See `CounterClient.lives`."""
@@ -293,7 +312,9 @@ class Counter:
 
   def _find_phase(self) -> int:
     for number, names in enumerate(self._phases):
-      if not names <= self._finished:
+      # A lost actor may not come back where there is no room for it: then others make what it had left.
+      done = self._finished | self._lost if number == ACTING and self._left <= 0 else self._finished
+      if not names <= done:
         return number
     return len(self._phases)
 

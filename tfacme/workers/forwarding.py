@@ -3,50 +3,83 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import time
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from tfacme import loggers
-from tfacme.workers import counting
 
-_PERIOD_SECONDS = 0.5  # between two calls: short episodes are many
+_CLOSE_SECONDS = 1.0  # that the last rows have to arrive
 
 
-def logger(logged: Optional[loggers.OfRun], node: str, counter: counting.CounterClient) -> loggers.Logger:
-  """The logger of a node that may be on any host; of a run without a folder, in memory."""
+def logger(logged: Optional[loggers.OfRun], node: str, counter: Any, period: float) -> loggers.Logger:
+  """The logger of a node that may be on any host; of a run without a folder, in memory.
+
+  Args:
+    logged: makes the loggers of the run; None if it has no folder.
+    node: its name.
+    counter: the counter or a client of it.
+    period: seconds between two calls to it.
+  """
   if logged is None:
     return loggers.MemoryLogger()
   if counter.prompt or logged.is_here():
     return logged.logger(node)
-  return loggers.NodeColumns(Forwarded(node, counter))
+  return loggers.NodeColumns(Forwarded(node, counter, period))
 
 
 class Forwarded:
-  """A logger whose rows the counter writes, where the run's folder is."""
+  """A logger whose rows the counter writes, where the run's folder is.
 
-  def __init__(self, node: str, counter: counting.CounterClient, clock: Callable[[], float] = time.monotonic):
+  They are sent by a thread of its own, so that nobody waits for them, and none waits for the next one.
+  """
+
+  def __init__(self, node: str, counter: Any, period: float):
+    """Args: counter: a client of the counter, with `begin`; period: seconds between two calls."""
     self._node = node
     self._counter = counter
-    self._clock = clock
+    self._period = period
     self._token = secrets.token_hex(8)  # A node that is made anew counts its rows anew.
-    self._sent = 0
-    self._rows: List[Dict[str, Any]] = []
-    self._due = clock()
+    self._lock = threading.Lock()
+    self._rows: List[Dict[str, Any]] = []  # that have not arrived
+    self._arrived = 0
+    self._error: Optional[Exception] = None
+    self._over = threading.Event()
+    self._thread = threading.Thread(target=self._send_all, name='rows', daemon=True)
+    self._thread.start()
 
   def write(self, row: loggers.Row) -> None:
-    """Keeps the row for the next call."""
-    self._rows.append(dict(row))
-    if self._clock() >= self._due:
-      self.flush()
-
-  def flush(self) -> None:
-    """Sends what there is."""
-    rows, self._rows = self._rows, []
-    self._due = self._clock() + _PERIOD_SECONDS
-    if rows:
-      self._counter.write(self._node, self._token, self._sent, rows)
-      self._sent += len(rows)
+    """Keeps the row for the next call; raises what the last one has raised."""
+    if self._error is not None:
+      raise self._error
+    with self._lock:
+      self._rows.append(dict(row))
 
   def close(self) -> None:
     """Sends the last rows; the counter closes its files at the end of the run."""
-    self.flush()
+    if self._over.is_set():
+      return
+    self._over.set()
+    self._thread.join(_CLOSE_SECONDS)
+    if self._error is None and self._rows:  # Also where the run stops: the counter stops after all others.
+      sent, deadline = self._begin(self._rows), time.monotonic() + _CLOSE_SECONDS
+      while not sent.done() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+  def _send_all(self) -> None:
+    while not self._over.wait(self._period):
+      with self._lock:
+        rows = list(self._rows)
+      if not rows:
+        continue
+      try:
+        self._begin(rows).result()
+      except Exception as error:
+        self._error = error
+        return
+      with self._lock:
+        del self._rows[: len(rows)]
+        self._arrived += len(rows)
+
+  def _begin(self, rows: List[Dict[str, Any]]) -> Any:
+    return self._counter.begin('write', self._node, self._token, self._arrived, rows)
