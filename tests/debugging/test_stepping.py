@@ -236,4 +236,6 @@ def test_it_is_for_one_thread(tmp_path, capsys):
   assert str(caught.value) == says
   assert cli.main('train dqn --env bsuite:catch/0 --debug --launch local_mp'.split()) == 2
   assert says in capsys.readouterr().err
-  launching.check_debug(False, 'local_mp')
+  launching.check_goes_with('local_mp', debug=False, profile=True)
+  with pytest.raises(tfacme.UserError, match='--profile does not go with --launch ray yet'):
+    launching.check_goes_with('ray', debug=False, profile=True)

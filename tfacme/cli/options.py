@@ -77,7 +77,7 @@ class RunOptions:
   def __post_init__(self):
     errors.count('seed', self.seed, low=0)
     errors.count('fitted_q', self.fitted_q, low=0)
-    launching.check_debug(self.debug, self.launch)
+    launching.check_goes_with(self.launch, self.debug, self.profile)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,7 +24,7 @@ __all__ = [
   'NodeFailed',
   'StopRequest',
   'Stopped',
-  'check_debug',
+  'check_goes_with',
   'cool_down',
   'launch',
   'warm_up',
@@ -82,9 +82,11 @@ def cool_down(wait: bool = True) -> None:
     forking.stop_server(wait)
 
 
-def check_debug(debug: bool, engine: str) -> None:
-  """Raises a `UserError` if a run that is stepped through is to have more than one thread."""
+def check_goes_with(engine: str, debug: bool, profile: bool = False) -> None:
+  """Raises a `UserError` if a run on an engine can't be stepped through, or profiled."""
   if debug and engine != 'inline':
     raise errors.UserError(
       f'--debug steps through a run in one thread, and --launch {engine} has several; leave --launch out (inline).'
     )
+  if profile and engine == 'ray':
+    raise errors.UserError('--profile does not go with --launch ray yet: profile a run in processes (local_mp).')

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, Iterator, Optional
 
 import rich.console
 
-from tfacme import checkpoints, errors, experiments, launching, loggers
+from tfacme import checkpoints, experiments, launching, loggers
 from tfacme.debugging import profiling, stepping
 from tfacme.graph import program
 from tfacme.launching import quiet, restarts
@@ -49,9 +49,7 @@ def train(
     launching.NodeFailed: a node failed; one that can be made anew too often, see `Layout.restarts`.
     launching.Interrupted: Ctrl-C or SIGTERM, after a checkpoint was written.
   """
-  launching.check_debug(debug, launch)
-  if profile and launch == 'ray':
-    raise errors.UserError('--profile does not go with --launch ray yet: profile a run in processes (local_mp).')
+  launching.check_goes_with(launch, debug, bool(profile))
   given = workdir or tempfile.mkdtemp(prefix='tfacme-')
   workdir = os.path.abspath(given)  # An environment may go to another folder.
   profiled = profiling.of_run(workdir, profile, apart=launch == 'local_mp')
