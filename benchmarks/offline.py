@@ -150,7 +150,7 @@ def _experiment(job: Job, told: Dict[str, Any], options: Options) -> tfacme.Expe
     experiment = tfacme.Experiment(
       builder=registry.builder(job.agent, registry.config(job.agent)),
       networks=registry.default_networks(job.agent),
-      environment=environments.factory(told['environment']),
+      environment=environments.factory(told['environment'], **told.get('settings', {})),
       budget=tfacme.Budget(learner_steps=job.steps or _STEPS),
       seed=job.seed,
     )

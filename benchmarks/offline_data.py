@@ -25,7 +25,7 @@ import numpy as np
 import tyro
 
 import tfacme
-from tfacme import core, datasets, experiments, loggers, seeds, specs
+from tfacme import core, datasets, environments, experiments, loggers, seeds, specs
 from tfacme.datasets import summary as summary_lib
 from tfacme.workers import episodes as episodes_lib
 from tfacme.workers import export, playing, random_policy
@@ -47,18 +47,21 @@ class Task:
     steps: of its actor.
     transitions: of each data set but `medium-replay`.
     changes: what differs from the page's config.
+    settings: what its environment is made with, beside what the page says.
   """
 
   page: str
   steps: int
   transitions: int
   changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
 TASKS = {
   # One learning step for eight steps: so there is something to learn from before it is medium.
   'pendulum': Task('programs/gym/sac.py', 160_000, 100_000, {'samples_per_insert': 32.0}),
-  'swingup': Task('programs/dm_control/sac.py', 100_000, 100_000),
+  # Actions that are repeated four times, as is usual there: of 1,000 small ones hardly any is worth more than another.
+  'swingup': Task('programs/dm_control/sac.py', 60_000, 50_000, {'samples_per_insert': 128.0}, {'action_repeat': 4}),
   'halfcheetah': Task('programs/mujoco/sac.py', 150_000, 100_000),
   # It explores little when it is medium, so that most of what it does is its own.
   'cartpole': Task('programs/gym/dqn.py', 50_000, 50_000, {'epsilon': (1.0, 0.1, 2_000)}),
@@ -110,8 +113,10 @@ def _teach(task: Task, options: Options, folder: pathlib.Path, until: Optional[i
   experiment = runpy.run_path(str(ROOT / task.page))['experiment'](options.seed)
   builder: Any = experiment.builder
   steps = options.steps or task.steps
+  make: Any = experiment.environment
   experiment = dataclasses.replace(
     experiment,
+    environment=environments.factory(make.id, make.options, **task.settings),
     builder=dataclasses.replace(builder, config=dataclasses.replace(builder.config, **task.changes)),
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20, policy='behaviour'),
@@ -172,6 +177,7 @@ def make_task(name: str, options: Options) -> Dict[str, Any]:
     played[kind] = returns(policy.act, make, options.initial_states)
   return {
     **{'environment': make.id, 'teacher': task.page, 'changes': dict(task.changes)},
+    **({'settings': dict(task.settings)} if task.settings else {}),
     **{'seed': options.seed, 'medium_steps': medium.checkpoints()[-1], 'expert_steps': teacher.checkpoints()[-1]},
     **{'random': random, 'expert': float(np.mean(expert)), 'expert_returns': _rounded(expert)},
     'data': {kind: _described(folder / kind, played.get(kind)) for kind in KINDS},

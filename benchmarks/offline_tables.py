@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from benchmarks import offline_data
+from tfacme import errors
 from tfacme.workers import observing, plotting
 
 
@@ -51,7 +52,7 @@ def table(task: str, told: Dict[str, Any], found: Sequence[Dict[str, Any]]) -> s
   labels = list(dict.fromkeys(label for label, _ in groups))
   seeds = len({one['seed'] for one in found})
   lines = [
-    f'## {task}: {told["environment"]}',
+    f'## {task}: {told["environment"]}{_settings(told)}',
     '',
     f'Scores: 0 is a return of {told["random"]:.1f} (random actions), 100 one of {told["expert"]:.1f} (the end of the '
     f"teacher's run). Of the final policies, with the standard error over seeds ({seeds} where nothing else is said).",
@@ -79,6 +80,12 @@ def _learned_from(found: Sequence[Dict[str, Any]]) -> str:
     for one in sorted(found, key=lambda one: (one['agent'], one['learner_steps']))
   }
   return f'Learning steps and batch size: {"; ".join(told)}.'
+
+
+def _settings(told: Dict[str, Any]) -> str:
+  """What the environment is made with: ' with action_repeat 4'."""
+  settings = told.get('settings', {})
+  return f' with {errors.listed([f"{name} {value}" for name, value in settings.items()])}' if settings else ''
 
 
 def _head(names: Sequence[str]) -> List[str]:

@@ -1,6 +1,6 @@
 """AWAC from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
 
-python programs/dm_control/sac.py --record recordings/swingup
+python programs/dm_control/sac.py --env.action-repeat 4 --record recordings/swingup
 python offline/dm_control/awac_swingup.py --seed 1
 """
 
@@ -9,9 +9,10 @@ from tfacme import cli, datasets, environments
 from tfacme.agents import awac
 
 
-def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
-  """Swinging a pole up, where one action changes values by some tenths."""
+def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
+  """Swinging a pole up, with rewards of up to 4 that are brought to 1."""
   config = awac.AWACConfig(
+    reward_scale=0.25,
     temperature=0.3,
     policy_learning_rate=(1e-3, 0.0, steps),
     critic_learning_rate=1e-3,
@@ -19,7 +20,7 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
   return tfacme.Experiment(
     builder=awac.AWACBuilder(config),
     networks=awac.default_networks(hidden_sizes=(256, 256)),
-    environment=environments.factory('dm_control:cartpole:swingup'),
+    environment=environments.factory('dm_control:cartpole:swingup', action_repeat=4),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=10),
     dataset=datasets.rlds('recordings/swingup'),

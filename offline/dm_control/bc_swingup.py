@@ -1,6 +1,6 @@
 """BC from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
 
-python programs/dm_control/sac.py --record recordings/swingup
+python programs/dm_control/sac.py --env.action-repeat 4 --record recordings/swingup
 python offline/dm_control/bc_swingup.py --seed 1
 """
 
@@ -14,7 +14,7 @@ def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
   return tfacme.Experiment(
     builder=bc.BCBuilder(),
     networks=bc.default_networks(hidden_sizes=(256, 256)),
-    environment=environments.factory('dm_control:cartpole:swingup'),
+    environment=environments.factory('dm_control:cartpole:swingup', action_repeat=4),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=10),
     dataset=datasets.rlds('recordings/swingup'),

@@ -1,6 +1,6 @@
 """CRR from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
 
-python programs/dm_control/sac.py --record recordings/swingup
+python programs/dm_control/sac.py --env.action-repeat 4 --record recordings/swingup
 python offline/dm_control/crr_swingup.py --seed 1
 """
 
@@ -10,16 +10,16 @@ from tfacme.agents import crr
 
 
 def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
-  """Swinging a pole up, where one action changes values by some tenths."""
+  """Swinging a pole up, where one action changes values by about 1."""
   config = crr.CRRConfig(
-    temperature=0.25,
+    temperature=1.0,
     policy_learning_rate=(1e-3, 0.0, steps),
     critic_learning_rate=1e-3,
   )
   return tfacme.Experiment(
     builder=crr.CRRBuilder(config),
     networks=crr.default_networks(hidden_sizes=(256, 256)),
-    environment=environments.factory('dm_control:cartpole:swingup'),
+    environment=environments.factory('dm_control:cartpole:swingup', action_repeat=4),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=10),
     dataset=datasets.rlds('recordings/swingup'),

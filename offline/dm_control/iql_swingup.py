@@ -1,6 +1,6 @@
 """IQL from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
 
-python programs/dm_control/sac.py --record recordings/swingup
+python programs/dm_control/sac.py --env.action-repeat 4 --record recordings/swingup
 python offline/dm_control/iql_swingup.py --seed 1
 """
 
@@ -9,10 +9,10 @@ from tfacme import cli, datasets, environments
 from tfacme.agents import iql
 
 
-def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
+def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
   """Swinging a pole up; where actions count by more than this temperature, policies of good data fall behind them."""
   config = iql.IQLConfig(
-    expectile=0.7,
+    reward_scale=0.25,
     inverse_temperature=3.0,
     policy_learning_rate=(1e-3, 0.0, steps),
     value_learning_rate=1e-3,
@@ -21,7 +21,7 @@ def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
   return tfacme.Experiment(
     builder=iql.IQLBuilder(config),
     networks=iql.default_networks(hidden_sizes=(256, 256)),
-    environment=environments.factory('dm_control:cartpole:swingup'),
+    environment=environments.factory('dm_control:cartpole:swingup', action_repeat=4),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=10),
     dataset=datasets.rlds('recordings/swingup'),

@@ -1,6 +1,6 @@
 """MBOP from all that the SAC of `programs/dm_control/sac.py` experiences. From the folder of the repository:
 
-python programs/dm_control/sac.py --record recordings/swingup
+python programs/dm_control/sac.py --env.action-repeat 4 --record recordings/swingup
 python offline/dm_control/mbop_swingup.py --seed 1
 """
 
@@ -15,7 +15,7 @@ def experiment(seed: int = 0, steps: int = 5_000) -> tfacme.Experiment:
   return tfacme.Experiment(
     builder=mbop.MBOPBuilder(config),
     networks=mbop.default_networks(),
-    environment=environments.factory('dm_control:cartpole:swingup'),
+    environment=environments.factory('dm_control:cartpole:swingup', action_repeat=4),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=10),
     dataset=datasets.rlds('recordings/swingup'),
