@@ -43,21 +43,21 @@ class Restarts:
     return min(_FIRST_PAUSE * 2 ** (len(recent) - 1), _LONGEST_PAUSE)
 
 
-def until_it_ends(attempt: Callable[[], None], most: Optional[int], progress: Callable[[], int]) -> None:
+def until_it_ends(attempt: Callable[[], None], most: Optional[int], steps: Callable[[], int]) -> None:
   """Makes a run, and again from its last checkpoint where its core is lost, as often as it may be.
 
   Args:
     attempt: makes it from that checkpoint, or from the beginning if there is none.
     most: times within an hour, and in a row without a newer checkpoint; None is the engines' own.
-    progress: the steps of the last checkpoint.
+    steps: of the last checkpoint.
   """
-  restarts, reached, in_vain = Restarts(most), progress(), 0
+  restarts, reached, in_vain = Restarts(most), steps(), 0
   while True:
     try:
       return attempt()
     except CoreLost as lost:
       what = f'The node {lost.node} was lost, and the run begins again from its last checkpoint'
-      before, reached = reached, progress()
+      before, reached = reached, steps()
       in_vain = 0 if reached > before else in_vain + 1
       pause = restarts.after(what, lost.account)
       if pause is None or in_vain > restarts.most:

@@ -67,8 +67,8 @@ def train(
 
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
   with stepped, quiet.within_a_run(), folders.made(workdir), folders.locked(workdir), _interrupted(workdir):
-    progress = lambda: max(checkpoints.steps(os.path.join(workdir, 'checkpoints')), default=0)
-    restarts.until_it_ends(attempt, experiment.layout.restarts, progress)
+    reached = lambda: max(checkpoints.steps(os.path.join(workdir, 'checkpoints')), default=0)
+    restarts.until_it_ends(attempt, experiment.layout.restarts, reached)
   return _reported(run_lib.Run(workdir), given, progress)
 
 
