@@ -12,9 +12,8 @@ _STEPS = 6000
 _OPTIONS = ['--env', 'bsuite:catch/0', '--launch', 'local_mp', '--actors', '2', '--checkpointing.every', '2000']
 
 
-@pytest.mark.parametrize(
-  'first, second', [('learner', 'replay'), pytest.param('counter', 'saver', marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('first, second', [('learner', 'replay'), ('counter', 'saver')])
 def test_a_run_whose_core_is_killed_goes_on_from_its_last_checkpoint(first, second, tmp_path):
   command = processes.tfacme('train', 'dqn', *_OPTIONS, '--steps', str(_STEPS), '--workdir', str(tmp_path))
   command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)  # Before there is a checkpoint.
