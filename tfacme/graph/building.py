@@ -180,12 +180,19 @@ def build_actor(plan: plan_lib.Plan, index: int, counter: counting.CounterClient
       writers=[plan.writer(replay) for _ in range(slots)],
       actor=actor,
       tally=tallies.Tally(name, counter, period(experiment.layout)),
-      logger=forwarding.logger(plan.logged, name, counter, period(experiment.layout)),
+      logger=_logger_anywhere(plan, name, counter),
       log_every=experiment.logging.actor_every,
       observers=experiment.observers,
       recorder=plan.recorder(name),
     )
   )
+
+
+def _logger_anywhere(plan: plan_lib.Plan, name: str, counter: counting.CounterClient) -> loggers.Logger:
+  """The logger of a node that may be on a host without the run's folder."""
+  if counter.prompt or plan.logged is None or plan.logged.is_here():
+    return plan.logger(name)
+  return loggers.NodeColumns(forwarding.Forwarded(name, counter, period(plan.experiment.layout)))
 
 
 def saved_replay(checkpoint: Optional[str]) -> Optional[str]:

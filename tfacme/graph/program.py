@@ -52,9 +52,9 @@ def make_program(
   learner = _add(program, node('learner', None, build, learner_links, threads=threads))
   pulled = nodes.Link(learner, 'variables', inward=True)
   upkeep = nodes.Upkeep(layout.restarts, layout.environment_timeout)
+  anywhere = dataclasses.replace(upkeep, anywhere=True)
   for index in range(0 if experiment.offline else layout.actors):
     build = functools.partial(building.build_actor, acting, index)
-    anywhere = dataclasses.replace(upkeep, anywhere=True)
     _add(program, node('actor', index, build, {**actor_links, 'learner': pulled}, upkeep=anywhere))
   _add_roles(program, plan, {**actor_links, 'learner': pulled}, node)
   for evaluation in plan.evaluations:

@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 
 import cloudpickle
 import launchpad as lp
+import tensorflow as tf
 from absl import flags
 
 from tfacme import errors
@@ -79,8 +80,20 @@ def packed(node: nodes.Node) -> bytes:
     ) from error
 
 
-def handle_of_counter(program: lp.Program) -> Any:
-  """A handle of the counter, for the engine itself; to be dereferenced once the nodes have their addresses."""
+def prepare(threads: int = 0) -> None:
+  """Prepares this process for nodes.
+
+  Args:
+    threads: that TensorFlow may use; 0 leaves it to TensorFlow.
+  """
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()  # Launchpad reads flags, and there are none of ours.
+  if threads:
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def handle_of_counter(program: lp.Program) -> Any:
+  """A handle of the counter, for the engine itself; to be dereferenced once the nodes have their addresses."""
+  prepare()
   return next(node for node in nodes.of_program(program) if node.role == 'counter').create_handle()

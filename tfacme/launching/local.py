@@ -17,8 +17,6 @@ from typing import Any, Callable, Dict, Optional
 
 import cloudpickle
 import launchpad as lp
-import tensorflow as tf
-from absl import flags
 
 from tfacme import loggers
 from tfacme.graph import nodes
@@ -158,14 +156,11 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   forking.die_with_parent(name)
   forking.lead_group()
   faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process: a library's abort says where it was.
-  if threads:
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+  hosting.prepare(threads)
   event = threading.Event()
   forking.leave_signals_to_launcher()
   threading.Thread(target=_wait_for_stop, args=(pipe, event), name='stop', daemon=True).start()
   nodes.manage_thread(hosting.Manager(event, functools.partial(_fail, pipe)))
-  flags.FLAGS.mark_as_parsed()
   with quiet.filtered_stderr():
     try:
       cloudpickle.loads(packed)()

@@ -22,8 +22,6 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 import cloudpickle
 import launchpad as lp
 import ray
-import tensorflow as tf
-from absl import flags
 from ray import exceptions
 from ray.util import scheduling_strategies
 
@@ -107,9 +105,7 @@ class _Process:
     """Args: threads: that TensorFlow may use; 0 leaves it to TensorFlow."""
     forking.lead_group()
     faulthandler.enable()
-    if threads:
-      tf.config.threading.set_intra_op_parallelism_threads(threads)
-      tf.config.threading.set_inter_op_parallelism_threads(threads)
+    hosting.prepare(threads)
     self._ports = contextlib.ExitStack()
     self._stop = threading.Event()
     self._ended = threading.Event()
@@ -138,8 +134,6 @@ class _Process:
 
   def _run(self, packed: bytes) -> None:
     nodes.manage_thread(hosting.Manager(self._stop, lambda account: self._end(Failure(account))))
-    if not flags.FLAGS.is_parsed():
-      flags.FLAGS.mark_as_parsed()
     with quiet.filtered_stderr():
       try:
         _unpacked(packed)()

@@ -8,7 +8,7 @@ import json
 import os
 from typing import Iterator, List, Sequence
 
-from tfacme.loggers import background, base, factory, node_columns
+from tfacme.loggers import background, base, factory
 
 
 class OfRun:
@@ -46,12 +46,15 @@ class OfRun:
 
   def logger(self, name: str) -> base.Logger:
     """The logger of a node in this process."""
-    return node_columns.NodeColumns(self.written(name))
+    return factory.make_logger(self._latest(), dataclasses.replace(self._log, name=name))
 
   def written(self, name: str) -> base.Logger:
     """Writes the rows of a node, maybe of another host, which have all of their columns."""
-    makers = (*self._prepared, *self._makers[len(self._prepared) :])
-    return factory.make_writer(makers, dataclasses.replace(self._log, name=name))
+    return factory.make_writer(self._latest(), dataclasses.replace(self._log, name=name))
+
+  def _latest(self) -> Sequence[factory.Maker]:
+    """The makers, prepared where they have been."""
+    return (*self._prepared, *self._makers[len(self._prepared) :])
 
   def prepare(self) -> None:
     """Prepares those that ask for it; `running` does so as well."""

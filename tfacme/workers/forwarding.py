@@ -12,22 +12,6 @@ from tfacme import loggers
 _CLOSE_SECONDS = 1.0  # that the last rows have to arrive
 
 
-def logger(logged: Optional[loggers.OfRun], node: str, counter: Any, period: float) -> loggers.Logger:
-  """The logger of a node that may be on any host; of a run without a folder, in memory.
-
-  Args:
-    logged: makes the loggers of the run; None if it has no folder.
-    node: its name.
-    counter: the counter or a client of it.
-    period: seconds between two calls to it.
-  """
-  if logged is None:
-    return loggers.MemoryLogger()
-  if counter.prompt or logged.is_here():
-    return logged.logger(node)
-  return loggers.NodeColumns(Forwarded(node, counter, period))
-
-
 class Forwarded:
   """A logger whose rows the counter writes, where the run's folder is.
 
