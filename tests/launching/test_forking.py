@@ -81,6 +81,23 @@ def test_what_a_node_starts_finds_the_signals_as_any_process_does(started):
   _wait(lambda: not any(map(_is_there, children)))
 
 
+def test_a_signal_that_comes_while_a_process_is_forked_is_heard():
+  code = """
+import os, signal, time
+from tfacme.launching import forking
+os.register_at_fork(after_in_child=lambda: os.kill(os.getpid(), signal.SIGTERM))
+forking.leave_signals_to_launcher()
+before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+child = os.fork()
+if not child:
+  time.sleep(0.5)  # If it was not heard, the process goes on, and ends with 0.
+  os._exit(0)
+assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+assert os.waitpid(child, 0)[1] == signal.SIGTERM
+"""
+  subprocess.run([sys.executable, '-c', code], check=True)
+
+
 def test_a_node_goes_on_when_it_is_asked_to_stop(started, tmp_path):
   task, _ = started
   for signum in (signal.SIGTERM, signal.SIGINT):

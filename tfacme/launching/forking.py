@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import types
 from typing import Any, Callable, Iterator, Tuple
 
@@ -88,16 +89,30 @@ def leave_signals_to_launcher() -> None:
   for signum in _SIGNALS:
     signal.signal(signum, _go_on)
   signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-  os.register_at_fork(after_in_child=_hear_signals)
+  fork = _Fork()
+  os.register_at_fork(before=fork.begins, after_in_parent=fork.ends, after_in_child=fork.ends_in_child)
 
 
 def _go_on(signum: int, frame: Any) -> None:
   """Does nothing."""
 
 
-def _hear_signals() -> None:
-  signal.signal(signal.SIGINT, signal.default_int_handler)
-  signal.signal(signal.SIGTERM, signal.SIG_DFL)
+class _Fork(threading.local):
+  """Has a forked process find each signal as any process does, from its first moment on.
+
+  A signal that came before it has its own handlers would be met by those of the node, and be lost; so it waits.
+  """
+
+  def begins(self) -> None:
+    self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+  def ends(self) -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
+
+  def ends_in_child(self) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    self.ends()
 
 
 @contextlib.contextmanager
