@@ -229,6 +229,7 @@ def test_why_a_run_ended_is_told_without_a_look_at_all_of_its_checkpoint(tmp_pat
   assert run.ended == 'the return is at least 0'
 
 
+@pytest.mark.slow
 def test_of_a_large_data_set_no_more_is_pickled_than_shows_that_it_is_large(tmp_path, monkeypatch):
   experiment = dataclasses.replace(
     offline_recurrent.experiment(), budget=tfacme.Budget(learner_steps=3), evaluation=tfacme.Evaluation(episodes=1)
@@ -259,6 +260,7 @@ def test_nor_of_large_data_in_a_builder(tmp_path, monkeypatch):
   assert checkpoint in map(str, (tmp_path / 'checkpoints').iterdir())
 
 
+@pytest.mark.slow
 def test_the_learner_of_a_run_reads_its_replay(tmp_path, monkeypatch, caplog):
   experiment = dataclasses.replace(noisy.experiment(), budget=tfacme.Budget(actor_steps=300))
   run = tfacme.train(experiment, str(tmp_path), progress=False)

@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+import pytest
 import sonnet as snt
 import tensorflow as tf
 
@@ -30,6 +31,7 @@ def _tempting(spec):
   return dqn.DQNNetworks(q)
 
 
+@pytest.mark.slow
 def test_ten_thousand_exploring_steps_and_all_targets_touch_none(tmp_path):
   before = masked.Masked.taken
   experiment = masked.experiment(steps=10_000, epsilon=0.5, samples_per_insert=4.0)

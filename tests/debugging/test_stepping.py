@@ -76,6 +76,7 @@ def _ended(folder, given):
   )
 
 
+@pytest.mark.slow
 def test_a_breakpoint_in_an_update_stops_the_run_and_lets_it_go_on(tmp_path):
   ended = _ended(
     tmp_path, "p 'shape', tuple(batch.steps.reward.shape)\np 'sum', float(tf.reduce_sum(batch.mask)) > 0\nc\n"
@@ -119,6 +120,7 @@ def _expect_same_variables(*runs):
     np.testing.assert_allclose(value, stepped[name], rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_it_learns_the_same(tmp_path):
   runs = [str(tmp_path / name) for name in ('compiled', 'stepped')]
   for run, debug in zip(runs, (False, True)):
@@ -150,6 +152,7 @@ def test_an_agent_learns_the_same(agent, tmp_path):
       np.testing.assert_allclose(float(stepped[name]), float(value), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_and_without_it(tmp_path):
   """And what its first step makes goes on where it was: that of an optimizer."""
   runs = [str(tmp_path / name) for name in ('compiled', 'stepped')]

@@ -122,6 +122,7 @@ def test_what_a_killed_node_leaves_running_is_ended(started, tmp_path):
   _wait(lambda: not any(map(_is_there, children)))
 
 
+@pytest.mark.slow
 def test_when_the_launcher_is_killed_nothing_is_left(tmp_path):
   code = f"""
 import time

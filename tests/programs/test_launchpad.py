@@ -53,6 +53,7 @@ def test_plain_launchpad_runs_it_to_the_end(tmp_path):
   assert (run / 'policy' / 'saved_model.pb').exists() and (run / 'learning_curve.png').exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('engines', [('inline', 'local_mt'), ('local_mt', 'inline')])
 def test_a_run_that_goes_on_with_the_replay_of_another_engine_says_so(engines, tmp_path, caplog):
   def experiment(steps):

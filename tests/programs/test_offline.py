@@ -32,6 +32,7 @@ def command(tmp_path_factory):
   return make
 
 
+@pytest.mark.slow
 def test_what_goes_on_learns_as_if_it_had_never_stopped(command, tmp_path):
   whole, halves = str(tmp_path / 'whole'), str(tmp_path / 'halves')
   assert cli.main([*command('dqn', 60), '--workdir', whole]) == 0

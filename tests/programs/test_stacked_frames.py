@@ -56,9 +56,8 @@ def _weights(run):
   }
 
 
-@pytest.mark.parametrize(
-  'agent', [_dqn, pytest.param(_r2d2, marks=pytest.mark.slow), pytest.param(_ppo, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize('agent', [_dqn, _r2d2, _ppo])
 def test_a_run_with_the_wrapper_and_one_that_stacks_learn_the_same(agent, tmp_path):
   runs = {}
   for how in ('wrapper', 'stack'):

@@ -95,6 +95,7 @@ def test_a_metric_of_several_numbers():
     testing.check_update(_experiment(kind=_Vector))
 
 
+@pytest.mark.slow
 def test_an_actor_that_does_not_repeat(tmp_path):
   with pytest.raises(AssertionError, match='Two runs of one seed differ in logs/'):
     testing.check_repeats(_experiment(acts=_Restless), tmp_path)

@@ -110,6 +110,7 @@ def test_it_learns_catch():
   assert _learned('bsuite:catch/0', config, 24_000) >= 0.7
 
 
+@pytest.mark.slow
 def test_it_learns_to_remember():
   config = impala.IMPALAConfig(learning_rate=2e-3, batch_size=8, queue_size=8)
   assert _learned('bsuite:memory_len/9', config, 20_000, lstm_size=32) >= 0.9

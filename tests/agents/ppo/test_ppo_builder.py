@@ -121,6 +121,7 @@ class _Table(testing.TwoStates):
     return super().step(int(action[1, 0]))
 
 
+@pytest.mark.slow
 def test_a_table_of_choices():
   config = ppo.PPOConfig(unroll_length=8, batch_size=4, epochs=4, minibatches=2, learning_rate=0.01)
   experiment = tfacme.Experiment(
@@ -176,6 +177,7 @@ def test_it_learns_catch():  # Six seeds came to 1.0.
   assert _learned(environments.factory('bsuite:catch/0'), config, 24_000) >= 0.7
 
 
+@pytest.mark.slow
 def test_it_learns_to_reach():  # Six seeds came to between -0.57 and -0.95; at random it is -7.9.
   config = ppo.PPOConfig(
     discount=0.9, unroll_length=32, epochs=8, minibatches=4, learning_rate=5e-3, normalize_values=True
