@@ -111,7 +111,7 @@ class _Ending(_Task):
     self._works, self._runs = works, runs
     self.killed, self._stopped = False, None
 
-  def stop(self):
+  def stop(self, save=False):
     self._stopped = time.monotonic()
 
   def kill(self):

@@ -10,6 +10,8 @@ import contextlib
 import dataclasses
 import functools
 import math
+import os
+import platform
 import threading
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
@@ -71,6 +73,8 @@ class TaskNode(lp.CourierNode):
     threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
     ends: whether the run ends once it is done: that of a node that has something to save.
     upkeep: where it may be, and what is done if it fails or hangs.
+    called: whether other nodes use it, which takes a server. A thread that hangs keeps its server, and whatever is made
+      in its place could not have another one at its address: so those have none that are made anew by themselves.
     save_seconds: that it has to save something when the run is stopped; None if it saves nothing.
   """
 
@@ -92,7 +96,10 @@ class TaskNode(lp.CourierNode):
     self.threads = threads
     self.ends = save_seconds is not None
     self.upkeep = upkeep
+    self.called = False
     self.save_seconds = save_seconds or 0.0
+    for link in links.values():
+      link.node.called = True
     handles = {key: link.node.create_handle() for key, link in links.items()}
     wraps = {key: link.node.client for key, link in links.items()}
     make = functools.partial(Host, self.name, factory, wraps, self.save_seconds, upkeep.environment_timeout)
@@ -112,6 +119,11 @@ class TaskNode(lp.CourierNode):
     super().run()
     if self.ends:
       self.launch_context.program_stopper()
+
+  def _construct_instance(self) -> Host:
+    host = super()._construct_instance()
+    host.is_called = self.called
+    return host
 
   def __getstate__(self) -> Dict[str, Any]:
     # What runs elsewhere needs no other nodes, only their addresses, which the handles have.
@@ -205,7 +217,7 @@ class Host:
     self._name = name
     self._save_seconds = save_seconds
     self._environment_timeout = math.inf if environment_timeout is None else environment_timeout
-    self._fail = getattr(worker_manager.get_worker_manager(), 'fail', None)  # Launchpad's own launchers have none.
+    self._manager: Any = worker_manager.get_worker_manager()  # Launchpad's own can't end a node.
     self._stop = lp.stop_event()
     self._saves_until = 0.0  # on the monotonic clock
     with contextlib.ExitStack() as closing:
@@ -213,11 +225,12 @@ class Host:
       for link in links.values():
         closing.callback(link.close)
       self._counter = links.get('counter')
-      self._note({'doing': STARTING})
+      self._note({'doing': STARTING, 'host': platform.node(), 'process': os.getpid()})
       self._object = factory(**links)
       self._closing = closing.pop_all()
     self._endpoint = remote.Endpoint(self._object)
     self._server: Any = None
+    self.is_called = True  # by other nodes, and so has to serve
 
   def set_courier_server(self, server: Any) -> None:
     """Launchpad leaves the server to us: it has to answer until the run ends, not only while the worker works."""
@@ -230,7 +243,8 @@ class Host:
   def run(self) -> None:
     """Serves, and steps the object if it is a worker."""
     with self._closing:
-      self._server.Start()
+      if self.is_called:
+        self._server.Start()
       try:
         if hasattr(self._object, 'step'):
           with hanging.looked_after(self._tell_of_hanging, min(hanging.LONG_SECONDS, self._environment_timeout)):
@@ -239,8 +253,12 @@ class Host:
           self._stop.wait()
       finally:
         close(self._object)
-        self._server.Stop()
-        self._server.Join()
+        # A server of Courier's keeps its host for good, where no garbage collector sees it. That has to be all: by way
+        # of who runs the node it would be the whole program, with the server of its replay.
+        self._manager = None
+        if self.is_called:
+          self._server.Stop()
+          self._server.Join()
 
   def _note(self, notes: Dict[str, Any]) -> None:
     """Has a display show it. Nobody waits for it: the counter may be starting too."""
@@ -248,9 +266,10 @@ class Host:
       self._counter.begin('note', self._name, notes)
 
   def _tell_of_hanging(self, call: Optional[hanging.Call]) -> None:
-    if call is not None and call.seconds >= self._environment_timeout and self._fail is not None:
+    fail = getattr(self._manager, 'fail', None)
+    if call is not None and call.seconds >= self._environment_timeout and fail is not None:
       limit = f'{self._environment_timeout:g} s (environment_timeout)'
-      self._fail(f'{call.stack}TimeoutError: {call.method} of the environment did not return within {limit}')
+      fail(f'{call.stack}TimeoutError: {call.method} of the environment did not return within {limit}')
     elif call is None or call.seconds >= hanging.LONG_SECONDS:
       told = None if call is None else str(call)
       self._note({'hangs_in': told, 'hangs_seconds': 0.0 if call is None else call.seconds})
@@ -264,7 +283,7 @@ class Host:
       self._step_until_stop(worker)
     except remote.Stopped:
       pass
-    if self._stop.is_set() and hasattr(worker, 'interrupt'):
+    if self._stop.is_set() and hasattr(worker, 'interrupt') and getattr(self._manager, 'saves', True):
       self._saves_until = time.monotonic() + self._save_seconds
       worker.interrupt()
 

@@ -17,7 +17,12 @@ from tfacme.graph import nodes
 
 
 class Manager:
-  """What Launchpad's nodes ask of the launcher that runs them."""
+  """What Launchpad's nodes ask of the launcher that runs them.
+
+  Attributes:
+    fail: ends the node, which hangs, with an account of it.
+    saves: whether a node that is to stop may save what it has before: only while all others run.
+  """
 
   def __init__(self, event: threading.Event, fail: Callable[[str], None]):
     """Initializes the manager.
@@ -28,6 +33,12 @@ class Manager:
     """
     self._event = event
     self.fail = fail
+    self.saves = False
+
+  def stop(self, save: bool) -> None:
+    """Has the node stop, and save before if it has something to."""
+    self.saves = save
+    self._event.set()
 
   def stop_event(self) -> threading.Event:
     """Is set when the node is to stop."""

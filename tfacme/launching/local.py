@@ -56,7 +56,7 @@ class _ThreadTask:
     self.name = node.name
     self.failure: Optional[Failure] = None
     self._node = node
-    self._event = threading.Event()
+    self._manager = hosting.Manager(threading.Event(), self._fail)
     self._thread = threading.Thread(target=self._run, name=node.name, daemon=True)
     self._thread.start()
 
@@ -66,14 +66,14 @@ class _ThreadTask:
   def working(self) -> bool:
     return self._thread.is_alive()
 
-  def stop(self) -> None:
-    self._event.set()
+  def stop(self, save: bool = False) -> None:
+    self._manager.stop(save)
 
   def kill(self) -> None:
-    self._event.set()
+    self._manager.stop(save=False)
 
   def _run(self) -> None:
-    nodes.manage_thread(hosting.Manager(self._event, self._fail))
+    nodes.manage_thread(self._manager)
     try:
       self._node.run()
     except BaseException as error:
@@ -107,9 +107,9 @@ class _ProcessTask:
     self._look()
     return not self._read_end
 
-  def stop(self) -> None:
+  def stop(self, save: bool = False) -> None:
     try:
-      self._pipe.send('stop')
+      self._pipe.send(save)
     except OSError:  # It has just ended.
       pass
 
@@ -157,10 +157,10 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   forking.lead_group()
   faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process: a library's abort says where it was.
   hosting.prepare(threads)
-  event = threading.Event()
+  manager = hosting.Manager(threading.Event(), functools.partial(_fail, pipe))
   forking.leave_signals_to_launcher()
-  threading.Thread(target=_wait_for_stop, args=(pipe, event), name='stop', daemon=True).start()
-  nodes.manage_thread(hosting.Manager(event, functools.partial(_fail, pipe)))
+  threading.Thread(target=_wait_for_stop, args=(pipe, manager), name='stop', daemon=True).start()
+  nodes.manage_thread(manager)
   with quiet.filtered_stderr():
     try:
       cloudpickle.loads(packed)()
@@ -176,9 +176,9 @@ def _fail(pipe: Any, account: str) -> None:
   forking.end_group()
 
 
-def _wait_for_stop(pipe: Any, event: threading.Event) -> None:
+def _wait_for_stop(pipe: Any, manager: hosting.Manager) -> None:
   try:
-    pipe.recv()
+    save = pipe.recv()
   except (EOFError, OSError):
     forking.end_group()  # The launcher is gone, and nobody would tell the nodes in which order to stop.
-  event.set()
+  manager.stop(save)

@@ -107,7 +107,7 @@ class _Process:
     faulthandler.enable()
     hosting.prepare(threads)
     self._ports = contextlib.ExitStack()
-    self._stop = threading.Event()
+    self._manager = hosting.Manager(threading.Event(), lambda account: self._end(Failure(account)))
     self._ended = threading.Event()
     self._failure: Optional[Failure] = None
 
@@ -128,12 +128,12 @@ class _Process:
     """Waits until its logs have written what they had left."""
     loggers.wait()
 
-  def stop(self) -> None:
-    """Asks the node to stop."""
-    self._stop.set()
+  def stop(self, save: bool) -> None:
+    """Asks the node to stop, and to save before if it has something to."""
+    self._manager.stop(save)
 
   def _run(self, packed: bytes) -> None:
-    nodes.manage_thread(hosting.Manager(self._stop, lambda account: self._end(Failure(account))))
+    nodes.manage_thread(self._manager)
     with quiet.filtered_stderr():
       try:
         _unpacked(packed)()
@@ -220,8 +220,8 @@ class _Task:
     self._look()
     return self._closed is None and not self._killed
 
-  def stop(self) -> None:
-    self._place.process.stop.remote()
+  def stop(self, save: bool = False) -> None:
+    self._place.process.stop.remote(save)
 
   def kill(self) -> None:
     self._killed = True

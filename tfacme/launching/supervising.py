@@ -44,8 +44,8 @@ class Task(Protocol):
     """Whether its work has not ended yet; it may run on for what its logs still write in the background."""
     ...
 
-  def stop(self) -> None:
-    """Asks it to stop."""
+  def stop(self, save: bool = False) -> None:
+    """Asks it to stop, and to save before if it has something to."""
     ...
 
   def kill(self) -> None:
@@ -153,7 +153,7 @@ def _interrupted(
   on_status: Callable[[Dict[str, Any]], None],
 ) -> Interrupted:
   """Has the node that ends the run save; says what has come of it."""
-  saver.stop()
+  saver.stop(save=True)
   _wait([saver.running], ending.save_seconds)
   heard: List[Dict[str, Any]] = []
   _tell(client, client.begin('status'), heard.append, wait=True)
