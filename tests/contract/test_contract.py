@@ -57,15 +57,23 @@ TOYS = {
 }
 LAYOUT = tfacme.Layout(actors=2, slots=2)
 ENOUGH = environment.BEST - 0.5
-FAST = {('on_policy', 'local_mt'), ('offline', 'local_mp')}
 OTHER_HEADS = ('quantiles_critic', 'mixture_critic')  # differ from the third one in what their values are made of
+# Those with which an engine has something of their own to carry are on all three; the others, of which it sees nothing
+# but nodes, in one thread and, in turn, on one of those with several nodes at once.
+CARRIED = ('on_policy', 'offline', 'offline_recurrent', 'beside', 'relabelled', 'prefilled', 'noisy', 'dropout')
+CARRIED += ('hybrid', 'masked', 'two_parts')
+OTHERS = [toy for toy in TOYS if toy not in (*CARRIED, *OTHER_HEADS)]
+FAST = {('on_policy', 'local_mt'), ('offline', 'local_mp')}
 SLOWER = (*OTHER_HEADS, 'discrete_critic', 'keras', 'hybrid', 'two_parts')
 QUICK = {*FAST, *((toy, 'inline') for toy in TOYS if toy not in SLOWER)}
 RUNS = [
   pytest.param(toy, engine, marks=[] if (toy, engine) in QUICK else [pytest.mark.slow])
-  for engine in ('inline', 'local_mt', 'local_mp')
-  for toy in TOYS
-  if engine == 'inline' or toy not in OTHER_HEADS  # An engine knows nothing of what a value is made of.
+  for engine, toys in {
+    'inline': list(TOYS),
+    'local_mt': [*CARRIED, *OTHERS[::2]],
+    'local_mp': [*CARRIED, *OTHERS[1::2]],
+  }.items()
+  for toy in toys
 ]
 # These keep what DQN keeps, which tests/programs/test_agents.py looks at, or what the first of three heads keeps.
 KEPT_ALIKE = ('masked', 'two_parts', 'keras', 'quantiles_critic', 'mixture_critic')

@@ -164,6 +164,9 @@ class NumpyBackend:
     return second
 
 
+_FEW = 4  # servers that are stopped at a time
+
+
 class ReverbBackend:
   """Replay behind a server; `stop` ends all that it gave."""
 
@@ -201,16 +204,24 @@ class ReverbBackend:
           for name in names:
             client.reset(name)
     _writers.clear()
-    for server, _, replay, _ in self._kept:
-      # A client that asks a server which has stopped meanwhile asks for ever.
-      while any(r._priorities.unfinished_tasks and r._failed is None for r in replay._readers):
-        time.sleep(0.01)
-      server.stop()
-      replay.close()
-    # A reader that was left would spin, and starve the tests that other processes still run.
-    while any(thread.name == 'close' or thread.name.startswith('reverb ') for thread in threading.enumerate()):
-      time.sleep(0.01)
-    self._kept.clear()
+    while self._kept:
+      # Until its reader has ended, it asks a server that has stopped again and again: all at once would starve the tests
+      # that other processes still run.
+      few, self._kept = self._kept[:_FEW], self._kept[_FEW:]
+      for server, _, replay, _ in few:
+        # A client that asks a server which has stopped meanwhile asks for ever.
+        while any(r._priorities.unfinished_tasks and r._failed is None for r in replay._readers):
+          time.sleep(0.01)
+        server.stop()
+        replay.close()
+      _wait_for('close')
+    _wait_for('reverb ')
+
+
+def _wait_for(name: str) -> None:
+  """Waits until no thread has a name that begins so."""
+  while any(thread.name.startswith(name) for thread in threading.enumerate()):
+    time.sleep(0.01)
 
 
 @st.composite
