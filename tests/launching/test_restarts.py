@@ -132,7 +132,7 @@ def test_a_run_whose_core_is_lost_begins_again_as_often_as_it_may(most, lost, mo
   attempts = _Attempts(lost)
   restarts_lib.until_it_ends(attempts, most, lambda: attempts.begun)
   assert attempts.begun == lost + 1
-  assert now[0] == pytest.approx(2**lost - 1, abs=0.2)  # 1, 2 and 4 seconds between them
+  assert now[0] == pytest.approx(lost, abs=0.2)  # A second before each, since there was a newer checkpoint.
   attempts = _Attempts(lost + 1)
   with pytest.raises(outcomes.CoreLost):
     restarts_lib.until_it_ends(attempts, most, lambda: attempts.begun)
@@ -148,6 +148,16 @@ def test_a_run_that_is_lost_time_after_time_without_a_newer_checkpoint_ends(monk
   with pytest.raises(outcomes.CoreLost):
     restarts_lib.until_it_ends(attempts, 3, lambda: reached[attempts.begun])
   assert attempts.begun == 6  # Two with a newer checkpoint, and three of the four without have been begun again.
+
+
+def test_one_that_comes_to_no_newer_checkpoint_waits_longer_each_time(monkeypatch):
+  now = [0.0]
+  clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
+  monkeypatch.setattr(restarts_lib, 'time', clock)
+  reached = [0, 10, 10, 10, 20]
+  attempts = _Attempts(4)
+  restarts_lib.until_it_ends(attempts, 10, lambda: reached[attempts.begun])
+  assert now[0] == pytest.approx(1 + 2 + 4 + 1, abs=0.3)
 
 
 def test_a_run_that_waits_to_begin_again_can_be_stopped(monkeypatch):

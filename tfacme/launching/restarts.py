@@ -40,7 +40,12 @@ class Restarts:
       return None
     self._failed = recent
     _LOG.warning('%s (%d of %d times in an hour): %s', what, len(recent), self.most, account.rstrip())
-    return min(_FIRST_PAUSE * 2 ** (len(recent) - 1), _LONGEST_PAUSE)
+    return _pause(len(recent) - 1)
+
+
+def _pause(times: int) -> float:
+  """Seconds before something is made anew that has failed so many times before."""
+  return min(_FIRST_PAUSE * 2**times, _LONGEST_PAUSE)
 
 
 def until_it_ends(attempt: Callable[[], None], most: Optional[int], steps: Callable[[], int]) -> None:
@@ -59,10 +64,9 @@ def until_it_ends(attempt: Callable[[], None], most: Optional[int], steps: Calla
       what = f'The node {lost.node} was lost, and the run begins again from its last checkpoint'
       before, reached = reached, steps()
       in_vain = 0 if reached > before else in_vain + 1
-      pause = restarts.after(what, lost.account)
-      if pause is None or in_vain > restarts.most:
+      if restarts.after(what, lost.account) is None or in_vain > restarts.most:
         raise
-    _wait(pause)
+    _wait(_pause(in_vain))  # One that comes to newer checkpoints in between need not wait for long.
 
 
 def _wait(seconds: float) -> None:
