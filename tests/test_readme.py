@@ -29,6 +29,7 @@ DOCUMENTS = (
   'docs/environments.md',
   'docs/research.md',
   'docs/runs.md',
+  'docs/security.md',
   'docs/serving.md',
   'docs/tracking.md',
 )

@@ -53,6 +53,8 @@ class RunOptions:
     debug: run all of it eagerly in one thread, so that breakpoint() and print work in an update, a loss, a policy and a
       network; a mistake shows its whole traceback.
     profile: leave a trace in the folder profile/ of the run, and print a table of where its time goes.
+    private_network: run in a network of its own, which no other process reaches, and from which nothing outside is
+      reached; see docs/security.md.
     preset: the experiment.json of a run, whose options are taken where none are given here: those of agent, networks,
       layout, evaluation, checkpoints and logs, and its steps; but not its environment, data, seed and engine.
   """
@@ -67,6 +69,7 @@ class RunOptions:
   score: Annotated[Tuple[str, ...], tyro.conf.arg(metavar='{RANDOM EXPERT,TASK}')] = ()
   debug: bool = False
   profile: bool = False
+  private_network: bool = False
   preset: Annotated[Optional[str], tyro.conf.arg(name='from')] = None
   layout: Layout = experiments.Layout()
   evaluation: tyro.conf.FlagConversionOff[tyro.conf.SuppressFixed[experiments.Evaluation]] = experiments.Evaluation()
@@ -77,7 +80,7 @@ class RunOptions:
   def __post_init__(self):
     errors.count('seed', self.seed, low=0)
     errors.count('fitted_q', self.fitted_q, low=0)
-    launching.check_goes_with(self.launch, self.debug, self.profile)
+    launching.check_goes_with(self.launch, self.debug, self.profile, self.private_network)
 
 
 @dataclasses.dataclass(frozen=True)

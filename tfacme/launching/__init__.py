@@ -13,6 +13,7 @@ import sys
 from typing import Any, Callable, Dict, Optional
 
 from tfacme import errors
+from tfacme.launching import private_network
 from tfacme.launching.outcomes import CoreLost, DeadlockError, Interrupted, NodeFailed, Stopped
 from tfacme.launching.stopping import StopRequest
 
@@ -82,11 +83,17 @@ def cool_down(wait: bool = True) -> None:
     forking.stop_server(wait)
 
 
-def check_goes_with(engine: str, debug: bool, profile: bool = False) -> None:
-  """Raises a `UserError` if a run on an engine can't be stepped through, or profiled."""
+def check_goes_with(engine: str, debug: bool, profile: bool = False, private: bool = False) -> None:
+  """Raises a `UserError` if a run on an engine can't be stepped through, profiled, or have a network of its own."""
   if debug and engine != 'inline':
     raise errors.UserError(
       f'--debug steps through a run in one thread, and --launch {engine} has several; leave --launch out (inline).'
     )
   if profile and engine == 'ray':
     raise errors.UserError('--profile does not go with --launch ray yet: profile a run in processes (local_mp).')
+  if private and engine == 'ray':
+    raise errors.UserError('--private-network is for one machine: hosts of a Ray cluster could not reach each other.')
+  if private and not private_network.inside():
+    raise errors.UserError(
+      '--private-network is for a command of its own: `tfacme train ...`, or a page that is run as a script.'
+    )
