@@ -203,4 +203,4 @@ def test_it_never_raises(screen, capsys):
 
 
 def test_durations():
-  assert [display._duration(seconds) for seconds in (3.4, 200, 7500)] == ['3 s', '3 min 20 s', '2 h 5 min']
+  assert [display.duration(seconds) for seconds in (3.4, 200, 7500)] == ['3 s', '3 min 20 s', '2 h 5 min']

@@ -25,6 +25,7 @@ from tfacme.cli import (
   progress,
   results,
   running,
+  status,
   watching,
 )
 from tfacme.cli import options as options_lib
@@ -301,6 +302,7 @@ def _envs(arguments: Sequence[str]) -> None:
 _COMMANDS: Dict[str, _Command] = {
   'train': _Command(_train, 'train AGENT --env ID', 'train an agent in an environment'),
   'evaluate': _Command(policies.evaluate, 'evaluate RUN', 'evaluate the policy of a run'),
+  'status': _Command(status.run, 'status RUN', 'say how a run stands, and each of its nodes'),
   'plot': _Command(_plot, 'plot RUN [RUN ...]', 'draw learning curves'),
   'watch': _Command(watching.run, 'watch RUN', 'an episode of the policy, or of a data set, as an animation'),
   'record': _Command(_record, 'record --out DIR', 'record episodes of a run, or at random, as a data set'),

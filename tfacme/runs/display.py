@@ -7,7 +7,7 @@ import itertools
 import re
 import sys
 import time
-from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 import rich.console
 import rich.live
@@ -52,9 +52,12 @@ class Display:
                  'evaluator': {'evaluation_return': 0.6, 'evaluation_columns': {'normalized_score': 80.0},
                                'evaluation_cut': None,
                                'evaluating': {'episodes': 3, 'of': 20, 'steps': 70, 'seconds': 0.1,
-                                              'max_steps': 27000}}}}
+                                              'max_steps': 27000}}},
+       'nodes': {'actor-0': {'counts': {'actor_steps': 1200}, 'restarts': 0, 'lost': False, 'finished': False,
+                             'silent_seconds': 0.3}}}
 
-  `notes` are what each node reports, in the order in which they are shown; all of them may be missing. `held_seconds`
+  `notes` are what each node reports, in the order in which they are shown; all of them may be missing, as may `nodes`,
+  which are for `tfacme status`. `held_seconds`
   is for how long evaluations have paused all else, as they do in one thread; `ended` is why the run ends before its
   budget is spent. A display is no part of the run: it raises nothing, and an error in it ends the display with one line
   on standard error.
@@ -116,8 +119,7 @@ class Display:
       self._live.start()
 
   def _update(self, status: Mapping[str, Any]) -> None:
-    self._status = status
-    self._remember(status)
+    self.take(status)
     news = (self._new_stalls, self._newly_hanging, self._new_long_episodes, self._newly_cut)
     for line in itertools.chain.from_iterable(new(status) for new in news):
       self._print(line)
@@ -126,7 +128,7 @@ class Display:
       # What a node begins may be all that happens for seconds.
       if doing != self._doing or now - self._shown_at >= _REFRESH_SECONDS:
         self._shown_at, self._doing = now, doing
-        self._live.update(self._table(), refresh=True)
+        self._live.update(self.table(), refresh=True)
       return
     part = _LINES * status['steps'] // max(1, status['budget'])
     # Many a tenth is where a checkpoint is written: its line comes after that.
@@ -144,8 +146,9 @@ class Display:
     # A line stays one line, however narrow what it is written to claims to be.
     self._console.print(line, markup=False, soft_wrap=True)
 
-  def _remember(self, status: Mapping[str, Any]) -> None:
-    """Keeps what rates and averages are made of."""
+  def take(self, status: Mapping[str, Any]) -> None:
+    """Takes in a status, and shows nothing: what rates and averages are made of."""
+    self._status = status
     totals = status['totals']
     counts = (status['steps'], totals.get('actor_steps', 0), totals.get('learner_steps', 0))
     sample = _Sample(self._clock(), status.get('held_seconds', 0.0), *counts)
@@ -206,7 +209,7 @@ class Display:
     if status.get('ended'):
       facts['stops since'] = status['ended']
     elif remaining is not None and not spent:
-      facts['time left'] = _duration(remaining)
+      facts['time left'] = duration(remaining)
     if doing := _doing(status):
       facts['now'] = doing
     elif spent:
@@ -256,7 +259,7 @@ class Display:
   def _line(self) -> str:
     return ' | '.join(text if name == 'steps' else f'{name} {text}' for name, text in self._facts().items())
 
-  def _table(self) -> rich.table.Table:
+  def table(self) -> rich.table.Table:
     """The picture on a terminal: a bar, and under it a line for each fact."""
     table = rich.table.Table.grid(padding=(0, 2))
     table.add_column(style='bold cyan', justify='right')
@@ -276,7 +279,7 @@ class Display:
     status, first = self._status, self._first
     assert first is not None
     complete = status['steps'] >= status['budget'] or bool(status.get('ended'))
-    took = _duration(max(0.0, self._clock() - first.seconds))
+    took = duration(max(0.0, self._clock() - first.seconds))
     so_far = f'{status["steps"]:,} of {status["budget"]:,} {_unit(status["unit"])} in {took}'
     parts = [f'Took {took}' if complete else so_far]
     if pace := self._pace():
@@ -299,8 +302,22 @@ class Display:
     held = ended.held - begun.held
     seconds = max(1e-9, ended.seconds - begun.seconds - held)
     what = 'acting' if self._status['unit'] == 'actor_steps' else 'learning'
-    without = f' without {_duration(held)} of evaluations' if held >= 1 else ''
+    without = f' without {duration(held)} of evaluations' if held >= 1 else ''
     return f'{what} at {(ended.steps - begun.steps) / seconds:,.0f} steps/s{without}'
+
+
+def table(statuses: Sequence[Tuple[float, Mapping[str, Any]]]) -> rich.table.Table:
+  """The picture of the last of some statuses, with the rates since the first one.
+
+  Args:
+    statuses: each with its time in seconds.
+  """
+  times: List[float] = []
+  shown = Display(clock=lambda: times[-1])
+  for seconds, status in statuses:
+    times.append(seconds)
+    shown.take(status)
+  return shown.table()
 
 
 def _doing(status: Mapping[str, Any]) -> str:
@@ -352,7 +369,7 @@ def _unit(unit: str) -> str:
   return 'environment steps' if unit == 'actor_steps' else 'learner steps'
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
   """'48 s', '3 min 20 s', '2 h 5 min'."""
   seconds = round(seconds)
   if seconds < 60:

@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 import tempfile
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import rich.console
 
@@ -18,6 +18,7 @@ from tfacme.graph import program
 from tfacme.launching import quiet, restarts
 from tfacme.runs import describing, display, folders, memory, reporting
 from tfacme.runs import run as run_lib
+from tfacme.runs import status as status_lib
 
 _Listener = Callable[[Dict[str, Any]], None]
 
@@ -61,7 +62,7 @@ def train(
     with contextlib.ExitStack() as begun:
       graph = _prepare(experiment, description, workdir, given, profiled, begun, say)
       if graph is not None:
-        shown = _shown(progress, on_status, live=False if debug else None)
+        shown = _shown(progress, on_status, False if debug else None, workdir)
         with profiling.reported(profiled, out), shown as listen:
           launching.launch(graph, launch, listen)
 
@@ -135,16 +136,17 @@ def _interrupted(workdir: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _shown(progress: bool, on_status: Optional[_Listener], live: Optional[bool]) -> Iterator[Optional[_Listener]]:
-  """Gives what listens to the statuses of a run: a display, the caller, both, or None."""
-  if not progress:
-    yield on_status
-    return
-  with display.Display(live=live) as shown:
+def _shown(progress: bool, on_status: Optional[_Listener], live: Optional[bool], workdir: str) -> Iterator[_Listener]:
+  """Gives what listens to the statuses of a run: what writes them into its folder, a display, and the caller."""
+  with contextlib.ExitStack() as ends:
+    listeners: List[_Listener] = [ends.enter_context(contextlib.closing(status_lib.Writer(workdir)))]
+    if progress:
+      listeners.append(ends.enter_context(display.Display(live=live)).update)
+    if on_status is not None:
+      listeners.append(on_status)
 
     def listen(status: Dict[str, Any]) -> None:
-      shown.update(status)
-      if on_status is not None:
-        on_status(status)
+      for listener in listeners:
+        listener(status)
 
     yield listen

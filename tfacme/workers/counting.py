@@ -144,6 +144,7 @@ class Counter:
     self._lost: set[str] = set()  # that are to begin again
     self._notes: Dict[str, Dict[str, Any]] = {}
     self._blocked_since: Dict[str, float] = {}
+    self._heard: Dict[str, float] = {}  # when each node called last
     self._lives: Dict[str, int] = {}
     self._totals: Dict[str, int] = {}  # of all nodes; a new dict at each change, since reports have given it away
     self._phase = self._find_phase()
@@ -189,6 +190,7 @@ class Counter:
   ) -> Report:
     """See `CounterClient.report`."""
     with self._lock:
+      self._heard[node] = time.monotonic()
       mine = self._counts.setdefault(node, {})
       if counts != mine:  # Most reports tell nothing new, and in a run in one thread they come at every step.
         totals = dict(self._totals)
@@ -264,7 +266,18 @@ class Counter:
         'held_seconds': self.held,
         'ended': self._ended,
         'notes': {node: dict(self._notes[node]) for node in names if node in self._notes},
+        'nodes': {node: self._of(node, now) for node in names if node in self._heard},
       }
+
+  def _of(self, node: str, now: float) -> Dict[str, Any]:
+    """How a node stands, as plain values."""
+    return {
+      'counts': {name: count for name, count in self._counts.get(node, {}).items() if not name.startswith(OWN)},
+      'restarts': max(0, self._lives.get(node, 0) - 1),
+      'lost': node in self._lost,
+      'finished': node in self._finished,
+      'silent_seconds': now - self._heard[node],
+    }
 
   def save(self, path: str) -> str:
     """Writes the counts, and why the run ends, into the folder `path` and returns their digest."""
