@@ -385,6 +385,8 @@ _TALKS = {
   'check dqn --help': (0, '--steps INT'),
   'agents': (0, 'dqn'),
   'envs': (0, 'bsuite:catch/0'),
+  'status --help': (0, 'RUN'),
+  'status nowhere': (2, ''),
   'train dqm': (2, ''),
   'train dqn --env bsuite:catch/0 --config.batch_size 0': (2, ''),
   'train dqn --env bsuite:catch/0 --networks.activation rel': (2, ''),
@@ -413,7 +415,7 @@ def test_what_only_talks_imports_no_tensorflow():
   for command, (code, output, loaded) in json.loads(done.stdout).items():
     assert (command, code, loaded) == (command, _TALKS[command][0], [])
     assert _TALKS[command][1] in output
-  assert done.stderr.count('\n') == 4  # One line for each of the mistakes, and no library's noise.
+  assert done.stderr.count('\n') == 5  # One line for each of the mistakes, and no library's noise.
 
 
 def test_as_a_module():

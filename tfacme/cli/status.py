@@ -15,7 +15,7 @@ from typing_extensions import Annotated
 
 from tfacme import errors
 from tfacme.cli import parsing
-from tfacme.runs import display, folders, reporting
+from tfacme.runs import describing, display, reporting
 from tfacme.runs import status as status_lib
 
 _LONGEST_SECONDS = 5.0  # to wait for a second status, which rates take
@@ -37,7 +37,7 @@ class _StatusOptions:
 def run(arguments: Sequence[str]) -> None:
   """Runs the command."""
   options = parsing.parse(_StatusOptions, arguments, 'tfacme status')
-  description = folders.description_of(options.run)
+  description = describing.read(options.run)
   first = status_lib.read(options.run)
   if first is None:
     raise errors.UserError(f'The run in {options.run} has said nothing of itself yet.')

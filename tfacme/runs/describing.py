@@ -10,10 +10,26 @@ import sys
 from importlib import metadata
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from tfacme import core, experiments
+from tfacme import core, errors, experiments
 from tfacme.runs import naming
 
+FILE = 'experiment.json'  # in a run's folder
 _PACKAGES = ('tensorflow', 'dm-reverb', 'dm-launchpad-nightly', 'dm-sonnet', 'numpy')
+
+
+def read(workdir: str) -> Dict[str, Any]:
+  """What `experiment.json` says of the run in a folder.
+
+  Raises:
+    UserError: it has none.
+  """
+  path = os.path.join(workdir, FILE)
+  if not os.path.exists(path):
+    exported = os.path.exists(os.path.join(workdir, 'saved_model.pb'))
+    hint = '; it is an exported policy, which tf.saved_model.load opens.' if exported else '.'
+    raise errors.UserError(f'{workdir} is not the folder of a run: it has no {FILE}{hint}')
+  with open(path, encoding='utf-8') as file:
+    return json.load(file, parse_constant=str)
 
 
 def describe(experiment: experiments.Experiment, launch: str) -> Dict[str, Any]:

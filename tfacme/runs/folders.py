@@ -16,23 +16,7 @@ from tfacme.replay import reverb_replay
 from tfacme.runs import describing, pickles
 from tfacme.workers import counting, keeping, learning
 
-DESCRIPTION = 'experiment.json'
 EXPERIMENT = 'experiment.pkl'
-
-
-def description_of(workdir: str) -> Dict[str, Any]:
-  """What `experiment.json` says of the run in a folder.
-
-  Raises:
-    UserError: it has none.
-  """
-  path = os.path.join(workdir, DESCRIPTION)
-  if not os.path.exists(path):
-    exported = os.path.exists(os.path.join(workdir, 'saved_model.pb'))
-    hint = '; it is an exported policy, which tf.saved_model.load opens.' if exported else '.'
-    raise errors.UserError(f'{workdir} is not the folder of a run: it has no {DESCRIPTION}{hint}')
-  with open(path, encoding='utf-8') as file:
-    return json.load(file, parse_constant=str)
 
 
 @contextlib.contextmanager
@@ -71,7 +55,7 @@ def _check_folder(workdir: str) -> None:
     os.makedirs(workdir, exist_ok=True)
     with tempfile.TemporaryFile(dir=workdir):
       pass
-  if not os.path.exists(os.path.join(workdir, DESCRIPTION)) and os.path.exists(os.path.join(workdir, folder.INFO)):
+  if not os.path.exists(os.path.join(workdir, describing.FILE)) and os.path.exists(os.path.join(workdir, folder.INFO)):
     raise errors.UserError(f'The work directory {workdir} holds a data set; give a folder for the run.')
 
 
@@ -79,10 +63,10 @@ def check_same(workdir: str, description: Dict[str, Any]) -> None:
   """Whether the folder can have this run: another one that left nothing makes room for it."""
   if description['record'] == workdir:
     raise errors.UserError(f'{workdir} is the folder of the run: give another one for its recording (--record DIR).')
-  path = os.path.join(workdir, DESCRIPTION)
+  path = os.path.join(workdir, describing.FILE)
   if not os.path.exists(path):
     return
-  difference = describing.what_differs(description_of(workdir), description)
+  difference = describing.what_differs(describing.read(workdir), description)
   if difference is None:
     return
   if not os.path.isdir(os.path.join(workdir, 'checkpoints')) and not has_begun(workdir):
@@ -94,9 +78,9 @@ def check_same(workdir: str, description: Dict[str, Any]) -> None:
 
 def run_id(workdir: str) -> Optional[str]:
   """The id that the run in a folder has, which it keeps; None if there is none yet."""
-  if not os.path.exists(os.path.join(workdir, DESCRIPTION)):
+  if not os.path.exists(os.path.join(workdir, describing.FILE)):
     return None
-  return description_of(workdir).get('id')
+  return describing.read(workdir).get('id')
 
 
 def is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
@@ -109,7 +93,7 @@ def is_complete(checkpoint: str, experiment: experiments.Experiment) -> bool:
 def write(workdir: str, description: Dict[str, Any], experiment: experiments.Experiment) -> None:
   """Writes what the run is: the experiment itself, and its description last."""
   pickles.write(os.path.join(workdir, EXPERIMENT), experiment)
-  path = os.path.join(workdir, DESCRIPTION)
+  path = os.path.join(workdir, describing.FILE)
   with open(path + '.partial', 'w', encoding='utf-8') as file:
     json.dump(description, file, indent=2)
   os.replace(path + '.partial', path)

@@ -25,7 +25,7 @@ class Run:
   """
 
   def __init__(self, workdir: str):
-    self.description: Dict[str, Any] = folders.description_of(workdir)
+    self.description: Dict[str, Any] = describing.read(workdir)
     self.workdir = os.path.abspath(workdir)  # An environment may go to another folder.
 
   def __repr__(self) -> str:
