@@ -205,8 +205,8 @@ class ReverbBackend:
             client.reset(name)
     _writers.clear()
     while self._kept:
-      # Until its reader has ended, it asks a server that has stopped again and again: all at once would starve the tests
-      # that other processes still run.
+      # Until its reader has ended, it asks a server that has stopped again and again: all at once would starve the
+      # tests that other processes still run.
       few, self._kept = self._kept[:_FEW], self._kept[_FEW:]
       for server, _, replay, _ in few:
         # A client that asks a server which has stopped meanwhile asks for ever.
