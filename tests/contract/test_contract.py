@@ -60,8 +60,10 @@ ENOUGH = environment.BEST - 0.5
 OTHER_HEADS = ('quantiles_critic', 'mixture_critic')  # differ from the third one in what their values are made of
 # Those with which an engine has something of their own to carry are on all three; the others, of which it sees nothing
 # but nodes, in one thread and, in turn, on one of those with several nodes at once.
-CARRIED = ('on_policy', 'offline', 'offline_recurrent', 'beside', 'relabelled', 'prefilled', 'noisy', 'dropout')
-CARRIED += ('hybrid', 'masked', 'two_parts')
+CARRIED = (
+  *('on_policy', 'offline', 'offline_recurrent', 'beside', 'relabelled', 'prefilled'),
+  *('noisy', 'dropout', 'hybrid', 'masked', 'two_parts'),
+)
 OTHERS = [toy for toy in TOYS if toy not in (*CARRIED, *OTHER_HEADS)]
 FAST = {('on_policy', 'local_mt'), ('offline', 'local_mp')}
 SLOWER = (*OTHER_HEADS, 'discrete_critic', 'keras', 'hybrid', 'two_parts')

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Callable, NoReturn, Optional, Sequence
 
-from tfacme.cli import guarding, quiet, running
+from tfacme.cli import guarding, quiet
 
 if TYPE_CHECKING:
   from tfacme import experiments
@@ -32,7 +32,6 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 def entry() -> NoReturn:
   """The `tfacme` command as a process of its own."""
-  running.leave_network(sys.argv[1:])
   guarding.leave(main)
 
 
@@ -54,5 +53,4 @@ def page(experiment: Callable[..., experiments.Experiment], arguments: Optional[
 
 def run_page(experiment: Callable[..., experiments.Experiment]) -> NoReturn:
   """`page` as a process of its own: what a page ends with."""
-  running.leave_network(sys.argv[1:])
   guarding.leave(lambda: page(experiment))

@@ -10,6 +10,8 @@ import sys
 from typing import Any, Callable, NoReturn
 
 from tfacme import errors, launching, mistakes, startup
+from tfacme.cli import peeking
+from tfacme.launching import private_network
 
 _FAILED, _MISTAKE, _INTERRUPTED = 1, 2, 130
 
@@ -73,8 +75,11 @@ def _leave_at_once(signum: int, frame: Any) -> NoReturn:
 def leave(command: Callable[[], int]) -> NoReturn:
   """Ends the process with a command's exit code, without the libraries' own tear-down, in which threads may hang.
 
-  Until a command handles Ctrl-C and SIGTERM itself, as a run does once it has begun, they end the process at once.
+  Until a command handles Ctrl-C and SIGTERM itself, as a run does once it has begun, they end the process at once. One
+  that is to have a network of its own begins again in it before it does anything.
   """
+  if peeking.has(sys.argv[1:], 'private-network'):
+    private_network.begin_again()
   for signum in (signal.SIGINT, signal.SIGTERM):
     signal.signal(signum, _leave_at_once)
   startup.collect_less()

@@ -14,3 +14,8 @@ def peek(arguments: Sequence[str], name: str, default: str = '') -> str:
     elif argument.startswith(f'--{name}='):
       value = argument.partition('=')[2]
   return value
+
+
+def has(arguments: Sequence[str], name: str) -> bool:
+  """Whether an option without a value is there, however its words are joined."""
+  return any(argument.replace('_', '-') == f'--{name}' for argument in arguments)

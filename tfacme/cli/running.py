@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from typing import Sequence, TextIO
+from typing import TextIO
 
 from tfacme import errors, experiments
-from tfacme.launching import private_network
-
-
-def leave_network(arguments: Sequence[str]) -> None:
-  """Has this process begin again in a network of its own, if its options ask for that: before it does anything."""
-  if any(argument.replace('_', '-') == '--private-network' for argument in arguments):
-    private_network.begin_again()
 
 
 def announce(out: TextIO) -> None:

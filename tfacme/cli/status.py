@@ -72,14 +72,14 @@ def _nodes(first: status_lib.Told, last: status_lib.Told, one_thread: bool) -> r
   before, seconds = first.status.get('nodes', {}), last.time - first.time
   rows = []
   for name, node in last.status.get('nodes', {}).items():
-    note = last.status['notes'].get(name, {})
+    note, steps = last.status['notes'].get(name, {}), _steps(node)
     rows.append(
       {
         'node': name,
         'host': note.get('host', ''),
         'process': str(note.get('process', '')),
         'made anew': f'{node["restarts"]} times' if node['restarts'] else '',
-        'steps': _steps(node),
+        'steps': '' if steps is None else f'{steps:,}',
         'a second': _rate(before.get(name), node, seconds),
         'now': _doing(node, note, one_thread),
       }
@@ -94,15 +94,16 @@ def _nodes(first: status_lib.Told, last: status_lib.Told, one_thread: bool) -> r
   return table
 
 
-def _steps(node: Mapping[str, Any]) -> str:
-  return next((f'{node["counts"][name]:,}' for name in _COUNTS if name in node['counts']), '')
+def _steps(node: Mapping[str, Any]) -> Optional[int]:
+  """How many steps a node has made, of what it is there for; None if it counts none."""
+  return next((node['counts'][name] for name in _COUNTS if name in node['counts']), None)
 
 
 def _rate(before: Optional[Mapping[str, Any]], node: Mapping[str, Any], seconds: float) -> str:
-  name = next((name for name in _COUNTS if name in node['counts']), None)
-  if before is None or seconds <= 0 or name is None:
+  steps = _steps(node)
+  if before is None or seconds <= 0 or steps is None:
     return ''
-  return f'{max(0, node["counts"][name] - before["counts"].get(name, 0)) / seconds:,.0f}'
+  return f'{max(0, steps - (_steps(before) or 0)) / seconds:,.0f}'
 
 
 def _doing(node: Mapping[str, Any], note: Mapping[str, Any], one_thread: bool) -> str:
