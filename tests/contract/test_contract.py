@@ -62,7 +62,7 @@ OTHER_HEADS = ('quantiles_critic', 'mixture_critic')  # differ from the third on
 # but nodes, in one thread and, in turn, on one of those with several nodes at once.
 CARRIED = (
   *('on_policy', 'offline', 'offline_recurrent', 'beside', 'relabelled', 'prefilled'),
-  *('noisy', 'dropout', 'hybrid', 'masked', 'two_parts'),
+  *('noisy', 'dropout', 'hybrid', 'masked', 'stubborn', 'two_parts'),
 )
 OTHERS = [toy for toy in TOYS if toy not in (*CARRIED, *OTHER_HEADS)]
 FAST = {('on_policy', 'local_mt'), ('offline', 'local_mp')}
