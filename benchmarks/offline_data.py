@@ -25,7 +25,7 @@ import numpy as np
 import tyro
 
 import tfacme
-from tfacme import core, datasets, environments, experiments, loggers, seeds, specs
+from tfacme import core, datasets, environments, errors, experiments, loggers, seeds, specs
 from tfacme.datasets import summary as summary_lib
 from tfacme.workers import episodes as episodes_lib
 from tfacme.workers import export, playing, random_policy
@@ -179,7 +179,12 @@ def make_task(name: str, options: Options) -> Dict[str, Any]:
     **{'environment': make.id, 'teacher': task.page, 'changes': dict(task.changes)},
     **({'settings': dict(task.settings)} if task.settings else {}),
     **{'seed': options.seed, 'medium_steps': medium.checkpoints()[-1], 'expert_steps': teacher.checkpoints()[-1]},
-    **{'random': random, 'expert': float(np.mean(expert)), 'expert_returns': _rounded(expert)},
+    **{
+      'transitions': transitions,
+      'random': random,
+      'expert': float(np.mean(expert)),
+      'expert_returns': _rounded(expert),
+    },
     'data': {kind: _described(folder / kind, played.get(kind)) for kind in KINDS},
   }
 
@@ -205,11 +210,46 @@ def read(out: str) -> Dict[str, Any]:
   return json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
 
 
+def _is_there(name: str, options: Options) -> bool:
+  """Whether there are the data of a task, as they are asked for; raises a `UserError` if there is something else."""
+  folder, made, task = pathlib.Path(options.data) / name, read(options.out).get(name), TASKS[name]
+  if made is None:
+    if folder.exists() and any(folder.iterdir()):
+      raise errors.UserError(
+        f'The folder {folder} is not empty, and {pathlib.Path(options.out) / FILE} does not tell of it: give the --out '
+        'that does, or another --data; remove it if it is what was left when this was stopped.'
+      )
+    return False
+  if not (folder / 'expert').exists():
+    return False
+  asked = {
+    'seed': options.seed,
+    'steps': options.steps or task.steps,
+    'transitions': options.transitions or task.transitions,
+    'initial states': options.initial_states,
+  }
+  there = {
+    'seed': made['seed'],
+    'steps': made['expert_steps'],
+    'transitions': made.get('transitions', task.transitions),
+    'initial states': len(made['expert_returns']),
+  }
+  differing = [
+    f'{what} {there[what]:,} in the place of {asked[what]:,}' for what in asked if there[what] != asked[what]
+  ]
+  if differing:
+    raise errors.UserError(
+      f'The data of {name} in {folder} are there, of {errors.listed(differing, most=4)}: give another --data and --out '
+      'for others.'
+    )
+  return True
+
+
 def main(options: Options) -> None:
   """Makes what is not there yet."""
   os.makedirs(options.out, exist_ok=True)
   for name in options.tasks:
-    if name in read(options.out) and (pathlib.Path(options.data) / name / 'expert').exists():
+    if _is_there(name, options):
       print(f'{name} is there')
       continue
     made = {**read(options.out), name: make_task(name, options)}

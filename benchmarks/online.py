@@ -34,6 +34,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 _RLPD = {'page': 'programs/gym/rlpd_pendulum.py', 'steps': 2_000}
 _CQL = 'offline/gym/cql_pendulum.py'
 _STEPS, _EVERY, _SHARE = 6_000, 250, 0.9
+_WINDOW = 1_000  # steps after that, in which it is looked at whether a run falls back: runs are not equally long
 # What a result depends on, of what a run tells of itself. What is not compared: the data themselves, of which the way
 # names the kind; versions of packages; and what writes down a run without changing it.
 _COMPARED = (
@@ -214,7 +215,8 @@ def _table(paths: Sequence[pathlib.Path], random: float, expert: float) -> str:
   lines = [
     f'The environment steps after which an evaluation (20 episodes) first has a return of {goal:.0f} or more, 90% of '
     f'the way from random actions ({random:.0f}) to the end of the run of the teacher ({expert:.0f}); a dash where '
-    'none has. In brackets, the returns of the first evaluation, of the worst one after that, and of the last.',
+    f'none has. In brackets, the returns of the first evaluation, of the worst one in the {_WINDOW:,} steps after that '
+    '(or until the run ends), and of the last.',
     '',
     '| way | ' + ' | '.join(f'seed {seed}' for seed in seeds) + ' |',
     '|---' * (1 + len(seeds)) + '|',
@@ -235,8 +237,9 @@ def _cell(path: Optional[pathlib.Path], goal: float) -> str:
   (_, first), (steps, last) = curve[0], curve[-1]
   if reached is None:
     return f'- ({first:.0f}; {last:.0f} after {steps:,})'
-  worst = min(value for _, value in curve[reached:])
-  return f'{curve[reached][0]:,} ({first:.0f}; {worst:.0f}; {last:.0f} after {steps:,})'
+  begin = curve[reached][0]
+  worst = min(value for at, value in curve[reached:] if at <= begin + _WINDOW)
+  return f'{begin:,} ({first:.0f}; {worst:.0f}; {last:.0f} after {steps:,})'
 
 
 if __name__ == '__main__':

@@ -11,7 +11,7 @@ from tfacme.agents import td3_bc
 
 def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
   """Swinging a pole up; a pole that stands falls by a small change of the policy, so its steps end at none."""
-  config = td3_bc.TD3BCConfig(policy_learning_rate=(1e-3, 0.0, steps), critic_learning_rate=1e-3)
+  config = td3_bc.TD3BCConfig(policy_learning_rate=(1e-3, 0.0, '100%'), critic_learning_rate=1e-3)
   return tfacme.Experiment(
     builder=td3_bc.TD3BCBuilder(config),
     networks=td3_bc.default_networks(hidden_sizes=(256, 256)),

@@ -124,6 +124,19 @@ def test_what_fits_as_it_is_stays_as_it_is():
   assert _fit(data, wrappers.CanonicalAction, STACKED) is data
 
 
+def test_rewards_that_nobody_learns_from_may_be_of_any_shape_within_wrappers_too():
+  plain = _record(environments.factory(_ID).wrapped(Noted)).steps
+  pairs = [step._replace(reward=np.stack([step.reward] * 2, axis=1)) for step in plain]
+  factory = environments.factory(_ID).wrapped(STACKED)
+  spec = specs.environment_spec(factory(0))
+  with pytest.raises(errors.UserError, match='does not fit the environment: its observation is'):
+    datasets.fit(datasets.memory(pairs), factory, spec)
+  read = next(datasets.fit(datasets.memory(pairs), factory, spec, rewards=False).episodes(0))
+  wanted = next(datasets.fit(datasets.memory(plain), factory, spec).episodes(0))
+  np.testing.assert_array_equal(read.observation, wanted.observation)
+  assert wanted.reward.any() and read.reward.shape == wanted.reward.shape and not read.reward.any()
+
+
 class Weak(Field):
   """Takes small pushes alone."""
 

@@ -162,6 +162,21 @@ def test_several_with_other_extras_have_only_those_of_one_form():
     assert [list(step.extras) for step in read.episodes(0)] == [['x']] * 2
 
 
+def test_the_best_are_not_known_where_a_return_is_not(tmp_path):
+  recorded = [foreign.rows(2) for _ in range(3)]
+  for episode, reward in zip(recorded, (1.0, np.nan, 5.0)):
+    episode['reward'] = np.array([reward, 0.0, 0.0], np.float32)
+  data = foreign.write(tmp_path / 'data', recorded)
+  best = lambda **options: datasets.rlds(data.path, options=Options(best=0.3, **options))
+  for read in (
+    lambda: list(best().episodes()),
+    lambda: list(datasets.best(datasets.memory(data.episodes())).episodes()),
+  ):
+    assert 'Of one episode the return is NaN, so it is not known which are the best' in _message(read)
+  (episode,) = best(where=['return>-1e30']).episodes()
+  assert episode.reward[0] == 5.0
+
+
 def test_the_best_of_data_with_options_is_theirs_to_choose(written):
   assert 'say datasets.Options(best=0.3) where it is opened' in _message(lambda: datasets.best(written, 0.3))
 
@@ -192,11 +207,31 @@ def test_several_have_what_all_of_them_have(tmp_path):
     data.check()
     assert data.spec().observation == {'position': dm_specs.Array((2,), np.float32)}
     assert [list(step.observation) for step in data.episodes(0)] == [['position']] * 2
-  vector = features.Tensor(shape=(1,), dtype=np.float32)
-  other['reward'] = other['reward'][:, None]
-  rewards = foreign.write(tmp_path / 'rewards', [other], observation={'position': part}, reward=vector)
-  message = _message(datasets.several([narrow, rewards]).check)
-  assert f'differ in reward: it is float32 [] in {narrow.path}, and float32 [1] in {rewards.path}' in message
+
+
+def test_several_may_differ_in_sides_of_one_alone():
+  """Rewards of shapes [T], [T, 1] and [T, 2], such as tools write them."""
+  sets = []
+  for start, shape in ((1, (-1,)), (11, (-1, 1)), (21, (-1, 2))):
+    size = 8 if shape[1:] == (2,) else 4
+    reward = np.arange(start, start + size, dtype=np.float32)
+    rows = [
+      core.Step(np.zeros(2, np.float32), np.int32(1), reward.reshape(shape)[t], 1.0, t == 0, t == 3) for t in range(4)
+    ]
+    sets.append(datasets.memory([datasets.episode(rows)]))
+  plain, column, pair = sets
+  number = dm_specs.Array((), np.float32)
+  spec = specs.EnvironmentSpec(dm_specs.Array((2,), np.float32), dm_specs.DiscreteArray(2), number, number)
+  for order in ([plain, column], [column, plain]):
+    data = datasets.several(order)
+    data.check()
+    fitted = datasets.fit(data, None, spec)
+    reader = recorded.DataReader(recorded.Recorded(Items(length=2), 6, fitted, 1 << 20, core.step_spec(spec)), seed=0)
+    (read, _) = reader.codec.views(reader.read(60.0, 0).columns)
+    reader.close()
+    assert sorted(read.reward[:, 0].tolist()) == [1, 2, 3, 11, 12, 13]
+  message = _message(datasets.several([plain, pair]).check)
+  assert f'differ in reward: it is float32 [] in {plain.id}, and float32 [2] in {pair.id}' in message
 
 
 def test_fields_under_other_names(tmp_path):

@@ -1,5 +1,6 @@
 """Writers that are killed, fail or write at once: nothing that was given to one whole is lost, and everything reads."""
 
+import contextlib
 import functools
 import itertools
 import multiprocessing
@@ -7,6 +8,7 @@ import os
 import pickle
 import random
 import resource
+import shutil
 import signal
 import time
 
@@ -171,18 +173,37 @@ def test_a_folder_that_is_open_is_not_touched(tmp_path):
   assert _numbers(tmp_path) == [0]
 
 
+@contextlib.contextmanager
+def _files_up_to(size):
+  """What writes more bytes into a file fails, as on a full disk."""
+  limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+  resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+  try:
+    yield
+  finally:
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_is_a_sentence_when_a_folder_is_opened_too(tmp_path):
+  with _files_up_to(10), pytest.raises(errors.UserError, match=f'{tmp_path} can not be written: '):
+    _writer(tmp_path)
+  with _writer(tmp_path) as writer:
+    writer.write(_episode(0), {'number': 0})
+  (shard,) = tmp_path.glob('*.tfrecord-*')
+  shutil.copy(shard, tmp_path / shard.name.replace('00000', '00001'))  # As a killed writer leaves one.
+  for function in (datasets.recover, datasets.continued, _writer):
+    with _files_up_to(10), pytest.raises(errors.UserError, match=f'{tmp_path} can not be written: '):
+      function(tmp_path)
+  assert datasets.recover(tmp_path) == 1 and _numbers(tmp_path) == [0, 0]
+
+
 def test_a_full_disk_keeps_what_is_written(tmp_path):
   with _writer(tmp_path) as writer:
     for number in range(2):
       writer.write(_episode(number), {'number': number})
     (size,) = (os.path.getsize(name) for name in datasets.left_open(tmp_path))
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, limits[1]))
-    try:
-      with pytest.raises(errors.UserError, match=f'{tmp_path} can not be written: '):
-        writer.write(_episode(2), {'number': 2})
-    finally:
-      resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with _files_up_to(size + 100), pytest.raises(errors.UserError, match=f'{tmp_path} can not be written: '):
+      writer.write(_episode(2), {'number': 2})
     assert _numbers(tmp_path) == [0, 1]
     writer.write(_episode(3), {'number': 3})
   assert _numbers(tmp_path) == [0, 1, 3]

@@ -12,9 +12,10 @@ import time
 
 import pytest
 
+from tests.contract import environment
 from tests.hosts import cluster
 from tests.programs import processes
-from tfacme import checkpoints, testing
+from tfacme import checkpoints, datasets, testing
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _BIN = _ROOT / '.venv-ray' / 'bin'
@@ -74,10 +75,35 @@ def _wait_until(condition, seconds=90):
     time.sleep(0.1)
 
 
-@pytest.mark.parametrize('agent, steps', [('dqn', 3000), ('impala', 20000)])
-def test_actors_are_on_all_hosts_and_the_run_comes_to_its_end(agent, steps, three):
-  run = three.runs / agent
-  command = three.train(agent, '--env', _ENVIRONMENT, '--actors', '4', '--steps', str(steps), '--workdir', str(run))
+_RUNS = {  # agent: environment, steps, and what they take
+  'dqn': (_ENVIRONMENT, 3000, {}),
+  'impala': (_ENVIRONMENT, 20000, {}),
+  'ppo': (
+    _ENVIRONMENT,
+    8000,
+    {'unroll-length': 16, 'batch-size': 4, 'minibatches': 2, 'learning-rate': 0.01, 'discount': 0.9},
+  ),
+  'sac': (
+    'tests.contract.environment:Pushed',
+    3000,
+    {
+      **{'policy-learning-rate': 0.003, 'critic-learning-rate': 0.003, 'temperature-learning-rate': 0.003},
+      **{'min-replay-size': 200, 'random-steps': 300, 'discount': 0.9},
+    },
+  ),
+  'r2d2': (
+    'tests.contract.environment:hiding',
+    6000,
+    {'burn-in': 0, 'trace-length': 5, 'sequence-period': 5, 'n-step': 1, 'learning-rate': 0.003, 'discount': 0.9},
+  ),
+}
+
+
+@pytest.mark.parametrize('agent', _RUNS)
+def test_actors_are_on_all_hosts_and_the_run_comes_to_its_end(agent, three):
+  (place, steps, config), run = _RUNS[agent], three.runs / agent
+  options = [text for name, value in config.items() for text in (f'--config.{name}', str(value))]
+  command = three.train(agent, '--env', place, '--actors', '4', '--steps', str(steps), '--workdir', str(run), *options)
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
   placed = three.nodes()
   code, out, err = _end(command)
@@ -88,6 +114,23 @@ def test_actors_are_on_all_hosts_and_the_run_comes_to_its_end(agent, steps, thre
     assert testing.logs(run)[f'actor-{actor}']
   final = testing.logs(run)['evaluator'][-1]
   assert int(final['actor_steps']) == steps and float(final['episode_return']) >= _BEST - 0.5
+
+
+def test_recorded_data_are_learned_from_where_they_are(three):
+  run, data = three.runs / 'bc', three.runs / 'data'
+  episodes = environment.record(60)
+  with datasets.RLDSWriter(str(data), datasets.memory(episodes).spec()) as writer:
+    for episode in episodes:
+      writer.write(episode)
+  steps = ['--learner-steps', '600', '--config.learning-rate', '0.01']
+  command = three.train('bc', '--dataset', str(data), '--env', _ENVIRONMENT, *steps, '--workdir', str(run))
+  _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
+  placed = three.nodes()
+  code, out, err = _end(command)
+  assert code == 0, err
+  assert {number for number, _ in placed.values()} == {0}
+  final = testing.logs(run)['evaluator'][-1]
+  assert int(final['learner_steps']) == 600 and float(final['episode_return']) >= _BEST - 0.5
 
 
 def test_what_is_killed_is_made_anew_an_actor_alone_and_the_core_as_a_whole(three):

@@ -55,13 +55,29 @@ def test_inputs_and_outputs_are_normalized_within():
   b, w = sorted(regressor.trainable_variables, key=lambda v: v.name)
   w.assign([[[0.5]]])
   b.assign([[[0.2]]])
-  x, y, mask = tf.constant([[1.0], [3.0], [99.0]]), tf.constant([[5.0], [15.0], [0.0]]), tf.constant([1.0, 1.0, 0.0])
+  x, y = tf.constant([[1.0], [3.0], [99.0]]), tf.constant([[5.0], [15.0], [0.0]])
+  mask = tf.constant([[1.0], [1.0], [0.0]])
   regressor.update(x, y, mask)
   np.testing.assert_allclose(regressor.deviations, [5.0], rtol=1e-6)
   # The inputs -1 and 1 give -0.3 and 0.7, in deviations from the mean of the targets; 99 is cut off at 10.
   np.testing.assert_allclose(regressor(x)[0, :, 0], [8.5, 13.5, 36.0], rtol=1e-5)
   np.testing.assert_allclose(regressor.mean_squared_errors(x, y, mask), [(0.7**2 + 0.3**2) / 2], rtol=1e-5)
-  np.testing.assert_array_equal(regressor.mean_squared_errors(x, y, tf.zeros(3)), [0.0])
+  np.testing.assert_array_equal(regressor.mean_squared_errors(x, y, tf.zeros([3, 1])), [0.0])
+
+
+def test_an_output_of_a_row_may_not_count_while_its_others_do():
+  regressor = _regressor(1, 1, 2, hidden=())
+  x, y = tf.constant([[1.0], [3.0]]), tf.constant([[5.0, 2.0], [99.0, 6.0]])
+  mask = tf.constant([[1.0, 1.0], [0.0, 1.0]])
+  regressor.update(x, y, mask)
+  np.testing.assert_allclose(
+    regressor.deviations, [1e-4, 2.0], rtol=1e-6
+  )  # Of 5 alone, which is the least; of 2 and 6.
+  b, w = sorted(regressor.trainable_variables, key=lambda v: v.name)
+  b.assign([[[0.5, 0.0]]])
+  w.assign(tf.zeros_like(w))
+  # 5 is said to be 0.5 deviations above the mean, which it is; 2 and 6 are one deviation from what is said.
+  np.testing.assert_allclose(regressor.mean_squared_errors(x, y, mask), [0.25, 1.0], rtol=1e-5)
 
 
 def test_what_makes_no_ensemble_is_refused():

@@ -38,6 +38,16 @@ def test_what_is_masked_is_not_seen():
   np.testing.assert_allclose(normalizer(tf.constant([1.0])), other(tf.constant([1.0])))
 
 
+def test_numbers_of_a_row_may_be_masked_one_by_one():
+  normalizer, others = networks.Normalizer((2,)), [networks.Normalizer(()) for _ in range(2)]
+  x, mask = np.array([[1.0, 5.0], [3.0, 1e6], [1e6, 9.0]], np.float32), np.array([[1, 1], [1, 0], [0, 1]], np.float32)
+  normalizer.update(tf.constant(x), tf.constant(mask))
+  for column, other in enumerate(others):
+    other.update(tf.constant(x[:, column]), tf.constant(mask[:, column]))
+  np.testing.assert_allclose(normalizer(tf.constant(x))[:, 0], others[0](x[:, 0]))
+  np.testing.assert_allclose(normalizer(tf.constant(x))[:, 1], others[1](x[:, 1]))
+
+
 def test_a_decay_forgets():
   # Weights 0.5 and 1 of the numbers 0 and 3: mean 2, variance (0.5 * 4 + 1 * 1) / 1.5 = 2.
   normalizer = networks.Normalizer((), decay=0.5)

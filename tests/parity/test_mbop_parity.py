@@ -49,18 +49,19 @@ class _Model:
 
   def statistics(self):
     inputs, targets = np.concatenate(self.inputs), np.concatenate(self.targets)
-    return inputs.mean(axis=0), inputs.std(axis=0), targets.mean(axis=0), targets.std(axis=0)
+    return inputs.mean(axis=0), inputs.std(axis=0), np.nanmean(targets, axis=0), np.nanstd(targets, axis=0)
 
   def step(self, inputs, targets, known):
-    """Learns from the rows that count."""
-    self.inputs.append(inputs[known > 0])
-    self.targets.append(targets[known > 0])
+    """Learns from the targets that count, known [B, O] or [B, 1]."""
+    known = known * np.ones(targets.shape)
+    self.inputs.append(inputs[known.any(axis=1)])
+    self.targets.append(np.where(known, targets, np.nan))
     mean, std, target_mean, target_std = self.statistics()
 
     def loss(weights):
       said = jnp.stack([self.member(weights, k, (inputs - mean) / std) for k in range(_MEMBERS)])
-      errors = jnp.mean((said - (targets - target_mean) / target_std) ** 2, axis=(0, 2))
-      return jnp.sum(known * errors) / np.sum(known)
+      errors = jnp.mean((said - (targets - target_mean) / target_std) ** 2, axis=0)
+      return jnp.mean(jnp.sum(known * errors, axis=0) / np.sum(known, axis=0))
 
     value, gradients = jax.value_and_grad(loss)(self.weights)
     self.weights = self.adam.step(self.weights, [np.asarray(gradient) for gradient in gradients])
@@ -75,18 +76,19 @@ class _Model:
 
 def _step(models, batch):
   """One learning step of all three; the sum of their losses."""
-  steps, every = batch.steps, np.ones(continuous.BATCH)
+  steps, every = batch.steps, np.ones((continuous.BATCH, 1))
   state, following = steps.observation[:, 0], steps.observation[:, 1]
   action, previous = (_on_scale(a[:, 0]) for a in (steps.action, steps.extras['previous_action']))
   previous = np.where(steps.first[:, :1], 0.0, previous)
   world, prior, ahead = models
   after = np.concatenate([state, previous], axis=1)
+  goes_on = np.where(steps.discount[:, :1] == 0, 0, np.ones(state.shape))  # No state follows a termination.
+  assert 0 < goes_on.mean() < 1
+  change = np.concatenate([following - state, steps.reward[:, :1]], axis=1)
   return (
-    world.step(
-      np.concatenate([state, action], axis=1), np.concatenate([following - state, steps.reward[:, :1]], axis=1), every
-    )
+    world.step(np.concatenate([state, action], axis=1), change, np.concatenate([goes_on, every], axis=1))
     + prior.step(after, action, every)
-    + ahead.step(after, steps.extras['return_ahead'][:, :1], steps.extras['return_ahead_weight'][:, 0])
+    + ahead.step(after, steps.extras['return_ahead'][:, :1], steps.extras['return_ahead_weight'][:, :1])
   )
 
 

@@ -130,6 +130,29 @@ def test_the_teacher_is_medium_where_it_is_nearest_to_a_third_on_its_first_way_u
     assert offline_data._medium(Run(), random=0.0, expert=100.0) == steps
 
 
+def test_data_are_not_made_over_what_is_there(tmp_path):
+  options = offline_data.Options(str(tmp_path / 'data'), str(tmp_path / 'results'), tasks=('pendulum',))
+  expert = tmp_path / 'data' / 'pendulum' / 'expert'
+  assert not offline_data._is_there('pendulum', options)
+  expert.mkdir(parents=True)
+  with pytest.raises(
+    errors.UserError, match='data/pendulum is not empty, and .*results/datasets.json does not tell of'
+  ):
+    offline_data.main(options)
+  told = {'seed': 0, 'expert_steps': 160_000, 'expert_returns': [0.0] * 100}
+  (tmp_path / 'results' / offline_data.FILE).write_text(json.dumps({'pendulum': told}))
+  offline_data.main(options)
+  for changes, says in (
+    ({'seed': 1}, 'of seed 0 in the place of 1: give another'),
+    ({'steps': 9, 'transitions': 7}, 'of steps 160,000 in the place of 9, transitions 100,000 in the place of 7: give'),
+  ):
+    with pytest.raises(errors.UserError, match=says):
+      offline_data.main(dataclasses.replace(options, **changes))
+  assert expert.exists()
+  expert.rmdir()
+  assert not offline_data._is_there('pendulum', options)  # It was told of, and is made anew.
+
+
 @pytest.mark.slow
 def test_all_of_it(tmp_path):
   few = '--data data --out results --tasks cartpole'

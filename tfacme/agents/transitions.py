@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Sequence
 
-from tfacme import configs, core, networks, specs
+from tfacme import core, networks, specs
 from tfacme.replay import sources, tables
 from tfacme.replay.items import Items
 
@@ -13,8 +13,6 @@ from tfacme.replay.items import Items
 @dataclasses.dataclass(frozen=True)
 class TransitionsBuilder(core.Builder):
   """An agent with a single table of n-step transitions, sampled uniformly; a base, whose config says how many.
-
-  One whose config is a `configs.SequenceConfig` too may take sequences in their place, if its networks have memory.
 
   Attributes:
     name: of the agent, in errors.
@@ -27,20 +25,14 @@ class TransitionsBuilder(core.Builder):
   variable_period: ClassVar[int] = 1  # It learns once for each step, so ten steps would be ten versions of the policy.
   config: Any
 
-  @property
-  def recurrent(self) -> bool:
-    """Whether it learns from sequences, by networks with memory."""
-    return isinstance(self.config, configs.SequenceConfig) and self.config.trace_length is not None
-
   def check(self, spec: specs.EnvironmentSpec) -> None:
     """Raises a `UserError` unless its policy can take the actions, and there is a single reward."""
     specs.check_actions(self.name, spec.actions, choices=self.choices)
     specs.check_scalar_reward(self.name, spec.rewards)
 
   def tables(self, spec: specs.EnvironmentSpec) -> Sequence[tables.Table]:
-    """One table of n-step transitions, or of sequences, sampled uniformly."""
-    transitions = Items(length=self.config.n_step + 1, observations='ends')
-    return [tables.paced(tables.sequences(self.config) if self.recurrent else transitions, self.config)]
+    """One table of n-step transitions, sampled uniformly."""
+    return [tables.paced(Items(length=self.config.n_step + 1, observations='ends'), self.config)]
 
   def source(self, spec: specs.EnvironmentSpec) -> sources.Source:
     """Batches of its table."""
@@ -49,4 +41,4 @@ class TransitionsBuilder(core.Builder):
   def policy(self, made: networks.PolicyAndCritics, spec: specs.EnvironmentSpec, evaluation: bool) -> core.Policy:
     """A sample of the policy's distribution; an evaluation takes the mode."""
     choose = networks.Mode(spec.actions) if evaluation else networks.Sample(spec.actions, extras=False)
-    return networks.NetworkPolicy(made.policy, choose, stores_state=self.recurrent and not evaluation)
+    return networks.NetworkPolicy(made.policy, choose)

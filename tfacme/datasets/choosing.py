@@ -24,7 +24,8 @@ class Best:
 
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over the best episodes, in an order that is a function of the seed."""
-    return (episode for episode in self.dataset.episodes(seed) if episodes_lib.return_of(episode.reward) >= self._least)
+    least = self._least
+    return (episode for episode in self.dataset.episodes(seed) if episodes_lib.return_of(episode.reward) >= least)
 
   def spec(self) -> core.Step:
     """The spec of one row."""
@@ -81,7 +82,17 @@ def best(dataset: Any, share: float = 0.1) -> Best:
 
 
 def least_of_best(returns: Sequence[float], share: float) -> float:
-  """The least return among the share of them that is highest."""
+  """The least return among the share of them that is highest.
+
+  Raises:
+    UserError: if one is NaN, which no other is above or below.
+  """
+  unknown = sum(map(math.isnan, returns))
+  if unknown:
+    raise errors.UserError(
+      f'Of {errors.counted(unknown, "episode")} the return is NaN, so it is not known which are the best: leave such '
+      "episodes out (--dataset.where 'return>-1e30'), or record them anew; `tfacme data DIR` names them."
+    )
   return sorted(returns, reverse=True)[math.ceil(share * len(returns)) - 1]
 
 

@@ -7,8 +7,10 @@ import functools
 from typing import Any, Iterator, Mapping, Sequence, Tuple
 
 import numpy as np
+import tree
 
 from tfacme import core, errors, specs
+from tfacme.datasets import episodes as episodes_lib
 from tfacme.datasets.options import BLOCK_MEGABYTES
 
 _NESTS = ('observation', 'action', 'extras')
@@ -23,8 +25,8 @@ class Several:
 
   def episodes(self, seed: int = 0) -> Iterator[core.Step]:
     """One pass over all episodes, in an order that is a function of the seed; with shares, smaller sets come again."""
-    order = self._by_shares(seed) if self.shares else self._each_once(seed)
-    return (_take(self._shared, episode) for episode in order)
+    order, row = self._by_shares(seed) if self.shares else self._each_once(seed), self.spec()
+    return (_in_shape(_take(self._shared, episode), row) for episode in order)
 
   def spec(self) -> core.Step:
     """The spec of one row: of what all of them have."""
@@ -62,12 +64,12 @@ class Several:
       dataset.check()
     rows = [specs.paths(dataset.spec()) for dataset in self.datasets]
     for path in specs.paths(self.spec()):
-      forms = [_form(row[path]) for row in rows]
-      for other, form in zip(self.datasets[1:], forms[1:]):
-        if form != forms[0]:
+      first, *others = [row[path] for row in rows]
+      for dataset, other in zip(self.datasets[1:], others):
+        if other.dtype.kind != first.dtype.kind or not episodes_lib.alike(other.shape, first.shape):
           raise errors.UserError(
-            f'Data sets that are read as one differ in {path}: it is {forms[0]} in {_name(self.datasets[0])}, and '
-            f'{form} in {_name(other)}; leave one of them out.'
+            f'Data sets that are read as one differ in {path}: it is {_form(first)} in {_name(self.datasets[0])}, and '
+            f'{_form(other)} in {_name(dataset)}; leave one of them out.'
           )
 
   @functools.cached_property
@@ -125,7 +127,8 @@ def several(datasets: Sequence[Any], shares: Sequence[float] = ()) -> Several:
   """Several data sets as one.
 
   Args:
-    datasets: whose rows have one form; of what only some have, or of extras in several forms, nothing is read.
+    datasets: whose rows differ in precision and sides of one alone; of what only some have, or of extras in several
+      forms, nothing is read.
     shares: how large a part of the transitions each has; one that is too small for its share is read over again. None
       given, each episode is read once.
 
@@ -158,6 +161,12 @@ def _take(shared: Mapping[str, Sequence[str]], step: core.Step) -> core.Step:
     found = specs.paths(getattr(step, name))
     nests[name] = found[''] if paths == [''] else {path: found[path] for path in paths}
   return step._replace(**nests)
+
+
+def _in_shape(step: core.Step, row: core.Step) -> core.Step:
+  """An episode whose leaves have the shapes of a row's spec, where they differ in sides of one alone."""
+  leaves = zip(tree.flatten(step), tree.flatten(row))
+  return tree.unflatten_as(step, [leaf.reshape((len(leaf), *spec.shape)) for leaf, spec in leaves])
 
 
 def _form(spec: Any) -> str:

@@ -147,7 +147,7 @@ def recover(path: str) -> int:
   path, episodes = os.path.expanduser(os.fspath(path)), 0
   folder.check(path)
   for place in folder.places(path):
-    with contextlib.closing(Shards(place)) as shards:
+    with errors.writing('The folder', place), contextlib.closing(Shards(place)) as shards:
       episodes += shards.read()
   return episodes
 

@@ -88,8 +88,10 @@ class _Replayed(dm_env.Environment):
     """Begins an episode."""
     self._observations = _in_shape(episode.observation, self._spec.observations)
     self._actions = _in_shape(episode.action, self._spec.actions)
-    (reward,) = _in_shape(episode.reward, self._spec.rewards)
-    self._episode, self.row = episode._replace(reward=reward), 0
+    reward, discount = (
+      _scored(*one) for one in ((episode.reward, self._spec.rewards), (episode.discount, self._spec.discounts))
+    )
+    self._episode, self.row = episode._replace(reward=reward, discount=discount), 0
 
   def action(self, row: int) -> core.Nest:
     """The recorded action of a row."""
@@ -136,6 +138,13 @@ def _in_shape(recorded: core.Nest, wanted: core.Nest) -> List[np.ndarray]:
   found = specs.paths(recorded)
   shaped = [(found[path], spec.shape) for path, spec in specs.paths(wanted).items()]
   return [leaf.reshape((len(leaf), *shape)) if leaf.shape[1:] != shape else leaf for leaf, shape in shaped]
+
+
+def _scored(recorded: np.ndarray, spec: dm_specs.Array) -> np.ndarray:
+  """Rewards or discounts [T, ...]; zeros where they are not of the spec's shape, so that nobody learns from them."""
+  if not episodes_lib.alike(recorded.shape[1:], spec.shape):
+    return np.zeros((len(recorded), *spec.shape), spec.dtype)
+  return _in_shape(recorded, spec)[0]
 
 
 def _outer_actions(environment: Any, replayed: _Replayed) -> List[Callable[[Any], Any]]:

@@ -73,9 +73,10 @@ class RLDSWriter:
       os.makedirs(self._path, exist_ok=True)
       self._shards = shards_lib.Shards(self._path)
     try:
-      self._open(feature)
-      self._split = self._shards.split(split)
-      self._shards.write_info()
+      with errors.writing('The folder', self._path):
+        self._open(feature)
+        self._split = self._shards.split(split)
+        self._shards.write_info()
     except BaseException:
       self._shards.close()
       raise

@@ -95,16 +95,20 @@ class EnsembleRegressor(snt.Module):
     Args:
       inputs: [M, I].
       targets: [M, O], of which no statistics are taken here; see `update`.
-      mask: float [M], 1 where a row counts; 0 is the mean if none does.
+      mask: float [M, O], or [M, 1] for all outputs: 1 where one counts; 0 is its mean if none does.
     """
+    weights = tf.broadcast_to(mask, tf.shape(targets))
     squares = (self._normalized_outputs(inputs) - self._outputs(targets)) ** 2
-    counted = tf.reduce_sum(mask[:, tf.newaxis] * squares, axis=1) / tf.maximum(tf.reduce_sum(mask), 1.0)
+    counted = tf.reduce_sum(weights * squares, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=0), 1.0)
     return tf.reduce_mean(counted, axis=0)
 
   def update(self, inputs: tf.Tensor, targets: tf.Tensor, mask: tf.Tensor) -> None:
-    """Updates the statistics with the rows of inputs [M, I] and targets [M, O] where the mask, float [M], is 1."""
-    self._inputs.update(inputs, mask)
-    self._outputs.update(targets, mask)
+    """Updates the statistics with inputs [M, I] and targets [M, O]; see `mean_squared_errors` for the mask.
+
+    The inputs of a row count where one of its outputs does.
+    """
+    self._inputs.update(inputs, tf.reduce_max(mask, axis=1))
+    self._outputs.update(targets, tf.broadcast_to(mask, tf.shape(targets)))
 
   def _normalized(self, inputs: tf.Tensor) -> tf.Tensor:
     return tf.clip_by_value(self._inputs(inputs), -_LIMIT, _LIMIT)

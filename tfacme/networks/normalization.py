@@ -11,6 +11,11 @@ import tensorflow as tf
 _SMALLEST_STD = 1e-4  # What hardly moves is not blown up.
 
 
+def _of_rows(mask: tf.Tensor, rank: int) -> tf.Tensor:
+  """A mask of rows [N], with axes for the numbers of a row; one that has them as it is."""
+  return tf.reshape(mask, [-1] + [1] * rank) if mask.shape.rank == 1 else mask
+
+
 @snt.allow_empty_variables
 class Normalizer(snt.Module):
   """The mean and the variance of all numbers seen so far, old ones counting less if a decay says so."""
@@ -25,7 +30,7 @@ class Normalizer(snt.Module):
     """
     super().__init__(name)
     self._decay = decay
-    self._count = tf.Variable(0.0, trainable=False, name='count')
+    self._count = tf.Variable(tf.zeros(shape), trainable=False, name='count')
     self._mean = tf.Variable(tf.zeros(shape), trainable=False, name='mean')
     self._variance = tf.Variable(tf.ones(shape), trainable=False, name='variance')
 
@@ -43,9 +48,14 @@ class Normalizer(snt.Module):
     return x * self.std + self._mean
 
   def update(self, x: tf.Tensor, mask: tf.Tensor) -> None:
-    """Updates the statistics with x [N, *shape] where the mask, float [N], is 1 (Chan et al. 1979)."""
-    weights = tf.reshape(mask, [-1] + [1] * self._mean.shape.rank)
-    count = tf.reduce_sum(mask)
+    """Updates the statistics (Chan et al. 1979).
+
+    Args:
+      x: [N, *shape].
+      mask: float, 1 where a row counts [N], or where a number does [N, *shape].
+    """
+    weights = tf.broadcast_to(_of_rows(mask, self._mean.shape.rank), tf.shape(x))
+    count = tf.reduce_sum(weights, axis=0)
     before = self._decay * self._count
     total = tf.maximum(before + count, 1.0)
     mean = tf.reduce_sum(weights * x, axis=0) / tf.maximum(count, 1.0)

@@ -247,11 +247,6 @@ def _starts(last: np.ndarray, items: Items) -> np.ndarray:
   return starts[transitions[beyond] > transitions[np.minimum(behind, beyond)]]
 
 
-def past(last: np.ndarray) -> np.ndarray:
-  """How many rows [rows] of its episode are before each row of whole episodes that lie one after the other."""
-  return np.arange(len(last)) - _bounds(last)[0]
-
-
 def _bounds(last: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
   """Of each row [rows], where its episode begins and where it ends."""
   ends = np.flatnonzero(last)

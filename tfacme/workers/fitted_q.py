@@ -83,7 +83,7 @@ class FittedQ:
     assert given.spec is not None
     specs.check_actions('Fitted Q evaluation', given.spec.actions)
     specs.check_scalar_reward('Fitted Q evaluation', given.spec.rewards)
-    data = sources.Data(items.Items(length=2, observations='ends'), self.batch_size, shuffle_bytes=2**28)
+    data = sources.Data(items.Items(length=2, observations='ends'), self.batch_size)
     return Prepared(self, resolving.resolve_data(data, given, ()))
 
 

@@ -114,6 +114,19 @@ def test_what_came_before_the_first_action_and_what_is_not_known_do_not_count():
     np.testing.assert_array_equal(ours, theirs)
 
 
+def test_what_follows_a_termination_does_not_count():
+  builder, batch, found = mbop.MBOPBuilder(_SMALL), _batch(_NEST), []
+  ended = batch.steps._replace(discount=tf.concat([tf.zeros([1, 2]), batch.steps.discount[1:]], 0))
+  seen = ended.observation['b']
+  for b in (seen, tf.concat([seen[:1] + [[0.0, 9.0]], seen[1:]], 0)):
+    steps = ended._replace(observation={**ended.observation, 'b': b})
+    made = _made(_NEST)
+    builder.update(made, _NEST)(batch._replace(steps=steps))
+    found.append([variable.numpy() for variable in made.world_model.variables])
+  for ours, theirs in zip(*found):
+    np.testing.assert_array_equal(ours, theirs)
+
+
 def test_each_trajectory_goes_by_a_member_of_its_own_and_rewards_by_all():
   """Worlds that move by 1 and by 3, and pay 10 and 30 there: the mean is 20, and so 20 deviations of 1."""
   made = _made(replayed.spec())
@@ -131,10 +144,10 @@ def test_each_trajectory_goes_by_a_member_of_its_own_and_rewards_by_all():
   np.testing.assert_allclose(following, [[1.0] * 4, [3.0] * 4] * 2)
   np.testing.assert_allclose(reward, [20.0] * 4)
   np.testing.assert_allclose(model.value(state, action), [5.0] * 4)
-  made.world_model.update(tf.zeros([2, 6]), tf.constant([[0.0] * 5, [0.0] * 4 + [8.0]]), tf.ones(2))
+  made.world_model.update(tf.zeros([2, 6]), tf.constant([[0.0] * 5, [0.0] * 4 + [8.0]]), tf.ones([2, 1]))
   np.testing.assert_allclose(model.value(state, action), [5.0 / 4] * 4)  # Rewards of 0 and 8 have a deviation of 4.
   # Returns of 0 and 200 have one of 100, and 20 for each step: more than such rewards can bring about.
-  made.return_model.update(tf.zeros([2, 6]), tf.constant([[0.0], [200.0]]), tf.ones(2))
+  made.return_model.update(tf.zeros([2, 6]), tf.constant([[0.0], [200.0]]), tf.ones([2, 1]))
   returns = made.return_model(tf.concat([state, action], axis=1))
   np.testing.assert_allclose(model.value(state, action), tf.reduce_mean(returns[..., 0], axis=0) / 20)
 

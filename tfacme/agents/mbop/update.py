@@ -17,7 +17,7 @@ class _Rows(NamedTuple):
 
   inputs: Sequence[tf.Tensor]  # parts [B, ...] of I numbers
   targets: Sequence[tf.Tensor]  # parts [B, ...] of O numbers
-  mask: tf.Tensor  # [B], 1 where the target is known
+  mask: tf.Tensor  # [B, O], or [B, 1] for all of them: 1 where the target is known
 
 
 class MBOPUpdate(tf.Module):
@@ -37,15 +37,17 @@ class MBOPUpdate(tf.Module):
 
   def __call__(self, batch: core.Batch) -> core.UpdateOutput:
     """Learns from transitions, items of two rows: [B, 2, ...]."""
-    steps, ones = batch.steps, tf.ones_like(batch.mask[:, 0])
+    steps, ones = batch.steps, tf.ones_like(batch.mask[:, :1])
     state, following = (networks.flatten_observation(_row(steps.observation, row)) for row in (0, -1))
     action, reward = self._to_vector(_row(steps.action, 0)), steps.reward[:, :1]
     previous = self._to_vector(_row(steps.extras['previous_action'], 0))
     # No action came before the first one: the middle of the bounds, as in the planner's first plan.
     previous = tf.where(steps.first[:, :1], 0.0, previous)
-    known = steps.extras['return_ahead_weight'][:, 0]
+    known = steps.extras['return_ahead_weight'][:, :1]
+    # What a terminated episode ends in means nothing, and many data have a copy of the state before in its place.
+    goes_on = tf.cast(steps.discount[:, :1] > 0, tf.float32) * tf.ones_like(state)
 
-    world = _Rows([state, action], [following - state, reward], ones)  # f_m
+    world = _Rows([state, action], [following - state, reward], tf.concat([goes_on, ones], axis=1))  # f_m
     prior = _Rows([state, previous], [action], ones)  # f_b
     ahead = _Rows([state, previous], [steps.extras['return_ahead'][:, :1]], known)  # f_R
     regressors = self._world_model, self._policy_prior, self._return_model
