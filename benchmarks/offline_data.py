@@ -35,7 +35,6 @@ RESULTS = 'benchmarks/results/offline'
 FILE = 'datasets.json'
 KINDS = ('random', 'medium-replay', 'medium', 'expert')
 _MEDIUM = 1 / 3  # of the way
-_LOOKS = 100  # at the teacher, of which the nearest to that is where it is medium
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +79,7 @@ class Options:
     steps: of the teachers; None is those of the tasks.
     transitions: of each data set; None is those of the tasks.
     initial_states: episodes by which policies are compared.
+    looks: at the teacher, of which the nearest to a third of the way is where it is medium.
   """
 
   data: str
@@ -89,6 +89,7 @@ class Options:
   steps: Optional[int] = None
   transitions: Optional[int] = None
   initial_states: int = 100
+  looks: int = 100
 
 
 def returns(act: playing.Act, make: Callable[..., dm_env.Environment], count: int) -> List[float]:
@@ -119,7 +120,7 @@ def _teach(task: Task, options: Options, folder: pathlib.Path, until: Optional[i
     environment=environments.factory(make.id, make.options, **task.settings),
     builder=dataclasses.replace(builder, config=dataclasses.replace(builder.config, **task.changes)),
     budget=tfacme.Budget(actor_steps=steps),
-    evaluation=tfacme.Evaluation(every=max(1, steps // _LOOKS), episodes=20, policy='behaviour'),
+    evaluation=tfacme.Evaluation(every=max(1, steps // options.looks), episodes=20, policy='behaviour'),
     checkpointing=tfacme.Checkpointing(every=0, best=False, replay=False),
     on_evaluation=lambda evaluated: tfacme.Stop('it is medium') if evaluated.steps == until else None,
     record=None if until is None else str(folder / 'medium-replay'),

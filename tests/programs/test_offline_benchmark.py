@@ -157,7 +157,7 @@ def test_data_are_not_made_over_what_is_there(tmp_path):
 def test_all_of_it(tmp_path):
   few = '--data data --out results --tasks cartpole'
   lines = [
-    f'python -m benchmarks.offline_data {few} --steps 1500 --transitions 200 --initial-states 3',
+    f'python -m benchmarks.offline_data {few} --steps 1500 --transitions 200 --initial-states 3 --looks 10',
     f'python -m benchmarks.offline {few} --agents bc --kinds medium-replay --seeds 0 --steps 20 --workdir runs',
   ]
   pages.run_commands(lines, tmp_path)
