@@ -27,6 +27,7 @@ DOCUMENTS = (
   'docs/debugging.md',
   'docs/design.md',
   'docs/environments.md',
+  'docs/gpus.md',
   'docs/research.md',
   'docs/runs.md',
   'docs/security.md',

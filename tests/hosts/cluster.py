@@ -94,12 +94,18 @@ def hosts(count: int, folder: pathlib.Path) -> Iterator[List[Host]]:
 
 
 def start_ray(made: Sequence[Host], ray: str, processors: int, folder: pathlib.Path) -> str:
-  """Starts a cluster with so many processors on each host; returns its address."""
+  """Starts a cluster with so many processors on each host, which says to have a GPU too; returns its address."""
   address = f'{made[0].address}:{_PORT}'
   for host in made:
     own = ['--head', f'--port={_PORT}', '--include-dashboard=false'] if host is made[0] else [f'--address={address}']
     scratch = folder / host.name
-    options = [f'--node-ip-address={host.address}', f'--num-cpus={processors}', '--block', '--disable-usage-stats']
+    options = [
+      f'--node-ip-address={host.address}',
+      f'--num-cpus={processors}',
+      '--num-gpus=1',
+      '--block',
+      '--disable-usage-stats',
+    ]
     options += [f'--temp-dir={scratch}'] if host is made[0] else []
     log = open(folder / f'{host.name}.log', 'w', encoding='utf-8')
     host.start([ray, 'start', *own, *options], stdout=log, stderr=log, env=environment())

@@ -165,6 +165,19 @@ def test_a_host_that_is_lost_leaves_its_actors_to_the_others(three):
   assert int(testing.logs(run)['evaluator'][-1]['actor_steps']) == steps
 
 
+def test_actors_that_compute_on_gpus_are_where_those_are(three):
+  run = three.runs / 'gpus'
+  options = ['--env', _ENVIRONMENT, '--actors', '2', '--gpus', 'learner', 'actor', '--workdir', str(run)]
+  command = three.train('dqn', *options, '--steps', '3000')
+  _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
+  placed = three.nodes()
+  code, out, err = _end(command)
+  assert code == 0, err
+  assert {placed[name][0] for name in ('actor-0', 'actor-1')} == {1, 2}  # The learner has that of the first host.
+  code, _, err = _end(three.train('dqn', '--env', _ENVIRONMENT, '--actors', '4', '--gpus', 'actor'))
+  assert code == 2 and 'The 4 actors of this run take a GPU each, and the Ray cluster has 3' in ' '.join(err.split())
+
+
 def test_too_many_actors_for_the_cluster_are_one_line(three):
   code, _, err = _end(
     three.train('dqn', '--env', _ENVIRONMENT, '--actors', '40', '--workdir', str(three.runs / 'many'))

@@ -35,6 +35,7 @@ class Node(NamedTuple):
   ends: bool
   name: str = 'actor'
   threads: int = 0
+  gpus: bool = False
 
   def run(self) -> None:
     """Starts two processes, and goes on for long or not."""

@@ -1,5 +1,6 @@
 """What a run in one thread does where it can't begin."""
 
+import contextlib
 import signal
 import types
 
@@ -10,6 +11,8 @@ from tfacme import core
 from tfacme.graph import nodes
 from tfacme.launching import inline, outcomes
 from tfacme.workers import counting, tallies
+
+_LEAVES = types.SimpleNamespace(devices={'learner': contextlib.nullcontext})  # None of which fails.
 
 
 class _Worker:
@@ -61,7 +64,7 @@ class _Reading:
 def test_others_wait_for_what_comes_by_itself_and_it_is_shown():
   worker, shown = _Reading([True] * 4), []
   show = lambda: shown.append(worker.noted[-1])
-  left, blocked, did = inline._round([('learner', worker)], None, show, types.SimpleNamespace(signum=None))
+  left, blocked, did = inline._round([('learner', worker)], _LEAVES, show, types.SimpleNamespace(signum=None))
   assert (left, blocked, did) == ([], [], True)
   assert shown == ['a disk'] * 3 and worker.noted == [None, *shown, None]
 
@@ -76,7 +79,7 @@ def test_who_waited_knows_no_more_of_others_than_who_did_not():
   worker.waits.insert(0, False)
   counter.join('actor')
   counter.report('actor', {'actor_steps': 7})
-  inline._round([('learner', worker)], None, lambda: None, types.SimpleNamespace(signum=None))
+  inline._round([('learner', worker)], _LEAVES, lambda: None, types.SimpleNamespace(signum=None))
   assert worker.tally.total('actor_steps') == 0
   worker.tally.report()
   assert worker.tally.total('actor_steps') == 7
@@ -89,6 +92,6 @@ def test_a_run_that_waits_for_what_comes_by_itself_can_be_stopped():
   def show():
     stop.signum = signal.SIGINT if next(shows) == 2 else None
 
-  left, (blocked,), did = inline._round([('learner', worker)], None, show, stop)
+  left, (blocked,), did = inline._round([('learner', worker)], _LEAVES, show, stop)
   assert not did and len(left) == 1 and blocked[1].reason == 'a disk'
   assert len(worker.waits) > 900

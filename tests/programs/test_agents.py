@@ -14,7 +14,7 @@ _RECORDED_EPISODES = 20
 # DQN, the one of all that most tests are about, has tests of its own.
 AGENTS = [name for name in registry.names() if name != 'dqn']
 OFFLINE = [name for name in AGENTS if registry.about(name).recorded]
-# What these read and write are the tables of CRR or BCQ, which resume; what their own updates keep is saved is looked at.
+# What these read and write are the tables of CRR or BCQ, which resume; what their own updates keep is looked at below.
 READ_ALIKE = ('awac', 'iql', 'td3_bc', 'bve', 'discrete_cql')
 # And an engine knows nothing of what an agent is: each runs on one of the two with several nodes at once.
 SEVERAL = [(agent, ('local_mt', 'local_mp')[i % 2]) for i, agent in enumerate(AGENTS)]

@@ -18,6 +18,7 @@ from tfacme.cli import (
   checking,
   convert,
   data,
+  devices,
   listing,
   parsing,
   policies,
@@ -311,6 +312,7 @@ _COMMANDS: Dict[str, _Command] = {
   'graph': _Command(_graph, 'graph AGENT', 'draw the program graph of an agent'),
   'export': _Command(policies.export, 'export RUN', 'the policy of a run as a SavedModel, ONNX or TFLite'),
   'check': _Command(checking.run, 'check AGENT --env ID', 'look for faults in an environment, and try an agent in it'),
+  'devices': _Command(devices.run, 'devices', 'say what a run would compute on, processors or GPUs'),
   'agents': _Command(_agents, 'agents', 'list the agents'),
   'envs': _Command(_envs, 'envs', 'list the environments'),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any, Callable, Mapping, Optional, Sequence, Tuple
 
 from typing_extensions import Literal
 
@@ -72,6 +72,8 @@ class Layout:
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
     learner_threads: the same for the learner's node; None is `threads`. With large networks, give it the rest of the
       machine.
+    gpus: the roles of nodes that compute on the GPUs of their host, if it has any, such as learner, actor, evaluator;
+      all others, and the threads of `local_mt`, compute on its processors and leave GPUs alone.
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
@@ -89,6 +91,7 @@ class Layout:
   evaluators: int = 1
   threads: int = 1
   learner_threads: Optional[int] = None
+  gpus: Tuple[str, ...] = ('learner',)
   variable_period: Optional[int] = None
   updates_per_call: int = 1
   restarts: Optional[int] = None

@@ -22,6 +22,7 @@ from launchpad.launch import worker_manager
 
 from tfacme import core
 from tfacme.graph import remote
+from tfacme.tensors import devices
 from tfacme.workers import hanging
 
 _WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
@@ -71,6 +72,7 @@ class TaskNode(lp.CourierNode):
     links: the nodes that it uses, by the names of its factory's arguments.
     factory: makes its object; takes the linked objects.
     threads: that TensorFlow may use if it has a process to itself; 0 leaves it to TensorFlow.
+    gpus: whether it computes on the GPUs of its host, if there are any.
     ends: whether the run ends once it is done: that of a node that has something to save.
     upkeep: where it may be, and what is done if it fails or hangs.
     called: whether other nodes use it, which takes a server. A thread that hangs keeps its server, and whatever is made
@@ -94,6 +96,7 @@ class TaskNode(lp.CourierNode):
     self.links = dict(links)
     self.factory = factory
     self.threads = threads
+    self.gpus = False
     self.ends = save_seconds is not None
     self.upkeep = upkeep
     self.called = False
@@ -134,7 +137,7 @@ class ReplayNode(lp.ReverbNode):
   """A node that serves replay tables through Reverb.
 
   Attributes:
-    role, index, name, links, threads, ends, upkeep: as of a `TaskNode`.
+    role, index, name, links, threads, gpus, ends, upkeep: as of a `TaskNode`.
     in_process: makes the replay of a run in one thread, which needs no server.
     most_bytes: that its tables take in memory at the most, before anything compresses them.
   """
@@ -143,6 +146,7 @@ class ReplayNode(lp.ReverbNode):
   name = 'replay'
   index = 0
   threads = 0
+  gpus = False
   ends = False
   upkeep = Upkeep()
 
@@ -349,7 +353,8 @@ def make_one(node: Node, objects: Mapping[str, Any]) -> Any:
   """Makes a node's object in this thread, of those of the nodes that it uses."""
   if isinstance(node, ReplayNode):
     return node.in_process()
-  return node.factory(**{key: objects[link.node.name] for key, link in node.links.items()})
+  with devices.context(node.gpus)():
+    return node.factory(**{key: objects[link.node.name] for key, link in node.links.items()})
 
 
 def manage_thread(manager: Any) -> None:

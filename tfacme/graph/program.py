@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any, Callable, Dict, Mapping, Optional, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 import launchpad as lp
 
-from tfacme import experiments, loggers
+from tfacme import errors, experiments, loggers
 from tfacme.debugging import profiling
 from tfacme.graph import building, nodes, picture
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import reverb_replay, reverb_tables, sizes
+from tfacme.tensors import devices
+
+_ROLES = {'learner', 'actor', 'evaluator'}  # that a program may have without an agent's own
 
 
 def make_program(
@@ -34,9 +37,8 @@ def make_program(
   Raises:
     UserError: if parts of the experiment don't fit each other.
   """
-  plan = plan_lib.make_plan(experiment, workdir, checkpoint, logged)
-  acting = plan.for_acting()
-  layout = experiment.layout
+  plan = _plan(experiment, workdir, checkpoint, logged)
+  acting, layout = plan.for_acting(), experiment.layout
   program = lp.Program(name=experiment.agent)
   node = functools.partial(_task_node, profile, threads=layout.threads)
   build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint, plan.logged)
@@ -62,8 +64,26 @@ def make_program(
     estimators = plan.estimators if evaluation is plan.evaluations[0] else ()
     build = functools.partial(building.build_evaluator, acting, evaluation, estimators)
     _add(program, node('evaluator', evaluation.name, build, links, upkeep=upkeep))
+  _give_gpus(program, layout.gpus)
   _add_saver(program, acting, {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}, node)
   return program
+
+
+def _plan(*arguments: Any) -> plan_lib.Plan:
+  """The plan of an experiment; what it tries of the agent is no node's, and takes no GPU."""
+  with devices.context(False)():
+    return plan_lib.make_plan(*arguments)
+
+
+def _give_gpus(program: lp.Program, roles: Sequence[str]) -> None:
+  """Has the nodes of these roles compute on GPUs."""
+  workers = [node for node in nodes.of_program(program) if node.role not in ('counter', 'replay')]
+  for role in roles:
+    found = [node for node in workers if node.role == role]
+    if not found and role not in _ROLES:
+      raise errors.unknown('role of nodes that could compute on GPUs', role, {node.role for node in workers} | _ROLES)
+    for node in found:
+      node.gpus = True
 
 
 def _task_node(

@@ -14,6 +14,7 @@ from absl import flags
 
 from tfacme import errors
 from tfacme.graph import nodes
+from tfacme.tensors import devices
 
 
 class Manager:
@@ -91,12 +92,14 @@ def packed(node: nodes.Node) -> bytes:
     ) from error
 
 
-def prepare(threads: int = 0) -> None:
+def prepare(threads: int = 0, gpus: bool = False) -> None:
   """Prepares this process for nodes.
 
   Args:
     threads: that TensorFlow may use; 0 leaves it to TensorFlow.
+    gpus: whether one of them computes on GPUs.
   """
+  devices.prepare(gpus)
   if not flags.FLAGS.is_parsed():
     flags.FLAGS.mark_as_parsed()  # Launchpad reads flags, and there are none of ours.
   if threads:
@@ -106,5 +109,4 @@ def prepare(threads: int = 0) -> None:
 
 def handle_of_counter(program: lp.Program) -> Any:
   """A handle of the counter, for the engine itself; to be dereferenced once the nodes have their addresses."""
-  prepare()
   return next(node for node in nodes.of_program(program) if node.role == 'counter').create_handle()

@@ -21,6 +21,7 @@ from tfacme.graph import nodes
 from tfacme.launching import restarts as restarts_lib
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
+from tfacme.tensors import devices
 from tfacme.workers import counting, hanging
 
 _LOG = logging.getLogger('tfacme')
@@ -32,6 +33,7 @@ _ORDER = ('actor', 'learner', 'evaluator', 'saver')  # in a round; nodes of othe
 
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs a program to its end; see `launching.launch`."""
+  devices.prepare(any(node.gpus for node in nodes.of_program(program)))
   with contextlib.ExitStack() as closing, hanging.looked_after(_Hanging()):
     objects = _make_all(program, on_status, closing)
     stepped = [node for node in _in_order(program) if hasattr(objects[node.name], 'step')]
@@ -85,12 +87,13 @@ def _round(
   left, blocked, did = [], [], False
   for name, worker in workers:
     try:
-      outcome = _step(worker, show, stop)
-      did = did or not isinstance(outcome, core.Blocked)
-      while (outcome is _DID or outcome is _PART) and worker.runs_until_blocked and stop.signum is None:
-        if outcome is _PART:
-          show()
+      with leaves.devices[name]():
         outcome = _step(worker, show, stop)
+        did = did or not isinstance(outcome, core.Blocked)
+        while (outcome is _DID or outcome is _PART) and worker.runs_until_blocked and stop.signum is None:
+          if outcome is _PART:
+            show()
+          outcome = _step(worker, show, stop)
     except errors.UserError:
       raise
     except (Exception, SystemExit) as error:
@@ -116,10 +119,15 @@ class _Hanging:
 
 
 class _Leaves:
-  """Makes the workers of leaves anew."""
+  """Makes the workers of leaves anew.
+
+  Attributes:
+    devices: {name of a node: what makes contexts in which it computes}.
+  """
 
   def __init__(self, program: lp.Program, objects: Dict[str, Any], closing: contextlib.ExitStack):
     self._nodes = {node.name: node for node in nodes.of_program(program)}
+    self.devices = {name: devices.context(node.gpus) for name, node in self._nodes.items()}
     self._objects = objects
     self._closing = closing
     self._restarts: Dict[str, restarts_lib.Restarts] = {}

@@ -28,12 +28,14 @@ from tfacme.launching.supervising import Failure
 def run_threads(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs each node in a thread of this process; see `launching.launch`."""
   with quiet.filtered_stderr(), contextlib.ExitStack() as ports:
+    hosting.prepare()  # Of several threads that share a GPU, each would have to say for all that it computes where.
     counter = _bind(program, ports)
     supervising.supervise(supervising.Crew(program, _ThreadTask), counter, on_status, stop)
 
 
 def run_processes(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs each node in a process of its own; see `launching.launch`."""
+  hosting.prepare()
   forking.start_server()
   with contextlib.ExitStack() as ports:
     counter = _bind(program, ports)
@@ -90,7 +92,7 @@ class _ProcessTask:
     self.name = node.name
     packed = hosting.packed(node)
     self._pipe, theirs = multiprocessing.Pipe()
-    self._process = forking.start_process(_run_node, (packed, node.name, node.threads, theirs), node.name)
+    self._process = forking.start_process(_run_node, (packed, node.name, node.threads, node.gpus, theirs), node.name)
     theirs.close()
     self._failure: Optional[Failure] = None
     self._read_end = False
@@ -147,7 +149,7 @@ class _ProcessTask:
     forking.end_group(self._process.pid)
 
 
-def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
+def _run_node(packed: bytes, name: str, threads: int, gpus: bool, pipe: Any) -> None:
   """What a node's process does.
 
   It leaves both signals to the launcher, whom they reach too if they are for the whole run, and who stops the nodes in
@@ -156,7 +158,7 @@ def _run_node(packed: bytes, name: str, threads: int, pipe: Any) -> None:
   forking.die_with_parent(name)
   forking.lead_group()
   faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process: a library's abort says where it was.
-  hosting.prepare(threads)
+  hosting.prepare(threads, gpus)
   manager = hosting.Manager(threading.Event(), functools.partial(_fail, pipe))
   forking.leave_signals_to_launcher()
   threading.Thread(target=_wait_for_stop, args=(pipe, manager), name='stop', daemon=True).start()

@@ -1,9 +1,10 @@
 """The engine that gives each node a process on a Ray cluster.
 
 Each process is an actor of Ray. It says where its node will listen on the host where it was placed; once all have said
-so, the nodes are sent there with all addresses. Actors go where there is room, one processor each; all others stay on
-the host of this process, where the run's folder is. The cluster is the one at RAY_ADDRESS, as Ray itself has it;
-without one, a cluster is started on this machine that ends with the run.
+so, the nodes are sent there with all addresses. Actors go where there is room, one processor each, and a GPU where they
+compute on one; all others stay on the host of this process, where the run's folder is, and share its GPUs. The cluster
+is the one at RAY_ADDRESS, as Ray itself has it; without one, a cluster is started on this machine that ends with the
+run.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _LOG = logging.getLogger('tfacme')
 _PATIENCE = 10.0  # seconds without room for a node after which a line says so
 _ADDRESS = 'RAY_ADDRESS'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_most_processors = 0  # that the cluster had when a run of this process began
+_most = {'CPU': 0, 'GPU': 0}  # that the cluster had when a run of this process began
 _CALLS = 4  # of one process at once: what waits for its outcome, and what asks it to stop
 
 
@@ -44,14 +45,16 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
   """Runs each node in a process of a cluster; see `launching.launch`."""
   with quiet.filtered_stderr(), _cluster(program):
     _check_room(program)
+    hosting.prepare()
     counter = hosting.handle_of_counter(program)
-    places = {node.name: _Place(node) for node in nodes.of_program(program)}
+    share = _share_of_gpus(program)
+    places = {node.name: _Place(node, share) for node in nodes.of_program(program)}
     _wait_for(list(places.values()), stop)
     try:
       nodes.bind(program, lambda node: places[node.name].address())
     except exceptions.RayError as error:
       raise errors.UserError(f'The cluster could not start the process of a node: {error}') from error
-    crew = supervising.Crew(program, lambda node: _Task(node, places.pop(node.name, None)))
+    crew = supervising.Crew(program, lambda node: _Task(node, share, places.pop(node.name, None)))
     supervising.supervise(crew, counter.dereference(), on_status, stop)
 
 
@@ -88,24 +91,37 @@ def _check_answers(address: str) -> None:
 
 def _check_room(program: lp.Program) -> None:
   """Raises a `UserError` if the cluster never had room for all; a run that begins again may have lost a host."""
-  global _most_processors
-  wanted = sum(node.upkeep.anywhere for node in nodes.of_program(program))
-  there = _most_processors = max(_most_processors, int(ray.cluster_resources().get('CPU', 0)))
-  if wanted > there:
-    raise errors.UserError(
-      f'The {wanted} actors of this run take a processor each, and the Ray cluster has {there}: make it larger, or '
-      'take fewer actors with more slots each (--actors, --slots).'
-    )
+  actors = [node for node in nodes.of_program(program) if node.upkeep.anywhere]
+  for resource, what, takers in (('CPU', 'processor', actors), ('GPU', 'GPU', [node for node in actors if node.gpus])):
+    there = _most[resource] = max(_most[resource], int(ray.cluster_resources().get(resource, 0)))
+    if len(takers) > there:
+      raise errors.UserError(
+        f'The {len(takers)} actors of this run take a {what} each, and the Ray cluster has {there}: make it larger, or '
+        'take fewer actors with more slots each (--actors, --slots).'
+      )
+
+
+def _share_of_gpus(program: lp.Program) -> float:
+  """How much of a GPU each of the nodes takes that compute on those of this host; 0 if it has none."""
+  here = ray.get_runtime_context().get_node_id()
+  there = sum(host['Resources'].get('GPU', 0.0) for host in ray.nodes() if host['NodeID'] == here)
+  takers = sum(node.gpus and not node.upkeep.anywhere for node in nodes.of_program(program))
+  return min(1.0, there / takers) if takers else 0.0
 
 
 class _Process:
   """Runs a node, in a process of the cluster. Its methods are called by threads of Ray's."""
 
-  def __init__(self, threads: int):
-    """Args: threads: that TensorFlow may use; 0 leaves it to TensorFlow."""
+  def __init__(self, threads: int, gpus: bool):
+    """Initializes the process.
+
+    Args:
+      threads: that TensorFlow may use; 0 leaves it to TensorFlow.
+      gpus: whether its node computes on GPUs.
+    """
     forking.lead_group()
     faulthandler.enable()
-    hosting.prepare(threads)
+    hosting.prepare(threads, gpus)
     self._ports = contextlib.ExitStack()
     self._manager = hosting.Manager(threading.Event(), lambda account: self._end(Failure(account)))
     self._ended = threading.Event()
@@ -160,11 +176,14 @@ def _unpacked(packed: bytes) -> Callable[[], None]:
 class _Place:
   """A process that was asked for, which may still wait for room."""
 
-  def __init__(self, node: nodes.Node):
+  def __init__(self, node: nodes.Node, share: float):
+    """Args: share: how much of a GPU of this host the node takes if it is here and computes on one."""
     here = scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options: Dict[str, Any] = {'num_cpus': 1} if node.upkeep.anywhere else {'num_cpus': 0, 'scheduling_strategy': here}
+    anywhere = node.upkeep.anywhere
+    options: Dict[str, Any] = {'num_cpus': 1} if anywhere else {'num_cpus': 0, 'scheduling_strategy': here}
+    options['num_gpus'] = (1 if anywhere else share) if node.gpus else 0
     named = type(node.name, (_Process,), {})  # Ray names the process, and the lines that it prints, by its class.
-    self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads)
+    self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads, node.gpus)
     self._address = self.process.address.remote()
 
   def there(self) -> bool:
@@ -196,10 +215,10 @@ def _wait_for(places: List[_Place], stop: StopRequest) -> None:
 class _Task:
   """A node in a process of the cluster; one that is made anew is sent there once there is room."""
 
-  def __init__(self, node: nodes.Node, place: Optional[_Place]):
+  def __init__(self, node: nodes.Node, share: float, place: Optional[_Place]):
     self.name = node.name
     self._node = node
-    self._place = place or _Place(node)
+    self._place = place or _Place(node, share)
     self._outcome: Any = None  # of its work; None until the node is sent
     self._closed: Any = None  # what its logs had left; None until its work has ended
     self._failure: Optional[Failure] = None

@@ -19,6 +19,7 @@ from tfacme.launching import quiet, restarts
 from tfacme.runs import describing, display, folders, memory, reporting
 from tfacme.runs import run as run_lib
 from tfacme.runs import status as status_lib
+from tfacme.tensors import devices
 
 _Listener = Callable[[Dict[str, Any]], None]
 
@@ -66,6 +67,7 @@ def train(
         with profiling.reported(profiled, out), shown as listen:
           launching.launch(graph, launch, listen)
 
+  devices.prepare(bool(experiment.layout.gpus) and launch == 'inline')  # Before anything is computed.
   stepped = stepping.stepping(experiment.seed) if debug else contextlib.nullcontext()
   with stepped, quiet.within_a_run(), folders.made(workdir), folders.locked(workdir), _interrupted(workdir):
     reached = lambda: max(checkpoints.steps(os.path.join(workdir, 'checkpoints')), default=0)

@@ -1,0 +1,80 @@
+"""`tfacme devices`: on what the nodes of a run would compute on this machine, and why not on GPUs."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import os
+from typing import List, Sequence, Tuple
+
+from tfacme import experiments
+from tfacme.cli import parsing
+
+_DRIVER = '/proc/driver/nvidia/version'
+_ROLES = ('learner', 'actor', 'evaluator')
+_VISIBLE = 'CUDA_VISIBLE_DEVICES'
+# What this TensorFlow opens, beside the driver's own libcuda; without one of them it sees no GPU.
+_LIBRARIES = (
+  *('libcudart.so.11.0', 'libcublas.so.11', 'libcublasLt.so.11', 'libcufft.so.10', 'libcurand.so.10'),
+  *('libcusolver.so.11', 'libcusparse.so.11', 'libcudnn.so.8'),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _DevicesOptions:
+  """Says what TensorFlow sees of this machine's GPUs, and which nodes of a run would compute on them.
+
+  The exit code is 0, whether there are any or not.
+
+  Attributes:
+    gpus: the roles of nodes that compute on GPUs, as --gpus of `tfacme train`.
+  """
+
+  gpus: Tuple[str, ...] = experiments.Layout().gpus
+
+
+def run(arguments: Sequence[str]) -> None:
+  """Runs the command."""
+  options = parsing.parse(_DevicesOptions, arguments, 'tfacme devices')
+  import tensorflow as tf  # Once the options are right.
+
+  built = tf.sysconfig.get_build_info()
+  cuda = f'CUDA {built["cuda_version"]} and cuDNN {built["cudnn_version"]}' if built['is_cuda_build'] else 'processors'
+  print(f'TensorFlow {tf.__version__}, which is made for {cuda}.')
+  gpus = tf.config.list_physical_devices('GPU')
+  for gpu in gpus:
+    details = tf.config.experimental.get_device_details(gpu)
+    capability = '.'.join(map(str, details.get('compute_capability', ('unknown',))))
+    print(
+      f'{gpu.name.rpartition("physical_device:")[2]}: {details.get("device_name", "a GPU")}, capability {capability}'
+    )
+  if not gpus:
+    print(f'It sees no GPU: {_why_none(bool(built["is_cuda_build"]))}.')
+  for role in dict.fromkeys((*_ROLES, *options.gpus)):
+    print(f'{role}: {"GPUs" if gpus and role in options.gpus else "processors"}')
+
+
+def _why_none(is_cuda_build: bool) -> str:
+  """The first thing that keeps TensorFlow from seeing a GPU."""
+  if not is_cuda_build:
+    return 'this TensorFlow is made without CUDA'
+  if not os.path.exists(_DRIVER):
+    return f"this machine has no driver of NVIDIA's ({_DRIVER} is not there)"
+  visible = os.environ.get(_VISIBLE)
+  if visible is not None and (not visible or visible.startswith('-')):
+    return f'{_VISIBLE} is {visible!r}, which hides all of them'
+  missing = _missing()
+  if missing:
+    return f'these libraries can not be opened: {", ".join(missing)}'
+  return 'the driver lists none, or is older than this CUDA; `nvidia-smi` says more'
+
+
+def _missing() -> List[str]:
+  """Those of CUDA's libraries that the system can't open."""
+  missing = []
+  for name in _LIBRARIES:
+    try:
+      ctypes.CDLL(name)
+    except OSError:
+      missing.append(name)
+  return missing
