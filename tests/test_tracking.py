@@ -14,7 +14,7 @@ _PAGE = (pages.ROOT / 'docs' / 'tracking.md').read_text(encoding='utf-8')
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('launch', ['inline', 'local_mt', 'local_mp'])
+@pytest.mark.parametrize('launch', ['inline', 'local_mp'])
 def test_success_and_pictures_in_each_store(launch, tmp_path):
   (code,) = pages.blocks('python', _PAGE)
   assert len(code.splitlines()) < 60

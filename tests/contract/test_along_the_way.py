@@ -19,7 +19,7 @@ from tfacme.runs import pickles
 from tfacme.tensors import naming
 from tfacme.workers import environment_loop, export
 
-ENGINES = ['inline', *(pytest.param(name, marks=pytest.mark.slow) for name in ('local_mt', 'local_mp'))]
+ENGINES = ['inline', pytest.param('local_mp', marks=pytest.mark.slow)]
 
 
 def _experiment(**parts):

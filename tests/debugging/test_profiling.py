@@ -170,16 +170,15 @@ def _names(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('engine', ['inline', pytest.param('local_mt', marks=pytest.mark.slow)])
-def test_a_run_leaves_a_table_and_a_trace(engine, tmp_path, capsys):
-  tfacme.train(_experiment(500), str(tmp_path), engine, profile=True)
+def test_a_run_leaves_a_table_and_a_trace(tmp_path, capsys):
+  tfacme.train(_experiment(500), str(tmp_path), 'local_mt', profile=True)
   shown = capsys.readouterr().out
   assert 'Where the time went' in shown and 'There is no trace' not in shown
   lanes = profiling.lanes(str(tmp_path / 'profile'))
   parts = {part for lane in lanes for part in lane.parts}
   assert {'environments', 'acting', 'variables', 'writing rows', 'reading batches', 'learning'} <= parts
   assert {'evaluation', 'checkpoints', 'rest'} <= parts
-  assert len(lanes) == (1 if engine == 'inline' else 4)
+  assert len(lanes) == 4  # In one thread there is one, of which test_page.py looks at the table and the trace.
   for lane in lanes:
     assert sum(part.seconds for part in lane.parts.values()) == pytest.approx(lane.seconds)
     assert all(part.seconds >= 0 for part in lane.parts.values())

@@ -233,7 +233,6 @@ _SAID = {
     ('local_mp', _hang, 'actor'),
     pytest.param('local_mt', _hang, 'evaluator', marks=pytest.mark.slow),
     pytest.param('local_mp', _kill, 'actor', marks=pytest.mark.slow),
-    pytest.param('local_mt', _raise, 'evaluator', marks=pytest.mark.slow),
   ],
 )
 def test_a_run_goes_on_to_its_end_without_a_leaf_for_a_while(engine, how, who, tmp_path, caplog):

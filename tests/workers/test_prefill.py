@@ -183,10 +183,9 @@ def test_what_the_replay_has_not_kept_is_written_anew(tmp_path):
   assert objects['replay'].usage()['demonstrations'].size == ITEMS['prefill']
 
 
-@pytest.mark.parametrize('engine', ['inline', pytest.param('local_mt', marks=pytest.mark.slow)])
-def test_a_run_that_ended_goes_on_with_the_same_counts(engine, tmp_path):
+def test_a_run_that_ended_goes_on_with_the_same_counts(tmp_path):
   for steps in (200, 300):
-    tfacme.train(_experiment(steps), str(tmp_path), launch=engine, progress=False)
+    tfacme.train(_experiment(steps), str(tmp_path), progress=False)
     counts = counting.saved_counts(os.path.join(checkpoints.latest(str(tmp_path / 'checkpoints')), 'counter'))
     assert counts['prefill'] == COUNTS
     assert counts['actor-0']['actor_steps'] == steps
