@@ -133,6 +133,21 @@ def test_recorded_data_are_learned_from_where_they_are(three):
   assert int(final['learner_steps']) == 600 and float(final['episode_return']) >= _BEST - 0.5
 
 
+def test_actors_that_compute_on_gpus_are_where_those_are(three):
+  run = three.runs / 'gpus'
+  options = ['--env', _ENVIRONMENT, '--actors', '2', '--gpus', 'learner', 'actor', '--workdir', str(run)]
+  command = three.train('dqn', *options, '--steps', '3000')
+  _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
+  placed = three.nodes()
+  code, out, err = _end(command)
+  assert code == 0, err
+  assert {placed[name][0] for name in ('actor-0', 'actor-1')} == {1, 2}  # The learner has that of the first host.
+  code, _, err = _end(three.train('dqn', '--env', _ENVIRONMENT, '--actors', '4', '--gpus', 'actor'))
+  assert code == 2 and 'The 4 actors of this run take a GPU each, and the Ray cluster has 3 for them' in ' '.join(
+    err.split()
+  )
+
+
 def test_what_is_killed_is_made_anew_an_actor_alone_and_the_core_as_a_whole(three):
   run, steps = three.runs / 'killed', 12000
   options = ['--env', _ENVIRONMENT, '--actors', '4', '--checkpointing.every', '2000', '--workdir', str(run)]
@@ -163,19 +178,6 @@ def test_a_host_that_is_lost_leaves_its_actors_to_the_others(three):
   assert code == 0, err
   assert lost and all(f'The node {name} has failed, and is made anew' in err for name in lost)
   assert int(testing.logs(run)['evaluator'][-1]['actor_steps']) == steps
-
-
-def test_actors_that_compute_on_gpus_are_where_those_are(three):
-  run = three.runs / 'gpus'
-  options = ['--env', _ENVIRONMENT, '--actors', '2', '--gpus', 'learner', 'actor', '--workdir', str(run)]
-  command = three.train('dqn', *options, '--steps', '3000')
-  _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
-  placed = three.nodes()
-  code, out, err = _end(command)
-  assert code == 0, err
-  assert {placed[name][0] for name in ('actor-0', 'actor-1')} == {1, 2}  # The learner has that of the first host.
-  code, _, err = _end(three.train('dqn', '--env', _ENVIRONMENT, '--actors', '4', '--gpus', 'actor'))
-  assert code == 2 and 'The 4 actors of this run take a GPU each, and the Ray cluster has 3' in ' '.join(err.split())
 
 
 def test_too_many_actors_for_the_cluster_are_one_line(three):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import logging
+import math
 import os
 import signal
 import socket
@@ -92,12 +93,17 @@ def _check_answers(address: str) -> None:
 def _check_room(program: lp.Program) -> None:
   """Raises a `UserError` if the cluster never had room for all; a run that begins again may have lost a host."""
   actors = [node for node in nodes.of_program(program) if node.upkeep.anywhere]
-  for resource, what, takers in (('CPU', 'processor', actors), ('GPU', 'GPU', [node for node in actors if node.gpus])):
-    there = _most[resource] = max(_most[resource], int(ray.cluster_resources().get(resource, 0)))
-    if len(takers) > there:
+  others = math.ceil(_share_of_gpus(program) * len(_sharing(program)))
+  for resource, what, takers, taken in (
+    ('CPU', 'processor', len(actors), 0),
+    ('GPU', 'GPU', sum(node.gpus for node in actors), others),
+  ):
+    _most[resource] = max(_most[resource], int(ray.cluster_resources().get(resource, 0)))
+    left = max(0, _most[resource] - taken)
+    if takers > left:
       raise errors.UserError(
-        f'The {len(takers)} actors of this run take a {what} each, and the Ray cluster has {there}: make it larger, or '
-        'take fewer actors with more slots each (--actors, --slots).'
+        f'The {takers} actors of this run take a {what} each, and the Ray cluster has {left} for them: make it larger, '
+        'or take fewer actors with more slots each (--actors, --slots).'
       )
 
 
@@ -105,8 +111,13 @@ def _share_of_gpus(program: lp.Program) -> float:
   """How much of a GPU each of the nodes takes that compute on those of this host; 0 if it has none."""
   here = ray.get_runtime_context().get_node_id()
   there = sum(host['Resources'].get('GPU', 0.0) for host in ray.nodes() if host['NodeID'] == here)
-  takers = sum(node.gpus and not node.upkeep.anywhere for node in nodes.of_program(program))
-  return min(1.0, there / takers) if takers else 0.0
+  sharing = _sharing(program)
+  return min(1.0, there / len(sharing)) if sharing else 0.0
+
+
+def _sharing(program: lp.Program) -> List[nodes.Node]:
+  """The nodes that compute on the GPUs of this host."""
+  return [node for node in nodes.of_program(program) if node.gpus and not node.upkeep.anywhere]
 
 
 class _Process:
