@@ -11,6 +11,9 @@ if TENSORFLOW_CAME_FIRST and os.environ.get('TF_CPP_MIN_LOG_LEVEL') == '1':
   del os.environ['TF_CPP_MIN_LOG_LEVEL']
 # TensorFlow reads this when it is imported; without it every process begins with notes on what it is compiled for.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+# TensorFlow reads this when it first uses a GPU. Without it each process takes all memory of all GPUs that it sees: a
+# policy that is evaluated would starve a run that learns.
+os.environ.setdefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true')
 # The package sets it by itself, but too late if a library imports a part of it first: threads then make graph tensors.
 os.environ.setdefault('TF2_BEHAVIOR', '1')
 

@@ -5,11 +5,13 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 import tfacme
 from tfacme import environments, errors
 from tfacme.agents import dqn
 from tfacme.graph import nodes
+from tfacme.tensors import devices
 
 # The first of two processors plays the GPU, on which TensorFlow computes unless it is told not to.
 _RUN = """
@@ -18,9 +20,9 @@ import tensorflow as tf
 
 (processor,) = tf.config.list_physical_devices('CPU')
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)
-found, grown = tf.config.get_visible_devices, []
+found, hidden = tf.config.get_visible_devices, []
 tf.config.get_visible_devices = lambda kind=None: ['gpu'] if kind == 'GPU' else found(kind)
-tf.config.experimental.set_memory_growth = lambda gpu, grows: grown.append((gpu, grows))
+tf.config.set_visible_devices = lambda devices, kind: hidden.append((devices, kind))
 
 import tfacme
 from tests.contract import environment
@@ -49,6 +51,10 @@ class NotingBuilder(core.BuilderWrapper):
     places['weights'].update(variable.device[-5:] for variable in networks.q.trainable_variables)
     return self.agent.update(networks, spec)
 
+  def policy(self, networks, spec, evaluation):
+    places['policy'].update(variable.device[-5:] for variable in networks.q.trainable_variables)
+    return self.agent.policy(networks, spec, evaluation)
+
 tfacme.train(
   tfacme.Experiment(
     NotingBuilder(dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=50, batch_size=8))),
@@ -59,7 +65,7 @@ tfacme.train(
   ),
   progress=False,
 )
-print(json.dumps({'grown': grown, **{what: sorted(seen) for what, seen in places.items()}}))
+print(json.dumps({'hidden': hidden, **{what: sorted(seen) for what, seen in places.items()}}))
 """
 
 
@@ -68,10 +74,39 @@ def test_nodes_in_one_thread_compute_where_they_are_to(roles):
   ran = subprocess.run([sys.executable, '-c', _RUN, *roles], capture_output=True, text=True)
   assert ran.returncode == 0, ran.stderr
   seen = json.loads(ran.stdout.splitlines()[-1])
-  assert seen['step'] == ['CPU:1'] and 'CPU:1' in seen['make']
+  assert seen['step'] == seen['make'] == seen['policy'] == ['CPU:1']
   # The agent is tried before the run, which is no matter of a node.
   assert seen['update'] == seen['weights'] == (['CPU:0', 'CPU:1'] if roles else ['CPU:1'])
-  assert bool(seen['grown']) == bool(roles)
+  assert seen['hidden'] == ([] if roles else [[[], 'GPU']] * 2)  # For the run, and by its engine.
+
+
+def test_gpus_that_a_run_has_hidden_are_there_for_the_next(monkeypatch, caplog):
+  visible = ['gpu']
+
+  def show(found, kind):
+    visible[:] = found
+
+  monkeypatch.setattr(devices, '_hidden', False)
+  monkeypatch.setattr(tf.config, 'list_physical_devices', lambda kind: ['gpu'])
+  monkeypatch.setattr(tf.config, 'get_visible_devices', lambda kind: list(visible))
+  monkeypatch.setattr(tf.config, 'set_visible_devices', show)
+  for gpus in (True, False, False, True):
+    devices.prepare(gpus)
+    assert visible == (['gpu'] if gpus else [])
+  visible.clear()  # Somebody else has hidden them, and means it.
+  devices.prepare(True)
+  assert not visible
+  visible.append('gpu')
+  devices.prepare(False)
+
+  def refuse(found, kind):
+    raise RuntimeError('Visible devices cannot be modified after being initialized')
+
+  monkeypatch.setattr(tf.config, 'set_visible_devices', refuse)
+  devices.prepare(False)
+  assert not caplog.text
+  devices.prepare(True)
+  assert 'An earlier run of this process has hidden its GPUs' in caplog.text
 
 
 def _given(*roles):
@@ -87,5 +122,8 @@ def test_roles_are_those_of_nodes():
   assert tfacme.Layout().gpus == ('learner',)
   assert _given() == set() and _given('learner') == {'learner'}
   assert _given('actor', 'evaluator') == {'actor-0', 'actor-1', 'evaluator'}
+  for wrong in ('learner', None, (1,)):
+    with pytest.raises(errors.UserError, match='has to be roles of nodes, such as'):
+      tfacme.Layout(gpus=wrong)
   with pytest.raises(errors.UserError, match="role of nodes that could compute on GPUs 'lerner'; did you mean learner"):
     _given('lerner')

@@ -10,7 +10,7 @@ from typing import List, Sequence, Tuple
 from tfacme import experiments
 from tfacme.cli import parsing
 
-_DRIVER = '/proc/driver/nvidia/version'
+_DRIVERS = ('/proc/driver/nvidia/version', '/dev/dxg')  # the second one in Linux on Windows
 _ROLES = ('learner', 'actor', 'evaluator')
 _VISIBLE = 'CUDA_VISIBLE_DEVICES'
 # What this TensorFlow opens, beside the driver's own libcuda; without one of them it sees no GPU.
@@ -51,15 +51,16 @@ def run(arguments: Sequence[str]) -> None:
   if not gpus:
     print(f'It sees no GPU: {_why_none(bool(built["is_cuda_build"]))}.')
   for role in dict.fromkeys((*_ROLES, *options.gpus)):
-    print(f'{role}: {"GPUs" if gpus and role in options.gpus else "processors"}')
+    where = 'GPU' if gpus and role in options.gpus else 'processor'
+    print(f'{role}{"" if role in _ROLES else " (if the agent has nodes of that role)"}: {where}')
 
 
 def _why_none(is_cuda_build: bool) -> str:
   """The first thing that keeps TensorFlow from seeing a GPU."""
   if not is_cuda_build:
     return 'this TensorFlow is made without CUDA'
-  if not os.path.exists(_DRIVER):
-    return f"this machine has no driver of NVIDIA's ({_DRIVER} is not there)"
+  if not any(map(os.path.exists, _DRIVERS)):
+    return f"this machine has no driver of NVIDIA's ({_DRIVERS[0]} is not there)"
   visible = os.environ.get(_VISIBLE)
   if visible is not None and (not visible or visible.startswith('-')):
     return f'{_VISIBLE} is {visible!r}, which hides all of them'

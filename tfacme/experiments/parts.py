@@ -72,8 +72,8 @@ class Layout:
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
     learner_threads: the same for the learner's node; None is `threads`. With large networks, give it the rest of the
       machine.
-    gpus: the roles of nodes that compute on the GPUs of their host, if it has any, such as learner, actor, evaluator;
-      all others, and the threads of `local_mt`, compute on its processors and leave GPUs alone.
+    gpus: the roles of nodes that compute on a GPU of their host, if it has any, such as learner, actor, evaluator; all
+      others, and the threads of `local_mt`, compute on its processors and leave GPUs alone.
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
@@ -104,6 +104,8 @@ class Layout:
     for name in ('actors', 'slots', 'updates_per_call'):
       errors.count(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name))
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
+    if not isinstance(self.gpus, (tuple, list)) or not all(isinstance(role, str) for role in self.gpus):
+      raise errors.UserError(f"gpus is {self.gpus!r}, and has to be roles of nodes, such as ('learner',); () are none.")
     errors.count('threads', self.threads, low=0)
     errors.count('learner_threads', self.learner_threads or 0, low=0)
     errors.count('restarts', self.restarts or 0, low=0)

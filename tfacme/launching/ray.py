@@ -2,9 +2,9 @@
 
 Each process is an actor of Ray. It says where its node will listen on the host where it was placed; once all have said
 so, the nodes are sent there with all addresses. Actors go where there is room, one processor each, and a GPU where they
-compute on one; all others stay on the host of this process, where the run's folder is, and share its GPUs. The cluster
-is the one at RAY_ADDRESS, as Ray itself has it; without one, a cluster is started on this machine that ends with the
-run.
+compute on one; all others stay on the host of this process, where the run's folder is, and share a GPU of it. The
+cluster is the one at RAY_ADDRESS, as Ray itself has it; without one, a cluster is started on this machine that ends
+with the run.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import logging
-import math
 import os
 import signal
 import socket
 import tempfile
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 import cloudpickle
 import launchpad as lp
@@ -48,9 +47,11 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
     _check_room(program)
     hosting.prepare()
     counter = hosting.handle_of_counter(program)
-    share = _share_of_gpus(program)
-    places = {node.name: _Place(node, share) for node in nodes.of_program(program)}
-    _wait_for(list(places.values()), stop)
+    share, places = _share_of_gpus(program), {}
+    for anywhere in (False, True):  # Those that are here first: others might take the GPUs of this host.
+      placed = [node for node in nodes.of_program(program) if node.upkeep.anywhere == anywhere]
+      places.update({node.name: _Place(node, share) for node in placed})
+      _wait_for(places, stop)
     try:
       nodes.bind(program, lambda node: places[node.name].address())
     except exceptions.RayError as error:
@@ -93,10 +94,9 @@ def _check_answers(address: str) -> None:
 def _check_room(program: lp.Program) -> None:
   """Raises a `UserError` if the cluster never had room for all; a run that begins again may have lost a host."""
   actors = [node for node in nodes.of_program(program) if node.upkeep.anywhere]
-  others = math.ceil(_share_of_gpus(program) * len(_sharing(program)))
   for resource, what, takers, taken in (
     ('CPU', 'processor', len(actors), 0),
-    ('GPU', 'GPU', sum(node.gpus for node in actors), others),
+    ('GPU', 'GPU', sum(node.gpus for node in actors), bool(_share_of_gpus(program))),
   ):
     _most[resource] = max(_most[resource], int(ray.cluster_resources().get(resource, 0)))
     left = max(0, _most[resource] - taken)
@@ -108,16 +108,11 @@ def _check_room(program: lp.Program) -> None:
 
 
 def _share_of_gpus(program: lp.Program) -> float:
-  """How much of a GPU each of the nodes takes that compute on those of this host; 0 if it has none."""
+  """How much of a GPU each node takes that computes on that of this host, all together one; 0 if there is none."""
   here = ray.get_runtime_context().get_node_id()
   there = sum(host['Resources'].get('GPU', 0.0) for host in ray.nodes() if host['NodeID'] == here)
-  sharing = _sharing(program)
-  return min(1.0, there / len(sharing)) if sharing else 0.0
-
-
-def _sharing(program: lp.Program) -> List[nodes.Node]:
-  """The nodes that compute on the GPUs of this host."""
-  return [node for node in nodes.of_program(program) if node.gpus and not node.upkeep.anywhere]
+  sharing = sum(node.gpus and not node.upkeep.anywhere for node in nodes.of_program(program))
+  return 1.0 / sharing if sharing and there >= 1 else 0.0
 
 
 class _Process:
@@ -185,7 +180,11 @@ def _unpacked(packed: bytes) -> Callable[[], None]:
 
 
 class _Place:
-  """A process that was asked for, which may still wait for room."""
+  """A process that was asked for, which may still wait for room.
+
+  Attributes:
+    takes: what has to be free for it, in words.
+  """
 
   def __init__(self, node: nodes.Node, share: float):
     """Args: share: how much of a GPU of this host the node takes if it is here and computes on one."""
@@ -193,8 +192,10 @@ class _Place:
     anywhere = node.upkeep.anywhere
     options: Dict[str, Any] = {'num_cpus': 1} if anywhere else {'num_cpus': 0, 'scheduling_strategy': here}
     options['num_gpus'] = (1 if anywhere else share) if node.gpus else 0
+    gpus = bool(options['num_gpus'])
+    self.takes = 'a processor and a GPU' if anywhere and gpus else 'a GPU' if gpus else 'a processor'
     named = type(node.name, (_Process,), {})  # Ray names the process, and the lines that it prints, by its class.
-    self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads, node.gpus)
+    self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads, gpus)
     self._address = self.process.address.remote()
 
   def there(self) -> bool:
@@ -210,16 +211,16 @@ def _is_ready(reference: Any) -> bool:
   return bool(ray.wait([reference], timeout=0)[0])
 
 
-def _wait_for(places: List[_Place], stop: StopRequest) -> None:
+def _wait_for(places: Dict[str, _Place], stop: StopRequest) -> None:
   """Waits until all have room."""
   told = time.monotonic()
-  while not all(place.there() for place in places):
+  while not all(place.there() for place in places.values()):
     if stop.signum is not None:
       raise Interrupted(stop.signum, saved=False)
     if time.monotonic() - told > _PATIENCE:
       told = time.monotonic()
-      there = sum(place.there() for place in places)
-      _LOG.warning('The cluster has no room for all nodes yet: %d of %d are placed.', there, len(places))
+      waiting = [f'{name} ({place.takes})' for name, place in places.items() if not place.there()]
+      _LOG.warning('The cluster has no room yet for %s.', errors.listed(waiting))
     time.sleep(0.05)
 
 

@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 from typing import Callable, ContextManager
 
 import tensorflow as tf
 
 CPU = '/CPU:0'
+_LOG = logging.getLogger('tfacme')
+_hidden = False  # by a run of this process, and not by who runs it
 
 
 def prepare(gpus: bool) -> None:
-  """Prepares this process, before TensorFlow has computed anything in it.
-
-  TensorFlow would take all memory of all GPUs that it sees, in each process.
+  """Prepares this process, before TensorFlow has computed anything in it; after that it stays as it was.
 
   Args:
-    gpus: whether anybody in this process computes on GPUs, whose memory is then taken as it is needed; if not,
-      TensorFlow does not see them.
+    gpus: whether anybody in this process computes on GPUs; if not, TensorFlow does not see them.
   """
+  global _hidden
   try:
-    if gpus:
-      for gpu in tf.config.get_visible_devices('GPU'):
-        tf.config.experimental.set_memory_growth(gpu, True)
-    else:
+    if not gpus and tf.config.get_visible_devices('GPU'):
       tf.config.set_visible_devices([], 'GPU')
+      _hidden = True
+    elif gpus and _hidden:
+      tf.config.set_visible_devices(tf.config.list_physical_devices('GPU'), 'GPU')
+      _hidden = False
   except RuntimeError:
-    pass  # TensorFlow has computed before, as in a notebook: then it stays as it was there.
+    if gpus:
+      _LOG.warning(
+        'An earlier run of this process has hidden its GPUs: it computes on processors; begin a new process.'
+      )
 
 
 def context(gpus: bool) -> Callable[[], ContextManager[object]]:
