@@ -180,12 +180,8 @@ def make_task(name: str, options: Options) -> Dict[str, Any]:
     **{'environment': make.id, 'teacher': task.page, 'changes': dict(task.changes)},
     **({'settings': dict(task.settings)} if task.settings else {}),
     **{'seed': options.seed, 'medium_steps': medium.checkpoints()[-1], 'expert_steps': teacher.checkpoints()[-1]},
-    **{
-      'transitions': transitions,
-      'random': random,
-      'expert': float(np.mean(expert)),
-      'expert_returns': _rounded(expert),
-    },
+    'transitions': transitions,
+    **{'random': random, 'expert': float(np.mean(expert)), 'expert_returns': _rounded(expert)},
     'data': {kind: _described(folder / kind, played.get(kind)) for kind in KINDS},
   }
 

@@ -11,7 +11,6 @@ from tfacme import experiments
 from tfacme.cli import parsing
 
 _DRIVERS = ('/proc/driver/nvidia/version', '/dev/dxg')  # the second one in Linux on Windows
-_ROLES = ('learner', 'actor', 'evaluator')
 _VISIBLE = 'CUDA_VISIBLE_DEVICES'
 # What this TensorFlow opens, beside the driver's own libcuda; without one of them it sees no GPU.
 _LIBRARIES = (
@@ -50,9 +49,9 @@ def run(arguments: Sequence[str]) -> None:
     )
   if not gpus:
     print(f'It sees no GPU: {_why_none(bool(built["is_cuda_build"]))}.')
-  for role in dict.fromkeys((*_ROLES, *options.gpus)):
+  for role in dict.fromkeys((*experiments.ROLES, *options.gpus)):
     where = 'GPU' if gpus and role in options.gpus else 'processor'
-    print(f'{role}{"" if role in _ROLES else " (if the agent has nodes of that role)"}: {where}')
+    print(f'{role}{"" if role in experiments.ROLES else " (if the agent has nodes of that role)"}: {where}')
 
 
 def _why_none(is_cuda_build: bool) -> str:

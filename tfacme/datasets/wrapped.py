@@ -88,9 +88,7 @@ class _Replayed(dm_env.Environment):
     """Begins an episode."""
     self._observations = _in_shape(episode.observation, self._spec.observations)
     self._actions = _in_shape(episode.action, self._spec.actions)
-    reward, discount = (
-      _scored(*one) for one in ((episode.reward, self._spec.rewards), (episode.discount, self._spec.discounts))
-    )
+    reward, discount = _scored(episode.reward, self._spec.rewards), _scored(episode.discount, self._spec.discounts)
     self._episode, self.row = episode._replace(reward=reward, discount=discount), 0
 
   def action(self, row: int) -> core.Nest:

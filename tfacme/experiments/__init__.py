@@ -7,6 +7,7 @@ TensorFlow.
 from tfacme.experiments.experiment import Experiment as Experiment
 from tfacme.experiments.experiment import identity as identity
 from tfacme.experiments.parts import MAX_EPISODE_STEPS as MAX_EPISODE_STEPS
+from tfacme.experiments.parts import ROLES as ROLES
 from tfacme.experiments.parts import Budget as Budget
 from tfacme.experiments.parts import Checkpointing as Checkpointing
 from tfacme.experiments.parts import Evaluated as Evaluated

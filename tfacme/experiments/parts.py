@@ -58,6 +58,9 @@ class Budget:
     return self.actor_steps if self.actor_steps is not None else self.learner_steps  # type: ignore[return-value]
 
 
+ROLES = ('learner', 'actor', 'evaluator')  # of nodes that compute, beside those of an agent's own
+
+
 @dataclasses.dataclass(frozen=True)
 class Layout:
   """How a run is spread over nodes.

@@ -15,8 +15,6 @@ from tfacme.graph import plan as plan_lib
 from tfacme.replay import reverb_replay, reverb_tables, sizes
 from tfacme.tensors import devices
 
-_ROLES = {'learner', 'actor', 'evaluator'}  # that a program may have without an agent's own
-
 
 def make_program(
   experiment: experiments.Experiment,
@@ -80,8 +78,9 @@ def _give_gpus(program: lp.Program, roles: Sequence[str]) -> None:
   workers = [node for node in nodes.of_program(program) if node.role not in ('counter', 'replay')]
   for role in roles:
     found = [node for node in workers if node.role == role]
-    if not found and role not in _ROLES:
-      raise errors.unknown('role of nodes that could compute on GPUs', role, {node.role for node in workers} | _ROLES)
+    if not found and role not in experiments.ROLES:
+      known = {*experiments.ROLES, *(node.role for node in workers)}
+      raise errors.unknown('role of nodes that could compute on GPUs', role, known)
     for node in found:
       node.gpus = True
 
