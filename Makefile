@@ -19,7 +19,9 @@ DEMO_TRAIN = $(BIN)/tfacme train $(DEMO_AGENT) --env $(DEMO_ENVIRONMENT) --steps
 TESTS ?= tests
 JOBS ?= 3
 # Shares the tests evenly, mostly whole files; of the ways to share, one that goes on after a test that ended its process.
-PYTEST = $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+# They start hundreds of processes: where Python is told to write no bytecode (many containers do), each would compile what
+# it imports of this repository anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # Where Debian's packages put the rules that a Bazel with a network would download.
 BAZEL ?= bazel
@@ -91,7 +93,7 @@ format: $(VENV)/.dev
 lock:
 	@uv=$$(tools/set_up.sh uv) || exit 1; \
 	constraints=(); \
-	for extra in dev environments core serving trackers data ray docs; do \
+	for extra in dev environments core serving trackers data ray docs cuda; do \
 	  file=requirements/$$extra.txt; \
 	  echo "Resolving $$file"; \
 	  extras=(); [[ $$extra = core ]] || extras=(--extra $$extra); \

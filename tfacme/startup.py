@@ -1,8 +1,19 @@
 """What has to be so before TensorFlow is imported; `tfacme` imports this first of all."""
 
+import contextlib
+import ctypes
 import gc
 import os
 import sys
+from typing import Iterator, List
+
+# What this TensorFlow opens, beside the driver's own libcuda; without one of them it sees no GPU. What others need
+# comes before them.
+CUDA_LIBRARIES = (
+  *('libcudart.so.11.0', 'libcublasLt.so.11', 'libcublas.so.11', 'libcufft.so.10', 'libcurand.so.10'),
+  *('libcusparse.so.11', 'libcusolver.so.11', 'libcudnn.so.8'),
+)
+NVIDIA_DRIVERS = ('/proc/driver/nvidia/version', '/dev/dxg')  # the second one in Linux on Windows
 
 # Where it was imported before us, TensorFlow has fixed its level, and JAX, which it imports, has set a lower one for
 # processes to come.
@@ -25,3 +36,29 @@ def collect_less() -> None:
   run.
   """
   gc.set_threshold(50_000)
+
+
+def open_cuda() -> List[str]:
+  """Opens CUDA's libraries where the extra `cuda` has installed them, and returns their paths.
+
+  TensorFlow asks the system for each by its name, which does not know of that folder; it takes one that is open.
+  """
+  opened = []
+  for path in _installed_cuda() if any(map(os.path.exists, NVIDIA_DRIVERS)) else ():
+    with contextlib.suppress(OSError):  # `tfacme devices` names what can't be opened.
+      ctypes.CDLL(path)
+      opened.append(path)
+  return opened
+
+
+def _installed_cuda() -> Iterator[str]:
+  """The paths of those of CUDA's libraries that are in packages of this Python, in their order."""
+  for name in CUDA_LIBRARIES:
+    for folder in sys.path:
+      with contextlib.suppress(OSError):
+        packages = sorted(os.listdir(os.path.join(folder, 'nvidia')))
+        paths = [os.path.join(folder, 'nvidia', package, 'lib', name) for package in packages]
+        yield from filter(os.path.exists, paths)
+
+
+open_cuda()

@@ -114,7 +114,8 @@ def test_it_learns_in_exactly_its_steps(toy, engine, make, tmp_path):
   final = testing.logs(tmp_path)['evaluator'][-1]
   assert float(final['episode_return']) >= ENOUGH
   assert int(final[experiment.budget.unit]) == experiment.budget.steps
-  assert run.evaluate(episodes=10).mean >= ENOUGH  # the policy that it exported
+  if engine == 'inline':  # The policy that it exported; for the other engines it is enough that `check_runs` plays it.
+    assert run.evaluate(episodes=10).mean >= ENOUGH
   _check_actors(experiment, tmp_path)
   assert _left([node.name for node in nodes.of_program(tfacme.make_program(experiment))]) == []
 

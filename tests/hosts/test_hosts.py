@@ -34,11 +34,11 @@ class _Cluster:
   def __init__(self, hosts, runs, address):
     self.hosts, self.runs, self._address = hosts, runs, address
 
-  def train(self, *arguments):
+  def train(self, *arguments, folder=_ROOT):
     environment = {**cluster.environment(), 'RAY_ADDRESS': self._address, 'PYTHONPATH': str(_ROOT)}
     command = [str(_BIN / 'python'), '-m', 'tfacme', 'train', *arguments, '--launch', 'ray']
     pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
-    return self.hosts[0].start(command, env=environment, cwd=_ROOT, **pipes)
+    return self.hosts[0].start(command, env=environment, cwd=folder, **pipes)
 
   def nodes(self):
     """{name of a node: numbers of the hosts that it is on, and process id}."""
@@ -114,6 +114,21 @@ def test_actors_are_on_all_hosts_and_the_run_comes_to_its_end(agent, three):
     assert testing.logs(run)[f'actor-{actor}']
   final = testing.logs(run)['evaluator'][-1]
   assert int(final['actor_steps']) == steps and float(final['episode_return']) >= _BEST - 0.5
+
+
+def test_modules_that_only_the_first_host_has_travel_with_the_run(three):
+  folder = three.runs / 'mine'
+  (folder / 'games').mkdir(parents=True)
+  (folder / 'rules.py').write_text('LENGTH = 4\n')
+  (folder / 'games' / '__init__.py').write_text('')
+  (folder / 'games' / 'states.py').write_text(
+    'import rules\nfrom tfacme import testing\n\n\nclass Game(testing.TwoStates):\n  length = rules.LENGTH\n'
+  )
+  options = ['--actors', '4', '--steps', '2000', '--workdir', 'run']
+  code, _, err = _end(three.train('dqn', '--env', 'games.states:Game', *options, folder=folder))
+  assert code == 0, err
+  for actor in range(4):
+    assert {row['episode_length'] for row in testing.logs(folder / 'run')[f'actor-{actor}']} == {'4'}
 
 
 def test_recorded_data_are_learned_from_where_they_are(three):

@@ -7,16 +7,10 @@ import dataclasses
 import os
 from typing import List, Sequence, Tuple
 
-from tfacme import experiments
+from tfacme import experiments, startup
 from tfacme.cli import parsing
 
-_DRIVERS = ('/proc/driver/nvidia/version', '/dev/dxg')  # the second one in Linux on Windows
 _VISIBLE = 'CUDA_VISIBLE_DEVICES'
-# What this TensorFlow opens, beside the driver's own libcuda; without one of them it sees no GPU.
-_LIBRARIES = (
-  *('libcudart.so.11.0', 'libcublas.so.11', 'libcublasLt.so.11', 'libcufft.so.10', 'libcurand.so.10'),
-  *('libcusolver.so.11', 'libcusparse.so.11', 'libcudnn.so.8'),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,21 +52,21 @@ def _why_none(is_cuda_build: bool) -> str:
   """The first thing that keeps TensorFlow from seeing a GPU."""
   if not is_cuda_build:
     return 'this TensorFlow is made without CUDA'
-  if not any(map(os.path.exists, _DRIVERS)):
-    return f"this machine has no driver of NVIDIA's ({_DRIVERS[0]} is not there)"
+  if not any(map(os.path.exists, startup.NVIDIA_DRIVERS)):
+    return f"this machine has no driver of NVIDIA's ({startup.NVIDIA_DRIVERS[0]} is not there)"
   visible = os.environ.get(_VISIBLE)
   if visible is not None and (not visible or visible.startswith('-')):
     return f'{_VISIBLE} is {visible!r}, which hides all of them'
   missing = _missing()
   if missing:
-    return f'these libraries can not be opened: {", ".join(missing)}'
+    return f'these libraries can not be opened: {", ".join(missing)}; the extra cuda brings them'
   return 'the driver lists none, or is older than this CUDA; `nvidia-smi` says more'
 
 
 def _missing() -> List[str]:
   """Those of CUDA's libraries that the system can't open."""
   missing = []
-  for name in _LIBRARIES:
+  for name in startup.CUDA_LIBRARIES:
     try:
       ctypes.CDLL(name)
     except OSError:

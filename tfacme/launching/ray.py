@@ -28,7 +28,7 @@ from ray.util import scheduling_strategies
 
 from tfacme import errors, loggers
 from tfacme.graph import nodes
-from tfacme.launching import forking, hosting, quiet, supervising
+from tfacme.launching import forking, hosting, quiet, supervising, travelling
 from tfacme.launching.outcomes import Interrupted
 from tfacme.launching.stopping import StopRequest
 from tfacme.launching.supervising import Failure
@@ -69,13 +69,15 @@ def _cluster(program: lp.Program) -> Iterator[None]:
     if not given:
       folder = left.enter_context(tempfile.TemporaryDirectory(prefix='tfacme-ray-', ignore_cleanup_errors=True))
       options.update(num_cpus=len(nodes.of_program(program)), include_dashboard=False, _temp_dir=folder)
-    elif given.rpartition(':')[2].isdigit() and '//' not in given:
-      _check_answers(given)  # Ray itself would try for minutes.
+    else:
+      if given.rpartition(':')[2].isdigit() and '//' not in given:
+        _check_answers(given)  # Ray itself would try for minutes.
+      options['runtime_env'] = {'py_modules': travelling.modules()}
     handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
     try:
       ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:  # The second where it has another version of Ray.
-      raise errors.UserError(f'No Ray cluster takes us at {given} ({_ADDRESS}): {error}') from error
+      raise errors.UserError(f'The Ray cluster at {given} ({_ADDRESS}) does not take this run: {error}') from error
     left.callback(ray.shutdown)
     if threading.current_thread() is threading.main_thread():
       for signum, handler in handlers.items():  # Ray has taken them.

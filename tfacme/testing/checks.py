@@ -126,9 +126,10 @@ def check_resumes(experiment: experiments.Experiment, folder: Folder, whole: Opt
 
 
 def _with_middle(experiment: experiments.Experiment) -> experiments.Experiment:
-  """An experiment that writes a checkpoint in its middle, and keeps it."""
+  """An experiment that writes a checkpoint in its middle, and keeps it; its policies are written with these alone."""
   steps = experiment.budget.steps
-  return dataclasses.replace(experiment, checkpointing=experiments.Checkpointing(every=max(1, steps // 2), keep=steps))
+  checkpointing = experiments.Checkpointing(every=max(1, steps // 2), keep=steps, best=False)
+  return dataclasses.replace(experiment, checkpointing=checkpointing)
 
 
 def _stopped_in_the_middle(run: str, copy: str) -> str:

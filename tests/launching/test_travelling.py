@@ -1,0 +1,59 @@
+"""Which modules go to the other hosts of a run."""
+
+import importlib
+import sys
+
+import pytest
+
+from tfacme.launching import travelling
+
+
+@pytest.fixture
+def imported(tmp_path, monkeypatch):
+  """Writes files below a folder, imports the modules of these names, and forgets them."""
+
+  def imported(folder, files, names):
+    for file, text in files.items():
+      path = tmp_path / folder / file
+      path.parent.mkdir(parents=True, exist_ok=True)
+      path.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path / folder))
+    importlib.invalidate_caches()
+    for name in names:
+      importlib.import_module(name)
+    return tmp_path / folder
+
+  before = set(sys.modules)
+  yield imported
+  for name in set(sys.modules) - before:
+    del sys.modules[name]
+
+
+_MINE = {'travels.py': '', 'package_that_travels/__init__.py': '', 'package_that_travels/part.py': '', 'stays.py': ''}
+
+
+def test_those_that_were_imported_from_the_current_folder_do(imported, monkeypatch):
+  folder = imported('mine', _MINE, ['travels', 'package_that_travels.part'])
+  assert str(folder / 'travels.py') not in travelling.modules()  # It is no place of the user's yet.
+  monkeypatch.chdir(folder)
+  found = set(travelling.modules())
+  assert found >= {str(folder / 'travels.py'), str(folder / 'package_that_travels')}
+  assert str(folder / 'stays.py') not in found
+
+
+@pytest.mark.parametrize('place', ['script', 'PYTHONPATH'])
+def test_those_beside_the_script_and_of_pythonpath_do(place, imported, monkeypatch):
+  folder = imported('mine', _MINE, ['travels'])
+  if place == 'script':
+    monkeypatch.setattr(sys.modules['__main__'], '__file__', str(folder / 'script.py'), raising=False)
+  else:
+    monkeypatch.setenv('PYTHONPATH', f'/nowhere:{folder}')
+  assert str(folder / 'travels.py') in travelling.modules()
+
+
+def test_what_is_installed_and_tfacme_itself_stay(imported, monkeypatch):
+  folder = imported('mine/.venv/site-packages', {'installed_here.py': ''}, ['installed_here'])
+  monkeypatch.chdir(folder)
+  found = travelling.modules()
+  assert str(folder / 'installed_here.py') not in found
+  assert not [path for path in found if path.endswith(('tfacme', 'numpy'))]

@@ -1,0 +1,45 @@
+"""The modules of a run that no other host has: those that were imported here, and are installed nowhere."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+from types import ModuleType
+from typing import List, Optional, Set
+
+
+def modules() -> List[str]:
+  """The files, and the folders of packages, of the top-level modules that are the user's own.
+
+  These are the imported ones that lie beside the script that runs, in the current folder, or in a folder of PYTHONPATH,
+  and are not part of an environment of Python's there. The script itself travels within the nodes.
+  """
+  places, found = _places(), set()
+  for name, module in list(sys.modules.items()):
+    path = None if '.' in name or name in ('__main__', 'tfacme') else _path(module)
+    if path is not None and path.parent in places and not _is_installed(path):
+      found.add(str(path))
+  return sorted(found)
+
+
+def _places() -> Set[pathlib.Path]:
+  """The folders in which a user's own modules are found."""
+  script = getattr(sys.modules.get('__main__'), '__file__', None)
+  named = [os.getcwd(), *([os.path.dirname(script)] if script else [])]
+  named += [folder for folder in os.environ.get('PYTHONPATH', '').split(os.pathsep) if folder]
+  return {pathlib.Path(folder).resolve() for folder in named}
+
+
+def _path(module: ModuleType) -> Optional[pathlib.Path]:
+  """Where a top-level module is: its folder if it is a package in one place, or its file."""
+  folders = list(getattr(module, '__path__', ()))
+  file = getattr(module, '__file__', None)
+  found = folders[0] if len(folders) == 1 else file
+  if not found or not (folders or found.endswith('.py')):
+    return None
+  return pathlib.Path(found).resolve()
+
+
+def _is_installed(path: pathlib.Path) -> bool:
+  return bool({'site-packages', 'dist-packages'} & set(path.parts))
