@@ -383,6 +383,9 @@ _TALKS = {
   'evaluate --help': (0, '--json'),
   'check --help': (0, 'dqn'),
   'check dqn --help': (0, '--steps INT'),
+  'deploy --help': (0, 'kubernetes AGENT'),
+  'deploy slurm --help': (0, 'dqn'),
+  'deploy slurm dqn --help': (0, '--cluster.cpus INT'),
   'agents': (0, 'dqn'),
   'envs': (0, 'bsuite:catch/0'),
   'status --help': (0, 'RUN'),
@@ -391,6 +394,7 @@ _TALKS = {
   'train dqn --env bsuite:catch/0 --config.batch_size 0': (2, ''),
   'train dqn --env bsuite:catch/0 --networks.activation rel': (2, ''),
   'train bc --env bsuite:catch/0': (2, ''),
+  'deploy slurm dqn --env bsuite:catch/0 --out there --gpus actor': (2, ''),
 }
 _ASK = """
 import contextlib, io, json, os, sys
@@ -415,7 +419,7 @@ def test_what_only_talks_imports_no_tensorflow():
   for command, (code, output, loaded) in json.loads(done.stdout).items():
     assert (command, code, loaded) == (command, _TALKS[command][0], [])
     assert _TALKS[command][1] in output
-  assert done.stderr.count('\n') == 5  # One line for each of the mistakes, and no library's noise.
+  assert done.stderr.count('\n') == 6  # One line for each of the mistakes, and no library's noise.
 
 
 def test_as_a_module():

@@ -18,6 +18,7 @@ from tfacme.cli import (
   checking,
   convert,
   data,
+  deploying,
   devices,
   listing,
   parsing,
@@ -27,6 +28,7 @@ from tfacme.cli import (
   results,
   running,
   status,
+  training,
   watching,
 )
 from tfacme.cli import options as options_lib
@@ -77,15 +79,7 @@ def _train(arguments: Sequence[str]) -> None:
   agent = listing.agent('train', arguments)
   if agent is None:
     return
-  networks = registry.default_networks(agent)
-  kind = options_lib.with_parts(options_lib.TrainOptions, {'config': registry.config(agent), 'networks': networks})
-  options = parsing.parse(kind, arguments[1:], prog=f'tfacme train {agent}')
-  acts = options.start is not None or options.prefill or options.dataset_share is not None
-  if agent in registry.names() and registry.about(agent).recorded and options.learner_steps is None and not acts:
-    what = 'give it some (--dataset DIR), and say' if not options.dataset else 'say'
-    raise errors.UserError(
-      f'{agent} learns from recorded data: {what} how long to learn (--learner-steps N), in the place of --steps.'
-    )
+  options = training.parse(agent, arguments[1:], options_lib.TrainOptions, 'tfacme train')
   source = _budget_and_data(options)
   environment = environments.factory(options.env, options.environment)
   workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
@@ -100,7 +94,7 @@ def _train(arguments: Sequence[str]) -> None:
   experiment = experiments.Experiment(
     builder=builder,
     environment=environment,
-    networks=getattr(options, 'networks', networks),
+    networks=getattr(options, 'networks', registry.default_networks(agent)),
     **source,
     stack=options.stack,
     seed=options.seed,
@@ -312,6 +306,7 @@ _COMMANDS: Dict[str, _Command] = {
   'graph': _Command(_graph, 'graph AGENT', 'draw the program graph of an agent'),
   'export': _Command(policies.export, 'export RUN', 'the policy of a run as a SavedModel, ONNX or TFLite'),
   'check': _Command(checking.run, 'check AGENT --env ID', 'look for faults in an environment, and try an agent in it'),
+  'deploy': _Command(deploying.run, 'deploy KIND AGENT --out DIR', 'files with which a cluster runs what train would'),
   'devices': _Command(devices.run, 'devices', 'say what a run would compute on, processors or GPUs'),
   'agents': _Command(_agents, 'agents', 'list the agents'),
   'envs': _Command(_envs, 'envs', 'list the environments'),

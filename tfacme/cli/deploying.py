@@ -1,0 +1,117 @@
+"""`tfacme deploy`: the files with which a cluster runs what `tfacme train` would."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
+
+from tfacme import environments, errors
+from tfacme.cli import listing, training
+from tfacme.cli import options as options_lib
+from tfacme.deploying import jobs, kubernetes, slurm
+
+
+@dataclasses.dataclass(frozen=True)
+class _Out:
+  """Where the files go.
+
+  Attributes:
+    out: the folder that the files are written into; none of them may be there.
+  """
+
+  out: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _DeployOptions(options_lib.TrainOptions, _Out):
+  launch: options_lib.Engine = 'ray'
+
+
+_DeployOptions.__doc__ = options_lib.docstring(
+  'Writes files with which a cluster runs what `tfacme train` would with the same options: see docs/deploying.md.',
+  _Out,
+  options_lib.Task,
+  options_lib.RecordedData,
+  options_lib.RunOptions,
+)
+
+
+class _Kind(NamedTuple):
+  cluster: Any  # what it is by default
+  files: Callable[[jobs.Job, Any], Dict[str, str]]
+  summary: str
+  start: str
+
+
+_KINDS: Dict[str, _Kind] = {
+  'kubernetes': _Kind(kubernetes.Cluster(), kubernetes.files, 'a RayJob of KubeRay', 'kubectl apply -f {out}'),
+  'slurm': _Kind(slurm.Cluster(), slurm.files, 'a batch script', 'sbatch {out}/run.sbatch'),
+}
+
+
+def run(arguments: Sequence[str]) -> None:
+  """Runs the command.
+
+  Raises:
+    errors.UserError: for whatever `tfacme train` would refuse before it makes the environment, and for files that are
+      there already.
+  """
+  if not arguments:
+    raise errors.UserError(f'tfacme deploy needs the kind of cluster first: {" or ".join(_KINDS)}.')
+  if arguments[0] in ('-h', '--help'):
+    rows = [(f'{name} AGENT --env ID --out DIR', kind.summary) for name, kind in _KINDS.items()]
+    print('\n'.join(['usage: tfacme deploy KIND AGENT ...', '', 'kinds:', *listing.columns(rows)]))
+    return
+  if arguments[0] not in _KINDS:
+    raise errors.unknown('kind of cluster', arguments[0], _KINDS, f'there are {" and ".join(_KINDS)}.')
+  command, kind = f'deploy {arguments[0]}', _KINDS[arguments[0]]
+  agent = listing.agent(command, arguments[1:])
+  if agent is None:
+    return
+  options = training.parse(agent, arguments[2:], _DeployOptions, f'tfacme {command}', cluster=kind.cluster)
+  if options.launch != 'ray':
+    raise errors.UserError(f'A cluster runs it with --launch ray: leave --launch {options.launch} out.')
+  options_lib.budget(options.steps, options.learner_steps, options.dataset)
+  environments.factory(options.env, options.environment)
+  options_lib.observers(options.score)
+  _write(options.out, kind.files(_job(agent, arguments[1:], options), options.cluster))
+  print(f'Written in {options.out}; {kind.start.format(out=options.out)} starts it')
+
+
+def _job(agent: str, arguments: Sequence[str], options: Any) -> jobs.Job:
+  """What runs on the cluster: the command line without what is for this command alone."""
+  workdir = options_lib.default_workdir(agent, options.env, options.seed)
+  trained = ['tfacme', 'train', *_without_ours(arguments)]
+  if not any(argument.partition('=')[0] == '--launch' for argument in trained):
+    trained += ['--launch', 'ray']
+  if options.workdir is None:
+    trained += ['--workdir', workdir]
+  return jobs.Job(
+    name=options.cluster.name or jobs.named(os.path.basename(workdir)),
+    command=tuple(trained),
+    workdir=options.workdir or workdir,
+    layout=options.layout,
+    acts=options.learner_steps is None,
+  )
+
+
+def _without_ours(arguments: Sequence[str]) -> List[str]:
+  kept: List[str] = []
+  ours = False
+  for argument in arguments:
+    if argument.startswith('--'):
+      ours = argument.partition('=')[0] == '--out' or argument.startswith('--cluster.')
+    if not ours:
+      kept.append(argument)
+  return kept
+
+
+def _write(folder: str, files: Mapping[str, str]) -> None:
+  paths = {os.path.join(folder, name): text for name, text in files.items()}
+  there = [path for path in paths if os.path.lexists(path)]
+  if there:
+    raise errors.UserError(f'There is {errors.listed(there)} already: remove that, or give another folder (--out).')
+  for path, text in paths.items():
+    with errors.writing_file('The file', path), open(path, 'w', encoding='utf-8') as file:
+      file.write(text)

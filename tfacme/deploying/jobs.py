@@ -1,0 +1,95 @@
+"""A run as a cluster sees it: a command, and what its nodes take of the hosts."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+import shlex
+from typing import Tuple
+
+from tfacme import errors, experiments
+
+_NAME = r'[a-z]([-a-z0-9]{0,45}[a-z0-9])?'  # of a RayJob, and of all that KubeRay names after one
+_TAIL = 40  # characters of a long name that are kept: the last ones, which have the seed
+_UNSAID_THREADS = 4  # of a node whose threads are left to TensorFlow
+_FOR_THE_REST = 2  # processors of counter, replay, saver and Ray itself
+
+
+def named(text: str) -> str:
+  """A text as the name of a job: the same for the same text."""
+  return re.sub(r'[^a-z0-9]+', '-', text.lower())[-_TAIL:].lstrip('-0123456789').rstrip('-') or 'run'
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+  """A run that goes to a cluster.
+
+  Attributes:
+    name: of the job.
+    command: the program and its arguments.
+    workdir: the run's folder, as the command has it.
+    layout: how the run is spread over nodes.
+    acts: whether it has actors; one that learns from recorded data alone has none.
+  """
+
+  name: str
+  command: Tuple[str, ...]
+  workdir: str
+  layout: experiments.Layout
+  acts: bool = True
+
+  def __post_init__(self):
+    if not re.fullmatch(_NAME, self.name):
+      raise errors.UserError(
+        f'--cluster.name is {self.name!r}, and has to be at most 47 small letters, digits and -, with a letter first.'
+      )
+    for argument in self.command:
+      if not argument.isprintable():
+        raise errors.UserError(f'{argument!r} has a character that no line of a file can have; leave that out.')
+
+  @property
+  def line(self) -> str:
+    """The command as a line for a shell."""
+    return shlex.join(self.command)
+
+  @property
+  def actors(self) -> int:
+    """How many actors it has."""
+    return self.layout.actors if self.acts else 0
+
+  @property
+  def cpus(self) -> int:
+    """Processors for what is on the host of the command: learner and evaluation by their threads, and all others."""
+    layout = self.layout
+    threads = layout.threads or _UNSAID_THREADS
+    learning = threads if layout.learner_threads is None else layout.learner_threads or _UNSAID_THREADS
+    return learning + layout.evaluators * threads + _FOR_THE_REST
+
+  @property
+  def computes_here(self) -> bool:
+    """Whether a node that is on the host of the command is to compute on a GPU."""
+    return any(role != 'actor' for role in self.layout.gpus)
+
+  @property
+  def acts_on_gpus(self) -> bool:
+    """Whether each actor takes a GPU."""
+    return self.acts and 'actor' in self.layout.gpus
+
+  def room(self, cpus: int, gpus: int) -> int:
+    """How many actors a host has room for: each takes a processor, and a GPU if it computes on one."""
+    return max(0, min(cpus, gpus) if self.acts_on_gpus else cpus)
+
+  def hosts(self, actors: int, cpus: int, gpus: int) -> int:
+    """How many hosts some actors take.
+
+    Raises:
+      errors.UserError: if they compute on GPUs, and hosts have none.
+    """
+    if actors <= 0:
+      return 0
+    if not self.room(cpus, gpus):
+      raise errors.UserError(
+        '--gpus names actors, which take a GPU each: say how many a host has (--cluster.gpus), or leave them out.'
+      )
+    return math.ceil(actors / self.room(cpus, gpus))
