@@ -9,19 +9,19 @@ from tfacme import cli, datasets, environments
 from tfacme.agents import cql
 
 
-def experiment(seed: int = 0, steps: int = 10_000) -> tfacme.Experiment:
-  """Swinging a pole up: with rewards of up to 4 that are brought to 1, the gap counts less than on MuJoCo."""
+def experiment(seed: int = 0, steps: int = 20_000) -> tfacme.Experiment:
+  """Swinging a pole up, with rewards of up to 4 that are brought to 1; layer normalization is what holds expert data."""
   config = cql.CQLConfig(
     reward_scale=0.25,
     batch_size=128,
     conservative_weight=1.0,
     action_samples=4,
     policy_learning_rate=(1e-3, 0.0, steps),
-    critic_learning_rate=(1e-3, 1e-4, steps),
+    critic_learning_rate=(1e-3, 1e-5, steps),
   )
   return tfacme.Experiment(
     builder=cql.CQLBuilder(config),
-    networks=cql.default_networks(hidden_sizes=(128, 128)),
+    networks=cql.default_networks(hidden_sizes=(128, 128), layer_norm=True),
     environment=environments.factory('dm_control:cartpole:swingup', action_repeat=4),
     budget=tfacme.Budget(learner_steps=steps),
     evaluation=tfacme.Evaluation(episodes=10),

@@ -42,6 +42,17 @@ class Host:
     """Of all processes in it."""
     return [int(pid) for pid in _run('ip', 'netns', 'pids', self.name).split()]
 
+  def connect(self, connected: bool) -> None:
+    """Takes its link down, so that no other host reaches it, or up again."""
+    _run('ip', '-n', self.name, 'link', 'set', 'eth0', 'up' if connected else 'down')
+
+  def kill_raylet(self) -> None:
+    """Kills the process of Ray's by which a host belongs to a cluster."""
+    for pid in self.pids():
+      with contextlib.suppress(OSError):
+        if pathlib.Path(f'/proc/{pid}/comm').read_text().strip() == 'raylet':
+          os.kill(pid, signal.SIGKILL)
+
   def kill(self) -> None:
     """Kills all that runs in it."""
     for _ in range(5):

@@ -183,13 +183,20 @@ def test_what_is_killed_is_made_anew_an_actor_alone_and_the_core_as_a_whole(thre
   assert int(final['actor_steps']) == steps and float(final['episode_return']) >= _BEST - 0.5
 
 
-def test_a_host_that_is_lost_leaves_its_actors_to_the_others(three):
-  run, steps = three.runs / 'lost', 12000
-  command = three.train('dqn', '--env', _ENVIRONMENT, '--actors', '3', '--steps', str(steps), '--workdir', str(run))
+_LOSSES = {  # how a host is lost, the third and then the second
+  'its raylet is killed': (2, lambda host: host.kill_raylet()),
+  'its link is down': (1, lambda host: host.connect(False)),
+}
+
+
+@pytest.mark.parametrize('loss', _LOSSES)
+def test_a_host_that_is_lost_leaves_its_actors_to_the_others(loss, three):
+  (number, lose), run, steps = _LOSSES[loss], three.runs / loss.replace(' ', '-'), 12000
+  command = three.train('dqn', '--env', _ENVIRONMENT, '--actors', '4', '--steps', str(steps), '--workdir', str(run))
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists())
-  lost = [name for name, (number, _) in three.nodes().items() if number == 2]
-  three.hosts[2].kill()
-  code, out, err = _end(command)
+  lost = [name for name, (place, _) in three.nodes().items() if place == number]
+  lose(three.hosts[number])
+  code, out, err = _end(command, 240)
   assert code == 0, err
   assert lost and all(f'The node {name} has failed, and is made anew' in err for name in lost)
   assert int(testing.logs(run)['evaluator'][-1]['actor_steps']) == steps

@@ -51,6 +51,19 @@ def test_those_beside_the_script_and_of_pythonpath_do(place, imported, monkeypat
   assert str(folder / 'travels.py') in travelling.modules()
 
 
+def test_of_a_package_in_several_places_those_do_that_are_the_users(imported, monkeypatch):
+  files = {'in_two_places/part.py': '', '../site-packages/in_two_places/other.py': ''}
+  folder = imported('mine', files, [])
+  monkeypatch.syspath_prepend(str(folder.parent / 'site-packages'))
+  importlib.import_module('in_two_places.part')
+  monkeypatch.chdir(folder)
+  monkeypatch.setitem(sys.modules, '__mp_main__', sys.modules['__main__'])
+  monkeypatch.setattr(sys.modules['__main__'], '__file__', str(folder / 'script.py'), raising=False)
+  found = travelling.modules()
+  assert [path for path in found if 'in_two_places' in path] == [str(folder / 'in_two_places')]
+  assert not [path for path in found if path.endswith('script.py')]  # It travels within the nodes.
+
+
 def test_what_is_installed_and_tfacme_itself_stay(imported, monkeypatch):
   folder = imported('mine/.venv/site-packages', {'installed_here.py': ''}, ['installed_here'])
   monkeypatch.chdir(folder)

@@ -6,7 +6,7 @@ import os
 import pathlib
 import sys
 from types import ModuleType
-from typing import List, Optional, Set
+from typing import List, Set
 
 
 def modules() -> List[str]:
@@ -16,11 +16,11 @@ def modules() -> List[str]:
   and are not part of an environment of Python's there. The script itself travels within the nodes.
   """
   places, found = _places(), set()
+  main = sys.modules.get('__main__')
   for name, module in list(sys.modules.items()):
-    path = None if '.' in name or name in ('__main__', 'tfacme') else _path(module)
-    if path is not None and path.parent in places and not _is_installed(path):
-      found.add(str(path))
-  return sorted(found)
+    if '.' not in name and name != 'tfacme' and module is not main:
+      found |= {path for path in _paths(module) if path.parent in places and not _is_installed(path)}
+  return sorted(map(str, found))
 
 
 def _places() -> Set[pathlib.Path]:
@@ -31,14 +31,11 @@ def _places() -> Set[pathlib.Path]:
   return {pathlib.Path(folder).resolve() for folder in named}
 
 
-def _path(module: ModuleType) -> Optional[pathlib.Path]:
-  """Where a top-level module is: its folder if it is a package in one place, or its file."""
-  folders = list(getattr(module, '__path__', ()))
+def _paths(module: ModuleType) -> Set[pathlib.Path]:
+  """Where a top-level module is: its folder if it is a package, of which there may be several, or its file."""
   file = getattr(module, '__file__', None)
-  found = folders[0] if len(folders) == 1 else file
-  if not found or not (folders or found.endswith('.py')):
-    return None
-  return pathlib.Path(found).resolve()
+  named = list(getattr(module, '__path__', ())) or ([file] if file and file.endswith('.py') else [])
+  return {pathlib.Path(path).resolve() for path in named}
 
 
 def _is_installed(path: pathlib.Path) -> bool:
