@@ -63,7 +63,8 @@ def require(package: str, what: str, extra: str) -> None:
   """Raises a `UserError` that says what to install, if `what` needs a `package` of an extra and it is missing."""
   if not installed(package):
     raise errors.UserError(
-      f'{what} needs the package {package}, which is not installed: pip install "tfacme[{extra}]".'
+      f'{what} needs the package {package}, which is not installed: it comes with the extra {extra} '
+      f'(requirements/{extra}.txt of a checkout; README, "In a project of your own").'
     )
 
 

@@ -135,6 +135,58 @@ def test_a_step_says_nothing_in_the_row_of_its_final_observation(caplog):
   assert step.reward.tolist() == [1, 1, 0]
 
 
+def _said(length, **facts):
+  rows = np.arange(length + 1)
+  steps = {
+    'observation': rows,
+    'action': rows,
+    'reward': rows,
+    'is_last': rows == length,
+    'is_terminal': rows == length,
+  }
+  return {'steps': steps, **facts}
+
+
+def test_options_choose_among_episodes_in_memory():
+  given = [_said(length, player=b'one' if length % 2 else 'two', points=length / 2) for length in (4, 1, 3, 2)]
+  lengths = lambda **options: [len(s.last) - 1 for s in datasets.memory(given, datasets.Options(**options)).steps]
+  assert lengths() == [4, 1, 3, 2]
+  assert lengths(where='length>=2') == [4, 3, 2]
+  assert lengths(where=['return>=1', 'player=one']) == [3]  # the returns are 6, 0, 3, 1
+  assert lengths(where=['points<2'], episodes=2) == [1, 3]
+  assert lengths(best=0.5) == [4, 3]
+  with pytest.raises(
+    errors.UserError, match='No episode of the data set in memory fits return>=7: of all, return is fr'
+  ):
+    lengths(where=['return>=7'])
+  with pytest.raises(errors.UserError, match='There are 4 episodes in the data set in memory, and 5 are asked for'):
+    lengths(episodes=5)
+  whole = [datasets.memory(given).steps[1], *given]
+  assert len(datasets.memory(whole, datasets.Options(where=['length=1'])).steps) == 2
+  with pytest.raises(errors.UserError, match='Options of episodes in memory are where, .*; split, action can say'):
+    lengths(split='test', action='act')
+
+
+def test_what_is_no_episode_is_one_sentence(tmp_path):
+  with pytest.raises(errors.UserError, match="'runs/mine' is a path, and no episodes: datasets.rlds"):
+    datasets.memory('runs/mine')
+  row = {'observation': np.zeros(2), 'action': 0, 'reward': 0.0, 'is_last': False}
+  with pytest.raises(
+    errors.UserError, match='steps of episode 0 of the data set in memory are not alike, and make no a'
+  ):
+    datasets.memory([{'steps': [row, {**row, 'observation': np.zeros(3)}]}])
+  with pytest.raises(errors.UserError, match='The spec of a writer is ndarray, and has to be a core.Step'):
+    datasets.RLDSWriter(str(tmp_path), np.zeros(3))
+  data = datasets.memory([_said(2)])
+  with datasets.RLDSWriter(str(tmp_path), data.spec()) as writer:
+    with pytest.raises(errors.UserError, match='An episode to write is dict, and has to be a core.Step'):
+      writer.write(_said(2))
+
+
+def test_a_notebook_shows_how_much_it_is():
+  assert repr(datasets.memory([_said(2), _said(3)])) == '<Memory: 2 episodes, 5 transitions>'
+
+
 def test_importing_the_package_imports_no_tensorflow():
   script = 'import sys; from tfacme import datasets; print({"tensorflow", "tensorflow_datasets"} & set(sys.modules))'
   assert subprocess.run([sys.executable, '-c', script], capture_output=True, text=True).stdout == 'set()\n'

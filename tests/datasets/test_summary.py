@@ -79,6 +79,28 @@ def test_findings():
     summary.summarize([])
 
 
+def test_limits_and_other_scales_are_looked_at_twice():
+  long = lambda terminal, steps=50: _episode(np.arange(steps + 1), np.ones(steps), terminal)
+  said = lambda *given: summary.findings(summary.summarize(given))
+  assert said(long(True), long(True)) == [
+    'All episodes terminate after 50 steps: if that is a limit of steps, and no end of the task, say --dataset.ends '
+    'truncated.'
+  ]
+  for others in ((long(True),), (long(True), long(False)), (long(True), long(True, 51))):
+    assert not said(*others)
+  assert not said(long(True, 9), long(True, 9))  # as games are
+  push = specs.EnvironmentSpec(
+    dm_specs.Array((1,), np.float32),
+    dm_specs.BoundedArray((2,), np.float32, [-2, 0], [2, 4]),
+    dm_specs.Array((), np.float32),
+    dm_specs.BoundedArray((), np.float32, 0, 1),
+  )
+  for least, largest, words in (([-1, 1], [1, 3], ', and in the inner half of it'), ([-1, 1], [1, 3.1], '')):
+    action = np.array([least, largest, largest], np.float32)
+    found = summary.summarize([_episode([0, 1, 2], [1, 1], True)._replace(action=action)])
+    assert summary.against(found, push)['action'] == f'within -2 to 4{words}'
+
+
 def test_against_an_environment():
   found = summary.summarize([_episode([-1, 0, 1.00001], [1, 1], True, action=3)])
   spec = specs.EnvironmentSpec(

@@ -45,7 +45,9 @@ class _Kind(NamedTuple):
 
 
 _KINDS: Dict[str, _Kind] = {
-  'kubernetes': _Kind(kubernetes.Cluster(), kubernetes.files, 'a RayJob of KubeRay', 'kubectl apply -f {out}'),
+  'kubernetes': _Kind(
+    kubernetes.Cluster(), kubernetes.files, 'a RayJob of KubeRay', 'kubectl apply -f {out}, with the image {image},'
+  ),
   'slurm': _Kind(slurm.Cluster(), slurm.files, 'a batch script', 'sbatch {out}/run.sbatch'),
 }
 
@@ -76,7 +78,11 @@ def run(arguments: Sequence[str]) -> None:
   environments.factory(options.env, options.environment)
   options_lib.observers(options.score)
   _write(options.out, kind.files(_job(agent, arguments[1:], options), options.cluster))
-  print(f'Written in {options.out}; {kind.start.format(out=options.out)} starts it')
+  print(f'Written in {options.out}; {_start(kind, options)} starts it')
+
+
+def _start(kind: _Kind, options: Any) -> str:
+  return kind.start.format(out=options.out, image=getattr(options.cluster, 'image', ''))
 
 
 def _job(agent: str, arguments: Sequence[str], options: Any) -> jobs.Job:

@@ -23,12 +23,12 @@ this package imports neither TensorFlow nor TensorFlow Datasets.
 from tfacme.datasets.choosing import Best as Best
 from tfacme.datasets.choosing import best as best
 from tfacme.datasets.episodes import Dataset as Dataset
-from tfacme.datasets.episodes import Memory as Memory
 from tfacme.datasets.episodes import episode as episode
-from tfacme.datasets.episodes import memory as memory
 from tfacme.datasets.fitting import fit as fit
 from tfacme.datasets.folder import check as check
 from tfacme.datasets.folder import count as count
+from tfacme.datasets.in_memory import Memory as Memory
+from tfacme.datasets.in_memory import memory as memory
 from tfacme.datasets.layout import Recorded as Recorded
 from tfacme.datasets.metadata import METADATA as METADATA
 from tfacme.datasets.metadata import MetadataSummary as MetadataSummary

@@ -38,8 +38,8 @@ class Options:
       metadata, with <, <=, >, >=, = or !=. A shell wants them in quotes.
     best: the share of the episodes that is read, those with the highest returns; None reads all.
     episodes: how many episodes are read, the first ones in the order of the files; None reads all.
-    shares: where several data sets are given, the share of each among the transitions, in their order: smaller ones are
-      read over again. None given, each is read once a pass.
+    shares: where several data sets are given, how the transitions are shared among them, in their order: 1 3 is a
+      quarter of the first. Smaller ones are read over again. None given, each is read once a pass.
     observation: where the parts of an observation lie in a step, as PART=FIELD, such as state=observation/position, if
       not under the environment's own names; a FIELD alone is the whole observation.
     action: the same for actions.
@@ -72,7 +72,8 @@ class Options:
 
   def __post_init__(self):
     for name in ('where', 'shares', 'observation', 'action'):
-      object.__setattr__(self, name, tuple(getattr(self, name)))
+      given = getattr(self, name)
+      object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
     for name, known in (('last_row', LAST_ROW), ('ends', ENDS)):
       if getattr(self, name) not in known:
         raise errors.unknown(name, getattr(self, name), known, f'{name} is one of {", ".join(known)}.')

@@ -14,6 +14,7 @@ from tfacme.datasets import episodes as episodes_lib
 
 _BLOCK = 1 << 20  # numbers that are turned into double precision at once
 _BINS = 10
+_LIKE_A_LIMIT = 50  # steps of an episode that may be a limit; many a game is over after fewer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +143,12 @@ def findings(summary: Summary) -> List[str]:
       f'{_counted(summary.cut, "episode")} may be cut: truncated before {summary.lengths.max():,} steps, which others '
       'reach, without a termination.'
     )
+  alike = summary.episodes > 1 and summary.lengths.min() == summary.lengths.max()
+  if alike and summary.terminated.all() and summary.lengths[0] >= _LIKE_A_LIMIT:
+    found.append(
+      f'All episodes terminate after {summary.lengths[0]:,} steps: if that is a limit of steps, and no end of the task, '
+      'say --dataset.ends truncated.'
+    )
   standing = int((summary.standing & ~summary.terminated).sum())
   if standing:
     found.append(
@@ -166,8 +173,17 @@ def against(summary: Summary, spec: specs.EnvironmentSpec) -> Dict[str, str]:
           stray = bounds.farthest(leaf, field.minimum, field.maximum)
           words[name] = f'beyond {_bounds(stray.low, stray.high)}{f" in{stray.name}" if stray.name else ""}'
         else:
-          words[name] = f'within {_bounds(np.min(leaf.minimum), np.max(leaf.maximum))}'
+          words[name] = f'within {_bounds(np.min(leaf.minimum), np.max(leaf.maximum))}{_unused(name, field, leaf)}'
   return words
+
+
+def _unused(name: str, field: Field, spec: dm_specs.BoundedArray) -> str:
+  """Whether actions keep to the inner half of their bounds, as those of another scale do."""
+  middle, half = (spec.minimum + spec.maximum) / 2, (spec.maximum - spec.minimum) / 2
+  reach = np.maximum(field.maximum - middle, middle - field.minimum)
+  continuous = name.partition('/')[0] == 'action' and np.issubdtype(spec.dtype, np.floating)
+  inner = continuous and bool((reach <= 0.5 * half * (1 + 1e-6)).all())
+  return ', and in the inner half of it' if inner else ''
 
 
 def _bounds(low: float, high: float) -> str:

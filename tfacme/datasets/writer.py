@@ -59,6 +59,11 @@ class RLDSWriter:
     Raises:
       UserError: if the folder holds other data, or if another writer has it open.
     """
+    if not isinstance(spec, core.Step):
+      raise errors.UserError(
+        f'The spec of a writer is {type(spec).__name__}, and has to be a core.Step of one row: '
+        'core.step_spec(environment_spec), or datasets.memory(episodes).spec().'
+      )
     root = os.path.expanduser(os.fspath(path))
     self._path = root if part is None else folder.part(root, part)
     self._shard_bytes = shard_bytes
@@ -99,6 +104,11 @@ class RLDSWriter:
     """
     if self._shards.closed:
       raise errors.UserError(f'The writer of {self._path} is closed: open another one.')
+    if not isinstance(episode, core.Step):
+      raise errors.UserError(
+        f'An episode to write is {type(episode).__name__}, and has to be a core.Step: datasets.episode(rows) makes one '
+        'of rows, and datasets.memory(episodes).episodes() those of episodes as RLDS has them.'
+      )
     data = self._encode(episode, metadata or {})
     try:
       with errors.writing('The folder', self._path):

@@ -58,7 +58,9 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
     raise errors.unknown('engine', engine, ENGINES, f'choose one of {", ".join(ENGINES)}.')
   module, function = ENGINES[engine]
   if engine == 'ray' and importlib.util.find_spec('ray') is None:
-    raise errors.UserError("Ray is not installed here: `pip install 'tfacme[ray]'`, on each host of the cluster.")
+    raise errors.UserError(
+      'Ray is not installed here: it comes with the extra ray (tools/set_up.sh ray), on each host of the cluster.'
+    )
   run = getattr(importlib.import_module(module), function)
   with StopRequest() as stop:
     try:

@@ -162,8 +162,8 @@ def _check_extras(wanted: core.Nest, has: core.Nest, zeros: Sequence[str], left_
     known = [what for what in left_out if what.startswith('extras/')]
     raise errors.UserError(
       f'The data set has no extras {missing}{f" (not read of it: {errors.listed(known)})" if known else ""}, which the '
-      'rows of this agent have: record them with the episodes, or name them in `zeros` of the source (sources.Data) if '
-      'zeros will do.'
+      'rows of this agent have: its own policy adds them as it acts, so that what others have recorded is not for it; '
+      'or name them in `zeros` of the source (sources.Data) if zeros will do.'
     )
   for path, spec in wanted.items():
     theirs = has.get(path, spec)
