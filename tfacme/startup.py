@@ -3,6 +3,8 @@
 import contextlib
 import ctypes
 import gc
+import glob
+import itertools
 import os
 import sys
 from typing import Iterator, List
@@ -53,12 +55,10 @@ def open_cuda() -> List[str]:
 
 def _installed_cuda() -> Iterator[str]:
   """The paths of those of CUDA's libraries that are in packages of this Python, in their order."""
+  folders = [os.path.join(folder, 'nvidia') for folder in sys.path if isinstance(folder, str) and os.path.isabs(folder)]
   for name in CUDA_LIBRARIES:
-    for folder in sys.path:
-      with contextlib.suppress(OSError):
-        packages = sorted(os.listdir(os.path.join(folder, 'nvidia')))
-        paths = [os.path.join(folder, 'nvidia', package, 'lib', name) for package in packages]
-        yield from filter(os.path.exists, paths)
+    found = (path for folder in folders for path in glob.iglob(os.path.join(glob.escape(folder), '*', 'lib', name)))
+    yield from itertools.islice(found, 1)
 
 
 open_cuda()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes .venv from the lock: `tools/set_up.sh environments` for what a run needs, `tools/set_up.sh dev` for the tests too.
-# `tools/set_up.sh ray` makes .venv-ray, for runs on a Ray cluster: what trackers need for the tests, Ray does not bear.
+# `tools/set_up.sh ray` makes .venv-ray, for runs on a Ray cluster, without what only tests need.
 # `tools/set_up.sh uv` prints the path of a uv of the version below, which `make lock` needs: another would write the
 # lock otherwise.
 #

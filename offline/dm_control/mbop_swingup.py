@@ -10,7 +10,7 @@ from tfacme.agents import mbop
 
 
 def experiment(seed: int = 0, steps: int = 5_000) -> tfacme.Experiment:
-  """Swinging a pole up, by pushes that mostly are as hard as may be: more noise would make them weaker on average."""
+  """Swinging a pole up, mostly by the hardest pushes there are, which more noise would make weaker on average."""
   config = mbop.MBOPConfig(learning_rate=(1e-3, 0.0, steps), trajectories=100, sigma=0.15, beta=0.0, kappa=1.0)
   return tfacme.Experiment(
     builder=mbop.MBOPBuilder(config),

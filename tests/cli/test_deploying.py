@@ -194,12 +194,29 @@ def test_files_that_are_there_stay(tmp_path, capsys):
   assert (tmp_path / 'rayjob.yaml').read_text() == 'mine' and not (tmp_path / 'volume.yaml').exists()
 
 
+def test_a_run_in_another_folder_is_another_job(tmp_path):
+  for folder, name in (('runs/b', 'b'), ('runs/b/', 'b'), ('other/my run', 'my-run')):
+    out = tmp_path / folder.replace('/', '-')
+    arguments = ['deploy', 'kubernetes', 'dqn', '--env', 'bsuite:catch/0', '--workdir', folder, '--out', str(out)]
+    assert cli.main(arguments) == 0
+    assert yaml.safe_load((out / 'volume.yaml').read_text())['metadata']['name'] == name
+
+
+def test_what_would_be_gone_with_the_pods_of_actors_is_refused(tmp_path, capsys):
+  arguments = ['dqn', '--env', 'bsuite:catch/0', '--record', 'data/mine', '--out', str(tmp_path)]
+  assert cli.main(['deploy', 'kubernetes', *arguments]) == 2
+  assert '--record has each actor write on its own host' in ' '.join(capsys.readouterr().err.split())
+  assert not list(tmp_path.iterdir())
+  assert cli.main(['deploy', 'slurm', *arguments]) == 0  # whose hosts share a disk
+
+
 @pytest.mark.parametrize(
   'text, name',
   [
     ('dqn-gym-CartPole-v1-seed3', 'dqn-gym-cartpole-v1-seed3'),
-    ('my_package.agent-dm_control-humanoid-run-seed12', 'age-agent-dm-control-humanoid-run-seed12'),
-    (f'agent-12345-{"a" * 28}-seed0', f'{"a" * 28}-seed0'),
+    ('my_package.agent-dm_control-humanoid-run-seed12', 'my-package-agent-dm-control-huma-d20c822'),
+    ('agent-12345-aaaaaaaaaaaaaaaaaaaaaaaaaaaa-seed0', 'agent-12345-aaaaaaaaaaaaaaaaaaaa-4bb5a7c'),
+    ('12-agent', 'agent'),
     ('_', 'run'),
   ],
 )

@@ -49,7 +49,8 @@ def test_libraries_of_the_extra_are_opened_where_there_is_a_driver(monkeypatch, 
   folder.mkdir(parents=True)
   shutil.copy(wrapt._wrappers.__file__, folder / 'libsecond.so.1')  # TensorFlow brings it; any small library would do
   (folder / 'libfirst.so.1').write_text('no library')
-  monkeypatch.setattr(sys, 'path', ['/nowhere', str(tmp_path)])
+  shutil.copytree(folder, tmp_path / 'twice' / 'nvidia' / 'some_library' / 'lib')
+  monkeypatch.setattr(sys, 'path', ['', None, '/nowhere', str(tmp_path), str(tmp_path / 'twice')])
   monkeypatch.setattr(startup, 'CUDA_LIBRARIES', ('libfirst.so.1', 'libsecond.so.1', 'libthird.so.1'))
   monkeypatch.setattr(startup, 'NVIDIA_DRIVERS', ('/nowhere',))
   assert startup.open_cuda() == []

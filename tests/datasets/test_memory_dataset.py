@@ -163,8 +163,37 @@ def test_options_choose_among_episodes_in_memory():
     lengths(episodes=5)
   whole = [datasets.memory(given).steps[1], *given]
   assert len(datasets.memory(whole, datasets.Options(where=['length=1'])).steps) == 2
-  with pytest.raises(errors.UserError, match='Options of episodes in memory are where, .*; split, action can say'):
+  with pytest.raises(errors.UserError, match='Options of episodes in memory are where, .*; split, action: for data'):
     lengths(split='test', action='act')
+
+
+def test_episodes_that_are_not_chosen_say_nothing():
+  good, short = _said(3, player='a'), _said(2, player='b')
+  without = {'steps': {k: v for k, v in _said(1)['steps'].items() if k not in ('is_terminal', 'reward')}, 'player': 'c'}
+  data = datasets.memory([good, short, without], datasets.Options(where=['player!=c']))
+  assert data.size == 2 and data.lacks == () and datasets.memory([good, without]).lacks == ('reward', 'discount')
+  for options in ({'best': 0.5}, {'where': ['return>=1']}):
+    with pytest.raises(errors.UserError, match='Episodes of the data set in memory have no returns to choose by'):
+      datasets.memory([good, without], datasets.Options(**options))
+  unmarked = {'steps': {k: v for k, v in _said(1)['steps'].items() if k != 'is_last'}, 'player': 'd'}
+  unmarked['steps']['is_terminal'] = unmarked['steps']['is_terminal'] & False
+  assert datasets.memory([good, unmarked], datasets.Options(where='player=a')).size == 1
+  last = _said(2, player='e')
+  last['steps']['reward'] = np.array([0, 0, 5])
+  with pytest.raises(errors.UserError, match='the last row of an episode holds the only reward'):
+    datasets.memory([last, good], datasets.Options(where='player=e')).check()
+
+
+def test_metadata_are_found_as_in_files():
+  odd = {
+    'notes': [[1], [2, 3]],
+    'thumb': b'\xff\xd8',
+    'episode_metadata': {'player': np.bytes_(b'a'), 'seed': np.int64(3)},
+  }
+  given = [_said(2, **odd), _said(3, episode_metadata={'player': 'b', 'seed': 4})]
+  assert datasets.memory(given).size == 2
+  for condition, size in (('episode_metadata/player=a', 1), ('episode_metadata/seed>=3', 2)):
+    assert datasets.memory(given, datasets.Options(where=condition)).size == size
 
 
 def test_what_is_no_episode_is_one_sentence(tmp_path):

@@ -86,6 +86,7 @@ def test_limits_and_other_scales_are_looked_at_twice():
     'All episodes terminate after 50 steps: if that is a limit of steps, and no end of the task, say --dataset.ends '
     'truncated.'
   ]
+  assert not summary.findings(summary.summarize([long(True)] * 2), ends_told=True)
   for others in ((long(True),), (long(True), long(False)), (long(True), long(True, 51))):
     assert not said(*others)
   assert not said(long(True, 9), long(True, 9))  # as games are

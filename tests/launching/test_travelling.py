@@ -2,9 +2,11 @@
 
 import importlib
 import sys
+import zipfile
 
 import pytest
 
+from tests import pages
 from tfacme.launching import travelling
 
 
@@ -64,9 +66,33 @@ def test_of_a_package_in_several_places_those_do_that_are_the_users(imported, mo
   assert not [path for path in found if path.endswith('script.py')]  # It travels within the nodes.
 
 
-def test_what_is_installed_and_tfacme_itself_stay(imported, monkeypatch):
-  folder = imported('mine/.venv/site-packages', {'installed_here.py': ''}, ['installed_here'])
+def test_a_link_travels_by_its_own_name(imported, monkeypatch):
+  folder = imported('mine', {'../elsewhere/real.py': ''}, [])
+  (folder / 'linked_module.py').symlink_to('../elsewhere/real.py')
+  importlib.invalidate_caches()
+  importlib.import_module('linked_module')
   monkeypatch.chdir(folder)
+  assert str(folder / 'linked_module.py') in travelling.modules()
+
+
+@pytest.mark.parametrize('mark', ['site-packages/mine.py', 'lib/installed_here-1.0.dist-info/RECORD'])
+def test_what_was_installed_stays(mark, imported, monkeypatch):
+  place = mark.partition('/')[0]
+  folder = imported(place, {f'../{mark}': '', 'installed_here.py': ''}, ['installed_here'])
+  monkeypatch.setenv('PYTHONPATH', str(folder))
+  assert str(folder / 'installed_here.py') not in travelling.modules()
+
+
+def test_modules_of_an_archive_stay(tmp_path, monkeypatch):
+  with zipfile.ZipFile(tmp_path / 'archive.zip', 'w') as archive:
+    archive.writestr('in_an_archive.py', '')
+  monkeypatch.syspath_prepend(str(tmp_path / 'archive.zip'))
+  monkeypatch.setenv('PYTHONPATH', str(tmp_path / 'archive.zip'))
+  importlib.import_module('in_an_archive')
+  assert not [path for path in travelling.modules() if 'archive' in path]
+
+
+def test_tfacme_itself_stays(monkeypatch):
+  monkeypatch.chdir(pages.ROOT)
   found = travelling.modules()
-  assert str(folder / 'installed_here.py') not in found
-  assert not [path for path in found if path.endswith(('tfacme', 'numpy'))]
+  assert str(pages.ROOT / 'tests') in found and str(pages.ROOT / 'tfacme') not in found

@@ -104,7 +104,9 @@ def run(arguments: Sequence[str]) -> None:
   metadata, look = datasets.MetadataSummary(), data.look(environment and environment.spec.actions)
   summary = summary_lib.summarize(_episodes(data, metadata, look))
   fit = None if environment is None else _fit(data, summary, look, environment)
-  told = _Told([*summary_lib.findings(summary), *look.findings()], _left_out(data, summary), fit)
+  told = _Told(
+    [*summary_lib.findings(summary, options.data.ends != 'auto'), *look.findings()], _left_out(data, summary), fit
+  )
   if options.json:
     print(json_lib.dumps({**_plain(options, summary, told), 'metadata': metadata.plain()}))
   else:

@@ -56,8 +56,8 @@ def run(arguments: Sequence[str]) -> None:
   """Runs the command.
 
   Raises:
-    errors.UserError: for whatever `tfacme train` would refuse before it makes the environment, and for files that are
-      there already.
+    errors.UserError: for options that `tfacme train` would refuse by themselves, for those that a cluster of that kind
+      can't have, and for files that are there already.
   """
   if not arguments:
     raise errors.UserError(f'tfacme deploy needs the kind of cluster first: {" or ".join(_KINDS)}.')
@@ -94,11 +94,12 @@ def _job(agent: str, arguments: Sequence[str], options: Any) -> jobs.Job:
   if options.workdir is None:
     trained += ['--workdir', workdir]
   return jobs.Job(
-    name=options.cluster.name or jobs.named(os.path.basename(workdir)),
+    name=options.cluster.name or jobs.named(os.path.basename(os.path.normpath(options.workdir or workdir))),
     command=tuple(trained),
     workdir=options.workdir or workdir,
     layout=options.layout,
     acts=options.learner_steps is None,
+    written=tuple(f'--{name}' for name in ('record', 'bsuite_results') if getattr(options, name) is not None),
   )
 
 

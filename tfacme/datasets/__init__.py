@@ -13,8 +13,8 @@ other writers, and `recover` takes in what a killed one has left.
 
 `Options` says which episodes of a data set are read and what its files leave open; `several` makes one of several data
 sets, `named` opens what a command line names, and `names` says how one names such a data set. `best(data, 0.1)` is the
-best tenth of data that have no such options. `Wrapped` is data as it would have been recorded through wrappers, for
-when that it was recorded within them can't be seen (`fit`).
+best tenth of whatever was made without such options, several as one among it. `Wrapped` is data as it would have been
+recorded through wrappers, for when that it was recorded within them can't be seen (`fit`).
 
 What is written is a plain TensorFlow data set: `tfds.builder_from_directory(path).as_dataset()` reads it too. Importing
 this package imports neither TensorFlow nor TensorFlow Datasets.

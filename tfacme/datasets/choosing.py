@@ -104,6 +104,13 @@ def needs_steps(options: Options, metadata: Container[str]) -> bool:
   return any(name in ('return', 'length') or name not in metadata for name in names)
 
 
+def check_returns(options: Options, lacks: Container[str], name: str) -> None:
+  """Raises a `UserError` if options choose by returns, and there are no rewards among what a data set lacks."""
+  by_return = any(Condition.of(text).name == 'return' for text in options.where)
+  if (by_return or options.best is not None) and 'reward' in lacks:
+    raise errors.UserError(f'Episodes of {name} have no returns to choose by: its steps have no reward.')
+
+
 def choose(facts: Iterable[Tuple[int, Mapping[str, Any]]], options: Options, name: str) -> List[int]:
   """The numbers of the episodes that options choose.
 

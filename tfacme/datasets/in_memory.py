@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import abc
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import tree
@@ -97,49 +98,93 @@ def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
       for options that say how files are read.
   """
   _check(episodes, options)
-  facts: List[Mapping[str, Any]] = []
+  given = [_Given(number, one) for number, one in enumerate(episodes)]
   steps: List[core.Step] = []
   lacks: Dict[str, None] = {}
   dropped = ends.Dropped()
-  for number, one in enumerate(episodes):
-    said = _metadata(one)
-    if isinstance(one, core.Step):
-      dropped.add_step(one, options)
-      one = ends.emptied(one)
-    else:
-      where = f'episode {number} of {_NAME}'
-      recorded = _leaves(one, where)
-      dropped.add(recorded, options)
-      stream = ends.settle(recorded, len(next(iter(recorded.values()), ())), options, where)
-      if stream is None:
-        continue
-      lacks.update(dict.fromkeys(ends.lacks(recorded, options)))
-      one = _step(stream)
-    steps.append(tree.map_structure(episodes_lib.in_single, one))
-    facts.append({**said, 'return': episodes_lib.return_of(one.reward), 'length': len(one.last) - 1})
-  if options.chooses and steps:
-    steps = [steps[number] for number in choosing.choose(enumerate(facts), options, _NAME)]
+  for one in _chosen(given, options) if options.chooses else given:
+    one.note_dropped(dropped, options)
+    step = one.step(options)
+    if step is not None:
+      lacks.update(dict.fromkeys(one.lacks(options)))
+      steps.append(step)
   return Memory(_of_one_precision(steps), tuple(lacks), dropped)
+
+
+class _Given:
+  """An episode as it was given: a `core.Step`, or one of RLDS."""
+
+  def __init__(self, number: int, episode: Any):
+    self._where = f'episode {number} of {_NAME}'
+    self._episode = episode
+    self._leaves = {} if isinstance(episode, core.Step) else _leaves(episode, self._where)
+
+  def step(self, options: Options) -> Optional[core.Step]:
+    """The episode as it is in the stream; None if it has no transition."""
+    if isinstance(self._episode, core.Step):
+      step = ends.emptied(self._episode)
+    else:
+      rows = len(next(iter(self._leaves.values()), ()))
+      stream = ends.settle(self._leaves, rows, options, self._where)
+      if stream is None:
+        return None
+      step = _step(stream)
+    return tree.map_structure(episodes_lib.in_single, step)
+
+  def lacks(self, options: Options) -> Sequence[str]:
+    """What it does not say; see `Memory`."""
+    return () if isinstance(self._episode, core.Step) else ends.lacks(self._leaves, options)
+
+  def note_dropped(self, dropped: ends.Dropped, options: Options) -> None:
+    """Notes a reward that is left out of it."""
+    if isinstance(self._episode, core.Step):
+      dropped.add_step(self._episode, options)
+    else:
+      dropped.add(self._leaves, options)
+
+  @property
+  def metadata(self) -> Dict[str, Any]:
+    """The numbers and texts that one of RLDS says beside its steps, by their paths."""
+    if not isinstance(self._episode, abc.Mapping) or 'steps' not in self._episode:
+      return {}
+    said = {name: value for name, value in self._episode.items() if name != 'steps'}
+    return {path: value for path, leaf in specs.paths(said).items() for value in _scalars(leaf)}
+
+
+def _chosen(given: Sequence[_Given], options: Options) -> List[_Given]:
+  """Those that options choose, by no more than these ask for."""
+  metadata = [one.metadata for one in given]
+  if not choosing.needs_steps(options, {name for said in metadata for name in said}):
+    return [given[number] for number in choosing.choose(enumerate(metadata), options, _NAME)]
+  choosing.check_returns(options, {name for one in given for name in one.lacks(options)}, _NAME)
+  facts = []
+  for number, one in enumerate(given):
+    step = one.step(options)
+    if step is not None:
+      own = {'return': episodes_lib.return_of(step.reward), 'length': len(step.last) - 1}
+      facts.append((number, {**metadata[number], **own}))
+  return [given[number] for number in choosing.choose(facts, options, _NAME)]
+
+
+def _scalars(leaf: Any) -> Iterator[Any]:
+  """A leaf as the one number or text that it is; nothing if it is none."""
+  if isinstance(leaf, (bytes, np.bytes_)):
+    yield leaf.decode('utf-8', 'replace')
+  elif isinstance(leaf, (str, bool, int, float)) or getattr(leaf, 'shape', None) == ():
+    value = np.asarray(leaf).item()
+    yield value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
 
 
 def _check(episodes: Any, options: Options) -> None:
   """Raises a `UserError` unless episodes are given, and options that mean something for them."""
-  if isinstance(episodes, str):
-    raise errors.UserError(f'{episodes!r} is a path, and no episodes: datasets.rlds({episodes!r}) reads what is there.')
+  if isinstance(episodes, (str, os.PathLike)):
+    path = os.fspath(episodes)
+    raise errors.UserError(f'{path!r} is a path, and no episodes: datasets.rlds({path!r}) reads what is there.')
   others = [name for name in options.changed if name not in _SAID]
   if others:
     raise errors.UserError(
-      f'Options of episodes in memory are {", ".join(_SAID)}; {errors.listed(others)} can say nothing of them.'
+      f'Options of episodes in memory are {", ".join(_SAID)}; {errors.listed(others)}: for data in files alone.'
     )
-
-
-def _metadata(episode: Any) -> Dict[str, Any]:
-  """The numbers and texts that an episode as RLDS has it says beside its steps."""
-  if not isinstance(episode, abc.Mapping) or 'steps' not in episode:
-    return {}
-  said = {name: np.asarray(value) for name, value in episode.items() if name != 'steps'}
-  plain = {name: value.item() for name, value in said.items() if value.shape == ()}
-  return {name: value.decode() if isinstance(value, bytes) else value for name, value in plain.items()}
 
 
 def _arrays(nest: Any) -> Any:

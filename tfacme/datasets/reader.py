@@ -16,7 +16,7 @@ from tfacme.datasets import choosing, examples, folder, looking, ranges, several
 from tfacme.datasets import episodes as episodes_lib
 from tfacme.datasets import layout as layout_lib
 from tfacme.datasets import shards as shards_lib
-from tfacme.datasets.options import Condition, Options
+from tfacme.datasets.options import Options
 
 _LOG = logging.getLogger('tfacme')
 _LOOKED_AT = 1 << 28  # bytes of episodes, before a run starts
@@ -165,11 +165,7 @@ class RLDS:
   @functools.cached_property
   def _chosen(self) -> Sequence[int]:
     opened = self._open()
-    by_return = any(Condition.of(text).name == 'return' for text in self.options.where)
-    if (by_return or self.options.best is not None) and 'reward' in opened.layout.lacks:
-      raise errors.UserError(
-        f'Episodes of {opened.layout.name} have no returns to choose by: its steps have no reward.'
-      )
+    choosing.check_returns(self.options, opened.layout.lacks, opened.layout.name)
     facts = opened.facts(choosing.needs_steps(self.options, opened.layout.metadata))
     return choosing.choose(facts, self.options, opened.layout.name)
 

@@ -129,8 +129,8 @@ def histogram(values: np.ndarray) -> List[Tuple[float, float, int]]:
   return [(float(low), float(high), int(count)) for low, high, count in zip(edges, edges[1:], counts)]
 
 
-def findings(summary: Summary) -> List[str]:
-  """What of a data set makes one look twice, in sentences."""
+def findings(summary: Summary, ends_told: bool = False) -> List[str]:
+  """What of a data set makes one look twice, in sentences; `ends_told` is whether its reader was told how they end."""
   found = []
   for name, field in summary.fields.items():
     if field.strange_rows:
@@ -144,10 +144,10 @@ def findings(summary: Summary) -> List[str]:
       'reach, without a termination.'
     )
   alike = summary.episodes > 1 and summary.lengths.min() == summary.lengths.max()
-  if alike and summary.terminated.all() and summary.lengths[0] >= _LIKE_A_LIMIT:
+  if alike and not ends_told and summary.terminated.all() and summary.lengths[0] >= _LIKE_A_LIMIT:
     found.append(
-      f'All episodes terminate after {summary.lengths[0]:,} steps: if that is a limit of steps, and no end of the task, '
-      'say --dataset.ends truncated.'
+      f'All episodes terminate after {summary.lengths[0]:,} steps: if that is a limit of steps, and no end of the '
+      'task, say --dataset.ends truncated.'
     )
   standing = int((summary.standing & ~summary.terminated).sum())
   if standing:
@@ -179,10 +179,11 @@ def against(summary: Summary, spec: specs.EnvironmentSpec) -> Dict[str, str]:
 
 def _unused(name: str, field: Field, spec: dm_specs.BoundedArray) -> str:
   """Whether actions keep to the inner half of their bounds, as those of another scale do."""
-  middle, half = (spec.minimum + spec.maximum) / 2, (spec.maximum - spec.minimum) / 2
-  reach = np.maximum(field.maximum - middle, middle - field.minimum)
-  continuous = name.partition('/')[0] == 'action' and np.issubdtype(spec.dtype, np.floating)
-  inner = continuous and bool((reach <= 0.5 * half * (1 + 1e-6)).all())
+  if name.partition('/')[0] != 'action' or not bounds.is_scale(spec):
+    return ''
+  low, high = np.asarray(spec.minimum, np.float64), np.asarray(spec.maximum, np.float64)
+  reach = np.maximum(field.maximum - (low + high) / 2, (low + high) / 2 - field.minimum)
+  inner = (reach <= (1 + 1e-6) * (high - low) / 4).all()
   return ', and in the inner half of it' if inner else ''
 
 

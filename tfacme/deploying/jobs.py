@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import re
 import shlex
@@ -11,14 +12,19 @@ from typing import Tuple
 from tfacme import errors, experiments
 
 _NAME = r'[a-z]([-a-z0-9]{0,45}[a-z0-9])?'  # of a RayJob, and of all that KubeRay names after one
-_TAIL = 40  # characters of a long name that are kept: the last ones, which have the seed
+_LONGEST = 40  # characters of a name that is made
+_MARK = 7  # of these, for what a name that is too long is told from others by
 _UNSAID_THREADS = 4  # of a node whose threads are left to TensorFlow
 _FOR_THE_REST = 2  # processors of counter, replay, saver and Ray itself
 
 
 def named(text: str) -> str:
   """A text as the name of a job: the same for the same text."""
-  return re.sub(r'[^a-z0-9]+', '-', text.lower())[-_TAIL:].lstrip('-0123456789').rstrip('-') or 'run'
+  name = re.sub(r'[^a-z0-9]+', '-', text.lower()).lstrip('-0123456789').rstrip('-') or 'run'
+  if len(name) <= _LONGEST:
+    return name
+  mark = hashlib.sha256(text.encode()).hexdigest()[:_MARK]
+  return f'{name[: _LONGEST - _MARK - 1].rstrip("-")}-{mark}'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Job:
     workdir: the run's folder, as the command has it.
     layout: how the run is spread over nodes.
     acts: whether it has actors; one that learns from recorded data alone has none.
+    written: the options by which actors write files, each on its own host.
   """
 
   name: str
@@ -38,6 +45,7 @@ class Job:
   workdir: str
   layout: experiments.Layout
   acts: bool = True
+  written: Tuple[str, ...] = ()
 
   def __post_init__(self):
     if not re.fullmatch(_NAME, self.name):

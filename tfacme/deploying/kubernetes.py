@@ -27,7 +27,7 @@ class Cluster:
   """What the pods are to be.
 
   Attributes:
-    name: of the job, its volume and its network policy. None is made of agent, environment and seed.
+    name: of the job, its volume and its network policy. None is made of the run's folder.
     image: of all pods, with tfacme, Ray and what the run imports: as docs/deploying.md builds it, under the name that
       the cluster pulls it by.
     cpus: processors of a pod of actors at most; each actor takes one.
@@ -58,8 +58,14 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
   """The text of each file, by its name.
 
   Raises:
-    errors.UserError: if the run's folder would not be in the volume, or actors are to have GPUs that there are not.
+    errors.UserError: if the run's folder would not be in the volume, if actors would write files that are gone with
+      their pods, or if they are to have GPUs that there are not.
   """
+  if job.written:
+    raise errors.UserError(
+      f'{" and ".join(job.written)} has each actor write on its own host, and what is in a pod of actors is gone with '
+      'it: leave that out, or record the policy afterwards (tfacme record).'
+    )
   if not os.path.normpath(os.path.join(_FOLDER, job.workdir)).startswith(f'{_FOLDER}/'):
     raise errors.UserError(
       f'--workdir is {job.workdir}, and the volume is at {_FOLDER}, the current folder there: give a folder in it, '

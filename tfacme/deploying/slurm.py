@@ -16,7 +16,7 @@ class Cluster:
   """What the job asks for.
 
   Attributes:
-    name: of the job. None is made of agent, environment and seed.
+    name: of the job. None is made of the run's folder.
     cpus: processors of each host; the learner and what is with it take some of the first, and each actor one.
     gpus: GPUs of each host, for the roles that --gpus names; 0 asks for none.
     time: after which Slurm ends the job, as --time of sbatch has it, such as 12:00:00; the run saves itself two minutes
@@ -75,7 +75,7 @@ _SCRIPT = """\
 # To change: add what your cluster wants, such as --partition and --account.
 set -euo pipefail
 
-# To change: what makes `tfacme` and `ray` known on each host, unless that is so where sbatch is called.
+# To change: what makes `tfacme`, `ray` and their `python` known on each host, unless that is so where sbatch is called.
 # source /path/to/env/bin/activate
 
 first=$$SLURMD_NODENAME
@@ -91,13 +91,20 @@ for host in $$(scontrol show hostnames "$$SLURM_JOB_NODELIST"); do
 done
 
 # A run is refused that begins before there is room for all of its actors.
-timeout 600 python - "$$SLURM_JOB_NUM_NODES" << 'END'
+python - "$$SLURM_JOB_NUM_NODES" << 'END'
 import sys, time
 import ray
 
 ray.init(logging_level='ERROR')
-while sum(host['Alive'] for host in ray.nodes()) < int(sys.argv[1]):
+wanted = int(sys.argv[1])
+for second in range(600):
+  there = sum(host['Alive'] for host in ray.nodes())
+  if there == wanted:
+    sys.exit()
+  if second % 10 == 9:
+    print(f'{there} of {wanted} hosts are there', flush=True)
   time.sleep(1)
+sys.exit(f'Ray has not come to {wanted} hosts in ten minutes: the lines above say what srun met.')
 END
 
 $command &

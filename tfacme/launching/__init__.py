@@ -59,7 +59,7 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
   module, function = ENGINES[engine]
   if engine == 'ray' and importlib.util.find_spec('ray') is None:
     raise errors.UserError(
-      'Ray is not installed here: it comes with the extra ray (tools/set_up.sh ray), on each host of the cluster.'
+      'Ray is not installed here: each host of a cluster needs the extra ray (requirements/ray.txt of a checkout).'
     )
   run = getattr(importlib.import_module(module), function)
   with StopRequest() as stop:

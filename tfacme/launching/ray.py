@@ -72,13 +72,16 @@ def _cluster(program: lp.Program) -> Iterator[None]:
     else:
       if given.rpartition(':')[2].isdigit() and '//' not in given:
         _check_answers(given)  # Ray itself would try for minutes.
-      options['runtime_env'] = {'py_modules': travelling.modules()}
+      mine = travelling.modules()
+      if mine:
+        options['runtime_env'] = {'py_modules': mine}
     handlers = {signum: signal.getsignal(signum) for signum in _SIGNALS}
+    left.callback(ray.shutdown)  # also of what was only begun
     try:
       ray.init(**options)
-    except (ConnectionError, RuntimeError, ValueError) as error:  # The second where it has another version of Ray.
+    # Of these a RuntimeError is another version of Ray there, and one of Ray's own a module that is too large.
+    except (ConnectionError, RuntimeError, ValueError, exceptions.RayError) as error:
       raise errors.UserError(f'The Ray cluster at {given} ({_ADDRESS}) does not take this run: {error}') from error
-    left.callback(ray.shutdown)
     if threading.current_thread() is threading.main_thread():
       for signum, handler in handlers.items():  # Ray has taken them.
         signal.signal(signum, handler)

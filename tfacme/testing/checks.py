@@ -126,7 +126,7 @@ def check_resumes(experiment: experiments.Experiment, folder: Folder, whole: Opt
 
 
 def _with_middle(experiment: experiments.Experiment) -> experiments.Experiment:
-  """An experiment that writes a checkpoint in its middle, and keeps it; its policies are written with these alone."""
+  """An experiment that writes a checkpoint in its middle, and keeps it; no policy is written but with a checkpoint."""
   steps = experiment.budget.steps
   checkpointing = experiments.Checkpointing(every=max(1, steps // 2), keep=steps, best=False)
   return dataclasses.replace(experiment, checkpointing=checkpointing)
