@@ -183,14 +183,22 @@ def test_what_is_killed_is_made_anew_an_actor_alone_and_the_core_as_a_whole(thre
   assert int(final['actor_steps']) == steps and float(final['episode_return']) >= _BEST - 0.5
 
 
-_LOSSES = {  # how a host is lost, the third and then the second
+_LOSSES = {  # how a host is lost: the third one, or the second
   'its raylet is killed': (2, lambda host: host.kill_raylet()),
+  'its link is down for a while': (1, lambda host: _disconnect(host, 10)),
   'its link is down': (1, lambda host: host.connect(False)),
 }
 
 
+def _disconnect(host, seconds):
+  host.connect(False)
+  time.sleep(seconds)
+  host.connect(True)
+
+
 @pytest.mark.parametrize('loss', _LOSSES)
 def test_a_host_that_is_lost_leaves_its_actors_to_the_others(loss, three):
+  """Where too few processors are left for all, the last actors are made anew once others have come to their end."""
   (number, lose), run, steps = _LOSSES[loss], three.runs / loss.replace(' ', '-'), 12000
   command = three.train('dqn', '--env', _ENVIRONMENT, '--actors', '4', '--steps', str(steps), '--workdir', str(run))
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists())
@@ -198,7 +206,8 @@ def test_a_host_that_is_lost_leaves_its_actors_to_the_others(loss, three):
   lose(three.hosts[number])
   code, out, err = _end(command, 240)
   assert code == 0, err
-  assert lost and all(f'The node {name} has failed, and is made anew' in err for name in lost)
+  if not loss.endswith('while'):  # Else all may go on.
+    assert lost and all(f'The node {name} has failed, and is made anew' in err for name in lost), err
   assert int(testing.logs(run)['evaluator'][-1]['actor_steps']) == steps
 
 

@@ -264,7 +264,7 @@ class _Task:
     ray.kill(self._place.process)
 
   def _look(self) -> None:
-    """Sends the node once there is room, and finds out whether its work has ended."""
+    """Sends the node once there is room, finds out whether its work has ended, and ends its process then."""
     if self._outcome is None:
       if not self._killed and self._place.there():
         with self._lost_if_gone():
@@ -278,6 +278,8 @@ class _Task:
       with self._lost_if_gone():
         self._failure = ray.get(self._outcome)
       self._closed = self._place.process.close.remote()
+    elif self._closed is not None and not self._killed and _is_ready(self._closed):
+      self.kill()  # The room that it took may be the only one left for a node that is made anew.
 
   @contextlib.contextmanager
   def _lost_if_gone(self) -> Iterator[None]:
