@@ -342,7 +342,7 @@ _minari = pytest.mark.skipif(importlib.util.find_spec('minari') is None, reason=
 
 def test_minari_that_is_not_installed(tmp_path, monkeypatch):
   monkeypatch.setattr('tfacme.importing.installed', lambda package: False)
-  with pytest.raises(errors.UserError, match=r'minari:a/b-v0 needs the package minari, .*tfacme\[data\]'):
+  with pytest.raises(errors.UserError, match=r'minari:a/b-v0 needs the package minari, .*with the extra data '):
     converting.convert('minari:a/b-v0', str(tmp_path / 'data'))
 
 

@@ -242,7 +242,9 @@ class TestMessages:
   @pytest.mark.parametrize('environment_id', ['bsuite:catch/0', 'gym:CartPole-v1'])
   def test_a_package_that_is_missing(self, environment_id, monkeypatch):
     monkeypatch.setitem(sys.modules, {'bsuite': 'bsuite', 'gym': 'gymnasium'}[environment_id.partition(':')[0]], None)
-    with pytest.raises(errors.UserError, match=r'not installed: pip install "tfacme\[environments\]"\.$'):
+    with pytest.raises(
+      errors.UserError, match=r'not installed: it comes with the extra environments \(requirements/environments.txt'
+    ):
       environments.factory(environment_id)
 
   def test_a_package_that_an_environment_needs_is_missing(self, monkeypatch):

@@ -79,7 +79,7 @@ def test_mistakes_are_one_sentence(given, message):
 def test_a_tracker_that_is_not_installed(package, kind, monkeypatch):
   found = importlib.util.find_spec
   monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None if name == package else found(name))
-  with pytest.raises(errors.UserError, match=rf'package {package}, .* pip install "tfacme\[trackers\]"'):
+  with pytest.raises(errors.UserError, match=rf'package {package}, .* with the extra trackers '):
     kind()
 
 

@@ -190,7 +190,7 @@ def test_what_acts_differently_is_refused(tmp_path, written, monkeypatch):
 
 @pytest.mark.parametrize(
   'kind, say',
-  [('onnxx', "no format 'onnxx'; did you mean onnx"), ('onnx', r'needs the package tf2onnx.*"tfacme\[serving\]"')],
+  [('onnxx', "no format 'onnxx'; did you mean onnx"), ('onnx', r'needs the package tf2onnx.* with the extra serving ')],
 )
 def test_what_is_missing_is_said(kind, say, tmp_path, written, monkeypatch):
   monkeypatch.setitem(sys.modules, 'tf2onnx', None)
