@@ -59,11 +59,7 @@ class RLDSWriter:
     Raises:
       UserError: if the folder holds other data, or if another writer has it open.
     """
-    if not isinstance(spec, core.Step):
-      raise errors.UserError(
-        f'The spec of a writer is {type(spec).__name__}, and has to be a core.Step of one row: '
-        'core.step_spec(environment_spec), or datasets.memory(episodes).spec().'
-      )
+    _check_step('The spec of a writer', spec, 'core.step_spec(environment_spec) or datasets.memory(episodes).spec()')
     root = os.path.expanduser(os.fspath(path))
     self._path = root if part is None else folder.part(root, part)
     self._shard_bytes = shard_bytes
@@ -104,11 +100,7 @@ class RLDSWriter:
     """
     if self._shards.closed:
       raise errors.UserError(f'The writer of {self._path} is closed: open another one.')
-    if not isinstance(episode, core.Step):
-      raise errors.UserError(
-        f'An episode to write is {type(episode).__name__}, and has to be a core.Step: datasets.episode(rows) makes one '
-        'of rows, and datasets.memory(episodes).episodes() those of episodes as RLDS has them.'
-      )
+    _check_step('An episode to write', episode, 'datasets.episode(rows) or datasets.memory(episodes).episodes()')
     data = self._encode(episode, metadata or {})
     try:
       with errors.writing('The folder', self._path):
@@ -169,6 +161,12 @@ class RLDSWriter:
       raise errors.UserError(f'The episode has other fields than the spec: {names} is in one of them only.')
     columns = {name: column.encode(leaves[name], rows) for name, column in self._columns.items()}
     return examples.encode({**columns, **metadata_lib.columns(metadata, self._metadata)})
+
+
+def _check_step(what: str, given: Any, makers: str) -> None:
+  """Raises a `UserError` unless a `core.Step` is given."""
+  if not isinstance(given, core.Step):
+    raise errors.UserError(f'{what} is {type(given).__name__}, and has to be a core.Step, as of {makers}.')
 
 
 def continued(path: str, part: Optional[str] = None) -> int:
