@@ -46,7 +46,10 @@ class _Kind(NamedTuple):
 
 _KINDS: Dict[str, _Kind] = {
   'kubernetes': _Kind(
-    kubernetes.Cluster(), kubernetes.files, 'a RayJob of KubeRay', 'kubectl apply -f {out}, with the image {image},'
+    kubernetes.Cluster(),
+    kubernetes.files,
+    'a RayJob of KubeRay',
+    'kubectl apply -f {out}, with the image {cluster.image},',
   ),
   'slurm': _Kind(slurm.Cluster(), slurm.files, 'a batch script', 'sbatch {out}/run.sbatch'),
 }
@@ -78,25 +81,17 @@ def run(arguments: Sequence[str]) -> None:
   environments.factory(options.env, options.environment)
   options_lib.observers(options.score)
   _write(options.out, kind.files(_job(agent, arguments[1:], options), options.cluster))
-  print(f'Written in {options.out}; {_start(kind, options)} starts it')
-
-
-def _start(kind: _Kind, options: Any) -> str:
-  return kind.start.format(out=options.out, image=getattr(options.cluster, 'image', ''))
+  print(f'Written in {options.out}; {kind.start.format(out=options.out, cluster=options.cluster)} starts it')
 
 
 def _job(agent: str, arguments: Sequence[str], options: Any) -> jobs.Job:
   """What runs on the cluster: the command line without what is for this command alone."""
-  workdir = options_lib.default_workdir(agent, options.env, options.seed)
-  trained = ['tfacme', 'train', *_without_ours(arguments)]
-  if not any(argument.partition('=')[0] == '--launch' for argument in trained):
-    trained += ['--launch', 'ray']
-  if options.workdir is None:
-    trained += ['--workdir', workdir]
+  workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
+  own = () if options.workdir else ('--workdir', workdir)
   return jobs.Job(
-    name=options.cluster.name or jobs.named(os.path.basename(os.path.normpath(options.workdir or workdir))),
-    command=tuple(trained),
-    workdir=options.workdir or workdir,
+    name=options.cluster.name or jobs.named(os.path.basename(os.path.normpath(workdir))),
+    command=('tfacme', 'train', *_without_ours(arguments), '--launch', options.launch, *own),
+    workdir=workdir,
     layout=options.layout,
     acts=options.learner_steps is None,
     written=tuple(f'--{name}' for name in ('record', 'bsuite_results') if getattr(options, name) is not None),
@@ -108,7 +103,7 @@ def _without_ours(arguments: Sequence[str]) -> List[str]:
   ours = False
   for argument in arguments:
     if argument.startswith('--'):
-      ours = argument.partition('=')[0] == '--out' or argument.startswith('--cluster.')
+      ours = argument.partition('=')[0] in ('--out', '--launch') or argument.startswith('--cluster.')
     if not ours:
       kept.append(argument)
   return kept

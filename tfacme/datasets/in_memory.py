@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections import abc
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -98,49 +99,51 @@ def memory(episodes: Iterable[Any], options: Options = Options()) -> Memory:
       for options that say how files are read.
   """
   _check(episodes, options)
-  given = [_Given(number, one) for number, one in enumerate(episodes)]
+  given = [_Given(number, one, options) for number, one in enumerate(episodes)]
   steps: List[core.Step] = []
   lacks: Dict[str, None] = {}
   dropped = ends.Dropped()
   for one in _chosen(given, options) if options.chooses else given:
-    one.note_dropped(dropped, options)
-    step = one.step(options)
-    if step is not None:
-      lacks.update(dict.fromkeys(one.lacks(options)))
-      steps.append(step)
+    one.note_dropped(dropped)
+    if one.step is not None:
+      lacks.update(dict.fromkeys(one.lacks))
+      steps.append(one.step)
   return Memory(_of_one_precision(steps), tuple(lacks), dropped)
 
 
 class _Given:
   """An episode as it was given: a `core.Step`, or one of RLDS."""
 
-  def __init__(self, number: int, episode: Any):
+  def __init__(self, number: int, episode: Any, options: Options):
     self._where = f'episode {number} of {_NAME}'
     self._episode = episode
     self._leaves = {} if isinstance(episode, core.Step) else _leaves(episode, self._where)
+    self._options = options
 
-  def step(self, options: Options) -> Optional[core.Step]:
+  @functools.cached_property
+  def step(self) -> Optional[core.Step]:
     """The episode as it is in the stream; None if it has no transition."""
     if isinstance(self._episode, core.Step):
       step = ends.emptied(self._episode)
     else:
       rows = len(next(iter(self._leaves.values()), ()))
-      stream = ends.settle(self._leaves, rows, options, self._where)
+      stream = ends.settle(self._leaves, rows, self._options, self._where)
       if stream is None:
         return None
       step = _step(stream)
     return tree.map_structure(episodes_lib.in_single, step)
 
-  def lacks(self, options: Options) -> Sequence[str]:
+  @property
+  def lacks(self) -> Sequence[str]:
     """What it does not say; see `Memory`."""
-    return () if isinstance(self._episode, core.Step) else ends.lacks(self._leaves, options)
+    return () if isinstance(self._episode, core.Step) else ends.lacks(self._leaves, self._options)
 
-  def note_dropped(self, dropped: ends.Dropped, options: Options) -> None:
+  def note_dropped(self, dropped: ends.Dropped) -> None:
     """Notes a reward that is left out of it."""
     if isinstance(self._episode, core.Step):
-      dropped.add_step(self._episode, options)
+      dropped.add_step(self._episode, self._options)
     else:
-      dropped.add(self._leaves, options)
+      dropped.add(self._leaves, self._options)
 
   @property
   def metadata(self) -> Dict[str, Any]:
@@ -148,31 +151,31 @@ class _Given:
     if not isinstance(self._episode, abc.Mapping) or 'steps' not in self._episode:
       return {}
     said = {name: value for name, value in self._episode.items() if name != 'steps'}
-    return {path: value for path, leaf in specs.paths(said).items() for value in _scalars(leaf)}
+    return {path: _plain(leaf) for path, leaf in specs.paths(said).items() if _is_scalar(leaf)}
 
 
 def _chosen(given: Sequence[_Given], options: Options) -> List[_Given]:
   """Those that options choose, by no more than these ask for."""
-  metadata = [one.metadata for one in given]
-  if not choosing.needs_steps(options, {name for said in metadata for name in said}):
-    return [given[number] for number in choosing.choose(enumerate(metadata), options, _NAME)]
-  choosing.check_returns(options, {name for one in given for name in one.lacks(options)}, _NAME)
-  facts = []
-  for number, one in enumerate(given):
-    step = one.step(options)
-    if step is not None:
-      own = {'return': episodes_lib.return_of(step.reward), 'length': len(step.last) - 1}
-      facts.append((number, {**metadata[number], **own}))
-  return [given[number] for number in choosing.choose(facts, options, _NAME)]
+  facts = {number: one.metadata for number, one in enumerate(given)}
+  if choosing.needs_steps(options, {name for said in facts.values() for name in said}):
+    choosing.check_returns(options, {name for one in given for name in one.lacks}, _NAME)
+    steps = {number: one.step for number, one in enumerate(given)}
+    facts = {
+      number: {**facts[number], 'return': episodes_lib.return_of(step.reward), 'length': len(step.last) - 1}
+      for number, step in steps.items()
+      if step is not None
+    }
+  return [given[number] for number in choosing.choose(facts.items(), options, _NAME)]
 
 
-def _scalars(leaf: Any) -> Iterator[Any]:
-  """A leaf as the one number or text that it is; nothing if it is none."""
-  if isinstance(leaf, (bytes, np.bytes_)):
-    yield leaf.decode('utf-8', 'replace')
-  elif isinstance(leaf, (str, bool, int, float)) or getattr(leaf, 'shape', None) == ():
-    value = np.asarray(leaf).item()
-    yield value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
+def _is_scalar(leaf: Any) -> bool:
+  return isinstance(leaf, (bytes, str, bool, int, float)) or getattr(leaf, 'shape', None) == ()
+
+
+def _plain(scalar: Any) -> Any:
+  """A number or a text of Python's own."""
+  value = scalar if isinstance(scalar, (bytes, str)) else np.asarray(scalar).item()
+  return value.decode('utf-8', 'replace') if isinstance(value, bytes) else value
 
 
 def _check(episodes: Any, options: Options) -> None:

@@ -74,6 +74,7 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
   values = {
     'name': json.dumps(job.name),  # JSON is YAML
     'image': json.dumps(cluster.image),
+    'folder': _FOLDER,
     'command': job.line,
     'retries': cluster.retries,
     'disk': cluster.disk,
@@ -169,7 +170,7 @@ data:
   # The arguments are here and not in the entrypoint, which goes through shells that take quotes away.
   run.sh: |
     echo $$$$ > /tmp/tfacme.pid
-    cd /work
+    cd $folder
     exec $command
 ---
 apiVersion: ray.io/v1
@@ -228,7 +229,7 @@ spec:
                 limits: {memory: ${memory}Gi$gpus}
               volumeMounts:
                 - name: work
-                  mountPath: /work
+                  mountPath: $folder
                 - name: command
                   mountPath: /etc/tfacme
           volumes:
