@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import os
+import pathlib
 import shutil
 
 import hypothesis
@@ -10,6 +11,10 @@ import pytest
 
 # JAX, of which the parity tests take their reference, would set it to 1 here, and so for processes that tests start.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
+
+# Commands that are tested have no JAX, as users have none: TensorFlow imports it where it is, for a tenth of a start.
+_SHADOWS = str(pathlib.Path(__file__).parent / 'without_jax')
+os.environ['PYTHONPATH'] = os.pathsep.join(filter(None, [_SHADOWS, os.environ.get('PYTHONPATH')]))
 
 gc.set_threshold(50_000)  # As in the processes of commands (`startup.collect_less`).
 

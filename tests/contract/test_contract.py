@@ -117,7 +117,7 @@ def test_it_learns_in_exactly_its_steps(toy, engine, make, tmp_path):
   if engine == 'inline':  # The policy that it exported; for the other engines it is enough that `check_runs` plays it.
     assert run.evaluate(episodes=10).mean >= ENOUGH
   _check_actors(experiment, tmp_path)
-  assert _left([node.name for node in nodes.of_program(tfacme.make_program(experiment))]) == []
+  assert _left(experiment) == []
 
 
 @pytest.mark.slow
@@ -169,8 +169,18 @@ def _check_actors(experiment, run: pathlib.Path) -> None:
   assert 0 <= cut < environment.LENGTH * LAYOUT.actors * LAYOUT.slots
 
 
-def _left(names):
+def _left(experiment):
   """Which nodes still run, in a thread or in a process, when they have had a moment to go."""
+  roles = experiment.builder.workers(specs.environment_spec(experiment.environment(0)))
+  names = [
+    'counter',
+    'replay',
+    'learner',
+    'saver',
+    'evaluator',
+    *(name for role in roles for name in role.node_names()),
+  ]
+  names += [f'actor-{i}' for i in range(LAYOUT.actors)]
   deadline = time.monotonic() + 3
   while (left := _threads(names) + _processes()) and time.monotonic() < deadline:
     time.sleep(0.1)

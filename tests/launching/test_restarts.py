@@ -17,6 +17,7 @@ from tfacme import launching, loggers, testing
 from tfacme.graph import nodes
 from tfacme.launching import outcomes, supervising
 from tfacme.launching import restarts as restarts_lib
+from tfacme.workers import failures
 
 _BROKEN = supervising.Failure('Traceback ...\nOSError: the simulator is gone')
 _KILLED = supervising.Failure('It was killed by SIGKILL.', lost=True)
@@ -41,7 +42,7 @@ class _Started:
     for name, times in (('learner', 0), ('actor-0', restarts), ('actor-1', restarts)):
       program.add_node(nodes.TaskNode(name, name, object, {}, upkeep=nodes.Upkeep(times)), label=name)
     clock = types.SimpleNamespace(monotonic=lambda: self.now, sleep=self.sleep)
-    for module in (supervising, restarts_lib):
+    for module in (supervising, failures):
       monkeypatch.setattr(module, 'time', clock)
     self.crew = supervising.Crew(program, self._start)
 
@@ -112,6 +113,11 @@ def test_the_core_is_lost_where_it_is_killed_and_a_leaf_is_not(monkeypatch):
   assert caught.value.node == 'learner'
 
 
+def _set(monkeypatch, clock):
+  for module in (restarts_lib, failures):
+    monkeypatch.setattr(module, 'time', clock)
+
+
 class _Attempts:
   """A run that is lost the first `lost` times, and how often it was begun."""
 
@@ -128,7 +134,7 @@ class _Attempts:
 def test_a_run_whose_core_is_lost_begins_again_as_often_as_it_may(most, lost, monkeypatch):
   now = [0.0]
   clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
-  monkeypatch.setattr(restarts_lib, 'time', clock)
+  _set(monkeypatch, clock)
   attempts = _Attempts(lost)
   restarts_lib.until_it_ends(attempts, most, lambda: attempts.begun)
   assert attempts.begun == lost + 1
@@ -142,7 +148,7 @@ def test_a_run_whose_core_is_lost_begins_again_as_often_as_it_may(most, lost, mo
 def test_a_run_that_is_lost_time_after_time_without_a_newer_checkpoint_ends(monkeypatch):
   now = [0.0]
   clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + 1800.0))
-  monkeypatch.setattr(restarts_lib, 'time', clock)  # Each attempt takes half an hour.
+  _set(monkeypatch, clock)  # Each attempt takes half an hour.
   reached = [0, 10, 20, 20, 20, 20, 20]  # at the beginning, and after each loss
   attempts = _Attempts(100)
   with pytest.raises(outcomes.CoreLost):
@@ -153,7 +159,7 @@ def test_a_run_that_is_lost_time_after_time_without_a_newer_checkpoint_ends(monk
 def test_one_that_comes_to_no_newer_checkpoint_waits_longer_each_time(monkeypatch):
   now = [0.0]
   clock = types.SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: now.append(now.pop() + seconds))
-  monkeypatch.setattr(restarts_lib, 'time', clock)
+  _set(monkeypatch, clock)
   reached = [0, 10, 10, 10, 20]
   attempts = _Attempts(4)
   restarts_lib.until_it_ends(attempts, 10, lambda: reached[attempts.begun])
@@ -162,7 +168,7 @@ def test_one_that_comes_to_no_newer_checkpoint_waits_longer_each_time(monkeypatc
 
 def test_a_run_that_waits_to_begin_again_can_be_stopped(monkeypatch):
   sleep = lambda seconds: os.kill(os.getpid(), signal.SIGTERM)  # It waits, and so hears of the signal.
-  monkeypatch.setattr(restarts_lib, 'time', types.SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
+  _set(monkeypatch, types.SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
   with pytest.raises(outcomes.Interrupted) as caught:
     restarts_lib.until_it_ends(_Attempts(1), 1, lambda: 0)
   assert caught.value.signum == signal.SIGTERM and not caught.value.saved

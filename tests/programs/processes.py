@@ -31,7 +31,8 @@ class Command:
 
   def __init__(self, arguments: Sequence[str], cwd: Optional[os.PathLike] = None, python: str = sys.executable):
     self._mark = uuid.uuid4().hex
-    environment = {**os.environ, _MARK: self._mark, 'PYTHONPATH': str(HERE.parents[1])}
+    places = os.pathsep.join([str(HERE.parents[1]), os.environ.get('PYTHONPATH', '')])
+    environment = {**os.environ, _MARK: self._mark, 'PYTHONPATH': places}
     self.started = time.monotonic()
     self.process = subprocess.Popen(
       [python, *arguments],

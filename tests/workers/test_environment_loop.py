@@ -10,7 +10,7 @@ from tfacme.debugging import profiling
 from tfacme.replay import numpy_replay, tables
 from tfacme.replay.items import Items
 from tfacme.replay.packing import Codec
-from tfacme.workers import counting, environment_loop, recording, tallies
+from tfacme.workers import counting, environment_loop, failures, recording, tallies
 
 
 class Line(dm_env.Environment):
@@ -233,3 +233,84 @@ def test_whole_episodes_are_recorded_and_those_after_a_checkpoint_made_anew(tmp_
     assert one.steps.reward.tolist() == [1, 2, 3, 0] and one.steps.discount.tolist() == [1, 1, 0, 0]
     assert (one.metadata['return'], one.metadata['length'], one.metadata['policy']) == (6, 3, 'ones')
     assert one.metadata['learner_steps'] == 5  # the version of the actor's variables
+
+
+# --- An environment that fails in one slot of several ---
+
+
+class Failing(Line):
+  """Fails at its so many-th call, a step or a reset, if it is told to."""
+
+  def __init__(self, fails_at=None, how=OSError):
+    super().__init__()
+    self._fails_at, self._how, self._calls, self.closed = fails_at, how, 0, False
+
+  def _call(self):
+    self._calls += 1
+    if self._calls == self._fails_at:
+      raise self._how('the simulator is gone')
+
+  def reset(self):
+    self._call()
+    return super().reset()
+
+  def step(self, action):
+    self._call()
+    return super().step(action)
+
+  def close(self):
+    self.closed = True
+    if self._calls == self._fails_at:
+      raise OSError('and can not be closed')
+
+
+def _failing(fails_at, budget=12, how=OSError, again=lambda slot, times: Failing(), most=3):
+  """A loop of two slots, of which the second one fails; and what it makes anew."""
+  environments = [Line(), Failing(fails_at, how)]
+  broken, made = environments[1], []
+
+  def make(slot, times):
+    made.append((slot, times))
+    return again(slot, times)
+
+  renewal = failures.Renewal('actor-0', make, environments, most)
+  counter = counting.Counter(budget, 'actor_steps', [[], ['actor-0']])
+  loop, replay = make_loop(environments, counter=counter, again=renewal)
+  return loop, replay, counter, environments, broken, made
+
+
+def _positions(replay):
+  """The observations of all items, (o_t, o_t+1), the newest last."""
+  read = replay.reader(tables.Table(Items(length=2), tables.min_size(1), 100), 400).read(0.0, 0)
+  steps, _ = replay.codec.views(read.columns)
+  return {tuple(pair) for pair in steps.observation[:, :, 0].tolist()}, steps
+
+
+@pytest.mark.parametrize('fails_at', [1, 2, 3, 4, 5, 6])
+def test_its_environment_is_made_anew_and_its_episode_ends_where_it_was(fails_at, caplog):
+  """At its reset, at each of its three steps, at the next reset, and at the step after that."""
+  loop, replay, counter, environments, broken, made = _failing(fails_at)
+  run(loop)
+  assert made == [(1, 1)] and environments[1] is not broken and broken.closed
+  assert counter.status()['totals']['actor_steps'] == 12  # Only steps that were made count.
+  pairs, steps = _positions(replay)
+  assert pairs == {(0, 1), (1, 2), (2, 3)}
+  # What was cut off goes on in the sense of a limit of steps: to bootstrap from, and of no other episode.
+  last = steps.observation[:, 0, 0] == 2
+  assert set(steps.discount[:, 0][last]) == {0.0} and set(steps.discount[:, 0][~last]) == {1.0}
+  assert 'The environment of slot 1 of actor-0 has failed, and is made anew (1 of 3 times in an hour)' in caplog.text
+  assert 'OSError: the simulator is gone' in caplog.text
+
+
+def test_one_that_fails_time_after_time_is_the_actors_own_failure():
+  loop, _, _, _, _, made = _failing(3, budget=100, again=lambda slot, times: Failing(2))
+  with pytest.raises(OSError, match='the simulator is gone'):
+    run(loop)
+  assert made == [(1, 1), (1, 2), (1, 3)]
+
+
+def test_a_mistake_of_the_user_is_not_made_again():
+  loop, _, _, _, _, made = _failing(3, how=errors.UserError)
+  with pytest.raises(errors.UserError):
+    run(loop)
+  assert not made

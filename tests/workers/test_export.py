@@ -1,10 +1,15 @@
 """What an exported policy is told of episodes."""
 
+import os
+
 import numpy as np
 import tensorflow as tf
 from dm_env import specs as dm_specs
 
+from tests.contract import keras_networks, noisy
 from tfacme import specs
+from tfacme.graph import plan
+from tfacme.tensors import naming
 from tfacme.workers import export
 
 _OBSERVATION = dm_specs.Array((1,), np.float32)
@@ -75,3 +80,47 @@ def test_without_tfacme_the_initial_state_begins_an_episode(tmp_path):
   two, _ = model.act(observation, state, tf.constant([0, 2]))
   three, _ = model.act(observation, model.initial_state(1), tf.constant([0, 3]))
   assert one[0, 1] == two[0, 1] != three[0, 1]
+
+
+def _saved(path):
+  """The values of a SavedModel's variables by name, but for what says how they hang together."""
+  reader = tf.train.load_checkpoint(os.path.join(path, 'variables', 'variables'))
+  names = sorted(name for name in reader.get_variable_to_shape_map() if name != '_CHECKPOINTABLE_OBJECT_GRAPH')
+  return {name: reader.get_tensor(name).tolist() for name in names}
+
+
+def test_what_is_written_again_is_what_would_be_written_anew(tmp_path):
+  """For Python and for servers, which read the graph of a session: the graph is the first one's, the values of now."""
+  experiment = noisy.experiment()
+  spec = specs.read_spec(experiment.environment, 0)
+  nets = plan.seeded_networks(experiment, spec)
+  policy = plan.make_policy(experiment, nets, spec, True)
+  exporter = export.Exporter(policy, spec, 100)
+  exporter.save(str(tmp_path / 'first'), 1)
+  for variable in naming.named(policy, nets).values():
+    variable.assign(variable + 1.0)
+  exporter.save(str(tmp_path / 'again'), 2)
+  export.Exporter(policy, spec, 100).save(str(tmp_path / 'anew'), 2)
+  assert _saved(tmp_path / 'again') == _saved(tmp_path / 'anew') != _saved(tmp_path / 'first')
+  assert not (tmp_path / 'again' / 'fingerprint.pb').exists()  # of other values
+  loaded = [export.LoadedPolicy(str(tmp_path / name)) for name in ('again', 'anew')]
+  assert [one._model.steps.numpy() for one in loaded] == [2, 2]
+  observations = [np.zeros((4, *spec.observations.shape), np.float32) + i for i in range(5)]
+  first = np.ones(4, bool)
+  for observation in observations:
+    actions = [one.act(observation, first).tolist() for one in loaded]
+    assert actions[0] == actions[1]
+  with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    tf.compat.v1.saved_model.loader.load(session, ['serve'], str(tmp_path / 'again'))
+
+
+def test_where_variables_are_written_by_other_names_all_is_written_anew(tmp_path):
+  """As with Keras, whose layers a SavedModel names in its own way."""
+  experiment = keras_networks.experiment()
+  spec = specs.read_spec(experiment.environment, 0)
+  policy = plan.make_policy(experiment, plan.seeded_networks(experiment, spec), spec, True)
+  exporter = export.Exporter(policy, spec, 100)
+  for steps in (1, 2):
+    exporter.save(str(tmp_path / str(steps)), steps)
+    assert export.LoadedPolicy(str(tmp_path / str(steps)))._model.steps.numpy() == steps
+  assert (tmp_path / '2' / 'fingerprint.pb').exists()

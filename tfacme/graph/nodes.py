@@ -39,11 +39,19 @@ class Link:
     node: the other node.
     flow: what flows, in a word.
     inward: whether it flows towards the node that has the link.
+    seconds: after which a call has failed that was not answered; None leaves it to the other node.
   """
 
   node: Node
   flow: str
   inward: bool = False
+  seconds: Optional[float] = None
+
+  def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
+    """Makes what the one node sees of the other; see `TaskNode.client`."""
+    if self.seconds is None:
+      return self.node.client
+    return functools.partial(self.node.client, seconds=self.seconds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,11 +63,13 @@ class Upkeep:
       than 0 are for leaves, which hold nothing that a checkpoint does not.
     environment_timeout: seconds after which a call of its environment counts as failed; None waits for ever.
     anywhere: whether it may be on a host that does not have the run's folder.
+    processors: that it takes of such a host, in a cluster that counts them.
   """
 
   restarts: Optional[int] = 0
   environment_timeout: Optional[float] = None
   anywhere: bool = False
+  processors: int = 1
 
 
 class TaskNode(lp.CourierNode):
@@ -76,7 +86,7 @@ class TaskNode(lp.CourierNode):
     ends: whether the run ends once it is done: that of a node that has something to save.
     upkeep: where it may be, and what is done if it fails or hangs.
     called: whether other nodes use it, which takes a server. A thread that hangs keeps its server, and whatever is made
-      in its place could not have another one at its address: so those have none that are made anew by themselves.
+      in its place could not have another one at its address: so those have none whose environments may hang.
     save_seconds: that it has to save something when the run is stopped; None if it saves nothing.
   """
 
@@ -104,12 +114,12 @@ class TaskNode(lp.CourierNode):
     for link in links.values():
       link.node.called = True
     handles = {key: link.node.create_handle() for key, link in links.items()}
-    wraps = {key: link.node.client for key, link in links.items()}
+    wraps = {key: link.client() for key, link in links.items()}
     make = functools.partial(Host, self.name, factory, wraps, self.save_seconds, upkeep.environment_timeout)
     super().__init__(make, **handles)
 
   @property
-  def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
+  def client(self) -> Callable[..., Any]:
     """Makes what another node sees of this one, from a Courier client and a function that says if the run stops.
 
     It is closed (`close()`) at the end of the node that uses it.
@@ -143,8 +153,6 @@ class ReplayNode(lp.ReverbNode):
   """
 
   role = 'replay'
-  name = 'replay'
-  index = 0
   threads = 0
   gpus = False
   ends = False
@@ -152,6 +160,8 @@ class ReplayNode(lp.ReverbNode):
 
   def __init__(
     self,
+    name: str,
+    index: int,
     tables: Callable[[], Sequence[Any]],
     checkpointer: Callable[[], Any],
     client: Callable[[Any], Any],
@@ -159,6 +169,8 @@ class ReplayNode(lp.ReverbNode):
     most_bytes: int = 0,
   ):
     super().__init__(tables, checkpoint_ctor=checkpointer)
+    self.name = name
+    self.index = index
     self.links: Dict[str, Link] = {}
     self.in_process = in_process
     self.most_bytes = most_bytes
@@ -197,8 +209,10 @@ def close(worker: Any) -> None:
   closing.join(_CLOSE_SECONDS)
 
 
-def _remote_client(name: str, client: Any, stopping: Callable[[], bool]) -> remote.Remote:
-  return remote.Remote(client, name, stopping)
+def _remote_client(
+  name: str, client: Any, stopping: Callable[[], bool], seconds: float = remote.LIMIT_SECONDS
+) -> remote.Remote:
+  return remote.Remote(client, name, stopping, seconds)
 
 
 def _replay_client(make: Callable[[Any], Any], client: Any, stopping: Callable[[], bool]) -> Any:
@@ -254,6 +268,7 @@ class Host:
           with hanging.looked_after(self._tell_of_hanging, min(hanging.LONG_SECONDS, self._environment_timeout)):
             self._work(self._object)
         else:
+          self._note({'doing': None})
           self._stop.wait()
       finally:
         close(self._object)

@@ -14,7 +14,9 @@ from typing import Any, Callable, Set
 
 import cloudpickle
 
-_LIMIT_SECONDS = 300.0  # A learner that is being traced, or that saves a large replay, takes its time.
+LIMIT_SECONDS = (
+  300.0  # that a call may take: a learner that is being traced, or that saves a large replay, takes its time.
+)
 _POLL_SECONDS = 0.05  # between looks at whether the run stops
 
 
@@ -55,24 +57,25 @@ def _pack(answer: Any) -> bytes:
 class _Answer:
   """A call that is on its way, with the two methods of a future that are used."""
 
-  def __init__(self, future: Any, name: str, method: str, stopping: Callable[[], bool]):
+  def __init__(self, future: Any, name: str, method: str, stopping: Callable[[], bool], seconds: float):
     self._future = future
     self._what = f'{method} of the node {name}'
     self._stopping = stopping
+    self._seconds = seconds
+    self._deadline = time.monotonic() + seconds
 
   def done(self) -> bool:
-    """Whether the answer is there."""
-    return self._future.done()
+    """Whether the answer is there, or has not come in time."""
+    return self._future.done() or time.monotonic() > self._deadline
 
   def result(self) -> Any:
     """The answer; waits for it."""
-    deadline = time.monotonic() + _LIMIT_SECONDS
     pause = 1e-4
     while not self._future.done():
       if self._stopping():
         raise Stopped()
-      if time.monotonic() > deadline:
-        raise RemoteError(f'{self._what} did not answer within {_LIMIT_SECONDS:g} seconds.')
+      if time.monotonic() > self._deadline:
+        raise RemoteError(f'{self._what} did not answer within {self._seconds:g} seconds.')
       time.sleep(pause)
       pause = min(2 * pause, _POLL_SECONDS)
     try:
@@ -95,13 +98,22 @@ class Remote:
 
   prompt = False
 
-  def __init__(self, client: Any, name: str, stopping: Callable[[], bool]):
+  def __init__(self, client: Any, name: str, stopping: Callable[[], bool], seconds: float = LIMIT_SECONDS):
+    """Initializes the client.
+
+    Args:
+      client: of Courier.
+      name: of the other node.
+      stopping: whether calls are not waited for any more.
+      seconds: after which a call has failed that was not answered.
+    """
     # The destructor of a Courier client waits, without end, for a call to a server that is gone: only `close` may cause
     # it, which has given all calls up before.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(client))
     self._client = client
     self._name = name
     self._stopping = stopping
+    self._seconds = seconds
     self._calls: Set[Any] = set()  # that are on their way
 
   def begin(self, method: str, *args: Any) -> Any:
@@ -111,7 +123,7 @@ class Remote:
     future = self._client.futures.call(cloudpickle.dumps((method, args)))
     self._calls.add(future)
     future.add_done_callback(self._calls.discard)
-    return _Answer(future, self._name, method, self._stopping)
+    return _Answer(future, self._name, method, self._stopping, self._seconds)
 
   def close(self) -> None:
     """Gives up the calls that are on their way, and the connection with its threads."""

@@ -72,9 +72,10 @@ def launch(program: Any, engine: str = 'inline', on_status: Optional[Callable[[D
 
 
 def warm_up() -> None:
-  """Starts the process that the nodes of `local_mp` are forked from; it imports TensorFlow in the background."""
+  """Starts the process that the nodes of `local_mp` are forked from, once this one has imported what they need."""
   from tfacme.launching import forking
 
+  importlib.import_module(forking.PRELOAD)
   forking.start_server()
 
 

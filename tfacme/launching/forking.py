@@ -10,25 +10,74 @@ import signal
 import sys
 import threading
 import types
-from typing import Any, Callable, Iterator, Tuple
+from typing import Any, Callable, Iterator, Sequence, Tuple
 
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+PRELOAD = 'tfacme.launching.preload'  # what the server imports
 
 
 def start_server() -> None:
-  """Starts the server, unless it runs already."""
+  """Starts the server, unless it runs already.
+
+  It is a copy of this process where this has imported the same and done nothing with it, as a command has that is about
+  to run: so TensorFlow is imported once, and lies in memory once. Elsewhere it is a new process.
+  """
   from multiprocessing import forkserver, resource_tracker
 
-  multiprocessing.set_forkserver_preload(['tfacme.launching.preload'])
+  multiprocessing.set_forkserver_preload([PRELOAD])
   resource_tracker.ensure_running()  # The server needs it, and its start would unblock the signal below.
   # It ignores Ctrl-C only once it has imported all; a blocked signal is inherited, so it does not hear of it before.
   blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
   try:
-    with _without_main():
+    with _without_main(), _copied() if _is_as_new() else contextlib.nullcontext():
       forkserver.ensure_running()
   finally:
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _is_as_new() -> bool:
+  """Whether this process has imported what the server would, and has neither threads nor a context of TensorFlow's."""
+  if PRELOAD not in sys.modules or threading.active_count() > 1:
+    return False
+  from tensorflow.python.eager import context
+
+  return not context.context()._initialized
+
+
+@contextlib.contextmanager
+def _copied() -> Iterator[None]:
+  """Has `multiprocessing` fork this process where it would start a new one with a command of Python's."""
+  from multiprocessing import util
+
+  start = util.spawnv_passfds
+  util.spawnv_passfds = _fork
+  try:
+    yield
+  finally:
+    util.spawnv_passfds = start
+
+
+def _fork(path: bytes, arguments: Sequence[str], files: Sequence[int]) -> int:
+  """Runs the command of a new Python in a fork of this process, which keeps these open files and the standard ones.
+
+  Returns:
+    Its process id.
+  """
+  del path
+  pid = os.fork()
+  if pid:
+    return pid
+  try:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # As a new process has it.
+    with open('/proc/self/comm' if sys.platform == 'linux' else os.devnull, 'w', encoding='utf-8') as file:
+      file.write('tfacme-server')
+    keep = sorted({0, 1, 2, *files})
+    for low, high in zip(keep, [*keep[1:], os.sysconf('SC_OPEN_MAX')]):
+      os.closerange(low + 1, high)
+    exec(arguments[-1], {})  # pylint: disable=exec-used
+  finally:
+    os._exit(0)
 
 
 def stop_server(wait: bool = True) -> None:

@@ -18,11 +18,10 @@ import launchpad as lp
 
 from tfacme import core, errors, mistakes
 from tfacme.graph import nodes
-from tfacme.launching import restarts as restarts_lib
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 from tfacme.tensors import devices
-from tfacme.workers import counting, hanging
+from tfacme.workers import counting, failures, hanging
 
 _LOG = logging.getLogger('tfacme')
 _DID, _PART = core.Progress.DID, core.Progress.PART
@@ -130,12 +129,12 @@ class _Leaves:
     self.devices = {name: devices.context(node.gpus) for name, node in self._nodes.items()}
     self._objects = objects
     self._closing = closing
-    self._restarts: Dict[str, restarts_lib.Restarts] = {}
+    self._restarts: Dict[str, failures.Restarts] = {}
 
   def again(self, name: str, error: BaseException) -> Any:
     """A worker in the place of one that has failed; raises `NodeFailed` if there is to be none."""
     node, account = self._nodes[name], mistakes.account(error)
-    restarts = self._restarts.setdefault(name, restarts_lib.Restarts(node.upkeep.restarts or 0))
+    restarts = self._restarts.setdefault(name, failures.Restarts(node.upkeep.restarts or 0))
     if restarts.after(f'The node {name} has failed, and is made anew', account) is None:
       raise NodeFailed(name, account) from error
     nodes.close(self._objects[name])

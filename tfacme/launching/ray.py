@@ -2,9 +2,9 @@
 
 Each process is an actor of Ray. It says where its node will listen on the host where it was placed; once all have said
 so, the nodes are sent there with all addresses. Actors go where there is room, one processor each, and a GPU where they
-compute on one; all others stay on the host of this process, where the run's folder is, and share a GPU of it. The
-cluster is the one at RAY_ADDRESS, as Ray itself has it; without one, a cluster is started on this machine that ends
-with the run.
+compute on one; relays, which take next to nothing of a host, are spread over all. All others stay on the host of this
+process, where the run's folder is, and share a GPU of it. The cluster is the one at RAY_ADDRESS, as Ray itself has it;
+without one, a cluster is started on this machine that ends with the run.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _check_answers(address: str) -> None:
 
 def _check_room(program: lp.Program) -> None:
   """Raises a `UserError` if the cluster never had room for all; a run that begins again may have lost a host."""
-  actors = [node for node in nodes.of_program(program) if node.upkeep.anywhere]
+  actors = [node for node in nodes.of_program(program) if node.upkeep.anywhere and node.upkeep.processors]
   for resource, what, takers, taken in (
     ('CPU', 'processor', len(actors), 0),
     ('GPU', 'GPU', sum(node.gpus for node in actors), bool(_share_of_gpus(program))),
@@ -195,7 +195,10 @@ class _Place:
     """Args: share: how much of a GPU of this host the node takes if it is here and computes on one."""
     here = scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     anywhere = node.upkeep.anywhere
-    options: Dict[str, Any] = {'num_cpus': 1} if anywhere else {'num_cpus': 0, 'scheduling_strategy': here}
+    processors = node.upkeep.processors if anywhere else 0
+    # What takes no processor would all be on one host, if Ray were not told.
+    strategy = here if not anywhere else 'DEFAULT' if processors else 'SPREAD'
+    options: Dict[str, Any] = {'num_cpus': processors, 'scheduling_strategy': strategy}
     options['num_gpus'] = (1 if anywhere else share) if node.gpus else 0
     gpus = bool(options['num_gpus'])
     self.takes = 'a processor and a GPU' if anywhere and gpus else 'a GPU' if gpus else 'a processor'

@@ -10,10 +10,9 @@ import launchpad as lp
 
 from tfacme import errors, loggers, mistakes
 from tfacme.graph import nodes, remote
-from tfacme.launching import restarts
 from tfacme.launching.outcomes import CoreLost, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
-from tfacme.workers import counting, saving
+from tfacme.workers import counting, failures, saving
 
 _LOG = logging.getLogger('tfacme')
 _POLL_SECONDS = 0.1
@@ -60,7 +59,7 @@ class _Member:
     self.node = node
     self.task = task
     self.due: Optional[float] = None  # when it is made anew, on the monotonic clock
-    self._restarts = restarts.Restarts(node.upkeep.restarts)
+    self._restarts = failures.Restarts(node.upkeep.restarts)
 
   def has_failed(self) -> bool:
     """Whether its task has; finds out, once for each failure, whether and when the node is made anew."""

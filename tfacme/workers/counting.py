@@ -266,7 +266,7 @@ class Counter:
         'held_seconds': self.held,
         'ended': self._ended,
         'notes': {node: dict(self._notes[node]) for node in names if node in self._notes},
-        'nodes': {node: self._of(node, now) for node in names if node in self._heard},
+        'nodes': {node: self._of(node, now) for node in names if node in self._heard or node in self._lives},
       }
 
   def _of(self, node: str, now: float) -> Dict[str, Any]:
@@ -276,7 +276,7 @@ class Counter:
       'restarts': max(0, self._lives.get(node, 0) - 1),
       'lost': node in self._lost,
       'finished': node in self._finished,
-      'silent_seconds': now - self._heard[node],
+      'silent_seconds': now - self._heard.get(node, now),  # One that serves alone has nothing to report.
     }
 
   def save(self, path: str) -> str:

@@ -37,6 +37,7 @@ class LoopParts:
     log_every: how many.
     observers: make more columns for it; each is called once for each slot.
     recorder: writes its episodes as a data set; None if they are not recorded.
+    again: makes the environment of a slot anew that has failed, or raises its error; None is to raise it.
     clock: seconds; for the columns that tell the time.
   """
 
@@ -51,6 +52,7 @@ class LoopParts:
   log_every: int = 1
   observers: Sequence[Callable[[], Any]] = ()
   recorder: Optional[recording.Recorder] = None
+  again: Optional[Callable[[int, Exception], dm_env.Environment]] = None
   clock: Callable[[], float] = time.time
 
 
@@ -127,6 +129,7 @@ class EnvironmentLoop:
     self._step_of = [environment.step for environment in self._environments]
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
+    self._unmade = 0  # steps of this round that were none, since an environment has failed
     self._done = False
     self._join()
     self._started = (parts.clock() - self.tally.held, self.tally.counts[self._unit])
@@ -162,7 +165,8 @@ class EnvironmentLoop:
     rows.version[:] = self._actor.version
     for slot in range(count):
       self._step(slot)
-    self.tally.add(self._unit, count)
+    self.tally.add(self._unit, count - self._unmade)
+    self._unmade = 0
     self.tally.claim_next(self._unit, len(self._environments))
     if not rows.finite():
       self._explain()
@@ -184,7 +188,11 @@ class EnvironmentLoop:
     self._writers = [watch.around(writer, append='writing rows', flush='writing rows') for writer in self._writers]
 
   def _begin(self, slot: int) -> None:
-    timestep = self._reset_of[slot]()
+    try:
+      timestep = self._reset_of[slot]()
+    except Exception as error:
+      self._make_again(slot, error)
+      timestep = self._reset_of[slot]()
     self._over[slot] = False
     self._rows.steps.last[slot] = False
     self._rows.steps.first[slot] = True
@@ -197,7 +205,10 @@ class EnvironmentLoop:
     rows = self._rows
     steps = rows.steps
     action = self._take(steps.action, slot)
-    timestep = self._step_of[slot](action)
+    try:
+      timestep = self._step_of[slot](action)
+    except Exception as error:
+      return self._cut_off(slot, error)
     reward = timestep.reward
     self._intake.check_reward(slot, timestep)
     steps.reward[slot] = reward
@@ -212,12 +223,33 @@ class EnvironmentLoop:
     for observer in self._observers[slot]:
       observer.observe(self._environments[slot], action, timestep)
     if last:
-      version = rows.version[slot]
-      rows.end(slot)
-      rows.version[slot] = version
-      writer.append(rows.columns[slot], True)
+      self._write_last(slot)
       self._over[slot] = True
       self._log(slot)
+
+  def _write_last(self, slot: int) -> None:
+    """Writes the row of the final observation."""
+    version = self._rows.version[slot]
+    self._rows.end(slot)
+    self._rows.version[slot] = version
+    self._writers[slot].append(self._rows.columns[slot], True)
+
+  def _cut_off(self, slot: int, error: Exception) -> None:
+    """Ends the episode of a slot whose environment has failed, as if a limit of steps had: its last step was none."""
+    self._make_again(slot, error)
+    self._over[slot] = True
+    self._unmade += 1
+    if self._lengths[slot]:  # Else nothing of it was written.
+      self._write_last(slot)
+
+  def _make_again(self, slot: int, error: Exception) -> None:
+    if self._parts.again is None:
+      raise error
+    environment = self._parts.again(slot, error)
+    with contextlib.suppress(Exception):  # It has failed already.
+      self._environments[slot].close()
+    self._environments[slot] = environment
+    self._reset_of[slot], self._step_of[slot] = environment.reset, environment.step
 
   def _log(self, slot: int) -> None:
     self.tally.add('actor_episodes')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,7 @@ from tfacme.tensors import compiling, states
 from tfacme.workers import acting, signatures
 
 _MODEL = 'saved_model.pb'  # in the folder of a policy
+_VARIABLES = os.path.join('variables', 'variables')  # the values of its variables there
 _OLD = '.old'  # of a folder's name, while another one takes its place
 
 
@@ -90,7 +91,7 @@ def check(policy: core.Policy, spec: specs.EnvironmentSpec) -> None:
 
 
 class Exporter:
-  """Writes a policy as a SavedModel, again and again: it is traced once.
+  """Writes a policy as a SavedModel, again and again: it is traced once, and its graph is built once.
 
   A SavedModel has two functions: `act(observation [B, ...], state, seed [2]) -> (action [B, ...], state)` and
   `initial_state(B) -> state`, where an episode begins. The seed is another one in each call, as for an actor; that of
@@ -109,6 +110,7 @@ class Exporter:
     self._policy, self._spec, self._budget = policy, spec, budget
     # Not a cached property, whose lock is one for all exporters of a process in Python 3.10.
     self._traced: Optional[Tuple[ExportedPolicy, Mapping[str, Any]]] = None
+    self._first: Optional[_Written] = None
 
   def trace(self) -> Tuple[ExportedPolicy, Mapping[str, Any]]:
     """Makes what `write` needs, which takes seconds, now rather than with the first policy that is written.
@@ -137,7 +139,37 @@ class Exporter:
     shutil.rmtree(path, ignore_errors=True)
     exported, own_signatures = self.trace()
     exported.steps.assign(steps)
-    tf.saved_model.save(exported, path, own_signatures)
+    if self._first is None or not self._first.again(exported, path):
+      tf.saved_model.save(exported, path, own_signatures)
+      self._first = _Written.read(path)
+
+
+class _Written(NamedTuple):
+  """A SavedModel as it was written first, of which all but the values of variables stays the same.
+
+  To build its graph takes TensorFlow thirty times as long as to write the values.
+  """
+
+  model: bytes
+  variables: Sequence[Tuple[str, Sequence[int]]]  # names and shapes
+
+  @classmethod
+  def read(cls, path: str) -> _Written:
+    """Reads it."""
+    with open(os.path.join(path, _MODEL), 'rb') as file:
+      return cls(file.read(), tf.train.list_variables(os.path.join(path, _VARIABLES)))
+
+  def again(self, exported: ExportedPolicy, path: str) -> bool:
+    """Writes it with the values of now into a new folder; whether that could be done, of the same variables."""
+    place = os.path.join(path, _VARIABLES)
+    os.makedirs(os.path.dirname(place))
+    tf.train.Checkpoint(exported).write(place)
+    if tf.train.list_variables(place) != self.variables:
+      shutil.rmtree(path)
+      return False
+    with open(os.path.join(path, _MODEL), 'wb') as file:
+      file.write(self.model)
+    return True
 
 
 def put(made: str, path: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+import numpy as np
 import tensorflow as tf
 
 from tfacme import core, errors
@@ -28,7 +29,7 @@ class Answer(Tuple[int, List[Dict[str, tf.Tensor]]]):
     with self._lock:
       if self._packed is None:
         version, values = self
-        self._packed = pack((version, [{name: value.numpy() for name, value in each.items()} for each in values]))
+        self._packed = pack((version, [{name: np.asarray(value) for name, value in each.items()} for each in values]))
       return self._packed
 
 
