@@ -25,7 +25,7 @@ class _Learner:
   def __init__(self):
     self.version = 0
     self.asked = 0
-    self.fails = False
+    self.fails = self.pends = False
     self.begun = []
 
   def get(self, names, newer_than):
@@ -38,6 +38,7 @@ class _Learner:
 
   def begin(self, method, *arguments):
     answer = _Answer(lambda: getattr(self, method)(*arguments))
+    answer.is_done = not self.pends
     self.begun.append(answer)
     return answer
 
@@ -96,7 +97,14 @@ def test_an_actor_asks_the_learner_while_its_relay_does_not_answer():
   now[0] += 10
   assert _value(source.get(['policy'], -1)) == (2, [2, 2]) and relay.asked == asked
   now[0] += 30
-  relay.version = 5
+  relay.version, relay.fails = 5, True
+  assert _value(source.get(['policy'], -1)) == (2, [2, 2])  # The relay was asked beside the learner, in vain.
+  assert relay.asked == asked + 1
+  relay.fails = False
+  now[0] += 40
+  relay.pends = True
+  assert _value(source.get(['policy'], -1)) == (2, [2, 2])  # Nobody waits for it.
+  relay.begun[-1].is_done = True
   assert _value(source.get(['policy'], -1)) == (5, [5, 5])
 
 

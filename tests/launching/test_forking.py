@@ -137,3 +137,47 @@ time.sleep(987)
   launcher.kill()
   launcher.wait()
   _wait(lambda: not any(map(_is_there, started)))
+
+
+# --- A server that is a copy of the command's own process ---
+
+_COPIED = """
+import sys, threading
+from tests.launching import copied
+from tfacme import launching
+from tfacme.launching import forking
+if sys.argv[2] == 'thread':
+  threading.Thread(target=threading.Event().wait, daemon=True).start()
+if sys.argv[2] == 'file':
+  open(__file__)
+  kept = open(__file__)
+if sys.argv[2] == 'devices':
+  import tensorflow as tf
+  tf.config.list_physical_devices()
+print('printed once')
+launching.warm_up()
+process = forking.start_process(copied.work, (sys.argv[1],), 'node')
+process.join()
+forking.stop_server()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('what, name', [('new', 'tfacme-server'), ('thread', None), ('file', None), ('devices', None)])
+def test_processes_of_environments_start_in_every_way(what, name, tmp_path):
+  """A node is forked from a copy of the command's process, if that is as new; environments start their own."""
+  script = tmp_path / 'script.py'
+  script.write_text(_COPIED)
+  places = os.pathsep.join([str(pathlib.Path(__file__).parents[2]), os.environ.get('PYTHONPATH', '')])
+  with open(tmp_path / 'out', 'w', encoding='utf-8') as out:
+    subprocess.run(
+      [sys.executable, str(script), str(tmp_path / 'did'), what],
+      env={**os.environ, 'PYTHONPATH': places},
+      check=True,
+      timeout=200,
+      stdout=out,
+    )
+  parent, *did = (tmp_path / 'did').read_text().split()
+  assert (parent == 'tfacme-server') == (name is not None)
+  assert did == ['fork', 'forkserver', 'spawn']
+  assert (tmp_path / 'out').read_text() == 'printed once\n'

@@ -1,4 +1,4 @@
-"""A run with relays and with several replay servers learns as one without."""
+"""A run with relays learns as one without."""
 
 import os
 import signal
@@ -8,12 +8,12 @@ import pytest
 import tfacme
 from tests.contract import environment
 from tests.programs import processes
-from tfacme import checkpoints, testing
+from tfacme import testing
 from tfacme.agents import dqn
 from tfacme.graph import nodes, program
 
 _BEST = 4.0  # the return of the best policy there
-_LAYOUT = tfacme.Layout(actors=4, relays=2, replays=2)
+_LAYOUT = tfacme.Layout(actors=4, relays=2)
 
 
 def _experiment(steps, **options):
@@ -32,11 +32,9 @@ def _experiment(steps, **options):
 def test_the_graph_shares_actors_out():
   made = tfacme.make_program(_experiment(1000))
   names = [node.name for node in nodes.of_program(made)]
-  assert names[:6] == ['counter', 'replay-0', 'replay-1', 'learner', 'relay-0', 'relay-1']
+  assert names[:5] == ['counter', 'replay', 'learner', 'relay-0', 'relay-1']
   edges = {(edge.source, edge.target): edge.label for edge in program.graph(made).edges}
-  assert edges['replay-1', 'learner'] == 'batches' and edges['replay-1', 'saver'] == 'state'
   for index in range(4):
-    assert edges[f'actor-{index}', f'replay-{index % 2}'] == 'steps'
     assert edges[f'relay-{index % 2}', f'actor-{index}'] == 'variables'
     assert edges['learner', f'actor-{index}'] == 'variables'  # where a relay does not answer
 
@@ -45,21 +43,12 @@ def test_the_graph_shares_actors_out():
   'engine',
   ['inline', pytest.param('local_mt', marks=pytest.mark.slow), pytest.param('local_mp', marks=pytest.mark.slow)],
 )
-def test_it_learns_and_goes_on(engine, tmp_path, caplog):
+def test_it_learns_and_goes_on(engine, tmp_path):
   for steps in (3000, 4000):
     tfacme.train(_experiment(steps), str(tmp_path), launch=engine, progress=False)
     logs = testing.logs(tmp_path)
-    row = logs['learner'][-1]
-    assert 0.9 * steps < float(row['replay_size']) <= steps  # in both servers together
-    assert float(row['replay_samples_per_insert']) == pytest.approx(8.0, rel=0.1)
     assert logs['evaluator'][-1]['actor_steps'] == str(steps)
   assert float(logs['evaluator'][-1]['episode_return']) >= _BEST - 0.5
-  assert 'starts with an empty one' not in caplog.text
-  assert {'replay-0', 'replay-1'} <= set(os.listdir(checkpoints.latest(str(tmp_path / 'checkpoints'))))
-  fewer = tfacme.Layout(actors=4)
-  tfacme.train(_experiment(5000, layout=fewer), str(tmp_path), launch=engine, progress=False)
-  if engine != 'local_mp':  # There a process of its own says so.
-    assert caplog.text.count('was in 2 servers (--replays); this run starts with an empty one') == 1
 
 
 @pytest.mark.slow
@@ -80,14 +69,7 @@ def test_a_relay_that_is_killed_is_made_anew(tmp_path):
   assert testing.logs(tmp_path)['evaluator'][-1]['actor_steps'] == '6000'
 
 
-@pytest.mark.parametrize(
-  'options, says',
-  [
-    ('--relays 3', '3 relays are more than the 2 actors'),
-    ('--replays 3', '2 actors can not be shared out among 3'),
-  ],
-)
-def test_shares_that_can_not_be_are_one_line(options, says, tmp_path):
-  arguments = f'train dqn --env bsuite:catch/0 --actors 2 {options} --workdir'.split()
-  ended = processes.tfacme(*arguments, str(tmp_path)).wait(100)
-  assert ended.code == 2 and says in ended.err and not ended.left
+def test_more_relays_than_actors_are_one_line(tmp_path):
+  ended = processes.tfacme(*'train dqn --env bsuite:catch/0 --actors 2 --relays 3 --workdir'.split(), str(tmp_path))
+  ended = ended.wait(100)
+  assert ended.code == 2 and '3 relays are more than the 2 actors' in ended.err and not ended.left

@@ -1,5 +1,7 @@
 """The loop by itself: rows as they are written, exact budgets, and environments that give what is no number."""
 
+import threading
+
 import dm_env
 import numpy as np
 import pytest
@@ -314,3 +316,33 @@ def test_a_mistake_of_the_user_is_not_made_again():
   with pytest.raises(errors.UserError):
     run(loop)
   assert not made
+
+
+def test_one_that_does_not_close_holds_nobody_for_long_and_is_closed_before_another_is_made():
+  order = []
+
+  class Stuck(Failing):
+    def close(self):
+      if self._calls == self._fails_at:
+        order.append('closed')
+        threading.Event().wait()
+
+  environments = [Line(), Stuck(3)]
+  renewal = failures.Renewal('actor-0', lambda slot, times: order.append('made') or Line(), environments, 1)
+  loop, _ = make_loop(environments, budget=12, again=renewal)
+  run(loop)
+  assert order == ['closed', 'made']
+
+
+def test_what_was_cut_off_is_recorded_as_far_as_it_went(tmp_path):
+  environments = [Line(), Failing(3)]  # at its second step
+  renewal = failures.Renewal('actor-0', lambda slot, times: Failing(), environments, 1)
+  logged = Rows()
+  loop, _ = make_loop(environments, budget=12, again=renewal, record=tmp_path, logger=logged)
+  run(loop)
+  recorded = list(datasets.rlds(str(tmp_path)).episodes())
+  lengths = sorted(len(episode.reward) - 1 for episode in recorded)
+  assert lengths == [1, 3, 3, 3]
+  (cut,) = [episode for episode in recorded if len(episode.reward) == 2]
+  assert cut.observation[:, 0].tolist() == [0.0, 1.0] and cut.discount[0] == 1.0 and cut.last.tolist() == [False, True]
+  assert len(logged) == 3

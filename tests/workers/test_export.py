@@ -124,3 +124,35 @@ def test_where_variables_are_written_by_other_names_all_is_written_anew(tmp_path
     exporter.save(str(tmp_path / str(steps)), steps)
     assert export.LoadedPolicy(str(tmp_path / str(steps)))._model.steps.numpy() == steps
   assert (tmp_path / '2' / 'fingerprint.pb').exists()
+
+
+class Looking(tf.Module):
+  """Its action is found in a table that was read from a file."""
+
+  def __init__(self, path):
+    super().__init__()
+    initializer = tf.lookup.TextFileInitializer(
+      path, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER, tf.int64, tf.lookup.TextFileIndex.WHOLE_LINE
+    )
+    self.table = tf.lookup.StaticHashTable(initializer, 0)
+
+  def initial_state(self, batch_size):
+    return ()
+
+  def __call__(self, observation, state, context):
+    number = tf.cast(self.table.lookup(tf.cast(observation[:, 0], tf.int64)), tf.float32)
+    return tf.tile(number[:, None], [1, 4]), state, ()
+
+
+def test_files_that_a_policy_reads_are_written_each_time(tmp_path):
+  words = tmp_path / 'words.txt'
+  words.write_text('5\n7\n')
+  reward, discount = dm_specs.Array((), np.float32), dm_specs.BoundedArray((), np.float32, 0.0, 1.0)
+  spec = specs.EnvironmentSpec(_OBSERVATION, _ACTION, reward, discount)
+  exporter = export.Exporter(Looking(str(words)), spec, 10)
+  for steps in (1, 2):
+    exporter.save(str(tmp_path / str(steps)), steps)
+  words.unlink()
+  for steps in (1, 2):
+    loaded = export.LoadedPolicy(str(tmp_path / str(steps)))
+    assert loaded(np.float32([1.0])).tolist() == [7.0] * 4

@@ -27,8 +27,8 @@ def run(page: Callable[..., experiments.Experiment], arguments: Sequence[str]) -
   given, arguments = arguments, _with_steps(arguments)
   learner_steps = given != arguments
   arguments = presets.with_steps(arguments)
-  # The defaults of the options are known once the page has made its experiment with the given seed. Other processes
-  # begin to import TensorFlow before that.
+  # The defaults of the options are known once the page has made its experiment with the given seed. What processes are
+  # forked from is best started before that uses TensorFlow.
   running.warm_up(peeking.peek(arguments, 'launch', 'inline'))
   experiment = page(*_given(page, arguments))
   if learner_steps and experiment.budget.unit != 'learner_steps':

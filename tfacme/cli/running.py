@@ -14,7 +14,7 @@ def announce(out: TextIO) -> None:
 
 
 def warm_up(launch: str) -> None:
-  """Starts the processes of a run while this one is busy importing and checking."""
+  """Imports what a run in processes needs, and starts what its processes are forked from while it can be a copy."""
   if launch == 'local_mp':
     from tfacme import launching
 

@@ -12,7 +12,6 @@ import functools
 import math
 import os
 import platform
-import threading
 import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
@@ -23,10 +22,9 @@ from launchpad.launch import worker_manager
 from tfacme import core
 from tfacme.graph import remote
 from tfacme.tensors import devices
-from tfacme.workers import hanging
+from tfacme.workers import failures, hanging
 
 _WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
-_CLOSE_SECONDS = 1.0  # that a worker has to close its environments and files when it did not come to its own end
 STARTING = 'starting and compiling'  # what a node does while its object is made
 _NOTE_SECONDS = 2.0  # for which a worker is blocked before the counter is told
 
@@ -153,6 +151,8 @@ class ReplayNode(lp.ReverbNode):
   """
 
   role = 'replay'
+  name = 'replay'
+  index = 0
   threads = 0
   gpus = False
   ends = False
@@ -160,8 +160,6 @@ class ReplayNode(lp.ReverbNode):
 
   def __init__(
     self,
-    name: str,
-    index: int,
     tables: Callable[[], Sequence[Any]],
     checkpointer: Callable[[], Any],
     client: Callable[[Any], Any],
@@ -169,8 +167,6 @@ class ReplayNode(lp.ReverbNode):
     most_bytes: int = 0,
   ):
     super().__init__(tables, checkpoint_ctor=checkpointer)
-    self.name = name
-    self.index = index
     self.links: Dict[str, Link] = {}
     self.in_process = in_process
     self.most_bytes = most_bytes
@@ -191,26 +187,8 @@ class ReplayNode(lp.ReverbNode):
 Node = Union[TaskNode, ReplayNode]
 
 
-def close(worker: Any) -> None:
-  """Closes a worker at the end of a run, however it ends; does nothing if it is none, or is closed already.
-
-  A worker that finishes closes itself, and a failure there is the run's. Here it would only hide why the run ended, and
-  so would an environment whose `close` never returns, as when its simulator has died.
-  """
-  if not hasattr(worker, 'close'):
-    return
-
-  def close_quietly():
-    with contextlib.suppress(Exception, SystemExit):
-      worker.close()
-
-  closing = threading.Thread(target=close_quietly, name='close', daemon=True)
-  closing.start()
-  closing.join(_CLOSE_SECONDS)
-
-
 def _remote_client(
-  name: str, client: Any, stopping: Callable[[], bool], seconds: float = remote.LIMIT_SECONDS
+  name: str, client: Any, stopping: Callable[[], bool], seconds: Optional[float] = None
 ) -> remote.Remote:
   return remote.Remote(client, name, stopping, seconds)
 
@@ -271,7 +249,7 @@ class Host:
           self._note({'doing': None})
           self._stop.wait()
       finally:
-        close(self._object)
+        failures.close(self._object)
         # A server of Courier's keeps its host for good, where no garbage collector sees it. That has to be all: by way
         # of who runs the node it would be the whole program, with the server of its replay.
         self._manager = None

@@ -15,7 +15,7 @@ from tfacme.graph import remote
 from tfacme.workers import counting, variables
 
 PATIENCE = 20.0  # seconds after which an actor asks the learner, since its relay has not answered
-_AWAY_SECONDS = 30.0  # until it asks the relay again
+_AWAY_SECONDS = 30.0  # between two looks at whether the relay answers again
 
 
 class Relay:
@@ -60,7 +60,9 @@ class Relayed:
     self._relay = relay
     self._learner = learner
     self._clock = clock
-    self._back = 0.0  # when it may have come back
+    self._away = False  # whether the relay has not answered
+    self._probe: Any = None  # a request that tells whether it answers again
+    self._next_probe = 0.0
 
   @classmethod
   def of(cls, relay: Any, learner: Any) -> core.VariableSource:
@@ -71,25 +73,41 @@ class Relayed:
     """See `core.VariableSource`."""
     return self.begin('get', names, newer_than).result()
 
-  def begin(self, method: str, *arguments: Any) -> _Asked:
+  def begin(self, method: str, *arguments: Any) -> Any:
     """Starts a call; see `remote.Remote`."""
-    away = self._clock() < self._back
-    return _Asked(self, (self._learner if away else self._relay).begin(method, *arguments), away, method, arguments)
+    if self._away and not self._is_back(method, arguments):
+      return self._learner.begin(method, *arguments)
+    return _Asked(self, self._relay.begin(method, *arguments), method, arguments)
 
   def again(self, method: str, arguments: Sequence[Any]) -> Any:
-    """Asks the learner what the relay has not answered, and does so from now on for a while."""
-    self._back = self._clock() + _AWAY_SECONDS
+    """Asks the learner what the relay has not answered, and does so from now on."""
+    self._away = True
+    self._next_probe = self._clock() + _AWAY_SECONDS
     return getattr(self._learner, method)(*arguments)
+
+  def _is_back(self, method: str, arguments: Sequence[Any]) -> bool:
+    """Whether the relay answers again, which it is asked now and then beside the learner."""
+    if self._probe is None and self._clock() >= self._next_probe:
+      self._probe = self._relay.begin(method, *arguments)
+    if self._probe is None or not self._probe.done():
+      return False
+    probe, self._probe = self._probe, None
+    try:
+      probe.result()
+    except remote.RemoteError:
+      self._next_probe = self._clock() + _AWAY_SECONDS
+      return False
+    self._away = False
+    return True
 
 
 class _Asked:
-  """A call that is on its way; see `remote.Remote.begin`."""
+  """A call to a relay that is on its way; see `remote.Remote.begin`."""
 
-  def __init__(self, source: Relayed, answer: Any, direct: bool, method: str, arguments: Sequence[Any]):
+  def __init__(self, source: Relayed, answer: Any, method: str, arguments: Sequence[Any]):
     self.done = answer.done
     self._source = source
     self._answer = answer
-    self._direct = direct
     self._call = method, arguments
 
   def result(self) -> Any:
@@ -97,6 +115,4 @@ class _Asked:
     try:
       return self._answer.result()
     except remote.RemoteError:
-      if self._direct:
-        raise
-    return self._source.again(*self._call)
+      return self._source.again(*self._call)

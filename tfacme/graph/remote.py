@@ -10,11 +10,11 @@ from __future__ import annotations
 import ctypes
 import pickle
 import time
-from typing import Any, Callable, Set
+from typing import Any, Callable, Optional, Set
 
 import cloudpickle
 
-LIMIT_SECONDS = (
+_LIMIT_SECONDS = (
   300.0  # that a call may take: a learner that is being traced, or that saves a large replay, takes its time.
 )
 _POLL_SECONDS = 0.05  # between looks at whether the run stops
@@ -57,24 +57,26 @@ def _pack(answer: Any) -> bytes:
 class _Answer:
   """A call that is on its way, with the two methods of a future that are used."""
 
-  def __init__(self, future: Any, name: str, method: str, stopping: Callable[[], bool], seconds: float):
+  def __init__(self, future: Any, name: str, method: str, stopping: Callable[[], bool], seconds: Optional[float]):
+    """`seconds` is how long the call may take; without a limit of its own it may, from when somebody waits for it."""
     self._future = future
     self._what = f'{method} of the node {name}'
     self._stopping = stopping
-    self._seconds = seconds
-    self._deadline = time.monotonic() + seconds
+    self._seconds = _LIMIT_SECONDS if seconds is None else seconds
+    self._deadline = None if seconds is None else time.monotonic() + seconds
 
   def done(self) -> bool:
-    """Whether the answer is there, or has not come in time."""
-    return self._future.done() or time.monotonic() > self._deadline
+    """Whether the answer is there, or has not come in the time that the call has of its own."""
+    return self._future.done() or (self._deadline is not None and time.monotonic() > self._deadline)
 
   def result(self) -> Any:
     """The answer; waits for it."""
+    deadline = time.monotonic() + self._seconds if self._deadline is None else self._deadline
     pause = 1e-4
     while not self._future.done():
       if self._stopping():
         raise Stopped()
-      if time.monotonic() > self._deadline:
+      if time.monotonic() > deadline:
         raise RemoteError(f'{self._what} did not answer within {self._seconds:g} seconds.')
       time.sleep(pause)
       pause = min(2 * pause, _POLL_SECONDS)
@@ -98,14 +100,14 @@ class Remote:
 
   prompt = False
 
-  def __init__(self, client: Any, name: str, stopping: Callable[[], bool], seconds: float = LIMIT_SECONDS):
+  def __init__(self, client: Any, name: str, stopping: Callable[[], bool], seconds: Optional[float] = None):
     """Initializes the client.
 
     Args:
       client: of Courier.
       name: of the other node.
       stopping: whether calls are not waited for any more.
-      seconds: after which a call has failed that was not answered.
+      seconds: after which a call has failed that was not answered; None is a limit for those who wait for it.
     """
     # The destructor of a Courier client waits, without end, for a call to a server that is gone: only `close` may cause
     # it, which has given all calls up before.

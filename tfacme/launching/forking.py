@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import traceback
 import types
-from typing import Any, Callable, Iterator, Sequence, Tuple
+from typing import Any, Callable, Iterator, List, Sequence, Tuple
 
 _PR_SET_PDEATHSIG = 1  # of Linux's prctl
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -37,12 +39,26 @@ def start_server() -> None:
 
 
 def _is_as_new() -> bool:
-  """Whether this process has imported what the server would, and has neither threads nor a context of TensorFlow's."""
-  if PRELOAD not in sys.modules or threading.active_count() > 1:
+  """Whether a fork of this process would be as a new one is that has imported the same.
+
+  It has no threads, no open files but the standard ones and that of `multiprocessing`, and nothing has looked for
+  devices: neither TensorFlow's context nor CUDA outlives a fork.
+  """
+  if PRELOAD not in sys.modules or 'torch' in sys.modules or threading.active_count() > 1 or sys.platform != 'linux':
     return False
+  from multiprocessing import resource_tracker
+
   from tensorflow.python.eager import context
 
-  return not context.context()._initialized
+  tracker = resource_tracker._resource_tracker._fd
+  own = context.context()
+  return set(_open_files()) <= {0, 1, 2, tracker} and not own._initialized and own._physical_devices is None
+
+
+def _open_files() -> List[int]:
+  """The numbers of this process's open files."""
+  folder = '/proc/self/fd'
+  return [int(name) for name in os.listdir(folder) if os.path.lexists(os.path.join(folder, name))]
 
 
 @contextlib.contextmanager
@@ -51,33 +67,54 @@ def _copied() -> Iterator[None]:
   from multiprocessing import util
 
   start = util.spawnv_passfds
-  util.spawnv_passfds = _fork
+  util.spawnv_passfds = functools.partial(_fork, start)
   try:
     yield
   finally:
     util.spawnv_passfds = start
 
 
-def _fork(path: bytes, arguments: Sequence[str], files: Sequence[int]) -> int:
-  """Runs the command of a new Python in a fork of this process, which keeps these open files and the standard ones.
+def _fork(start: Callable[..., int], path: bytes, arguments: Sequence[str], files: Sequence[int]) -> int:
+  """Runs the command of a new Python in a fork of this process; returns its process id.
 
-  Returns:
-    Its process id.
+  Args:
+    start: would start a new one.
+    path: of Python's interpreter.
+    arguments: the last one is what Python is to run.
+    files: the numbers of open files that it keeps, beside the standard ones.
   """
   del path
+  for stream in (sys.stdout, sys.stderr):  # Or what was not written yet would be, twice.
+    with contextlib.suppress(Exception):
+      stream.flush()
   pid = os.fork()
   if pid:
     return pid
+  code = 1
   try:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # As a new process has it.
-    with open('/proc/self/comm' if sys.platform == 'linux' else os.devnull, 'w', encoding='utf-8') as file:
-      file.write('tfacme-server')
-    keep = sorted({0, 1, 2, *files})
-    for low, high in zip(keep, [*keep[1:], os.sysconf('SC_OPEN_MAX')]):
-      os.closerange(low + 1, high)
+    _become_new(start, files)
     exec(arguments[-1], {})  # pylint: disable=exec-used
+    code = 0
+  except SystemExit:
+    code = 0
+  except BaseException:
+    traceback.print_exc()
   finally:
-    os._exit(0)
+    os._exit(code)
+
+
+def _become_new(start: Callable[..., int], files: Sequence[int]) -> None:
+  """Gives a fork what a new process has: its own name, signals and files, and a `multiprocessing` that is not used."""
+  from multiprocessing import forkserver, resource_tracker, util
+
+  signal.signal(signal.SIGTERM, signal.SIG_DFL)
+  _call_process('tfacme-server')
+  for number in set(_open_files()) - {0, 1, 2, *files}:
+    os.close(number)
+  # They are in the middle of starting this: an environment with processes of its own would wait for ever for them.
+  util.spawnv_passfds = start
+  forkserver._forkserver.__init__()
+  resource_tracker._resource_tracker.__init__()
 
 
 def stop_server(wait: bool = True) -> None:
@@ -111,11 +148,16 @@ def die_with_parent(name: str) -> None:
     name: what the process is called in the system's own lists.
   """
   if sys.platform == 'linux':
-    with open('/proc/self/comm', 'w', encoding='utf-8') as file:
-      file.write(name[:15])
+    _call_process(name)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() == 1:  # It was dead already.
       os._exit(1)
+
+
+def _call_process(name: str) -> None:
+  """Gives this process a name in the system's own lists."""
+  with open('/proc/self/comm', 'w', encoding='utf-8') as file:
+    file.write(name[:15])
 
 
 def lead_group() -> None:

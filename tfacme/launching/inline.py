@@ -137,9 +137,9 @@ class _Leaves:
     restarts = self._restarts.setdefault(name, failures.Restarts(node.upkeep.restarts or 0))
     if restarts.after(f'The node {name} has failed, and is made anew', account) is None:
       raise NodeFailed(name, account) from error
-    nodes.close(self._objects[name])
+    failures.close(self._objects[name])
     made = self._objects[name] = _guard(name, functools.partial(nodes.make_one, node, self._objects))
-    self._closing.callback(nodes.close, made)
+    self._closing.callback(failures.close, made)
     return made
 
 
@@ -180,7 +180,7 @@ def _make_all(
       on_status(counter.status())
     made = _guard(name, build)
     if hasattr(made, 'step'):
-      closing.callback(nodes.close, made)
+      closing.callback(failures.close, made)
     for counter in counters:
       counter.note(name, {'doing': None})
     if name == 'counter':

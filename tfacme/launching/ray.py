@@ -202,6 +202,8 @@ class _Place:
     options['num_gpus'] = (1 if anywhere else share) if node.gpus else 0
     gpus = bool(options['num_gpus'])
     self.takes = 'a processor and a GPU' if anywhere and gpus else 'a GPU' if gpus else 'a processor'
+    if anywhere and not processors:
+      self.takes = 'a host'
     named = type(node.name, (_Process,), {})  # Ray names the process, and the lines that it prints, by its class.
     self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads, gpus)
     self._address = self.process.address.remote()

@@ -73,7 +73,7 @@ class Resources:
     seed: for shuffling.
   """
 
-  replay: Optional[streams.Readable]
+  replay: Optional[streams.Replay]
   described: Sequence[tables.Table]
   seed: int
 

@@ -127,6 +127,7 @@ class EnvironmentLoop:
     self._observers = self._observed.of
     self._reset_of = [environment.reset for environment in self._environments]
     self._step_of = [environment.step for environment in self._environments]
+    self._timed: Callable[[str, Callable[..., Any]], Callable[..., Any]] = lambda part, call: call
     self._take = _taker(parts.spec.actions)
     self._unit = 'actor_steps'
     self._unmade = 0  # steps of this round that were none, since an environment has failed
@@ -180,6 +181,7 @@ class EnvironmentLoop:
   def measured(self, watch: Any) -> None:
     """Has its parts timed, by a `debugging.profiling.Watch`."""
     # The environments stay what they are: observers and actors hold them too.
+    self._timed = watch.timed
     self._reset_of = [watch.timed('resets', reset) for reset in self._reset_of]
     self._step_of = [watch.timed('environments', step) for step in self._step_of]
     if hasattr(self._actor, 'measured'):
@@ -188,11 +190,12 @@ class EnvironmentLoop:
     self._writers = [watch.around(writer, append='writing rows', flush='writing rows') for writer in self._writers]
 
   def _begin(self, slot: int) -> None:
-    try:
-      timestep = self._reset_of[slot]()
-    except Exception as error:
-      self._make_again(slot, error)
-      timestep = self._reset_of[slot]()
+    timestep: Optional[dm_env.TimeStep] = None
+    while timestep is None:
+      try:
+        timestep = self._reset_of[slot]()
+      except Exception as error:
+        self._make_again(slot, error)
     self._over[slot] = False
     self._rows.steps.last[slot] = False
     self._rows.steps.first[slot] = True
@@ -246,10 +249,9 @@ class EnvironmentLoop:
     if self._parts.again is None:
       raise error
     environment = self._parts.again(slot, error)
-    with contextlib.suppress(Exception):  # It has failed already.
-      self._environments[slot].close()
     self._environments[slot] = environment
-    self._reset_of[slot], self._step_of[slot] = environment.reset, environment.step
+    self._reset_of[slot] = self._timed('resets', environment.reset)
+    self._step_of[slot] = self._timed('environments', environment.step)
 
   def _log(self, slot: int) -> None:
     self.tally.add('actor_episodes')

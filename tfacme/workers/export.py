@@ -17,6 +17,7 @@ from tfacme.workers import acting, signatures
 
 _MODEL = 'saved_model.pb'  # in the folder of a policy
 _VARIABLES = os.path.join('variables', 'variables')  # the values of its variables there
+_ASSETS = 'assets'  # files there that the graph reads
 _OLD = '.old'  # of a folder's name, while another one takes its place
 
 
@@ -139,28 +140,39 @@ class Exporter:
     shutil.rmtree(path, ignore_errors=True)
     exported, own_signatures = self.trace()
     exported.steps.assign(steps)
-    if self._first is None or not self._first.again(exported, path):
+    if self._first is None:
       tf.saved_model.save(exported, path, own_signatures)
       self._first = _Written.read(path)
+    elif not self._first.again(exported, path):
+      tf.saved_model.save(exported, path, own_signatures)
+      self._first = _Written(None)  # So it would be the next time.
 
 
 class _Written(NamedTuple):
   """A SavedModel as it was written first, of which all but the values of variables stays the same.
 
   To build its graph takes TensorFlow thirty times as long as to write the values.
+
+  Attributes:
+    model: its graph; None where it can't be written again by its variables alone.
+    variables: their names and shapes.
   """
 
-  model: bytes
-  variables: Sequence[Tuple[str, Sequence[int]]]  # names and shapes
+  model: Optional[bytes]
+  variables: Sequence[Tuple[str, Sequence[int]]] = ()
 
   @classmethod
   def read(cls, path: str) -> _Written:
     """Reads it."""
+    if os.listdir(os.path.join(path, _ASSETS)):  # Such as the words of a table.
+      return cls(None)
     with open(os.path.join(path, _MODEL), 'rb') as file:
       return cls(file.read(), tf.train.list_variables(os.path.join(path, _VARIABLES)))
 
   def again(self, exported: ExportedPolicy, path: str) -> bool:
     """Writes it with the values of now into a new folder; whether that could be done, of the same variables."""
+    if self.model is None:
+      return False
     place = os.path.join(path, _VARIABLES)
     os.makedirs(os.path.dirname(place))
     tf.train.Checkpoint(exported).write(place)

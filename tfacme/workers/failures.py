@@ -1,8 +1,10 @@
-"""What has failed is made anew: how often, and after which pauses."""
+"""What has failed is closed, and made anew: how often, and after which pauses."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 import time
 from typing import Any, Callable, List, Optional
 
@@ -11,6 +13,7 @@ from tfacme import errors, mistakes
 _LOG = logging.getLogger('tfacme')
 _TIMES = 3  # an hour, if nobody has said how often
 _HOUR = 3600.0
+_CLOSE_SECONDS = 1.0  # that something has to close what it holds when it did not come to its own end
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0  # seconds before something is made anew: twice as long each time
 
 
@@ -71,5 +74,24 @@ class Renewal:
     if isinstance(error, errors.UserError) or self._restarts.after(what, mistakes.account(error)) is None:
       raise error
     self._times += 1
+    close(self._environments[slot])  # First: it may hold what there is but one of.
     self._environments[slot] = self._make(slot, self._times)
     return self._environments[slot]
+
+
+def close(worker: Any) -> None:
+  """Closes a worker at the end of a run, however it ends, or an environment; nothing if there is nothing to close.
+
+  A worker that finishes closes itself, and a failure there is the run's. Here it would only hide why the run ended, and
+  so would an environment whose `close` never returns, as when its simulator has died.
+  """
+  if not hasattr(worker, 'close'):
+    return
+
+  def close_quietly():
+    with contextlib.suppress(Exception, SystemExit):
+      worker.close()
+
+  closing = threading.Thread(target=close_quietly, name='close', daemon=True)
+  closing.start()
+  closing.join(_CLOSE_SECONDS)
