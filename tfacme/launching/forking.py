@@ -41,8 +41,8 @@ def start_server() -> None:
 def _is_as_new() -> bool:
   """Whether a fork of this process would be as a new one is that has imported the same.
 
-  It has no threads, no open files but the standard ones and that of `multiprocessing`, and nothing has looked for
-  devices: neither TensorFlow's context nor CUDA outlives a fork.
+  It has no threads, has opened no files but that of `multiprocessing`, and nothing has looked for devices: neither
+  TensorFlow's context nor CUDA outlives a fork.
   """
   if PRELOAD not in sys.modules or 'torch' in sys.modules or threading.active_count() > 1 or sys.platform != 'linux':
     return False
@@ -50,9 +50,10 @@ def _is_as_new() -> bool:
 
   from tensorflow.python.eager import context
 
-  tracker = resource_tracker._resource_tracker._fd
+  # Those that were open when it started, whatever they are, are inheritable; what Python opens is not.
+  opened = [number for number in _open_files() if not os.get_inheritable(number)]
   own = context.context()
-  return set(_open_files()) <= {0, 1, 2, tracker} and not own._initialized and own._physical_devices is None
+  return opened in ([], [resource_tracker._resource_tracker._fd]) and not (own._initialized or own._physical_devices)
 
 
 def _open_files() -> List[int]:
