@@ -172,15 +172,8 @@ def _check_actors(experiment, run: pathlib.Path) -> None:
 def _left(experiment):
   """Which nodes still run, in a thread or in a process, when they have had a moment to go."""
   roles = experiment.builder.workers(specs.environment_spec(experiment.environment(0)))
-  names = [
-    'counter',
-    'replay',
-    'learner',
-    'saver',
-    'evaluator',
-    *(name for role in roles for name in role.node_names()),
-  ]
-  names += [f'actor-{i}' for i in range(LAYOUT.actors)]
+  names = ['counter', 'replay', 'learner', 'saver', 'evaluator', *(f'actor-{i}' for i in range(LAYOUT.actors))]
+  names += [name for role in roles for name in role.node_names()]
   deadline = time.monotonic() + 3
   while (left := _threads(names) + _processes()) and time.monotonic() < deadline:
     time.sleep(0.1)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.programs import processes
 from tfacme.launching import local
 
 
@@ -168,16 +169,9 @@ def test_processes_of_environments_start_in_every_way(what, name, tmp_path):
   """A node is forked from a copy of the command's process, if that is as new; environments start their own."""
   script = tmp_path / 'script.py'
   script.write_text(_COPIED)
-  places = os.pathsep.join([str(pathlib.Path(__file__).parents[2]), os.environ.get('PYTHONPATH', '')])
-  with open(tmp_path / 'out', 'w', encoding='utf-8') as out:
-    subprocess.run(
-      [sys.executable, str(script), str(tmp_path / 'did'), what],
-      env={**os.environ, 'PYTHONPATH': places},
-      check=True,
-      timeout=200,
-      stdout=out,
-    )
+  ended = processes.Command([str(script), str(tmp_path / 'did'), what]).wait(200)
+  assert (ended.code, ended.left) == (0, []), ended.err
   parent, *did = (tmp_path / 'did').read_text().split()
   assert (parent == 'tfacme-server') == (name is not None)
   assert did == ['fork', 'forkserver', 'spawn']
-  assert (tmp_path / 'out').read_text() == 'printed once\n'
+  assert ended.out == 'printed once\n'

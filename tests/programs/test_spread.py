@@ -13,11 +13,9 @@ from tfacme.agents import dqn
 from tfacme.graph import nodes, program
 
 _BEST = 4.0  # the return of the best policy there
-_LAYOUT = tfacme.Layout(actors=4, relays=2)
 
 
-def _experiment(steps, **options):
-  options = {'layout': _LAYOUT, **options}
+def _experiment(steps):
   return tfacme.Experiment(
     builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=100, batch_size=32, samples_per_insert=8.0)),
     networks=dqn.mlp_networks(hidden_sizes=(16,)),
@@ -25,7 +23,7 @@ def _experiment(steps, **options):
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=0, episodes=5),
     checkpointing=tfacme.Checkpointing(best=False),
-    **options,
+    layout=tfacme.Layout(actors=4, relays=2),
   )
 
 

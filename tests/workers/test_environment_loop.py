@@ -318,6 +318,16 @@ def test_a_mistake_of_the_user_is_not_made_again():
   assert not made
 
 
+def test_a_reset_that_returns_nothing_is_an_error():
+  class Nothing(Line):
+    def reset(self):
+      return None
+
+  loop, _ = make_loop([Line(), Nothing()], budget=12)
+  with pytest.raises(AttributeError):
+    run(loop)
+
+
 def test_one_that_does_not_close_holds_nobody_for_long_and_is_closed_before_another_is_made():
   order = []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import time
 from typing import Dict, List, Sequence, Tuple
@@ -44,19 +43,16 @@ def run(arguments: Sequence[str]) -> None:
   options = parsing.parse(_LogsOptions, arguments, 'tfacme logs')
   describing.read(options.run)  # It is a run.
   errors.count('last', options.last)
-  folder = os.path.join(options.run, 'logs')
-  files = os.listdir(folder) if os.path.isdir(folder) else []
-  names = sorted(name[: -len('.csv')] for name in files if name.endswith('.csv'))
-  if not names:
+  files = loggers.files(options.run)
+  if not files:
     raise errors.UserError(f'The run in {options.run} has logged nothing yet.')
   console = rich.console.Console(file=sys.stdout, highlight=False)
-  if options.node:
-    if options.node not in names:
-      raise errors.unknown(f'log of the run in {options.run}', options.node, names)
-    rows = loggers.read(os.path.join(folder, f'{options.node}.csv'))
-    _print(console, rows[-options.last :], options.columns)
+  if not options.node:
+    _list(console, {node: loggers.read(path) for node, path in sorted(files.items())})
+  elif options.node in files:
+    _print(console, loggers.read(files[options.node])[-options.last :], options.columns)
   else:
-    _list(console, {name: loggers.read(os.path.join(folder, f'{name}.csv')) for name in names})
+    raise errors.unknown(f'log of the run in {options.run}', options.node, sorted(files))
 
 
 def _list(console: rich.console.Console, logs: Dict[str, List[Dict[str, str]]]) -> None:

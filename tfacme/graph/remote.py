@@ -14,9 +14,7 @@ from typing import Any, Callable, Optional, Set
 
 import cloudpickle
 
-_LIMIT_SECONDS = (
-  300.0  # that a call may take: a learner that is being traced, or that saves a large replay, takes its time.
-)
+_LIMIT_SECONDS = 300.0  # A learner that is being traced, or that saves a large replay, takes its time.
 _POLL_SECONDS = 0.05  # between looks at whether the run stops
 
 

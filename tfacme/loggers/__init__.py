@@ -12,6 +12,7 @@ from tfacme.loggers.base import Row as Row
 from tfacme.loggers.base import Tee as Tee
 from tfacme.loggers.base import write_image as write_image
 from tfacme.loggers.csv_logger import CSVLogger as CSVLogger
+from tfacme.loggers.csv_logger import files as files
 from tfacme.loggers.csv_logger import keep_until as keep_until
 from tfacme.loggers.csv_logger import read as read
 from tfacme.loggers.each_row import EachRow as EachRow

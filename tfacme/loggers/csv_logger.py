@@ -7,6 +7,7 @@ line is ignored by readers of a log, and cut off by the writer that continues it
 from __future__ import annotations
 
 import csv
+import glob
 import io
 import os
 from typing import Dict, List, Optional, TextIO, Tuple
@@ -63,6 +64,12 @@ class CSVLogger:
     return ValueError(
       f'All rows of {self._path} need the same columns; this one lacks {missing or "none"} and adds {new or "none"}.'
     )
+
+
+def files(workdir: str) -> Dict[str, str]:
+  """The logs that a run has in its folder, {node: path}."""
+  paths = glob.glob(os.path.join(glob.escape(workdir), 'logs', '*.csv'))
+  return {os.path.splitext(os.path.basename(path))[0]: path for path in paths}
 
 
 def read(path: str) -> List[Dict[str, str]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import glob
 import json
 import os
 import tempfile
-from typing import Any, Dict, Iterator, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 from tfacme import checkpoints, errors, experiments, loggers
 from tfacme.datasets import folder
@@ -70,7 +69,7 @@ def check_same(workdir: str, description: Dict[str, Any]) -> None:
   if difference is None:
     return
   if not os.path.isdir(os.path.join(workdir, 'checkpoints')) and not has_begun(workdir):
-    for left in (path, *_logs(workdir)):
+    for left in (path, *loggers.files(workdir).values()):
       os.remove(left)
     return
   raise errors.UserError(f'The work directory {workdir} holds another experiment, with {difference}')
@@ -113,9 +112,10 @@ def go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
     counts = counting.saved_counts(saved_counter)
     limits[unit] = counting.saved_total(saved_counter, unit)
     limits['learner_steps'] = learning.saved_steps(os.path.join(checkpoint, 'learner'))
-  for path in _logs(workdir):
-    _cut_log(path, limits, counts.get(os.path.splitext(os.path.basename(path))[0], {}))
-  keeping.keep_logged(workdir, [row for path in _logs(workdir) for row in loggers.read(path)])
+  logs = loggers.files(workdir)
+  for node, path in logs.items():
+    _cut_log(path, limits, counts.get(node, {}))
+  keeping.keep_logged(workdir, [row for path in logs.values() for row in loggers.read(path)])
 
 
 def _cut_log(path: str, limits: Mapping[str, int], counts: Mapping[str, int]) -> None:
@@ -131,8 +131,4 @@ def _cut_log(path: str, limits: Mapping[str, int], counts: Mapping[str, int]) ->
 
 def has_begun(workdir: str) -> bool:
   """Whether a log has a row."""
-  return any(loggers.read(path) for path in _logs(workdir))
-
-
-def _logs(workdir: str) -> Sequence[str]:
-  return glob.glob(os.path.join(glob.escape(workdir), 'logs', '*.csv'))
+  return any(loggers.read(path) for path in loggers.files(workdir).values())

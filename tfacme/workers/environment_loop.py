@@ -190,10 +190,10 @@ class EnvironmentLoop:
     self._writers = [watch.around(writer, append='writing rows', flush='writing rows') for writer in self._writers]
 
   def _begin(self, slot: int) -> None:
-    timestep: Optional[dm_env.TimeStep] = None
-    while timestep is None:
+    while True:
       try:
         timestep = self._reset_of[slot]()
+        break
       except Exception as error:
         self._make_again(slot, error)
     self._over[slot] = False

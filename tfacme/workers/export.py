@@ -140,12 +140,11 @@ class Exporter:
     shutil.rmtree(path, ignore_errors=True)
     exported, own_signatures = self.trace()
     exported.steps.assign(steps)
-    if self._first is None:
-      tf.saved_model.save(exported, path, own_signatures)
-      self._first = _Written.read(path)
-    elif not self._first.again(exported, path):
-      tf.saved_model.save(exported, path, own_signatures)
-      self._first = _Written(None)  # So it would be the next time.
+    if self._first is not None and self._first.again(exported, path):
+      return
+    tf.saved_model.save(exported, path, own_signatures)
+    # What could not be written again once could not the next time.
+    self._first = _Written.read(path) if self._first is None else _Written(None)
 
 
 class _Written(NamedTuple):
