@@ -214,7 +214,7 @@ class ReverbBackend:
           time.sleep(0.01)
         server.stop()
         replay.close()
-      _wait_for('close')
+      _wait_for('reverb close')
     _wait_for('reverb ')
 
 

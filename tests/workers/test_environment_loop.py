@@ -329,18 +329,19 @@ def test_a_reset_that_returns_nothing_is_an_error():
 
 
 def test_one_that_does_not_close_holds_nobody_for_long_and_is_closed_before_another_is_made():
-  order = []
+  order, done = [], threading.Event()
 
   class Stuck(Failing):
     def close(self):
       if self._calls == self._fails_at:
         order.append('closed')
-        threading.Event().wait()
+        done.wait()
 
   environments = [Line(), Stuck(3)]
   renewal = failures.Renewal('actor-0', lambda slot, times: order.append('made') or Line(), environments, 1)
   loop, _ = make_loop(environments, budget=12, again=renewal)
   run(loop)
+  done.set()
   assert order == ['closed', 'made']
 
 

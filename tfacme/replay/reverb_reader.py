@@ -120,7 +120,7 @@ class ReverbReader:
   def close(self) -> None:
     """Stops its threads, which release the server a little later."""
     self._closed.set()
-    threading.Thread(target=self._cancel, name='close', daemon=True).start()
+    threading.Thread(target=self._cancel, name='reverb close', daemon=True).start()
 
   def _cancel(self) -> None:
     # In the process of the server a wait for a sample, and with it this call and Python's lock, lasts for up to 3

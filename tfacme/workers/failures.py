@@ -92,6 +92,6 @@ def close(worker: Any) -> None:
     with contextlib.suppress(Exception, SystemExit):
       worker.close()
 
-  closing = threading.Thread(target=close_quietly, name='close', daemon=True)
+  closing = threading.Thread(target=close_quietly, name='closing', daemon=True)
   closing.start()
   closing.join(_CLOSE_SECONDS)
