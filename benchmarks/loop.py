@@ -181,7 +181,7 @@ def _batch(plan: plan_lib.Plan) -> Any:
   """A batch as the agent learns from: of recorded data, or of what its actor has played."""
   counter = building.build_counter(plan.experiment.budget, plan.phases, None)
   replay = None if plan.experiment.offline else numpy_replay.NumpyReplay(plan.codec, plan.described, 0)
-  learner = building.build_learner(plan, counter, replay)
+  learner = building.build_learner(plan, counter, **({} if replay is None else {'replay': replay}))
   actor = None if replay is None else building.build_actor(plan, 0, counter, replay, learner)
   while isinstance(batch := learner.try_read(), core.Blocked) and actor is not None:
     actor.step(0.0)

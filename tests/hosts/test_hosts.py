@@ -48,7 +48,7 @@ class _Cluster:
         with contextlib.suppress(OSError):
           title = pathlib.Path(f'/proc/{pid}/cmdline').read_text()
           # 'ray::actor-0', or with the method that it is in, 'ray::actor-0.outcome'; Ray has some of its own
-          if named := re.match(r'ray::(actor-\d+|relay-\d+|learner|replay|counter|saver|evaluator)', title):
+          if named := re.match(r'ray::(actor-\d+|relay-\d+|learner|replay(-\d+)?|counter|saver|evaluator)', title):
             found[named[1]] = number, pid
     return found
 
@@ -107,7 +107,7 @@ def test_actors_are_on_all_hosts_and_the_run_comes_to_its_end(agent, three):
   (place, steps, config), run = _RUNS[agent], three.runs / agent
   options = [text for name, value in config.items() for text in (f'--config.{name}', str(value))]
   if agent == 'dqn':
-    options += ['--relays', '2']
+    options += ['--relays', '2', '--replays', '2']
   command = three.train(agent, '--env', place, '--actors', '4', '--steps', str(steps), '--workdir', str(run), *options)
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
   placed = three.nodes()
@@ -116,7 +116,7 @@ def test_actors_are_on_all_hosts_and_the_run_comes_to_its_end(agent, three):
   assert {number for name, (number, _) in placed.items() if name.startswith('actor')} == {0, 1, 2}
   assert {number for name, (number, _) in placed.items() if not name.startswith(_ANYWHERE)} == {0}
   if agent == 'dqn':
-    assert placed['relay-0'][0] != placed['relay-1'][0]
+    assert placed['relay-0'][0] != placed['relay-1'][0] and {'replay-0', 'replay-1'} <= set(placed)
   for actor in range(4):  # whose rows have travelled
     assert testing.logs(run)[f'actor-{actor}']
   final = testing.logs(run)['evaluator'][-1]

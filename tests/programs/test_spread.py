@@ -1,4 +1,4 @@
-"""A run with relays learns as one without."""
+"""A run with relays and with several replay servers learns as one without."""
 
 import os
 import signal
@@ -8,14 +8,14 @@ import pytest
 import tfacme
 from tests.contract import environment
 from tests.programs import processes
-from tfacme import testing
+from tfacme import checkpoints, errors, testing
 from tfacme.agents import dqn
 from tfacme.graph import nodes, program
 
 _BEST = 4.0  # the return of the best policy there
 
 
-def _experiment(steps):
+def _experiment(steps, layout=tfacme.Layout(actors=3, relays=2, replays=2)):
   return tfacme.Experiment(
     builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=100, batch_size=32, samples_per_insert=8.0)),
     networks=dqn.mlp_networks(hidden_sizes=(16,)),
@@ -23,16 +23,18 @@ def _experiment(steps):
     budget=tfacme.Budget(actor_steps=steps),
     evaluation=tfacme.Evaluation(every=0, episodes=5),
     checkpointing=tfacme.Checkpointing(best=False),
-    layout=tfacme.Layout(actors=4, relays=2),
+    layout=layout,
   )
 
 
 def test_the_graph_shares_actors_out():
   made = tfacme.make_program(_experiment(1000))
   names = [node.name for node in nodes.of_program(made)]
-  assert names[:5] == ['counter', 'replay', 'learner', 'relay-0', 'relay-1']
+  assert names[:6] == ['counter', 'replay-0', 'replay-1', 'learner', 'relay-0', 'relay-1']
   edges = {(edge.source, edge.target): edge.label for edge in program.graph(made).edges}
-  for index in range(4):
+  assert edges['replay-1', 'learner'] == 'batches' and edges['replay-1', 'saver'] == 'state'
+  for index in range(3):
+    assert edges[f'actor-{index}', f'replay-{index % 2}'] == 'steps'
     assert edges[f'relay-{index % 2}', f'actor-{index}'] == 'variables'
     assert edges['learner', f'actor-{index}'] == 'variables'  # where a relay does not answer
 
@@ -41,12 +43,20 @@ def test_the_graph_shares_actors_out():
   'engine',
   ['inline', pytest.param('local_mt', marks=pytest.mark.slow), pytest.param('local_mp', marks=pytest.mark.slow)],
 )
-def test_it_learns_and_goes_on(engine, tmp_path):
+def test_it_learns_and_goes_on(engine, tmp_path, caplog):
   for steps in (3000, 4000):
     tfacme.train(_experiment(steps), str(tmp_path), launch=engine, progress=False)
     logs = testing.logs(tmp_path)
+    row = logs['learner'][-1]
+    assert 0.9 * steps < float(row['replay_size']) <= steps  # in both servers together
+    assert float(row['replay_samples_per_insert']) == pytest.approx(8.0, rel=0.1)
     assert logs['evaluator'][-1]['actor_steps'] == str(steps)
   assert float(logs['evaluator'][-1]['episode_return']) >= _BEST - 0.5
+  assert 'starts with an empty one' not in caplog.text
+  assert {'replay-0', 'replay-1'} <= set(os.listdir(checkpoints.latest(str(tmp_path / 'checkpoints'))))
+  tfacme.train(_experiment(5000, tfacme.Layout(actors=4)), str(tmp_path), launch=engine, progress=False)
+  if engine != 'local_mp':  # There a process of its own says so.
+    assert caplog.text.count('was in 2 servers (--replays); this run starts with an empty one') == 1
 
 
 @pytest.mark.slow
@@ -67,7 +77,13 @@ def test_a_relay_that_is_killed_is_made_anew(tmp_path):
   assert testing.logs(tmp_path)['evaluator'][-1]['actor_steps'] == '6000'
 
 
-def test_more_relays_than_actors_are_one_line(tmp_path):
-  ended = processes.tfacme(*'train dqn --env bsuite:catch/0 --actors 2 --relays 3 --workdir'.split(), str(tmp_path))
+@pytest.mark.parametrize('nodes, says', [('relays', '3 relays'), ('replays', '3 replay servers')])
+def test_more_of_them_than_actors_are_one_sentence(nodes, says):
+  with pytest.raises(errors.UserError, match=f'{says} are more than the 2 actors: take fewer'):
+    tfacme.Layout(actors=2, **{nodes: 3})
+
+
+def test_what_several_servers_can_not_share_is_one_line(tmp_path):
+  ended = processes.tfacme(*'train ppo --env bsuite:catch/0 --actors 2 --replays 2 --workdir'.split(), str(tmp_path))
   ended = ended.wait(100)
-  assert ended.code == 2 and '3 relays are more than the 2 actors' in ended.err and not ended.left
+  assert ended.code == 2 and "'queue' has a queue, which are in one replay server" in ended.err and not ended.left

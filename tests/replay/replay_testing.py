@@ -191,10 +191,10 @@ class ReverbBackend:
     """As of `NumpyBackend`; the second server starts from the first one's checkpoint."""
     first = self.replay(described, path=os.path.join(path, 'server'))
     fill(first)
-    os.makedirs(os.path.join(path, 'checkpoint'))
-    first.save(os.path.join(path, 'checkpoint'))
-    reverb_replay.prepare_restore(os.path.join(path, 'checkpoint'), os.path.join(path, 'next'))
-    return self.replay(described, path=os.path.join(path, 'next'))
+    os.makedirs(os.path.join(path, 'checkpoint', 'replay'))
+    first.save(os.path.join(path, 'checkpoint', 'replay'))
+    reverb_replay.prepare_restore(os.path.join(path, 'checkpoint'), ['replay'], os.path.join(path, 'next'))
+    return self.replay(described, path=os.path.join(path, 'next', 'replay'))
 
   def stop(self) -> None:
     """Ends all servers, once nothing waits in a writer any more, and all readers."""

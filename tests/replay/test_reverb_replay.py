@@ -34,14 +34,14 @@ def test_every_checkpoint_can_be_gone_back_to(reverb_backend, tmp_path):
   saved = []
   for i in range(3):
     _fill(replay, 2, start=10 * i)
-    saved.append(str(tmp_path / f'checkpoint-{i}'))
+    saved.append(str(tmp_path / f'checkpoint-{i}' / 'replay'))
     os.makedirs(saved[-1])
     replay.save(saved[-1])
   assert len(os.listdir(server_path)) == 1
   for i in (1, 0, 2):
     next_path = str(tmp_path / f'next-{i}')
-    reverb_replay.prepare_restore(saved[i], next_path)
-    again = reverb_backend.replay([table], path=next_path)
+    reverb_replay.prepare_restore(os.path.dirname(saved[i]), ['replay'], next_path)
+    again = reverb_backend.replay([table], path=os.path.join(next_path, 'replay'))
     assert again.usage()['replay'].size == 2 * (i + 1)
     # What the new server writes leaves the old checkpoints alone.
     _fill(again, 1)
@@ -66,15 +66,16 @@ def test_what_a_server_left_out_of_its_checkpoint_is_noticed(reverb_backend, tmp
 
 
 def test_a_new_run_starts_with_an_empty_server(reverb_backend, tmp_path):
-  path = str(tmp_path / 'server')
-  replay = reverb_backend.replay([_pairs()], path=path)
+  path = tmp_path / 'servers' / 'replay'
+  replay = reverb_backend.replay([_pairs()], path=str(path))
   _fill(replay, 3)
-  os.makedirs(str(tmp_path / 'checkpoint'))
-  replay.save(str(tmp_path / 'checkpoint'))
-  for nothing_saved in (None, str(tmp_path / 'not there')):
-    reverb_replay.prepare_restore(nothing_saved, path)
-    assert not os.path.exists(path) or not os.listdir(path)
-  assert reverb_backend.replay([_pairs()], path=path).usage()['replay'].size == 0
+  os.makedirs(str(tmp_path / 'checkpoint' / 'replay'))
+  replay.save(str(tmp_path / 'checkpoint' / 'replay'))
+  for checkpoint, names in ((None, ['replay']), (str(tmp_path / 'checkpoint'), ['replay-0', 'replay-1'])):
+    path.mkdir(parents=True, exist_ok=True)
+    reverb_replay.prepare_restore(checkpoint, names, str(tmp_path / 'servers'))
+    assert not path.exists()
+  assert reverb_backend.replay([_pairs()], path=str(path)).usage()['replay'].size == 0
 
 
 def test_a_checkpoint_in_a_folder_that_is_not_to_be_seen_is_an_error(tmp_path):

@@ -14,7 +14,9 @@ GB = 10**9
 
 def _program(size):
   program = lp.Program('sized')
-  node = nodes.ReplayNode(tables=lambda: [], checkpointer=None, client=None, in_process=None, most_bytes=size)
+  node = nodes.ReplayNode(
+    'replay', 0, tables=lambda: [], checkpointer=None, client=None, in_process=None, most_bytes=size
+  )
   program.add_node(node, label='replay')
   return program
 

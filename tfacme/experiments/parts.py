@@ -74,6 +74,8 @@ class Layout:
     evaluators: 1 gives each evaluation of the experiment a node, 0 makes none.
     relays: nodes from which actors take the learner's variables, each for its share of them, so that the learner
       answers few; 0 has all ask the learner itself.
+    replays: replay servers, each with its part of all tables and its share of the actors; a batch is of as many equal
+      parts.
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
     learner_threads: the same for the learner's node; None is `threads`. With large networks, give it the rest of the
       machine.
@@ -95,6 +97,7 @@ class Layout:
   slots: int = 1
   evaluators: int = 1
   relays: int = 0
+  replays: int = 1
   threads: int = 1
   learner_threads: Optional[int] = None
   gpus: Tuple[str, ...] = ('learner',)
@@ -111,6 +114,11 @@ class Layout:
       errors.count(f'The number of {name}' if name in ('actors', 'slots') else name, getattr(self, name))
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
     errors.count('The number of relays', self.relays, low=0)
+    errors.count('The number of replays', self.replays)
+    if self.replays > self.actors:
+      raise errors.UserError(
+        f'{self.replays} replay servers are more than the {self.actors} actors: take fewer (--replays).'
+      )
     if self.relays > self.actors:
       raise errors.UserError(f'{self.relays} relays are more than the {self.actors} actors: take fewer (--relays).')
     if not isinstance(self.gpus, (tuple, list)) or not all(isinstance(role, str) for role in self.gpus):

@@ -11,7 +11,8 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from tfacme import checkpoints, core, experiments, loggers, networks, specs
 from tfacme.graph import plan as plan_lib
 from tfacme.graph import relaying, trained
-from tfacme.replay import numpy_replay, packing, readers, reverb_replay, reverb_tables, sources, tables
+from tfacme.graph import replays as replays_lib
+from tfacme.replay import numpy_replay, readers, servers, sources, tables
 from tfacme.workers import (
   acting,
   counting,
@@ -36,50 +37,6 @@ _FEWEST_STEPS = 500  # between checkpoints, unless told otherwise: fewer are mad
 _CALLS_PER_SECOND = 1000  # to the counter by all actors, at most, but for the end of the budget
 
 
-@dataclasses.dataclass(frozen=True)
-class ReplayParts:
-  """What a replay is made of.
-
-  Attributes:
-    described: its tables.
-    codec: of its rows.
-    seed: of what it draws, where that can be seeded.
-    checkpoint: to resume from, or None.
-  """
-
-  described: Sequence[tables.Table]
-  codec: packing.Codec
-  seed: int
-  checkpoint: Optional[str]
-
-  @classmethod
-  def of(cls, plan: plan_lib.Plan) -> ReplayParts:
-    """Those of a plan, without the rest of it."""
-    return cls(plan.described, plan.codec, plan.seed('replay'), plan.checkpoint)
-
-
-def served_tables(parts: ReplayParts) -> Sequence[Any]:
-  """What a server of Reverb starts with; it restores them itself, from its own folder."""
-  _can_restore(parts, reverb_replay.can_restore)
-  return reverb_tables.server_tables(parts.described, parts.codec)
-
-
-def replay_in_process(parts: ReplayParts) -> numpy_replay.NumpyReplay:
-  replay = numpy_replay.NumpyReplay(parts.codec, parts.described, parts.seed)
-  if _can_restore(parts, numpy_replay.can_restore):
-    checkpoints.restore(parts.checkpoint, 'replay', replay.restore)
-  return replay
-
-
-def _can_restore(parts: ReplayParts, can_restore: Callable[[str], bool]) -> bool:
-  """Whether a kind of replay can take over what the checkpoint has of one, or there is nothing to take over."""
-  path = os.path.join(parts.checkpoint, 'replay') if parts.checkpoint else ''
-  if not os.path.isdir(path) or can_restore(path):
-    return True
-  _LOG.warning('The replay in %s is of another engine; this run starts with an empty one.', parts.checkpoint)
-  return False
-
-
 def build_counter(
   budget: experiments.Budget,
   phases: Sequence[Sequence[str]],
@@ -93,9 +50,10 @@ def build_counter(
   return counter
 
 
-def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, replay: Any = None) -> learning.Learner:
+def build_learner(plan: plan_lib.Plan, counter: counting.CounterClient, **replays: Any) -> learning.Learner:
   """The learner's object."""
   experiment = plan.experiment
+  replay = servers.joined(list(replays.values()), plan.described)
   with networks.seeded(plan.seed('networks')):
     nets = plan_lib.make_networks(experiment, plan.seen_spec)
     if plan.taken is not None:
@@ -223,14 +181,6 @@ def _logger_anywhere(plan: plan_lib.Plan, name: str, counter: counting.CounterCl
   return loggers.NodeColumns(forwarding.Forwarded(name, counter, period(plan.experiment.layout)))
 
 
-def saved_replay(checkpoint: Optional[str]) -> Optional[str]:
-  """The kind of the replay whose contents a checkpoint has; None if it has none."""
-  path = os.path.join(checkpoint, 'replay') if checkpoint else ''
-  if not os.path.isdir(path):
-    return None
-  return 'numpy' if numpy_replay.can_restore(path) else 'reverb'
-
-
 def build_role(
   plan: plan_lib.Plan,
   role: roles.Role,
@@ -273,18 +223,21 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
     checkpoint: the folder of one to restore it from, with the replay if that was saved by a run in one thread.
   """
   # What a prefill has written is in the replay of the checkpoint, and nothing writes it without a run.
-  plan = plan_lib.make_plan(dataclasses.replace(experiment, prefill=None), checkpoint=checkpoint)
+  layout = dataclasses.replace(experiment.layout, replays=1)
+  plan = plan_lib.make_plan(dataclasses.replace(experiment, prefill=None, layout=layout), checkpoint=checkpoint)
   readable = checkpoint
-  if saved_replay(checkpoint) == 'reverb':
+  if replays_lib.saved_kind(checkpoint) == 'reverb':
     _LOG.warning(
       'The replay in %s is of several threads or processes, so the learner has no batches of it.', checkpoint
     )
     readable = None
-  # No limiter has to hold it back for actors.
-  free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in plan.described]
-  parts = dataclasses.replace(ReplayParts.of(plan), described=free, checkpoint=readable)
-  replay = None if experiment.offline else replay_in_process(parts)
-  return build_learner(plan, build_counter(experiment.budget, plan.phases, checkpoint), replay)
+  replays = {}
+  if not experiment.offline:
+    # No limiter has to hold it back for actors.
+    free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in plan.described]
+    parts = dataclasses.replace(replays_lib.ReplayParts.of(plan), described=free, checkpoint=readable)
+    replays[parts.name] = replays_lib.in_process(parts)
+  return build_learner(plan, build_counter(experiment.budget, plan.phases, checkpoint), **replays)
 
 
 def build_evaluator(
@@ -347,7 +300,7 @@ def _share(experiment: experiments.Experiment, options: experiments.Evaluation) 
   return evaluation.SHARE / sum(map(shares, experiment.evaluations))
 
 
-def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = None) -> saving.Saver:
+def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, **replays: Any) -> saving.Saver:
   """The saver's object."""
   experiment = plan.experiment
   options = experiment.checkpointing
@@ -356,8 +309,8 @@ def build_saver(plan: plan_lib.Plan, counter: Any, learner: Any, replay: Any = N
     # The learner first, which may be compiling for seconds while actors continue. The counter last: it has counted all
     # that the replay holds, so that nothing is counted twice.
     parts['learner'] = learner.save
-    if replay is not None and options.replay:
-      parts['replay'] = replay.save
+    if options.replay:
+      parts.update({name: replay.save for name, replay in replays.items()})
     parts['counter'] = counter.save
   return saving.Saver(
     saving.SaverParts(

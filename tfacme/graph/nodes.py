@@ -151,8 +151,6 @@ class ReplayNode(lp.ReverbNode):
   """
 
   role = 'replay'
-  name = 'replay'
-  index = 0
   threads = 0
   gpus = False
   ends = False
@@ -160,6 +158,8 @@ class ReplayNode(lp.ReverbNode):
 
   def __init__(
     self,
+    name: str,
+    index: int,
     tables: Callable[[], Sequence[Any]],
     checkpointer: Callable[[], Any],
     client: Callable[[Any], Any],
@@ -167,6 +167,8 @@ class ReplayNode(lp.ReverbNode):
     most_bytes: int = 0,
   ):
     super().__init__(tables, checkpoint_ctor=checkpointer)
+    self.name = name
+    self.index = index
     self.links: Dict[str, Link] = {}
     self.in_process = in_process
     self.most_bytes = most_bytes

@@ -11,7 +11,7 @@ from typing import Any, List, Optional, Sequence, Tuple
 from tfacme import checkpoints, configs, core, datasets, errors, experiments, loggers, mistakes, networks, seeds, specs
 from tfacme.environments.wrappers import frame_stacking
 from tfacme.graph import data
-from tfacme.replay import packing, relabelling, resolving, sources, streams, tables
+from tfacme.replay import packing, relabelling, resolving, servers, sources, streams, tables
 from tfacme.workers import acting, counting, drawing, export, fitted_q, observing, recording, saved, starting, variables
 from tfacme.workers import roles as roles_lib
 
@@ -71,6 +71,11 @@ class Plan:
     for role in self.roles:
       phases[counting.PHASES.index(role.phase)].extend(role.node_names())
     return phases
+
+  @property
+  def replays(self) -> Sequence[str]:
+    """The names of the replay servers."""
+    return [] if self.experiment.offline else servers.names(self.experiment.layout.replays)
 
   @property
   def relays(self) -> Sequence[str]:
@@ -192,7 +197,7 @@ def make_plan(
     experiment, spec, acted_spec, step_spec, described, source, roles, workdir, logged, checkpoint, start, taken
   )
   plan = dataclasses.replace(plan, estimators=estimators)
-  _check_names(['counter', 'replay', *plan.relays, *(name for names in plan.phases for name in names)])
+  _check_nodes(plan)
   return plan if logged is not None or workdir is None else _with_loggers(plan, workdir)
 
 
@@ -271,8 +276,11 @@ def _extras(experiment: experiments.Experiment, nets: Any, spec: specs.Environme
   return acting.extras_spec(experiment.builder.policy(nets, spec, False), spec) if extras is None else extras
 
 
-def _check_names(names: Sequence[str]) -> None:
-  """Raises a `UserError` if two nodes have one name, which is that of their logs and counts too."""
+def _check_nodes(plan: Plan) -> None:
+  """Raises a `UserError` if replay servers can't share the tables, or if two nodes, and their logs, have one name."""
+  users = [role.name for role in plan.roles if 'replay' in role.uses]
+  servers.check(plan.experiment.layout.replays, sources.samples(plan.source), plan.described, users)
+  names = ['counter', *plan.replays, *plan.relays, *(name for names in plan.phases for name in names)]
   twice = sorted({name for name in names if names.count(name) > 1})
   if twice:
     raise errors.UserError(

@@ -12,6 +12,7 @@ from tfacme import errors, experiments, loggers
 from tfacme.debugging import profiling
 from tfacme.graph import building, nodes, picture, relaying
 from tfacme.graph import plan as plan_lib
+from tfacme.graph import replays as replays_lib
 from tfacme.replay import reverb_replay, reverb_tables, sizes
 from tfacme.tensors import devices
 
@@ -41,28 +42,24 @@ def make_program(
   node = functools.partial(_task_node, profile, threads=layout.threads)
   build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint, plan.logged)
   counter = _add(program, node('counter', None, build, {}))
-  learner_links = {'counter': nodes.Link(counter, 'counts')}
-  actor_links = dict(learner_links)
-  if not experiment.offline:
-    replay = _add(program, _replay_node(plan))
-    learner_links['replay'] = nodes.Link(replay, 'batches', inward=True)
-    actor_links['replay'] = nodes.Link(replay, 'steps')
+  counted = {'counter': nodes.Link(counter, 'counts')}
+  replays = [_add(program, _replay_node(plan, index)) for index in range(len(plan.replays))]
+  learner_links = {**counted, **{replay.name: nodes.Link(replay, 'batches', inward=True) for replay in replays}}
   build = functools.partial(building.build_learner, plan.for_learning())
   threads = layout.threads if layout.learner_threads is None else layout.learner_threads
   learner = _add(program, node('learner', None, build, learner_links, threads=threads))
   pulled = nodes.Link(learner, 'variables', inward=True)
   upkeep = nodes.Upkeep(layout.restarts, layout.environment_timeout)
-  actor_links['learner'] = pulled
+  links = {**counted, 'learner': pulled}
   if not experiment.offline:
-    _add_actors(program, plan, actor_links, upkeep, node)
-  _add_roles(program, plan, actor_links, node)
+    _add_actors(program, plan, links, replays, upkeep, node)
+  _add_roles(program, plan, {**links, **({'replay': nodes.Link(replays[0], 'steps')} if replays else {})}, node)
   for evaluation in plan.evaluations:
-    links = {'counter': nodes.Link(counter, 'counts'), 'learner': pulled}
     estimators = plan.estimators if evaluation is plan.evaluations[0] else ()
     build = functools.partial(building.build_evaluator, acting, evaluation, estimators)
     _add(program, node('evaluator', evaluation.name, build, links, upkeep=upkeep))
   _give_gpus(program, layout.gpus)
-  _add_saver(program, acting, {**learner_links, 'learner': nodes.Link(learner, 'state', inward=True)}, node)
+  _add_saver(program, acting, {**learner_links, 'learner': pulled}, node)
   return program
 
 
@@ -101,20 +98,23 @@ def _add_actors(
   program: lp.Program,
   plan: plan_lib.Plan,
   links: Mapping[str, nodes.Link],
+  replays: Sequence[nodes.Node],
   upkeep: nodes.Upkeep,
   node: Callable[..., nodes.TaskNode],
 ) -> None:
-  """Adds the actors, and the relays from which they take variables."""
+  """Adds the actors, each with the replay server that it writes to, and the relays from which they take variables."""
   acting, anywhere = plan.for_acting(), dataclasses.replace(upkeep, anywhere=True)
-  light, used = dataclasses.replace(anywhere, processors=0), {name: links[name] for name in ('counter', 'learner')}
+  light = dataclasses.replace(anywhere, processors=0)
   relays = [
-    _add(program, node('relay', index, functools.partial(relaying.Relay.of, name), used, upkeep=light))
+    _add(program, node('relay', index, functools.partial(relaying.Relay.of, name), links, upkeep=light))
     for index, name in enumerate(plan.relays)
   ]
   for index in range(plan.experiment.layout.actors):
     build = functools.partial(building.build_actor, acting, index)
-    relay = {'relay': nodes.Link(relays[index % len(relays)], 'variables', True, relaying.PATIENCE)} if relays else {}
-    _add(program, node('actor', index, build, {**links, **relay}, upkeep=anywhere))
+    used = {**links, 'replay': nodes.Link(replays[index % len(replays)], 'steps')}
+    if relays:
+      used['relay'] = nodes.Link(relays[index % len(relays)], 'variables', True, relaying.PATIENCE)
+    _add(program, node('actor', index, build, used, upkeep=anywhere))
 
 
 def _add_roles(
@@ -124,7 +124,7 @@ def _add_roles(
   node: Callable[..., nodes.TaskNode],
 ) -> None:
   """Adds the nodes of the agent's own."""
-  saved = building.saved_replay(plan.checkpoint)
+  saved = replays_lib.saved_kind(plan.checkpoint)
   for role in plan.roles:
     used = {name: links[name] for name in ('counter', *role.uses)}
     for index in range(role.count):
@@ -136,8 +136,7 @@ def _add_roles(
 def _add_saver(
   program: lp.Program, acting: plan_lib.Plan, links: Dict[str, nodes.Link], node: Callable[..., nodes.TaskNode]
 ) -> None:
-  if 'replay' in links:
-    links['replay'] = nodes.Link(links['replay'].node, 'state', inward=True)
+  links = {name: nodes.Link(link.node, 'state', True) if link.inward else link for name, link in links.items()}
   seconds = acting.experiment.checkpointing.stop_seconds
   build = functools.partial(building.build_saver, acting)
   _add(program, node('saver', None, build, links, save_seconds=seconds))
@@ -159,13 +158,15 @@ def _add(program: lp.Program, node: nodes.Node) -> nodes.Node:
   return node
 
 
-def _replay_node(plan: plan_lib.Plan) -> nodes.ReplayNode:
-  parts = building.ReplayParts.of(plan)
-  server_path = plan.path(reverb_replay.SERVER_FOLDER)
+def _replay_node(plan: plan_lib.Plan, index: int) -> nodes.ReplayNode:
+  parts = replays_lib.ReplayParts.of(plan, index)
+  server_path = plan.path(reverb_replay.SERVER_FOLDER, parts.name)
   return nodes.ReplayNode(
-    tables=functools.partial(building.served_tables, parts),
+    parts.name,
+    index,
+    tables=functools.partial(replays_lib.served_tables, parts),
     checkpointer=functools.partial(reverb_tables.checkpointer, server_path) if server_path else None,
     client=functools.partial(reverb_replay.ReverbReplay, codec=parts.codec, described=parts.described),
-    in_process=functools.partial(building.replay_in_process, parts),
+    in_process=functools.partial(replays_lib.in_process, parts),
     most_bytes=sizes.at_most(parts.described, parts.codec, plan.experiment.budget.steps),
   )

@@ -73,7 +73,7 @@ class Resources:
     seed: for shuffling.
   """
 
-  replay: Optional[streams.Replay]
+  replay: Optional[streams.Readable]
   described: Sequence[tables.Table]
   seed: int
 

@@ -113,9 +113,10 @@ class ReverbReader:
     """The highest priority so far."""
     return self._scale.highest
 
-  def set_state(self, state: Optional[float]) -> None:
-    """Continues from `state`, None where it was of another kind of replay."""
-    self._scale.highest = max(self._scale.highest, state or 0.0)
+  def set_state(self, state: Any) -> None:
+    """Continues from `state`, unless that is of another kind of replay, or of several servers."""
+    if isinstance(state, float):
+      self._scale.highest = max(self._scale.highest, state)
 
   def close(self) -> None:
     """Stops its threads, which release the server a little later."""

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Type
 import reverb
 
 from tfacme import errors
-from tfacme.replay import packing, reverb_tables, streams, tables
+from tfacme.replay import packing, reverb_tables, servers, streams, tables
 from tfacme.replay.reverb_reader import ReverbReader, Scale
 from tfacme.replay.reverb_writers import EpisodeWriter, ItemWriter, Writers
 
@@ -22,7 +22,7 @@ from tfacme.replay.reverb_writers import EpisodeWriter, ItemWriter, Writers
 _PENDING = 8
 _LONGEST_WAIT = 60  # seconds that a checkpoint waits for the server
 _SAVED = 'reverb'  # a server's checkpoint within ours
-SERVER_FOLDER = 'replay_server'  # of a run's, where the server keeps its own; beside those of the run
+SERVER_FOLDER = 'replay_server'  # of a run's, where each server has a folder for its own checkpoints
 
 
 class ReverbReplay:
@@ -118,12 +118,19 @@ def can_restore(path: str) -> bool:
   return os.path.isdir(os.path.join(path, _SAVED))
 
 
-def prepare_restore(path: Optional[str], server_path: str) -> None:
-  """Leaves, before a server starts in `server_path`, just the checkpoint there that was saved into `path`, if any."""
-  shutil.rmtree(server_path, ignore_errors=True)
-  saved = os.path.join(path, _SAVED) if path else ''
-  if os.path.isdir(saved):
-    _copy(saved, server_path)
+def prepare_restore(checkpoint: Optional[str], names: Sequence[str], path: str) -> None:
+  """Leaves, before servers start, each just what a checkpoint has of it.
+
+  Args:
+    checkpoint: of the run, or None.
+    names: of the servers, which start from nothing where the checkpoint is of another number of them.
+    path: the folder with a folder for each.
+  """
+  shutil.rmtree(path, ignore_errors=True)
+  for name in names if servers.saved(checkpoint) == sorted(names) else ():
+    saved = os.path.join(str(checkpoint), name, _SAVED)
+    if os.path.isdir(saved):
+      _copy(saved, os.path.join(path, name))
 
 
 def _copy(source: str, target: str) -> None:

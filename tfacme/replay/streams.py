@@ -51,23 +51,27 @@ def usage(table: Table, size: float, inserted: float, sampled: float) -> Usage:
   return Usage(size, table.max_size, inserted, sampled, table.limiter.realized(inserted, sampled))
 
 
-class Replay(Protocol):
+class Readable(Protocol):
+  """A replay as a learner sees it, in this process or in others."""
+
+  def reader(self, table: Table, batch_size: int) -> Reader:
+    """A reader of batches from a table."""
+    ...
+
+  def usage(self) -> Dict[str, Usage]:
+    """How much each table is used; the same tables at every call."""
+    ...
+
+
+class Replay(Readable, Protocol):
   """A replay as its clients see it, in this process or in another one."""
 
   def writer(self, role: str = 'actor') -> StreamWriter:
     """A writer for one stream of a role, into the tables that are written by it."""
     ...
 
-  def reader(self, table: Table, batch_size: int) -> Reader:
-    """A reader of batches from a table."""
-    ...
-
   def save(self, path: str) -> Optional[str]:
     """Writes everything into the folder `path`; returns a digest of it, if it is at hand."""
-    ...
-
-  def usage(self) -> Dict[str, Usage]:
-    """How much each table is used; the same tables at every call."""
     ...
 
 

@@ -88,6 +88,17 @@ class Limiter:
     high = share * self.high if self.bounds_inserts else self.high
     return dataclasses.replace(self, samples_per_insert=share * self.samples_per_insert, low=low, high=high)
 
+  def shared(self, servers: int) -> Limiter:
+    """The limiter of each of several servers, among which a table's items and its batches are shared out equally."""
+    room = (self.high - self.low) / servers if self.bounds_samples and self.bounds_inserts else math.inf
+    least = math.ceil(self.min_size / servers)
+    # As far from what the minimal size gives as here, for what each has of it may be rounded up.
+    ahead = self.samples_per_insert * (least - self.min_size / servers)
+    narrow = max(0.0, self.samples_per_insert + 1 - room) / 2  # Too little room would block both sides.
+    low = self.low / servers + ahead - narrow if self.bounds_samples else self.low
+    high = self.high / servers + ahead + narrow if self.bounds_inserts else self.high
+    return dataclasses.replace(self, min_size=least, low=low, high=high)
+
   @property
   def bounds_samples(self) -> bool:
     """Whether it ever makes a learner wait once the table holds enough."""

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, Mapping, Optional
 
 from tfacme import checkpoints, errors, experiments, loggers
 from tfacme.datasets import folder
-from tfacme.replay import reverb_replay
+from tfacme.replay import reverb_replay, servers
 from tfacme.runs import describing, pickles
 from tfacme.workers import counting, keeping, learning
 
@@ -98,13 +98,20 @@ def write(workdir: str, description: Dict[str, Any], experiment: experiments.Exp
   os.replace(path + '.partial', path)
 
 
-def go_back_to(workdir: str, checkpoint: Optional[str], unit: str) -> None:
-  """Removes from logs, checkpoints and the replay server's folder whatever was written after the checkpoint."""
+def go_back_to(workdir: str, checkpoint: Optional[str], unit: str, replays: int) -> None:
+  """Removes from logs, checkpoints and the replay servers' folders whatever was written after the checkpoint.
+
+  Args:
+    workdir: the run's folder.
+    checkpoint: to resume from, or None.
+    unit: of the budget.
+    replays: how many replay servers the run has.
+  """
   folder = os.path.join(workdir, 'checkpoints')
   if checkpoint:
     checkpoints.set_aside(folder, checkpoint)
-  saved = os.path.join(checkpoint, 'replay') if checkpoint else None
-  reverb_replay.prepare_restore(saved, os.path.join(workdir, reverb_replay.SERVER_FOLDER))
+  servers_path = os.path.join(workdir, reverb_replay.SERVER_FOLDER)
+  reverb_replay.prepare_restore(checkpoint, servers.names(replays), servers_path)
   checkpoints.remove_partial(folder)
   limits, counts = dict.fromkeys((unit, 'learner_steps'), -1), {}
   if checkpoint:

@@ -112,7 +112,7 @@ def _prepare(
   folders.write(workdir, description, experiment)
   begun.enter_context(logged.running(experiment.checkpointing.stop_seconds))  # Now: a tracker begins a run with it.
   had_begun = folders.has_begun(workdir)
-  folders.go_back_to(workdir, checkpoint, experiment.budget.unit)
+  folders.go_back_to(workdir, checkpoint, experiment.budget.unit, experiment.layout.replays)
   for line in filter(None, [reporting.opening(description, given), size]):
     say(line)
   if checkpoint or had_begun:

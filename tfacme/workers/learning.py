@@ -45,7 +45,7 @@ class LearnerParts:
     budget: of the run; if it is in learner steps, it says when the learner is done. None if there is no run.
     paced: whether a rate limiter paces it; if nothing does, it is done when the actors are.
     networks: the agent's, by whose parts variables are named.
-    replay: a `streams.Replay` whose size and ratio of samples to inserts are logged, or None.
+    replay: a `streams.Readable` whose size and ratio of samples to inserts are logged, or None.
     clock: seconds; for the columns that tell the time.
   """
 
