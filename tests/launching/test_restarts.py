@@ -74,7 +74,7 @@ def test_a_leaf_is_made_anew_after_a_pause_that_grows(monkeypatch, caplog):
   ]
 
 
-def test_one_that_fails_too_often_within_an_hour_ends_the_run(monkeypatch):
+def test_one_that_fails_too_often_within_an_hour_ends_the_run(monkeypatch, caplog):
   started = _Started(monkeypatch)
   for now in (0.0, 1000.0, 3700.0):  # The first one is an hour ago by then.
     started.tasks[-1].failure = _BROKEN
@@ -85,6 +85,8 @@ def test_one_that_fails_too_often_within_an_hour_ends_the_run(monkeypatch):
   with pytest.raises(launching.NodeFailed, match='the simulator is gone') as caught:
     started.look(3900.0)
   assert caught.value.node == 'actor-1'
+  limit = 'it was 2 times within an hour (--restarts)'
+  assert caplog.messages[-1] == f'The node actor-1 has failed, and is made anew no more: {limit}'
 
 
 @pytest.mark.parametrize('which, times', [(0, 2), (1, 0)])

@@ -15,7 +15,7 @@ from tfacme.graph import nodes, program
 _BEST = 4.0  # the return of the best policy there
 
 
-def _experiment(steps, layout=tfacme.Layout(actors=3, relays=2, replays=2)):
+def _experiment(steps, layout=tfacme.Layout(actors=4, relays=2, replays=2)):
   return tfacme.Experiment(
     builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=100, batch_size=32, samples_per_insert=8.0)),
     networks=dqn.mlp_networks(hidden_sizes=(16,)),
@@ -33,7 +33,7 @@ def test_the_graph_shares_actors_out():
   assert names[:6] == ['counter', 'replay-0', 'replay-1', 'learner', 'relay-0', 'relay-1']
   edges = {(edge.source, edge.target): edge.label for edge in program.graph(made).edges}
   assert edges['replay-1', 'learner'] == 'batches' and edges['replay-1', 'saver'] == 'state'
-  for index in range(3):
+  for index in range(4):
     assert edges[f'actor-{index}', f'replay-{index % 2}'] == 'steps'
     assert edges[f'relay-{index % 2}', f'actor-{index}'] == 'variables'
     assert edges['learner', f'actor-{index}'] == 'variables'  # where a relay does not answer
@@ -77,9 +77,15 @@ def test_a_relay_that_is_killed_is_made_anew(tmp_path):
   assert testing.logs(tmp_path)['evaluator'][-1]['actor_steps'] == '6000'
 
 
-@pytest.mark.parametrize('nodes, says', [('relays', '3 relays'), ('replays', '3 replay servers')])
-def test_more_of_them_than_actors_are_one_sentence(nodes, says):
-  with pytest.raises(errors.UserError, match=f'{says} are more than the 2 actors: take fewer'):
+@pytest.mark.parametrize(
+  'nodes, says',
+  [
+    ('relays', '3 relays are more than the 2 actors: take fewer'),
+    ('replays', 'Each replay server has as many of the actors, and 2 can not be shared out among 3'),
+  ],
+)
+def test_what_does_not_go_with_the_actors_is_one_sentence(nodes, says):
+  with pytest.raises(errors.UserError, match=says):
     tfacme.Layout(actors=2, **{nodes: 3})
 
 

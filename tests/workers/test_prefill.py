@@ -10,7 +10,7 @@ import pytest
 import tfacme
 from tests.contract import environment, prefilled
 from tfacme import checkpoints, core, datasets, errors
-from tfacme.graph import building, nodes, program
+from tfacme.graph import nodes, program, replays
 from tfacme.graph import plan as plan_lib
 from tfacme.loggers import csv_logger
 from tfacme.replay import items, sources, tables
@@ -345,5 +345,5 @@ def test_roles_that_make_no_sense_are_refused(make, says):
 
 
 def test_a_saved_replay_is_known_by_its_kind(tmp_path):
-  assert building.saved_replay(None) is None
-  assert building.saved_replay(str(tmp_path)) is None
+  assert replays.saved_kind(None) is None
+  assert replays.saved_kind(str(tmp_path)) is None

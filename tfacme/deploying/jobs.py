@@ -15,7 +15,7 @@ _NAME = r'[a-z]([-a-z0-9]{0,45}[a-z0-9])?'  # of a RayJob, and of all that KubeR
 _LONGEST = 40  # characters of a name that is made
 _MARK = 7  # of these, for what a name that is too long is told from others by
 _UNSAID_THREADS = 4  # of a node whose threads are left to TensorFlow
-_FOR_THE_REST = 2  # processors of counter, replay, saver and Ray itself
+_FOR_THE_REST = 2  # processors of counter, a replay, saver and Ray itself
 
 
 def named(text: str) -> str:
@@ -72,7 +72,7 @@ class Job:
     layout = self.layout
     threads = layout.threads or _UNSAID_THREADS
     learning = threads if layout.learner_threads is None else layout.learner_threads or _UNSAID_THREADS
-    return learning + layout.evaluators * threads + _FOR_THE_REST
+    return learning + layout.evaluators * threads + layout.replays - 1 + _FOR_THE_REST
 
   @property
   def computes_here(self) -> bool:

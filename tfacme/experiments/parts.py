@@ -74,8 +74,7 @@ class Layout:
     evaluators: 1 gives each evaluation of the experiment a node, 0 makes none.
     relays: nodes from which actors take the learner's variables, each for its share of them, so that the learner
       answers few; 0 has all ask the learner itself.
-    replays: replay servers, each with its part of all tables and its share of the actors; a batch is of as many equal
-      parts.
+    replays: replay servers, each with as large a part of all tables, of the actors and of a batch.
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
     learner_threads: the same for the learner's node; None is `threads`. With large networks, give it the rest of the
       machine.
@@ -115,9 +114,10 @@ class Layout:
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
     errors.count('The number of relays', self.relays, low=0)
     errors.count('The number of replays', self.replays)
-    if self.replays > self.actors:
+    if self.actors % self.replays:
       raise errors.UserError(
-        f'{self.replays} replay servers are more than the {self.actors} actors: take fewer (--replays).'
+        f'Each replay server has as many of the actors, and {self.actors} can not be shared out among {self.replays}: '
+        'choose another number (--replays).'
       )
     if self.relays > self.actors:
       raise errors.UserError(f'{self.relays} relays are more than the {self.actors} actors: take fewer (--relays).')

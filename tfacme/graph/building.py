@@ -223,8 +223,7 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
     checkpoint: the folder of one to restore it from, with the replay if that was saved by a run in one thread.
   """
   # What a prefill has written is in the replay of the checkpoint, and nothing writes it without a run.
-  layout = dataclasses.replace(experiment.layout, replays=1)
-  plan = plan_lib.make_plan(dataclasses.replace(experiment, prefill=None, layout=layout), checkpoint=checkpoint)
+  plan = plan_lib.make_plan(dataclasses.replace(experiment, prefill=None), checkpoint=checkpoint)
   readable = checkpoint
   if replays_lib.saved_kind(checkpoint) == 'reverb':
     _LOG.warning(
@@ -232,11 +231,11 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
     )
     readable = None
   replays = {}
-  if not experiment.offline:
+  for index in range(len(plan.replays)):
+    parts = replays_lib.ReplayParts.of(plan, index)
     # No limiter has to hold it back for actors.
-    free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in plan.described]
-    parts = dataclasses.replace(replays_lib.ReplayParts.of(plan), described=free, checkpoint=readable)
-    replays[parts.name] = replays_lib.in_process(parts)
+    free = [dataclasses.replace(table, limiter=tables.min_size(1)) for table in parts.described]
+    replays[parts.name] = replays_lib.in_process(dataclasses.replace(parts, described=free, checkpoint=readable))
   return build_learner(plan, build_counter(experiment.budget, plan.phases, checkpoint), **replays)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
 
 import launchpad as lp
@@ -53,7 +54,8 @@ def make_program(
   links = {**counted, 'learner': pulled}
   if not experiment.offline:
     _add_actors(program, plan, links, replays, upkeep, node)
-  _add_roles(program, plan, {**links, **({'replay': nodes.Link(replays[0], 'steps')} if replays else {})}, node)
+  # Where roles use the replay, it is in one server; see `servers.check`.
+  _add_roles(program, plan, {**links, 'replay': nodes.Link(replays[0], 'steps')} if replays else links, node)
   for evaluation in plan.evaluations:
     estimators = plan.estimators if evaluation is plan.evaluations[0] else ()
     build = functools.partial(building.build_evaluator, acting, evaluation, estimators)
@@ -161,6 +163,7 @@ def _add(program: lp.Program, node: nodes.Node) -> nodes.Node:
 def _replay_node(plan: plan_lib.Plan, index: int) -> nodes.ReplayNode:
   parts = replays_lib.ReplayParts.of(plan, index)
   server_path = plan.path(reverb_replay.SERVER_FOLDER, parts.name)
+  steps = math.ceil(plan.experiment.budget.steps / len(parts.names))  # of the actors that write to it
   return nodes.ReplayNode(
     parts.name,
     index,
@@ -168,5 +171,5 @@ def _replay_node(plan: plan_lib.Plan, index: int) -> nodes.ReplayNode:
     checkpointer=functools.partial(reverb_tables.checkpointer, server_path) if server_path else None,
     client=functools.partial(reverb_replay.ReverbReplay, codec=parts.codec, described=parts.described),
     in_process=functools.partial(replays_lib.in_process, parts),
-    most_bytes=sizes.at_most(parts.described, parts.codec, plan.experiment.budget.steps),
+    most_bytes=sizes.at_most(parts.described, parts.codec, steps),
   )

@@ -7,7 +7,7 @@ import logging
 import os
 from typing import Any, Callable, Optional, Sequence
 
-from tfacme import checkpoints
+from tfacme import checkpoints, errors
 from tfacme.graph import plan as plan_lib
 from tfacme.replay import numpy_replay, packing, reverb_replay, reverb_tables, servers, tables
 
@@ -60,12 +60,12 @@ def _can_restore(parts: ReplayParts, can_restore: Callable[[str], bool]) -> bool
   saved = servers.saved(parts.checkpoint)
   if not saved:
     return True
-  if saved == sorted(parts.names):
+  if servers.are_saved(parts.checkpoint, parts.names):
     if can_restore(os.path.join(str(parts.checkpoint), parts.name)):
       return True
     differs = 'is of another engine'
   else:
-    differs = f'was in {len(saved)} servers (--replays)'
+    differs = f'was in {errors.counted(len(saved), "server")} (--replays)'
   if parts.name == parts.names[0]:  # All the others would say the same.
     _LOG.warning('The replay in %s %s; this run starts with an empty one.', parts.checkpoint, differs)
   return False
@@ -73,7 +73,7 @@ def _can_restore(parts: ReplayParts, can_restore: Callable[[str], bool]) -> bool
 
 def saved_kind(checkpoint: Optional[str]) -> Optional[str]:
   """The kind of the replay whose contents a checkpoint has; None if it has none."""
-  path = os.path.join(checkpoint, 'replay') if checkpoint else ''
-  if not os.path.isdir(path):
+  saved = servers.saved(checkpoint)
+  if not saved:
     return None
-  return 'numpy' if numpy_replay.can_restore(path) else 'reverb'
+  return 'numpy' if numpy_replay.can_restore(os.path.join(str(checkpoint), saved[0])) else 'reverb'

@@ -26,7 +26,7 @@ def until_it_ends(attempt: Callable[[], None], most: Optional[int], steps: Calla
       what = f'The node {lost.node} was lost, and the run begins again from its last checkpoint'
       before, reached = reached, steps()
       in_vain = 0 if reached > before else in_vain + 1
-      if restarts.after(what, lost.account) is None or in_vain > restarts.most:
+      if in_vain > restarts.most or restarts.after(what, lost.account) is None:
         raise
     _wait(failures.pause_after(in_vain))  # One that comes to newer checkpoints in between need not wait for long.
 

@@ -74,7 +74,7 @@ class ReverbReader:
       self._asked = True
       self._wanted.release()
     try:
-      info, data = self._read.get(timeout=max(wait, 1e-3))
+      info, data = self._read.get(wait > 0, wait)
     except queue.Empty:
       return core.Blocked(f'the actors to insert into {self._table.name!r} (the rate limiter holds samples)')
     if isinstance(info, BaseException):

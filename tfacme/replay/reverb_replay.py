@@ -127,7 +127,7 @@ def prepare_restore(checkpoint: Optional[str], names: Sequence[str], path: str) 
     path: the folder with a folder for each.
   """
   shutil.rmtree(path, ignore_errors=True)
-  for name in names if servers.saved(checkpoint) == sorted(names) else ():
+  for name in names if servers.are_saved(checkpoint, names) else ():
     saved = os.path.join(str(checkpoint), name, _SAVED)
     if os.path.isdir(saved):
       _copy(saved, os.path.join(path, name))

@@ -14,7 +14,8 @@ import numpy as np
 from tfacme import core, errors
 from tfacme.replay import packing, sources, streams, tables
 
-_PAUSE_SECONDS = 0.01  # for which a server that has nothing is waited for, in turn with the others
+_PATIENCE_SECONDS = 0.01  # for which a server is waited for that had something when it was last asked
+_POLL_SECONDS = 0.001  # between looks at whether any has something
 
 
 def names(count: int) -> List[str]:
@@ -26,6 +27,11 @@ def saved(checkpoint: Optional[str]) -> List[str]:
   """The names of those whose contents a checkpoint has."""
   found = os.listdir(checkpoint) if checkpoint else []
   return sorted(name for name in found if re.fullmatch(r'replay(-\d+)?', name))
+
+
+def are_saved(checkpoint: Optional[str], names: Sequence[str]) -> bool:
+  """Whether a checkpoint has the contents of just these."""
+  return saved(checkpoint) == sorted(names)
 
 
 def check(
@@ -41,16 +47,21 @@ def check(
   """
   if count == 1:
     return
+  read = {sample.table: tables.find(described, sample.table) for sample in samples}
+  for table in read.values():
+    if table.is_queue or table.items.length is None:
+      kind = 'a queue' if table.is_queue else 'whole episodes'
+      raise errors.UserError(f'{table.name!r} has {kind}, which are in one replay server: leave --replays out.')
+  if len([table for table in read.values() if table.limiter.bounds_samples]) > 1:
+    # What one of them has and the other lacks could be in different servers.
+    raise errors.UserError('Several tables pace the learner, which are in one replay server: leave --replays out.')
   for sample in samples:
-    table = tables.find(described, sample.table)
     if sample.batch_size % count:
       raise errors.UserError(
         f'Each replay server gives as large a part of a batch, and one of {sample.batch_size} can not be shared out '
         f'among {count}: choose another number (--replays).'
       )
-    if table.is_queue or table.items.length is None:
-      kind = 'a queue' if table.is_queue else 'whole episodes'
-      raise errors.UserError(f'{table.name!r} has {kind}, which are in one replay server: leave --replays out.')
+    tables.check_batch(part(read[sample.table], count), sample.batch_size // count)
   if users:
     raise errors.UserError(
       f'Tables that {errors.listed(users)} uses, beside the actors, are in one replay server: leave --replays out.'
@@ -84,13 +95,13 @@ class Servers:
   def usage(self) -> Dict[str, streams.Usage]:
     """How much each table is used, in all servers together."""
     each = [replay.usage() for replay in self._replays]
+    return {table.name: self._total(table, [own[table.name] for own in each]) for table in self._tables}
 
-    def total(name: str, what: str) -> float:
-      return sum(getattr(own[name], what) for own in each)
-
-    return {
-      t.name: streams.usage(t, *(total(t.name, w) for w in ('size', 'inserted', 'sampled'))) for t in self._tables
-    }
+  def _total(self, table: tables.Table, each: Sequence[streams.Usage]) -> streams.Usage:
+    limiter = part(table, len(each)).limiter
+    sampled, paced = sum(own.sampled for own in each), sum(limiter.paced(own.inserted) for own in each)
+    size, most, inserted = (sum(getattr(own, what) for own in each) for what in ('size', 'max_size', 'inserted'))
+    return streams.Usage(size, most, inserted, sampled, sampled / paced)
 
 
 @dataclasses.dataclass
@@ -106,8 +117,9 @@ class _Reader:
   """Reads as many parts of each batch as there are servers, one of each server that has one.
 
   Where a server has none, since its actors have come to their end or wait for something, others give its parts: each
-  server's limiter keeps its own ratio of samples to inserts, and nobody waits for one that nobody writes to. Priorities
-  and probabilities are relative to those of the same server, as if each were a stratum.
+  server's limiter keeps its own ratio of samples to inserts, and nobody waits for one that nobody writes to. The first
+  batches may be of the server that was the first to hold enough. Priorities, and the probabilities by which samples are
+  weighted, are relative to those of the same server, as if each were a stratum of the whole.
   """
 
   def __init__(self, readers: Sequence[streams.Reader]):
@@ -119,7 +131,7 @@ class _Reader:
 
   def read(self, wait: float, now: int) -> Union[_Read, core.Blocked]:
     """A batch, or what it waits for after `wait` seconds."""
-    pause, deadline = min(_PAUSE_SECONDS, wait), time.monotonic() + wait
+    pause, deadline = min(_PATIENCE_SECONDS, wait), time.monotonic() + wait
     while True:
       had = len(self._parts)
       for _ in self._readers:
@@ -135,9 +147,9 @@ class _Reader:
         if len(self._parts) == len(self._readers):
           return self._join()
       if len(self._parts) == had:
-        self._dry.clear()
         if time.monotonic() >= deadline:
           return blocked
+        time.sleep(_POLL_SECONDS)
 
   def _join(self) -> _Read:
     numbered, self._parts = sorted(self._parts, key=lambda part: part[0]), []
@@ -156,7 +168,7 @@ class _Reader:
       self._readers[number].write_priorities(own, values)
 
   def state(self) -> List[Any]:
-    """What the learner saves of it."""
+    """What the learner saves of it; parts that wait for the others are not among that, as what is read ahead is not."""
     return [reader.state() for reader in self._readers]
 
   def set_state(self, state: Any) -> None:

@@ -91,12 +91,13 @@ class Limiter:
   def shared(self, servers: int) -> Limiter:
     """The limiter of each of several servers, among which a table's items and its batches are shared out equally."""
     room = (self.high - self.low) / servers if self.bounds_samples and self.bounds_inserts else math.inf
+    least_room = self.samples_per_insert + 2  # Too little would block both sides; one more than that is for rounding.
     least = math.ceil(self.min_size / servers)
     # As far from what the minimal size gives as here, for what each has of it may be rounded up.
     ahead = self.samples_per_insert * (least - self.min_size / servers)
-    narrow = max(0.0, self.samples_per_insert + 1 - room) / 2  # Too little room would block both sides.
-    low = self.low / servers + ahead - narrow if self.bounds_samples else self.low
-    high = self.high / servers + ahead + narrow if self.bounds_inserts else self.high
+    more = max(0.0, least_room - room) / 2
+    low = self.low / servers + ahead - more if self.bounds_samples else self.low
+    high = self.high / servers + ahead + more if self.bounds_inserts else self.high
     return dataclasses.replace(self, min_size=least, low=low, high=high)
 
   @property
@@ -114,7 +115,11 @@ class Limiter:
 
     That is what `samples_per_insert` paces: the first `min_size` items, or a prefill, count for nothing.
     """
-    return samples / max(1.0, inserts - max(self.min_size, self.prefill) + 1)
+    return samples / self.paced(inserts)
+
+  def paced(self, inserts: float) -> float:
+    """How many of the inserts pace samples, one at the least."""
+    return max(1.0, inserts - max(self.min_size, self.prefill) + 1)
 
   def can_insert(self, inserts: int, samples: int, size: int) -> bool:
     """Whether one more item may be inserted."""

@@ -39,6 +39,8 @@ class Restarts:
     now = time.monotonic()
     recent = [*(then for then in self._failed if now - then < _HOUR), now]
     if len(recent) > self.most:
+      if self.most:
+        _LOG.warning('%s no more: it was %s within an hour (--restarts)', what, errors.counted(self.most, 'time'))
       return None
     self._failed = recent
     _LOG.warning('%s (%d of %d times in an hour): %s', what, len(recent), self.most, account.rstrip())
