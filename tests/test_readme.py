@@ -29,6 +29,7 @@ DOCUMENTS = (
   'docs/deploying.md',
   'docs/design.md',
   'docs/environments.md',
+  'docs/faults.md',
   'docs/gpus.md',
   'docs/research.md',
   'docs/runs.md',

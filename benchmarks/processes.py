@@ -1,0 +1,92 @@
+"""What benchmarks of runs share: a process that measures alone, those of a run by name, and a row of plots."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from typing import Any, Dict, Iterator, Mapping, Sequence
+
+_LONGEST_SECONDS = 600.0  # that a measurement may take
+
+
+def apart(module: str, call: str) -> Any:
+  """What a call of a module in this package returns, as plain values, from a process and a session of its own."""
+  code = f'import json; from benchmarks import {module}; print(json.dumps({module}.{call}))'
+  process = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+  try:
+    said, _ = process.communicate(timeout=_LONGEST_SECONDS)
+  finally:
+    end_session(process.pid)
+    process.wait()
+  if process.returncode:
+    raise RuntimeError(f'{module}.{call} ended with exit code {process.returncode}.')
+  return json.loads(said.splitlines()[-1])
+
+
+def end_as_by_interrupt() -> None:
+  """Has SIGTERM end this process as Ctrl-C does, so that it ends what it has started."""
+  signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+
+
+def end_session(session: int) -> None:
+  """Ends all of its processes."""
+  for pid in list(of_session(session)):
+    with contextlib.suppress(ProcessLookupError):
+      os.kill(pid, signal.SIGKILL)
+
+
+def of_session(session: int) -> Iterator[int]:
+  """Those of a session that run."""
+  for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
+    with contextlib.suppress(OSError):
+      if os.getsid(pid) == session and _fields(pid)[0] != 'Z':
+        yield pid
+
+
+def nodes(session: int) -> Dict[str, int]:
+  """Those of a session by their names, which are those of its nodes where a process is one's own."""
+  named = {}
+  for pid in of_session(session):
+    with contextlib.suppress(OSError):
+      named[pathlib.Path(f'/proc/{pid}/comm').read_text(encoding='utf-8').strip()] = pid
+  return named
+
+
+def seconds(pid: int) -> float:
+  """The processor time that one has taken."""
+  fields = _fields(pid)
+  return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def _fields(pid: int) -> list[str]:
+  """What `/proc` says of one, from its state on."""
+  return pathlib.Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()
+
+
+def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]], label: str, columns: Mapping[str, str]) -> None:
+  """Draws rows: a plot for each column, a line for each `label` of theirs, against their `x`.
+
+  Args:
+    path: the file for the picture.
+    rows: in the order of `x`.
+    label: what `x` is.
+    columns: {title: name in the rows}.
+  """
+  import matplotlib
+
+  matplotlib.use('Agg')
+  from matplotlib import pyplot
+
+  figure, axes = pyplot.subplots(1, len(columns), figsize=(3 * len(columns), 3), layout='constrained')
+  for axis, (title, column) in zip(axes, columns.items()):
+    for name in dict.fromkeys(row['label'] for row in rows):
+      line = [row for row in rows if row['label'] == name]
+      axis.plot([row['x'] for row in line], [row[column] for row in line], 'o-', label=name)
+    axis.set(xscale='log', xlabel=label, title=title, ylim=(0, None))
+  axes[0].legend()
+  figure.savefig(path, dpi=100)
