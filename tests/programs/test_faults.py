@@ -11,6 +11,7 @@ import tensorflow as tf
 import tfacme
 from tests.programs import broken, nan_learner, processes, raising_learner
 from tfacme import checkpoints, cli
+from tfacme.runs import status
 from tfacme.workers import saved
 
 # Inline is the quickest to start; the other engines are the slow tier's.
@@ -234,6 +235,25 @@ def test_ctrl_c_before_the_first_step_promises_no_checkpoint_that_is_not_there(t
     'a checkpoint is written, and' if written else 'no checkpoint is written yet, and the same command begins again'
   )
   assert (ended.code, ended.left) == (130, []) and says in ended.err
+
+
+@pytest.mark.slow
+def test_a_replay_that_stands_still_is_who_is_waited_for(tmp_path):
+  options = '--env bsuite:catch/0 --launch local_mp --steps 12000 --evaluation.every 0 --workdir'.split()
+  command = processes.tfacme('train', 'dqn', *options, str(tmp_path))
+  command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)
+  replay = command.named('replay')
+  os.kill(replay, signal.SIGSTOP)
+
+  def named():
+    told = status.read(str(tmp_path))
+    notes = told.status['notes'] if told else {}
+    return all('does not answer' in str(notes.get(node, {}).get('blocked')) for node in ('learner', 'actor-0'))
+
+  command.wait_until(named, 'nobody says that the replay does not answer')
+  os.kill(replay, signal.SIGCONT)
+  ended = command.wait(120)
+  assert (ended.code, ended.left) == (0, []), ended.err
 
 
 @pytest.mark.slow

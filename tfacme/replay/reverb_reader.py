@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.python.eager import cancellation
 
 from tfacme import core
-from tfacme.replay import packing, reverb_tables, streams, tables
+from tfacme.replay import answering, packing, reverb_tables, streams, tables
 
 _AHEAD = 2  # batches that are read ahead of the learner
 _LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written
@@ -46,12 +46,23 @@ class Scale:
 class ReverbReader:
   """Reads batches from one table in a thread of its own, so that no other one hangs in Reverb; see `streams.Reader`."""
 
-  def __init__(self, client: reverb.Client, codec: packing.Codec, table: tables.Table, batch_size: int, scale: Scale):
+  def __init__(
+    self,
+    client: reverb.Client,
+    server: answering.Server,
+    codec: packing.Codec,
+    table: tables.Table,
+    batch_size: int,
+    scale: Scale,
+  ):
     self.codec = codec
     self._client = client
     self._table = table
     self._batch_size = batch_size
     self._scale = scale
+    self._waiter = answering.Waiter(
+      server, f'the actors to insert into {table.name!r} (the rate limiter holds samples)'
+    )
     self._read: queue.Queue = queue.Queue()
     # Of a queue no batch is read before the learner asks for it; see `ReverbReplay._pending`.
     self._wanted = threading.Semaphore(0 if table.is_queue else _AHEAD)
@@ -76,7 +87,8 @@ class ReverbReader:
     try:
       info, data = self._read.get(wait > 0, wait)
     except queue.Empty:
-      return core.Blocked(f'the actors to insert into {self._table.name!r} (the rate limiter holds samples)')
+      return self._waiter.blocked()
+    self._waiter.served()
     if isinstance(info, BaseException):
       raise info
     self._asked = self._dry = False

@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Type
 import reverb
 
 from tfacme import errors
-from tfacme.replay import packing, reverb_tables, servers, streams, tables
+from tfacme.replay import answering, packing, reverb_tables, servers, streams, tables
 from tfacme.replay.reverb_reader import ReverbReader, Scale
 from tfacme.replay.reverb_writers import EpisodeWriter, ItemWriter, Writers
 
@@ -31,6 +31,7 @@ class ReverbReplay:
   def __init__(self, client: reverb.Client, codec: packing.Codec, described: Sequence[tables.Table]):
     self.codec = codec
     self._client = client
+    self._server = answering.Server(client)
     self._tables = tuple(described)
     self._writers = 0
     self._readers: List[ReverbReader] = []
@@ -47,13 +48,17 @@ class ReverbReplay:
       kinds[EpisodeWriter if table.items.length is None else ItemWriter].append(table)
     self._writers += 1
     writers = [
-      kind(self._client, described, self.codec, self._pending) for kind, described in kinds.items() if described
+      kind(self._client, self._server, described, self.codec, self._pending)
+      for kind, described in kinds.items()
+      if described
     ]
     return writers[0] if len(writers) == 1 else Writers(writers)
 
   def reader(self, table: tables.Table, batch_size: int) -> ReverbReader:
     """A reader of batches from a table."""
-    self._readers.append(ReverbReader(self._client, self.codec, table, batch_size, self._scales[table.name]))
+    self._readers.append(
+      ReverbReader(self._client, self._server, self.codec, table, batch_size, self._scales[table.name])
+    )
     return self._readers[-1]
 
   def close(self) -> None:

@@ -10,8 +10,9 @@ import reverb
 from reverb import structured_writer
 
 from tfacme import core, errors
-from tfacme.replay import packing, streams, tables
+from tfacme.replay import answering, packing, streams, tables
 
+_REASON = 'the learner to sample (the rate limiter holds inserts)'
 _MOST_ROWS = 100_000  # of an episode that is kept whole, with the frames before it
 
 
@@ -43,11 +44,13 @@ class ItemWriter:
   def __init__(
     self,
     client: reverb.Client,
+    server: answering.Server,
     described: Sequence[tables.Table],
     codec: packing.Codec,
     pending: Callable[[], int],
   ):
     self._pending = pending
+    self._waiter = answering.Waiter(server, _REASON)
     self._cutter = streams.Cutter(described)
     self._none_due = [False] * len(described)
     structure = {'due': [0] * len(described), **dict.fromkeys(codec.columns, 0)}
@@ -76,7 +79,7 @@ class ItemWriter:
 
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
     """Waits until the server has taken all items, or all but a few."""
-    return _flush(self._writer, wait, 0 if everything else self._pending())
+    return _flush(self._writer, wait, 0 if everything else self._pending(), self._waiter)
 
   def _push(self, row: streams.Columns, due: Sequence[bool]) -> None:
     self._writer.append({'due': [self._flags[is_due] for is_due in due], **row})
@@ -106,11 +109,13 @@ class EpisodeWriter:
   def __init__(
     self,
     client: reverb.Client,
+    server: answering.Server,
     described: Sequence[tables.Table],
     codec: packing.Codec,
     pending: Callable[[], int],
   ):
     self._pending = pending
+    self._waiter = answering.Waiter(server, _REASON)
     self._tables = described
     self._codec = codec
     self._count = 0
@@ -145,18 +150,19 @@ class EpisodeWriter:
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
     """Waits until the server has taken all items, or, within an episode, all but a few."""
     if self._count or not self._writer.episode_steps:
-      return _flush(self._writer, wait, 0 if everything else self._pending())
+      return _flush(self._writer, wait, 0 if everything else self._pending(), self._waiter)
     # Only this releases the rows of earlier episodes.
-    return _in_time(functools.partial(self._writer.end_episode, clear_buffers=True), wait)
+    return _in_time(functools.partial(self._writer.end_episode, clear_buffers=True), wait, self._waiter)
 
 
-def _flush(writer: Any, wait: float, pending: int) -> Optional[core.Blocked]:
-  return _in_time(functools.partial(writer.flush, pending), wait)
+def _flush(writer: Any, wait: float, pending: int, waiter: answering.Waiter) -> Optional[core.Blocked]:
+  return _in_time(functools.partial(writer.flush, pending), wait, waiter)
 
 
-def _in_time(call: Callable[..., None], wait: float) -> Optional[core.Blocked]:
+def _in_time(call: Callable[..., None], wait: float, waiter: answering.Waiter) -> Optional[core.Blocked]:
   try:
     call(timeout_ms=max(1, int(1000 * wait)))
   except reverb.errors.DeadlineExceededError:
-    return core.Blocked('the learner to sample (the rate limiter holds inserts)')
+    return waiter.blocked()
+  waiter.served()
   return None
