@@ -82,7 +82,7 @@ class Crowd:
     now = time.time()
     if self._measured <= now < self._measured + self._options.seconds:
       self._steps.append((now, float(status['totals']['learner_steps'])))
-    if all(process.poll() == 0 for process in self._processes):
+    if len(self._spent) == 2 and all(process.poll() == 0 for process in self._processes):
       self.found = self._result()
       os.kill(os.getpid(), signal.SIGINT)
 

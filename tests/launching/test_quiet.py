@@ -1,10 +1,8 @@
 """What of standard error is kept from the user."""
 
-import ctypes
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -28,41 +26,6 @@ def test_notes_of_libraries_are_dropped_and_errors_kept(capfd):
   with quiet.filtered_stderr():
     os.write(2, '\n'.join([*_NOISE, *_KEPT, *_NOISE, '']).encode())
   assert capfd.readouterr().err.splitlines() == _KEPT
-
-
-def test_who_holds_the_lock_of_python_may_write_more_than_a_pipe_takes(capfd):
-  """As Reverb does, with a line for each hundred items of a replay that it restores."""
-  write = ctypes.PyDLL(None).write  # It does not give the lock away.
-  line = _NOISE[-1].encode() + b'\n'
-  with quiet.filtered_stderr():
-    for _ in range(30_000):
-      write(2, line, len(line))
-    write(2, b'kept\n', 5)
-  assert capfd.readouterr().err == 'kept\n'
-
-
-def test_what_has_been_copied_takes_no_memory(capfd):
-  with quiet.filtered_stderr():
-    for _ in range(30):
-      os.write(2, b'x' * 999_999 + b'\n')
-      time.sleep(0.02)
-    time.sleep(0.5)
-    held = os.fstat(2)
-  assert held.st_size == 30_000_000 and held.st_blocks * 512 < 5_000_000
-  assert capfd.readouterr().err == ('x' * 999_999 + '\n') * 30
-
-
-def test_lines_come_while_it_runs_and_the_last_one_may_have_no_end(capfd):
-  with quiet.filtered_stderr():
-    subprocess.run(['sh', '-c', 'echo of a process >&2'], check=True)
-    deadline, seen = time.monotonic() + 10, ''
-    while not seen and time.monotonic() < deadline:
-      time.sleep(0.02)
-      seen = capfd.readouterr().err
-    assert seen == 'of a process\n'
-    subprocess.run(['sh', '-c', 'echo > /dev/stderr; echo anew > /dev/stderr'], check=True)
-    os.write(2, b'no end')
-  assert capfd.readouterr().err.endswith('anew\nno end')
 
 
 _TRAINS = """

@@ -252,6 +252,7 @@ def test_a_replay_that_stands_still_is_who_is_waited_for(tmp_path):
 
   command.wait_until(named, 'nobody says that the replay does not answer')
   os.kill(replay, signal.SIGCONT)
+  command.wait_until(lambda: not named(), 'it is said to be silent although it goes on')
   ended = command.wait(120)
   assert (ended.code, ended.left) == (0, []), ended.err
 

@@ -123,7 +123,7 @@ def test_a_batch_is_of_all_servers(backend):
   assert all(first == sorted(first, reverse=True) for first in firsts)  # in the order of the servers
   # Equal parts, but where one of Reverb's was busy for a moment.
   equal = [sum(first) == 3 for first in firsts]
-  assert all(equal) if backend.name == 'numpy' else any(equal)
+  assert all(equal) if backend.name == 'numpy' else np.mean(equal) > 0.2
   usage = replay.usage()['replay']
   assert (usage.size, usage.max_size, usage.inserted) == (10, 100, 10)
   assert usage.sampled >= 240

@@ -16,11 +16,13 @@ import time
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import launchpad as lp
+from launchpad import address as lp_address
 from launchpad import context as lp_context
 from launchpad.launch import worker_manager
 
 from tfacme import core
 from tfacme.graph import remote
+from tfacme.replay import reverb_server
 from tfacme.tensors import devices
 from tfacme.workers import failures, hanging
 
@@ -181,9 +183,11 @@ class ReplayNode(lp.ReverbNode):
 
   def run(self) -> None:
     """Serves until the run stops."""
-    super().run()
-    lp.stop_event().wait()  # What Launchpad waits with returns at once in some releases.
-    self._server.stop()
+    port = lp_address.get_port_from_address(self._address.resolve())
+    checkpointer = self._checkpoint_ctor() if self._checkpoint_ctor is not None else None
+    server = reverb_server.start(self._priority_tables_fn(), port, checkpointer)
+    lp.stop_event().wait()
+    server.stop()
 
 
 Node = Union[TaskNode, ReplayNode]

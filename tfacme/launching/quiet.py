@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import fcntl
 import os
 import re
 import threading
@@ -18,10 +16,6 @@ _NOISE = re.compile(
   rb'^(\[reverb/cc/|WARNING: All log messages before absl::InitializeLog|[IW]\d{4} [\d:.]+ +\d+ \S+\.cc:'
   rb'|\d{4}-\d\d-\d\d [\d:.]+: [IW] tensorflow/)'
 )
-_LOOK_SECONDS = 0.1  # between looks at what has been written
-_PIECE = 1 << 20  # bytes that are read at a time
-_KEEP_SIZE, _PUNCH_HOLE = 1, 2  # fallocate(2)
-_LIBC = ctypes.CDLL(None)
 _REST = b'\t [[{{node '  # how a line of TensorFlow's may go on
 
 
@@ -32,49 +26,25 @@ def within_a_run() -> contextlib.AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def filtered_stderr() -> Iterator[None]:
-  """Drops the libraries' own lines from file descriptor 2 within this context.
-
-  What is written goes into memory, and from there on. A pipe would be full sooner or later for C++ code that holds
-  Python's lock, so that nobody here can read: Reverb writes a line for each hundred items that it restores.
-  """
-  kept, written = os.dup(2), os.memfd_create('stderr')
-  fcntl.fcntl(written, fcntl.F_SETFL, os.O_APPEND)
-  os.dup2(written, 2)
-  over = threading.Event()
-  thread = threading.Thread(target=_copy, args=(written, kept, over), name='stderr', daemon=True)
+  """Drops the libraries' own lines from file descriptor 2 within this context."""
+  kept = os.dup(2)
+  read, write = os.pipe()
+  os.dup2(write, 2)
+  os.close(write)
+  thread = threading.Thread(target=_copy, args=(read, kept), name='stderr', daemon=True)
   thread.start()
   try:
     yield
   finally:
-    os.dup2(kept, 2)
-    over.set()
+    os.dup2(kept, 2)  # The pipe's last writing end is closed with this, unless a child process has one.
     thread.join(timeout=1.0)
     os.close(kept)
 
 
-def _copy(written: int, kept: int, over: threading.Event) -> None:
-  """Copies lines as they come, and what is left at the end."""
-  position, freed, rest, dropped = 0, 0, b'', False
-  with open(written, 'rb', buffering=0):
-    last = False
-    while not last:
-      last = over.wait(_LOOK_SECONDS)
-      if os.fstat(written).st_size < position:  # Somebody has opened it anew, as /dev/stderr, which empties it.
-        position = freed = 0
-      while piece := os.pread(written, _PIECE, position):
-        position += len(piece)
-        *lines, rest = (rest + piece).split(b'\n')
-        for line in lines:
-          dropped = bool(_NOISE.match(line)) or (dropped and line.startswith(_REST))
-          if not dropped:
-            os.write(kept, line + b'\n')
-      if position - freed > _PIECE:
-        _free(written, position)
-        freed = position
-    if rest:
-      os.write(kept, rest)
-
-
-def _free(file: int, size: int) -> None:
-  """Gives back the memory of the first bytes of a file, which keeps its size."""
-  _LIBC.fallocate(file, _PUNCH_HOLE | _KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(size))
+def _copy(read: int, kept: int) -> None:
+  with open(read, 'rb') as lines:
+    dropped = False
+    for line in iter(lines.readline, b''):
+      dropped = bool(_NOISE.match(line)) or (dropped and line.startswith(_REST))
+      if not dropped:
+        os.write(kept, line)

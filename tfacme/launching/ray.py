@@ -131,7 +131,7 @@ class _Process:
       gpus: whether its node computes on GPUs.
     """
     forking.lead_group()
-    faulthandler.enable()
+    faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process.
     hosting.prepare(threads, gpus)
     self._ports = contextlib.ExitStack()
     self._manager = hosting.Manager(threading.Event(), lambda account: self._end(Failure(account)))

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow.python.eager import cancellation
 
 from tfacme import core
-from tfacme.replay import answering, packing, reverb_tables, streams, tables
+from tfacme.replay import packing, reverb_answers, reverb_tables, streams, tables
 
 _AHEAD = 2  # batches that are read ahead of the learner
 _LONGEST_WAIT = 60.0  # seconds for which priorities may wait to be written
@@ -49,7 +49,7 @@ class ReverbReader:
   def __init__(
     self,
     client: reverb.Client,
-    server: answering.Server,
+    server: reverb_answers.Asked,
     codec: packing.Codec,
     table: tables.Table,
     batch_size: int,
@@ -60,7 +60,7 @@ class ReverbReader:
     self._table = table
     self._batch_size = batch_size
     self._scale = scale
-    self._waiter = answering.Waiter(
+    self._waiter = reverb_answers.Waiter(
       server, f'the actors to insert into {table.name!r} (the rate limiter holds samples)'
     )
     self._read: queue.Queue = queue.Queue()

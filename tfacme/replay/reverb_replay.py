@@ -13,7 +13,7 @@ from typing import Any, Dict, List, Optional, Sequence, Type
 import reverb
 
 from tfacme import errors
-from tfacme.replay import answering, packing, reverb_tables, servers, streams, tables
+from tfacme.replay import packing, reverb_answers, reverb_tables, servers, streams, tables
 from tfacme.replay.reverb_reader import ReverbReader, Scale
 from tfacme.replay.reverb_writers import EpisodeWriter, ItemWriter, Writers
 
@@ -31,7 +31,7 @@ class ReverbReplay:
   def __init__(self, client: reverb.Client, codec: packing.Codec, described: Sequence[tables.Table]):
     self.codec = codec
     self._client = client
-    self._server = answering.Server(client)
+    self._server = reverb_answers.Asked(client)
     self._tables = tuple(described)
     self._writers = 0
     self._readers: List[ReverbReader] = []

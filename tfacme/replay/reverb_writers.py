@@ -10,7 +10,7 @@ import reverb
 from reverb import structured_writer
 
 from tfacme import core, errors
-from tfacme.replay import answering, packing, streams, tables
+from tfacme.replay import packing, reverb_answers, streams, tables
 
 _REASON = 'the learner to sample (the rate limiter holds inserts)'
 _MOST_ROWS = 100_000  # of an episode that is kept whole, with the frames before it
@@ -44,13 +44,13 @@ class ItemWriter:
   def __init__(
     self,
     client: reverb.Client,
-    server: answering.Server,
+    server: reverb_answers.Asked,
     described: Sequence[tables.Table],
     codec: packing.Codec,
     pending: Callable[[], int],
   ):
     self._pending = pending
-    self._waiter = answering.Waiter(server, _REASON)
+    self._waiter = reverb_answers.Waiter(server, _REASON)
     self._cutter = streams.Cutter(described)
     self._none_due = [False] * len(described)
     structure = {'due': [0] * len(described), **dict.fromkeys(codec.columns, 0)}
@@ -109,13 +109,13 @@ class EpisodeWriter:
   def __init__(
     self,
     client: reverb.Client,
-    server: answering.Server,
+    server: reverb_answers.Asked,
     described: Sequence[tables.Table],
     codec: packing.Codec,
     pending: Callable[[], int],
   ):
     self._pending = pending
-    self._waiter = answering.Waiter(server, _REASON)
+    self._waiter = reverb_answers.Waiter(server, _REASON)
     self._tables = described
     self._codec = codec
     self._count = 0
@@ -155,11 +155,11 @@ class EpisodeWriter:
     return _in_time(functools.partial(self._writer.end_episode, clear_buffers=True), wait, self._waiter)
 
 
-def _flush(writer: Any, wait: float, pending: int, waiter: answering.Waiter) -> Optional[core.Blocked]:
+def _flush(writer: Any, wait: float, pending: int, waiter: reverb_answers.Waiter) -> Optional[core.Blocked]:
   return _in_time(functools.partial(writer.flush, pending), wait, waiter)
 
 
-def _in_time(call: Callable[..., None], wait: float, waiter: answering.Waiter) -> Optional[core.Blocked]:
+def _in_time(call: Callable[..., None], wait: float, waiter: reverb_answers.Waiter) -> Optional[core.Blocked]:
   try:
     call(timeout_ms=max(1, int(1000 * wait)))
   except reverb.errors.DeadlineExceededError:

@@ -133,13 +133,13 @@ class _Reader:
     """A batch, or what it waits for after `wait` seconds."""
     pause, deadline = min(_PATIENCE_SECONDS, wait), time.monotonic() + wait
     while True:
-      had = len(self._parts)
+      had, waits = len(self._parts), []
       for _ in self._readers:
         number, self._next = self._next, (self._next + 1) % len(self._readers)
         # What had nothing when it was last asked may have nothing for long, and holds nobody.
         answer = self._readers[number].read(0.0 if number in self._dry else pause, now)
         if isinstance(answer, core.Blocked):
-          blocked = answer
+          waits.append(answer)
           self._dry.add(number)
           continue
         self._dry.discard(number)
@@ -148,7 +148,7 @@ class _Reader:
           return self._join()
       if len(self._parts) == had:
         if time.monotonic() >= deadline:
-          return blocked
+          return streams.SILENT if streams.SILENT in waits else waits[0]
         time.sleep(_POLL_SECONDS)
 
   def _join(self) -> _Read:

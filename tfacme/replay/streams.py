@@ -12,6 +12,7 @@ from tfacme.replay.packing import Codec
 from tfacme.replay.tables import Table
 
 Columns = Mapping[str, np.ndarray]
+SILENT = core.Blocked('the replay server, which does not answer')
 
 
 class StreamWriter(Protocol):

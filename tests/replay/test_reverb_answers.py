@@ -5,7 +5,7 @@ import time
 
 import reverb
 
-from tfacme.replay import answering
+from tfacme.replay import items, reverb_answers, tables
 
 
 class _Client:
@@ -16,7 +16,7 @@ class _Client:
     self.silent = False
 
   def server_info(self, timeout):
-    assert timeout == 5.0
+    assert timeout == 5
     self.asked.release()
     if self.silent:
       raise reverb.errors.DeadlineExceededError('late')
@@ -30,9 +30,21 @@ def _settled(waiter, reason):
   return waiter.blocked().reason
 
 
+def test_a_server_that_answers_is_not_blamed(reverb_backend):
+  client = reverb_backend.replay([tables.Table(items.Items(2), tables.min_size(4), 100)])._client
+  now = [0.0]
+  asked = reverb_answers.Asked(client, lambda: now[0])
+  asked._silent = True
+  asked._ask()
+  assert asked.answers()
+  waiter = reverb_answers.Waiter(asked, 'the limiter')
+  for now[0] in (0.0, 6.0, 30.0):
+    assert waiter.blocked().reason == 'the limiter'
+
+
 def test_a_server_is_asked_by_who_has_waited_for_some_seconds():
   now, client = [0.0], _Client()
-  waiter = answering.Waiter(answering.Server(client, lambda: now[0]), 'the limiter')
+  waiter = reverb_answers.Waiter(reverb_answers.Asked(client, lambda: now[0]), 'the limiter')
   assert waiter.blocked().reason == 'the limiter'
   now[0] = 4.9
   assert waiter.blocked().reason == 'the limiter' and not client.asked.acquire(blocking=False)

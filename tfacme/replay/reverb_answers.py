@@ -1,4 +1,4 @@
-"""Whether a replay server answers: who waits for its rate limiter may wait for one that is stopped, or still loads."""
+"""Whether a replay server answers: who seems to wait for its rate limiter may wait for one that is stopped."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import threading
 import time
 from typing import Any, Callable, Optional
 
+import reverb
+
 from tfacme import core
+from tfacme.replay import streams
 
 _PATIENCE_SECONDS = 5.0  # after which who waits looks whether the server answers, again and again
-_ANSWER_SECONDS = 5.0  # in which it does
-_SILENT = 'the replay server, which does not answer'
+_ANSWER_SECONDS = 5  # in which it does; Reverb takes whole ones
+_EVERY_SECONDS = 10.0  # between two questions
 
 
-class Server:
+class Asked:
   """A server as who waits for it sees it; it is asked in a thread of its own, so that nobody waits for the answer."""
 
   def __init__(self, client: Any, clock: Callable[[], float] = time.monotonic):
@@ -26,8 +29,11 @@ class Server:
   def answers(self) -> bool:
     """Whether it did when it was last asked; asks once more if that is some time ago."""
     with self._lock:
-      if due := self.clock() > self._asked_at + _PATIENCE_SECONDS + _ANSWER_SECONDS:
-        self._asked_at = self.clock()
+      now = self.clock()
+      if due := now > self._asked_at + _EVERY_SECONDS:
+        if now > self._asked_at + 2 * _EVERY_SECONDS:  # What it did so long ago says nothing.
+          self._silent = False
+        self._asked_at = now
     if due:
       threading.Thread(target=self._ask, name='answers', daemon=True).start()
     return not self._silent
@@ -36,14 +42,14 @@ class Server:
     try:
       self._client.server_info(timeout=_ANSWER_SECONDS)
       self._silent = False
-    except Exception:  # It is asked by who waits for it, who has no use for why.
+    except (reverb.errors.ReverbError, RuntimeError):
       self._silent = True
 
 
 class Waiter:
   """One who waits for a server again and again, and says for what."""
 
-  def __init__(self, server: Server, reason: str):
+  def __init__(self, server: Asked, reason: str):
     """Args: reason: what it waits for if the server answers."""
     self._server = server
     self._blocked = core.Blocked(reason)
@@ -56,7 +62,7 @@ class Waiter:
       self._since = now
     if now - self._since < _PATIENCE_SECONDS or self._server.answers():
       return self._blocked
-    return core.Blocked(_SILENT)
+    return streams.SILENT
 
   def served(self) -> None:
     """It has got what it waited for."""
