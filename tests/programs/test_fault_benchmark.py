@@ -20,6 +20,10 @@ def test_the_page_has_what_was_measured():
     assert row['began_again'] == began_again and (row['made_anew'] == made_anew or began_again)
     assert (row['exit_code'], row['left'], row['steps']) == (0, 0, options.steps)
     assert row['seconds'] <= 60 and row['return'] >= 0.8 and row.get('left_after_seconds', 0) <= 10
+  any_of = results['any']
+  assert (any_of['exit_code'], any_of['left'], any_of['steps']) == (0, 0, options.random_steps)
+  assert len(any_of['kills']) >= 15
+  assert any_of['longest_stand_seconds'] <= 60 and any_of['return'] >= 0.8
 
 
 def test_the_table_is_of_the_numbers(tmp_path):
