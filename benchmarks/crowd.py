@@ -13,7 +13,6 @@ measured as well, from which follows what nodes with processors of their own cou
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 import signal
@@ -183,23 +182,21 @@ def measure(actors: int, relays: int, options: Options) -> Dict[str, Any]:
 
 def report(out: pathlib.Path, results: List[Dict[str, Any]]) -> None:
   """Writes the numbers, and draws them against the number of actors."""
-  out.mkdir(parents=True, exist_ok=True)
-  (out / 'crowd.json').write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
   columns = {
-    'requests for variables / s': 'pulls_per_second',
-    'reports / s': 'reports_per_second',
-    'learner steps / s': 'learner_steps_per_second',
-    'ms of a request (median)': 'pull',
-    'ms of a report (median)': 'report',
-    'processors of the learner': 'learner',
-    'processors of the counter': 'counter',
-    'processors of the clients': 'processors_of_clients',
+    'pulls_per_second': 'requests for variables / s',
+    'reports_per_second': 'reports / s',
+    'learner_steps_per_second': 'learner steps / s',
+    'pull': 'ms of a request (median)',
+    'report': 'ms of a report (median)',
+    'learner': 'processors of the learner',
+    'counter': 'processors of the counter',
+    'processors_of_clients': 'processors of the clients',
   }
   rows = []
   for row in results:
     medians = {what: row[f'milliseconds_of_a_{what}'][0] for what in _WHAT}
     rows.append({**row, **row['processors'], **medians, 'x': row['actors'], 'label': f'{row["relays"]} relays'})
-  processes.draw(out / 'crowd.png', rows, 'simulated actors', columns)
+  processes.report(out / 'crowd', results, rows, 'simulated actors', columns)
 
 
 def main(options: Options) -> None:

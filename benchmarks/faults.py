@@ -111,8 +111,8 @@ class Run:
     """The steps at which it went on, each time that it did."""
     return [int(steps.replace(',', '')) for steps in re.findall(r'Resuming from step ([\d,]+)', self.said())]
 
-  def processes(self) -> Dict[str, int]:
-    """The processes of its nodes, by name."""
+  def alive(self) -> Dict[str, int]:
+    """The processes of its nodes that are there, by name."""
     named = processes.nodes(self.process.pid)
     return {name: pid for name, pid in named.items() if name in _NODES}
 
@@ -121,15 +121,15 @@ class Run:
     return bool(checkpoints.steps(os.path.join(self.workdir, 'checkpoints')))
 
   def left(self) -> int:
-    """How many of its processes still run some seconds after it has ended."""
-    with contextlib.suppress(TimeoutError):
-      wait_until(lambda: not list(processes.of_session(self.process.pid)), _LEFT_SECONDS)
+    """How many of its processes still run."""
     return len(list(processes.of_session(self.process.pid)))
 
   def result(self) -> Dict[str, Any]:
     """Waits for its end: how it ended, where, and what it left running."""
     code = self.process.wait(timeout=2 * _LONGEST_SECONDS)
-    left, said = self.left(), self.said()
+    with contextlib.suppress(TimeoutError):
+      wait_until(lambda: not self.left(), _LEFT_SECONDS)
+    said = self.said()
     last = loggers.read(os.path.join(self.workdir, 'logs', 'evaluator.csv'))[-1]
     return {
       'exit_code': code,
@@ -137,7 +137,7 @@ class Run:
       'return': float(last['episode_return']),
       'made_anew': said.count('has failed, and is made anew ('),
       'began_again': said.count('was lost, and the run begins again from its last checkpoint ('),
-      'left': left,
+      'left': self.left(),
     }
 
 
@@ -155,26 +155,21 @@ def kill_one(node: str, steps: int, folder: str) -> Dict[str, Any]:
   measured: Dict[str, Any] = {'node': node}
   with Run(folder, steps, restarts=3) as run:
     # A node that has been heard of is past its start.
-    ready = lambda: node == LAUNCHER or node in run.processes() and (node not in LEAVES or _counted(run.status(), node))
+    ready = lambda: node == LAUNCHER or node in run.alive() and (node not in LEAVES or _counted(run.status(), node))
     wait_until(lambda: run.status()['steps'] >= _ACTED and run.is_saved() and ready())
-    before, victim = run.fresh_status(), run.process.pid if node == LAUNCHER else run.processes()[node]
+    before, victim = run.fresh_status(), run.process.pid if node == LAUNCHER else run.alive()[node]
     os.kill(victim, signal.SIGKILL)
     killed = time.monotonic()
     if node == LAUNCHER:
-      measured['left_after_seconds'] = round(_end_of(run) - killed, 1)
+      run.process.wait()
+      wait_until(lambda: not run.left())
+      measured['left_after_seconds'] = round(time.monotonic() - killed, 1)
       run.start()
     wait_until(lambda: _goes_on(run, node, before))
     measured['seconds'] = round(time.monotonic() - killed, 1)
     if node not in LEAVES:
       measured['steps_lost'] = before['steps'] - run.resumed()[-1]
     return {**measured, **run.result()}
-
-
-def _end_of(run: Run) -> float:
-  """Waits until no process of a run is left; returns the moment."""
-  run.process.wait()
-  wait_until(lambda: not list(processes.of_session(run.process.pid)), _LONGEST_SECONDS)
-  return time.monotonic()
 
 
 def _counted(status: Dict[str, Any], node: str) -> Any:
@@ -209,7 +204,7 @@ def kill_any(options: Options, folder: str) -> Dict[str, Any]:
       elif now - rose > _LONGEST_SECONDS:
         raise TimeoutError(f'It stood still at {last} steps; killed were {killed}.')
       last = steps or last  # Where it begins again from a checkpoint it has fewer, and has to come to more than those.
-      if now >= due and len(killed) < options.kills and (there := run.processes()):
+      if now >= due and len(killed) < options.kills and (there := run.alive()):
         due = now + chance.expovariate(1 / options.seconds)
         name = chance.choice(sorted(there))
         with contextlib.suppress(ProcessLookupError):

@@ -68,25 +68,34 @@ def _fields(pid: int) -> list[str]:
   return pathlib.Path(f'/proc/{pid}/stat').read_text(encoding='utf-8').rpartition(')')[2].split()
 
 
-def draw(path: pathlib.Path, rows: Sequence[Mapping[str, Any]], label: str, columns: Mapping[str, str]) -> None:
-  """Draws rows: a plot for each column, a line for each `label` of theirs, against their `x`.
+def report(
+  path: pathlib.Path,
+  results: Sequence[Mapping[str, Any]],
+  rows: Sequence[Mapping[str, Any]],
+  label: str,
+  columns: Mapping[str, str],
+) -> None:
+  """Writes results, and draws rows: a plot for each column, a line for each `label` of theirs, against their `x`.
 
   Args:
-    path: the file for the picture.
-    rows: in the order of `x`.
+    path: of both files, without what their names end with.
+    results: as they were measured.
+    rows: what is drawn of them, in the order of `x`.
     label: what `x` is.
-    columns: {title: name in the rows}.
+    columns: {name in the rows: title}.
   """
   import matplotlib
 
   matplotlib.use('Agg')
   from matplotlib import pyplot
 
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.with_suffix('.json').write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
   figure, axes = pyplot.subplots(1, len(columns), figsize=(3 * len(columns), 3), layout='constrained')
-  for axis, (title, column) in zip(axes, columns.items()):
+  for axis, (column, title) in zip(axes, columns.items()):
     for name in dict.fromkeys(row['label'] for row in rows):
       line = [row for row in rows if row['label'] == name]
       axis.plot([row['x'] for row in line], [row[column] for row in line], 'o-', label=name)
     axis.set(xscale='log', xlabel=label, title=title, ylim=(0, None))
   axes[0].legend()
-  figure.savefig(path, dpi=100)
+  figure.savefig(path.with_suffix('.png'), dpi=100)

@@ -12,7 +12,6 @@ processes, actors have several environments each.
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import pathlib
 import signal
@@ -120,12 +119,10 @@ def measure(count: int, relays: int, replays: int, seconds: float) -> Dict[str, 
 
 def report(out: pathlib.Path, results: List[Dict[str, float]]) -> None:
   """Writes the numbers, and draws them against the number of environments."""
-  out.mkdir(parents=True, exist_ok=True)
-  (out / 'scale.json').write_text(json.dumps(results, indent=2) + '\n', encoding='utf-8')
   rows = [
     {**row, 'x': row['environments'], 'label': f'{row["relays"]} relays, {row["replays"]} replays'} for row in results
   ]
-  processes.draw(out / 'scale.png', rows, 'environments', {title: column for column, title in COLUMNS.items()})
+  processes.report(out / 'scale', results, rows, 'environments', COLUMNS)
 
 
 def main(options: Options) -> None:

@@ -107,10 +107,10 @@ def _numbers(reader, batch):
   return [testing.numbers(item)[0] for item in testing.unpack(reader.codec, batch)]
 
 
-def _warm(reader, servers_read=2):
+def _warm(reader):
   """Reads until each server has given a part: one of Reverb's takes its time at first."""
   seen = set()
-  while len(seen) < servers_read:
+  while len(seen) < 2:
     seen |= {number >= 1000 for number in _numbers(reader, testing.read(reader))}
 
 

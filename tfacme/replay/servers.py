@@ -152,7 +152,7 @@ class _Reader:
         time.sleep(_POLL_SECONDS)
 
   def _join(self) -> _Read:
-    numbered, self._parts = sorted(self._parts, key=lambda part: part[0]), []
+    numbered, self._parts = sorted(self._parts, key=lambda numbered: numbered[0]), []
     reads = [read for _, read in numbered]
     columns = {name: np.concatenate([read.columns[name] for read in reads]) for name in reads[0].columns}
     return _Read(columns, np.concatenate([read.info for read in reads]), numbered)
