@@ -83,12 +83,22 @@ def test_pods_are_as_the_layout_has_them(tmp_path):
   assert head['rayStartParams']['num-cpus'] == '0'  # Actors are on the other pods.
   assert _resources(head)['requests']['cpu'] == 2 + 2 + 2  # the learner, the evaluation, and all others
   assert actors['replicas'] == actors['minReplicas'] == actors['maxReplicas'] == 3
-  assert (actors['rayStartParams'], _resources(actors)['requests']) == ({'num-cpus': '3'}, {'cpu': 3, 'memory': '7Gi'})
+  assert actors['rayStartParams'] == {'num-cpus': '3', 'memory': str(6 * 2**30)}
+  assert _resources(actors)['requests'] == {'cpu': 3, 'memory': '7Gi'}
   assert 'nvidia.com/gpu' not in json.dumps(cluster)
   options = ('--learner-threads', '8', '--evaluators', '0', '--learner-steps', '100', '--dataset', 'data')
   cluster, _ = _kubernetes(tmp_path / 'b', *options)
   assert cluster['workerGroupSpecs'] == []  # It has no actors.
   assert _resources(cluster['headGroupSpec'])['requests']['cpu'] == 8 + 2
+
+
+@pytest.mark.parametrize('processors, cpus, replicas', [('2', 4, 5), ('0.25', 3, 1), ('1.5', 3, 5)])
+def test_pods_have_what_actors_take(tmp_path, processors, cpus, replicas):
+  options = ('--actors', '9', '--actor-processors', processors, '--cluster.cpus', '4')
+  cluster, _ = _kubernetes(tmp_path / 'out', *options)
+  (actors,) = cluster['workerGroupSpecs']
+  assert (actors['rayStartParams']['num-cpus'], _resources(actors)['requests']['cpu']) == (str(cpus), cpus)
+  assert actors['replicas'] == replicas
 
 
 @pytest.mark.parametrize(
@@ -167,9 +177,18 @@ def _called(script, folder):
     ('slurm dqn --env bsuite:catch/0 --out {out} --cluster.time soon', 'has to be as 12:00:00'),
     ('slurm dqn --env bsuite:catch/0 --out {out} --launch local_mp', 'leave --launch local_mp out'),
     ('slurm dqn --env bsuite:catch/0 --out {out} --profile', '--profile does not go with --launch ray'),
-    ('slurm dqn --env bsuite:catch/0 --out {out} --gpus actor', 'take a GPU each: say how many a host has'),
+    ('slurm dqn --env bsuite:catch/0 --out {out} --gpus actor', 'takes a processor and a GPU, and a host does not'),
+    ('slurm dqn --env bsuite:catch/0 --out {out} --actor-memory 1', '--actor-memory needs --cluster.memory'),
+    (
+      'slurm dqn --env bsuite:catch/0 --out {out} --actor-processors 17',
+      'Each actor takes 17 processors, and a host does not have that: say what it has .--cluster.cpus',
+    ),
     ('slurm bc --env bsuite:catch/0 --out {out}', 'bc learns from recorded data'),
-    ('kubernetes dqn --env bsuite:catch/0 --out {out} --gpus actor', 'take a GPU each: say how many a host has'),
+    ('kubernetes dqn --env bsuite:catch/0 --out {out} --gpus actor', 'takes a processor and a GPU, and a host does'),
+    (
+      'kubernetes dqn --env bsuite:catch/0 --out {out} --actor-memory 3',
+      r'takes 3 GB \(--actor-memory\), and --cluster.memory is 2 GiB for each',
+    ),
     ('kubernetes dqn --env bsuite:catch/0 --out {out} --workdir /home/me', 'the volume is at /work'),
     ('kubernetes dqn --env bsuite:catch/0 --out {out} --workdir ../me', 'the volume is at /work'),
     ('kubernetes dqn --env bsuite:catch/0 --out {out} --cluster.name My_Run', 'small letters, digits and -'),
@@ -234,6 +253,9 @@ def test_names_are_short_and_keep_what_tells_runs_apart(text, name):
     (('--actors', '5', '--cluster.cpus', '2'), 4, 0),
     (('--actors', '5', '--cluster.gpus', '2', '--gpus', 'learner', 'actor'), 3, 1),
     (('--learner-steps', '10', '--dataset', 'data'), 1, 12),
+    (('--actors', '9', '--actor-processors', '5'), 4, 10),
+    (('--actors', '50', '--actor-processors', '0.3'), 2, 12),
+    (('--actors', '9', '--actor-memory', '20', '--cluster.memory', '64'), 3, 3),
   ],
 )
 def test_slurm_gives_as_many_hosts_as_the_actors_take(tmp_path, options, hosts, here):
@@ -241,6 +263,7 @@ def test_slurm_gives_as_many_hosts_as_the_actors_take(tmp_path, options, hosts, 
   assert f'\n#SBATCH --nodes={hosts}\n' in script
   assert f'ray start --head --port=6379 --num-cpus={here} ' in script
   assert ('--gpus-per-node=2' in script) == ('--cluster.gpus' in options)
+  assert script.count('--memory=64000000000') == 2 * ('--cluster.memory' in options)
 
 
 def _fake(folder, name, body):

@@ -1,6 +1,5 @@
 """The same programs on a Ray cluster of three hosts, two of which lack the run's folder; and on one of its own."""
 
-import contextlib
 import os
 import pathlib
 import re
@@ -12,55 +11,48 @@ import time
 
 import pytest
 
+from benchmarks import hosts
 from tests.contract import environment
-from tests.hosts import cluster
 from tests.programs import processes
 from tfacme import checkpoints, datasets, testing
 
-_ROOT = pathlib.Path(__file__).parents[2]
-_BIN = _ROOT / '.venv-ray' / 'bin'
 _ENVIRONMENT = 'tests.contract.environment:TwoStates'
 _BEST = 4.0  # the return of the best policy there
 
 pytestmark = [
   pytest.mark.slow,
-  pytest.mark.skipif(not (_BIN / 'ray').exists(), reason='there is no .venv-ray: `make hosts-test` makes it'),
+  pytest.mark.skipif(not (hosts.BIN / 'ray').exists(), reason='there is no .venv-ray: `make hosts-test` makes it'),
 ]
 
 
-class _Cluster:
-  """Three hosts, the folder of runs that only the first one has, and commands there."""
-
-  def __init__(self, hosts, runs, address):
-    self.hosts, self.runs, self._address = hosts, runs, address
-
-  def train(self, *arguments, folder=_ROOT):
-    environment = {**cluster.environment(), 'RAY_ADDRESS': self._address, 'PYTHONPATH': str(_ROOT)}
-    command = [str(_BIN / 'python'), '-m', 'tfacme', 'train', *arguments, '--launch', 'ray']
-    pipes = {'stdout': subprocess.PIPE, 'stderr': subprocess.PIPE, 'text': True}
-    return self.hosts[0].start(command, env=environment, cwd=folder, **pipes)
-
-  def nodes(self):
-    """{name of a node: numbers of the hosts that it is on, and process id}."""
-    found = {}
-    for number, host in enumerate(self.hosts):
-      for pid in host.pids():
-        with contextlib.suppress(OSError):
-          title = pathlib.Path(f'/proc/{pid}/cmdline').read_text()
-          # 'ray::actor-0', or with the method that it is in, 'ray::actor-0.outcome'; Ray has some of its own
-          if named := re.match(r'ray::(actor-\d+|relay-\d+|learner|replay(-\d+)?|counter|saver|evaluator)', title):
-            found[named[1]] = number, pid
-    return found
-
-
 @pytest.fixture(scope='module')
-def three(tmp_path_factory):
-  if not cluster.allowed():
+def cluster(tmp_path_factory):
+  if not hosts.allowed():
     pytest.skip('network namespaces can not be made here')
-  runs = tmp_path_factory.mktemp('runs')
-  # Ray's sockets lie in here, whose names may have no more than a hundred characters.
-  with tempfile.TemporaryDirectory(prefix='tf') as folder, cluster.hosts(3, runs) as hosts:
-    yield _Cluster(hosts, runs, cluster.start_ray(hosts, str(_BIN / 'ray'), 2, pathlib.Path(folder)))
+  with hosts.cluster(3, tmp_path_factory.mktemp('runs')) as made:
+    yield made
+
+
+@pytest.fixture
+def three(cluster):
+  """Three hosts, with two processors each, where nothing is left of other tests."""
+  yield cluster
+  for command in cluster.started:
+    command.kill()
+  cluster.started.clear()
+  _wait_until(lambda: not cluster.nodes())
+
+
+def _training(*arguments):
+  return ['python', '-m', 'tfacme', 'train', *arguments, '--launch', 'ray']
+
+
+def _train(three, *arguments, folder=hosts.ROOT):
+  return _start(three, _training(*arguments), folder)
+
+
+def _start(three, command, folder=hosts.ROOT, stderr=subprocess.PIPE):
+  return three.start(command, cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def _end(command, seconds=150):
@@ -108,7 +100,9 @@ def test_actors_are_on_all_hosts_and_the_run_comes_to_its_end(agent, three):
   options = [text for name, value in config.items() for text in (f'--config.{name}', str(value))]
   if agent == 'dqn':
     options += ['--relays', '2', '--replays', '2']
-  command = three.train(agent, '--env', place, '--actors', '4', '--steps', str(steps), '--workdir', str(run), *options)
+  command = _train(
+    three, agent, '--env', place, '--actors', '4', '--steps', str(steps), '--workdir', str(run), *options
+  )
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
   placed = three.nodes()
   code, out, err = _end(command)
@@ -132,7 +126,7 @@ def test_modules_that_only_the_first_host_has_travel_with_the_run(three):
     'import rules\nfrom tfacme import testing\n\n\nclass Game(testing.TwoStates):\n  length = rules.LENGTH\n'
   )
   options = ['--actors', '4', '--steps', '2000', '--workdir', 'run']
-  code, _, err = _end(three.train('dqn', '--env', 'games.states:Game', *options, folder=folder))
+  code, _, err = _end(_train(three, 'dqn', '--env', 'games.states:Game', *options, folder=folder))
   assert code == 0, err
   for actor in range(4):
     assert {row['episode_length'] for row in testing.logs(folder / 'run')[f'actor-{actor}']} == {'4'}
@@ -145,7 +139,7 @@ def test_recorded_data_are_learned_from_where_they_are(three):
     for episode in episodes:
       writer.write(episode)
   steps = ['--learner-steps', '600', '--config.learning-rate', '0.01']
-  command = three.train('bc', '--dataset', str(data), '--env', _ENVIRONMENT, *steps, '--workdir', str(run))
+  command = _train(three, 'bc', '--dataset', str(data), '--env', _ENVIRONMENT, *steps, '--workdir', str(run))
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
   placed = three.nodes()
   code, out, err = _end(command)
@@ -158,22 +152,121 @@ def test_recorded_data_are_learned_from_where_they_are(three):
 def test_actors_that_compute_on_gpus_are_where_those_are(three):
   run = three.runs / 'gpus'
   options = ['--env', _ENVIRONMENT, '--actors', '2', '--gpus', 'learner', 'actor', '--workdir', str(run)]
-  command = three.train('dqn', *options, '--steps', '3000')
+  command = _train(three, 'dqn', *options, '--steps', '3000')
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists() or command.poll() is not None)
   placed = three.nodes()
   code, out, err = _end(command)
   assert code == 0, err
   assert {placed[name][0] for name in ('actor-0', 'actor-1')} == {1, 2}  # The learner has that of the first host.
-  code, _, err = _end(three.train('dqn', '--env', _ENVIRONMENT, '--actors', '4', '--gpus', 'actor'))
-  assert code == 2 and 'The 4 actors of this run take a GPU each, and the Ray cluster has 3 for them' in ' '.join(
-    err.split()
+
+
+@pytest.mark.parametrize(
+  'options, takes, room',
+  [
+    (('--actors', '40'), 'a processor', '6 of 40'),
+    (('--actors', '4', '--gpus', 'actor'), 'a processor and a GPU', '3 of 4'),
+    (('--actor-processors', '2.5'), '2.5 processors', '0 of 1'),
+    (('--actor-memory', '9000'), 'a processor and 9000 GB of memory', '0 of 1'),
+  ],
+)
+def test_more_than_the_cluster_has_is_one_line(options, takes, room, three):
+  code, _, err = _end(_train(three, 'dqn', '--env', _ENVIRONMENT, '--workdir', str(three.runs / 'much'), *options))
+  said = ' '.join(err.split())
+  assert code == 2 and f'Each actor of this run takes {takes}, and the Ray cluster has room for {room}: make' in said
+
+
+def test_room_that_comes_later_is_taken(three):
+  """Another program has two processors of the cluster's six, and gives them back."""
+  script = (
+    'import ray, time; ray.init(); A = ray.remote(num_cpus=2)(type("A", (), {"f": lambda self: 0})); a = A.remote()'
   )
+  other = _start(
+    three, ['python', '-c', f'{script}; ray.get(a.f.remote()); print("there", flush=True); time.sleep(999)']
+  )
+  assert other.stdout.readline() == 'there\n'
+  run, said = three.runs / 'later', three.runs / 'later.txt'
+  options = ['--actors', '5', '--steps', '10000000', '--actor-memory', '0.1', '--workdir', str(run)]
+  with open(said, 'w', encoding='utf-8') as file:
+    command = _start(three, _training('dqn', '--env', _ENVIRONMENT, *options), stderr=file)
+  _wait_until(lambda: 'has no room yet for actor-' in ' '.join(said.read_text().split()))
+  assert '(a processor and 0.1 GB of memory)' in ' '.join(said.read_text().split())
+  _wait_until(lambda: len(list((run / 'logs').glob('actor-*.csv'))) == 4)  # They do not wait for it.
+  other.kill()
+  _wait_until(lambda: len(list((run / 'logs').glob('actor-*.csv'))) == 5)
+  command.terminate()
+  _end(command)
+  assert command.returncode == 143, said.read_text()
+
+
+@pytest.fixture
+def installed(three):
+  """A folder of modules that are installed on the first host: the environment names it, and others do not have it."""
+  folder = three.runs / 'installed'
+  folder.mkdir()
+  (packages,) = hosts.BIN.parent.glob('lib/python*/site-packages')
+  named = packages / 'test_hosts.pth'
+  named.write_text(f'{folder}\n')
+  yield folder
+  named.unlink()
+
+
+def test_a_module_that_other_hosts_do_not_have_is_one_line(three, installed):
+  (installed / 'simulator.py').write_text('from tfacme.testing import TwoStates\n')
+  options = ['--env', 'simulator:TwoStates', '--actors', '5', '--workdir', str(three.runs / 'missing')]
+  code, _, err = _end(_train(three, 'dqn', *options))
+  assert code == 2
+  assert re.search(r"On the host 10\.213\.77\.[23]: There is no environment 'simulator:TwoStates'", err)
+
+
+def test_another_version_of_ray_is_one_line(three):
+  code = 'import sys, ray; ray.__version__ = "1.2.3"; from tfacme import cli; sys.exit(cli.main())'
+  options = _training('dqn', '--env', _ENVIRONMENT, '--workdir', str(three.runs / 'version'))[3:]
+  code, _, err = _end(_start(three, ['python', '-c', code, *options]))
+  said = ' '.join(err.split())
+  assert code == 2 and 'does not take this run: Version mismatch' in said and '1.2.3' in said
+
+
+def test_the_same_command_goes_on_where_it_was_killed(three):
+  run = three.runs / 'again'
+  options = ['--env', _ENVIRONMENT, '--actors', '4', '--checkpointing.every', '2000', '--workdir', str(run)]
+  command = _train(three, 'dqn', *options, '--steps', '8000')
+  _wait_until(lambda: checkpoints.steps(str(run / 'checkpoints')))
+  command.kill()
+  command.wait()
+  _wait_until(lambda: not three.nodes(), 10)
+  code, out, err = _end(_train(three, 'dqn', *options, '--steps', '8000'))
+  assert code == 0, err
+  assert 'Resuming from step ' in out
+  assert int(testing.logs(run)['evaluator'][-1]['actor_steps']) == 8000
+
+
+def test_what_an_environment_has_started_ends_with_its_actor_however_that_ends(three):
+  """A process, which is one of the actor's own, and one of that process's."""
+  folder = three.runs / 'starting'
+  folder.mkdir()
+  (folder / 'starting.py').write_text(
+    'import subprocess\nfrom tfacme import testing\n\n\nclass Starting(testing.TwoStates):\n  made = 0\n\n'
+    '  def step(self, action):\n    self.made += 1\n    if self.made == 100:  # in a node\n'
+    "      subprocess.Popen(['sh', '-c', 'sleep 987 & wait'])\n    return super().step(action)\n"
+  )
+  sleeping = lambda: [pid for host in three.hosts for pid in host.pids() if 'sleep\0987' in hosts.read(pid, 'cmdline')]
+  options = ['--env', 'starting:Starting', '--actors', '4', '--steps', '6000', '--workdir', 'run']
+  command = _train(three, 'dqn', *options, folder=folder)
+  _wait_until(lambda: len(sleeping()) >= 4)
+  _, pid = three.nodes()['actor-3']
+  group = lambda: [each for each in sleeping() if os.getpgid(each) == pid]
+  assert group()
+  os.kill(pid, signal.SIGKILL)
+  _wait_until(lambda: not group(), 10)
+  code, _, err = _end(command)
+  assert code == 0, err
+  _wait_until(lambda: not sleeping(), 10)
 
 
 def test_what_is_killed_is_made_anew_an_actor_alone_and_the_core_as_a_whole(three):
   run, steps = three.runs / 'killed', 12000
   options = ['--env', _ENVIRONMENT, '--actors', '4', '--checkpointing.every', '2000', '--workdir', str(run)]
-  command = three.train('dqn', *options, '--steps', str(steps))
+  command = _train(three, 'dqn', *options, '--steps', str(steps))
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists())
   nodes = three.nodes()
   elsewhere = next(name for name, (number, _) in nodes.items() if number > 0)
@@ -211,7 +304,7 @@ def test_a_host_that_is_lost_leaves_its_actors_to_the_others(loss, three):
   """
   (number, lose), run, steps = _LOSSES[loss], three.runs / loss.replace(' ', '-'), 12000
   options = ['--actors', '4', '--relays', '3', '--workdir', str(run)]
-  command = three.train('dqn', '--env', _ENVIRONMENT, *options, '--steps', str(steps))
+  command = _train(three, 'dqn', '--env', _ENVIRONMENT, *options, '--steps', str(steps))
   _wait_until(lambda: (run / 'logs' / 'learner.csv').exists())
   lost = [name for name, (place, _) in three.nodes().items() if place == number]
   lose(three.hosts[number])
@@ -222,19 +315,11 @@ def test_a_host_that_is_lost_leaves_its_actors_to_the_others(loss, three):
   assert int(testing.logs(run)['evaluator'][-1]['actor_steps']) == steps
 
 
-def test_too_many_actors_for_the_cluster_are_one_line(three):
-  code, _, err = _end(
-    three.train('dqn', '--env', _ENVIRONMENT, '--actors', '40', '--workdir', str(three.runs / 'many'))
-  )
-  assert code == 2
-  assert 'The 40 actors of this run take a processor each, and the Ray cluster has' in ' '.join(err.split())
-
-
 def _alone(*arguments):
   return processes.Command(
     ['-m', 'tfacme', 'train', 'dqn', '--env', _ENVIRONMENT, '--launch', 'ray', *arguments],
-    cwd=_ROOT,
-    python=str(_BIN / 'python'),
+    cwd=hosts.ROOT,
+    python=str(hosts.BIN / 'python'),
   )
 
 

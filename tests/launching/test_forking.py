@@ -124,6 +124,21 @@ def test_what_a_killed_node_leaves_running_is_ended(started, tmp_path):
   _wait(lambda: not any(map(_is_there, children)))
 
 
+@pytest.mark.parametrize('end', ['os.kill(os.getpid(), 9)', 'os.kill(child.pid, 9); os._exit(0)'])
+def test_what_a_process_has_started_ends_with_it_where_nobody_is_beside_it(end):
+  code = f"""
+import os, subprocess
+from tfacme.launching import forking
+forking.lead_group()
+forking.end_group_with_leader()
+child = subprocess.Popen(['sh', '-c', 'sleep 987 > /dev/null & echo $!; wait'], stdout=subprocess.PIPE, text=True)
+print(child.stdout.readline(), flush=True)
+{end}
+"""
+  ended = subprocess.run([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+  _wait(lambda: not _is_there(int(ended.stdout)))
+
+
 @pytest.mark.slow
 def test_when_the_launcher_is_killed_nothing_is_left(tmp_path):
   code = f"""

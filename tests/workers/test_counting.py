@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tfacme import loggers
 from tfacme.workers import counting, tallies
 
 STEPS = 'actor_steps'
@@ -19,9 +20,9 @@ class Repeating:
   def __init__(self, counter):
     self._counter = counter
 
-  def join(self, node):
-    self._counter.join(node)
-    return self._counter.join(node)
+  def join(self, *arguments):
+    self._counter.join(*arguments)
+    return self._counter.join(*arguments)
 
   def report(self, *arguments, **options):
     self._counter.report(*arguments, **options)
@@ -52,9 +53,9 @@ class Remote:
     self.join = counter.join
     self.reports = []
 
-  def report(self, node, counts, claim=None, notes=None, finished=False):
+  def report(self, node, counts, claim=None, notes=None, finished=False, token=None):
     self.reports.append((dict(counts), claim, dict(notes or {}), finished))
-    return self._counter.report(node, counts, claim, notes, finished)
+    return self._counter.report(node, counts, claim, notes, finished, token)
 
 
 def _tally(counter, node, clock=None):
@@ -365,6 +366,33 @@ def test_a_budget_smaller_than_what_was_spent_takes_nothing_back(tmp_path):
   assert [tally.allowance(STEPS, most) for most in (1, 4)] == [0, 0]
   tally.claim_next(STEPS, 4)
   assert tally.counts[STEPS] == 9 and smaller.status()['steps'] == 9
+
+
+def test_of_two_of_one_name_the_older_one_is_not_counted_any_more():
+  """One on a host whose link was down, which was made anew elsewhere meanwhile, may still act when the link is up."""
+  counter = _counter(20)
+  old, new = (tallies.Tally('actor-0', Remote(counter)) for _ in range(2))
+  old.join([STEPS])
+  assert old.allowance(STEPS, 5) == 5
+  old.add(STEPS, 5)
+  old.report()
+  counter.leave('actor-0')
+  old.report()  # Nobody is in its place yet.
+  new.join([STEPS])
+  assert new.counts == {STEPS: 5}
+  old.add(STEPS, 3)
+  with pytest.raises(counting.Outdated, match='actor-0 was made anew'):
+    old.report()
+  assert new.allowance(STEPS, 15) == 15
+  assert counter.status()['steps'] == 5
+
+
+def test_of_two_logs_of_one_name_the_older_one_is_not_written_any_more():
+  log = loggers.MemoryLogger()
+  counter = counting.Counter(9, STEPS, [[]], open_log=lambda node: log)
+  for token, first, values in (('a', 0, [1, 2]), ('b', 0, [3]), ('a', 1, [2, 9]), ('b', 0, [3, 4])):
+    counter.write('actor-0', token, first, [{'value': value} for value in values])
+  assert [row['value'] for row in log.rows] == [1, 2, 3, 4]
 
 
 def test_what_is_claimed_before_joining_again_is_what_was_saved(tmp_path):

@@ -7,9 +7,10 @@ import hashlib
 import math
 import re
 import shlex
-from typing import Tuple
+from typing import Mapping, Tuple
 
 from tfacme import errors, experiments
+from tfacme.launching import room
 
 _NAME = r'[a-z]([-a-z0-9]{0,45}[a-z0-9])?'  # of a RayJob, and of all that KubeRay names after one
 _LONGEST = 40  # characters of a name that is made
@@ -84,20 +85,23 @@ class Job:
     """Whether each actor takes a GPU."""
     return self.acts and 'actor' in self.layout.gpus
 
-  def room(self, cpus: int, gpus: int) -> int:
-    """How many actors a host has room for: each takes a processor, and a GPU if it computes on one."""
-    return max(0, min(cpus, gpus) if self.acts_on_gpus else cpus)
+  @property
+  def needs(self) -> room.Needs:
+    """What an actor takes of a host."""
+    return room.Needs(self.layout.actor_processors, float(self.acts_on_gpus), self.layout.actor_memory)
 
-  def hosts(self, actors: int, cpus: int, gpus: int) -> int:
-    """How many hosts some actors take.
+  def hosts(self, actors: int, host: Mapping[str, float]) -> int:
+    """How many hosts some actors take, by what each host has for them.
 
     Raises:
-      errors.UserError: if they compute on GPUs, and hosts have none.
+      errors.UserError: if no host has room for one of them.
     """
     if actors <= 0:
       return 0
-    if not self.room(cpus, gpus):
+    each = self.needs.room([host])
+    if not each:
       raise errors.UserError(
-        '--gpus names actors, which take a GPU each: say how many a host has (--cluster.gpus), or leave them out.'
+        f'Each actor takes {self.needs}, and a host does not have that: say what it has (--cluster.cpus, '
+        '--cluster.gpus, --cluster.memory), or have an actor take less.'
       )
-    return math.ceil(actors / self.room(cpus, gpus))
+    return math.ceil(actors / each)

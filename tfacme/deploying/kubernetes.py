@@ -19,6 +19,7 @@ from tfacme import errors
 from tfacme.deploying import jobs
 
 _FOLDER = '/work'  # where the volume is, in the pod of the command
+_GB, _GIB = 10**9, 2**30  # bytes
 _FOR_RAY = 1  # GiB of a pod of actors, for Ray itself
 
 
@@ -30,9 +31,9 @@ class Cluster:
     name: of the job, its volume and its network policy. None is made of the run's folder.
     image: of all pods, with tfacme, Ray and what the run imports: as docs/deploying.md builds it, under the name that
       the cluster pulls it by.
-    cpus: processors of a pod of actors at most; each actor takes one.
+    cpus: processors of a pod of actors at most; each actor takes one, or --actor-processors.
     gpus: GPUs of a host, for the roles that --gpus names; 0 asks for none.
-    memory: GiB for each actor.
+    memory: GiB for each actor; at least --actor-memory.
     head_memory: GiB of the pod with the learner, the replay and the evaluations.
     disk: GiB of the volume, which holds the run's folder: mostly its checkpoints.
     retries: how often a run that failed is begun again in new pods, from its last checkpoint.
@@ -59,7 +60,7 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
 
   Raises:
     errors.UserError: if the run's folder would not be in the volume, if actors would write files that are gone with
-      their pods, or if they are to have GPUs that there are not.
+      their pods, or if no pod has what one of them takes.
   """
   if job.written:
     raise errors.UserError(
@@ -89,11 +90,22 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
 
 def _workers(job: jobs.Job, cluster: Cluster, values: Mapping[str, Any]) -> str:
   """The pods of actors, which are spread over them evenly."""
-  pods = job.hosts(job.actors, cluster.cpus, cluster.gpus)
+  if job.layout.actor_memory * _GB > cluster.memory * _GIB:
+    raise errors.UserError(
+      f'Each actor takes {job.layout.actor_memory:g} GB (--actor-memory), and --cluster.memory is {cluster.memory} GiB '
+      'for each: give it as much.'
+    )
+  pod = {'CPU': cluster.cpus, 'GPU': cluster.gpus, 'memory': math.inf}  # It is given memory by its actors.
+  pods = job.hosts(job.actors, pod)
   if not pods:
     return ' []'
   actors = math.ceil(job.actors / pods)
-  own = {'cpus': actors, 'memory': actors * cluster.memory + _FOR_RAY, 'gpus': _gpus(actors * job.acts_on_gpus)}
+  own = {
+    'cpus': math.ceil(actors * job.layout.actor_processors),
+    'memory': actors * cluster.memory + _FOR_RAY,
+    'counted': actors * cluster.memory * _GIB,
+    'gpus': _gpus(actors * job.acts_on_gpus),
+  }
   return _filled(_WORKERS, {**values, **own, 'pods': pods}).rstrip()
 
 
@@ -247,7 +259,7 @@ _WORKERS = """
         replicas: $pods
         minReplicas: $pods
         maxReplicas: $pods
-        rayStartParams: {num-cpus: '$cpus'}
+        rayStartParams: {num-cpus: '$cpus', memory: '$counted'}
         template:
           metadata:
             labels: {tfacme-run: $name}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import string
 from typing import Dict, Optional
 
 from tfacme import errors
 from tfacme.deploying import jobs
+
+_GB = 10**9  # bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +20,10 @@ class Cluster:
 
   Attributes:
     name: of the job. None is made of the run's folder.
-    cpus: processors of each host; the learner and what is with it take some of the first, and each actor one.
+    cpus: processors of each host; the learner and what is with it take some of the first, and each actor one, or
+      --actor-processors.
     gpus: GPUs of each host, for the roles that --gpus names; 0 asks for none.
+    memory: GB of each host for its actors; 0 leaves it uncounted. --actor-memory needs it.
     time: after which Slurm ends the job, as --time of sbatch has it, such as 12:00:00; the run saves itself two minutes
       before, and the job queues again.
   """
@@ -26,11 +31,13 @@ class Cluster:
   name: Optional[str] = None
   cpus: int = 16
   gpus: int = 0
+  memory: int = 0
   time: str = '24:00:00'
 
   def __post_init__(self):
     errors.count('--cluster.cpus', self.cpus)
     errors.count('--cluster.gpus', self.gpus, low=0)
+    errors.count('--cluster.memory', self.memory, low=0)
     if not re.fullmatch(r'\d+(-\d+(:\d+){0,2}|(:\d+){0,2})', self.time):
       raise errors.UserError(f'--cluster.time is {self.time!r}, and has to be as 12:00:00, or 2-12 for days and hours.')
 
@@ -39,17 +46,23 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
   """The text of the script, by its name.
 
   Raises:
-    errors.UserError: if actors are to have GPUs that there are not.
+    errors.UserError: if no host has what an actor takes.
   """
-  here = job.room(cluster.cpus - job.cpus, cluster.gpus - job.computes_here)  # actors on the first host
+  if job.layout.actor_memory and not cluster.memory:
+    raise errors.UserError('--actor-memory needs --cluster.memory: how many GB each host has for its actors.')
+  memory = {'memory': cluster.memory * _GB}
+  other = {'CPU': cluster.cpus, 'GPU': cluster.gpus, **memory}
+  first = {'CPU': cluster.cpus - job.cpus, 'GPU': cluster.gpus - job.computes_here, **memory}
+  here = job.needs.room([first])  # actors on the first host
   values = {
     'name': job.name,
     'command': job.line,
     'time': cluster.time,
     'cpus': cluster.cpus,
-    'here': here,
+    'here': math.ceil(here * job.layout.actor_processors),
     'gpus': f'\n#SBATCH --gpus-per-node={cluster.gpus}' if cluster.gpus else '',
-    'hosts': 1 + job.hosts(job.actors - here, cluster.cpus, cluster.gpus),
+    'hosts': 1 + job.hosts(job.actors - here, other),
+    'memory': f' --memory={cluster.memory * _GB}' if cluster.memory else '',
   }
   return {'run.sbatch': string.Template(_SCRIPT).substitute(values)}
 
@@ -82,12 +95,12 @@ first=$$SLURMD_NODENAME
 export RAY_USAGE_STATS_ENABLED=0
 trap 'ray stop' EXIT
 # As many processors as are left for actors, beside the learner and all else that runs with the command.
-ray start --head --port=6379 --num-cpus=$here --include-dashboard=false
+ray start --head --port=6379 --num-cpus=$here$memory --include-dashboard=false
 export RAY_ADDRESS=$$first:6379
 for host in $$(scontrol show hostnames "$$SLURM_JOB_NODELIST"); do
   [[ $$host != "$$first" ]] || continue
   srun --nodes=1 --ntasks=1 --nodelist="$$host" --cpus-per-task=$cpus \\
-    ray start --address="$$RAY_ADDRESS" --num-cpus=$cpus --block &
+    ray start --address="$$RAY_ADDRESS" --num-cpus=$cpus$memory --block &
 done
 
 # A run is refused that begins before there is room for all of its actors.

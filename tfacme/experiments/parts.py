@@ -80,6 +80,10 @@ class Layout:
       machine.
     gpus: the roles of nodes that compute on a GPU of their host, if it has any, such as learner, actor, evaluator; all
       others, and the threads of `local_mt`, compute on its processors and leave GPUs alone.
+    actor_processors: processors that each actor takes of a host, in a cluster that counts them (`ray`) and by which it
+      places them, whatever they use; several where its environments compute on as many, and a part of one where they
+      mostly wait.
+    actor_memory: GB of memory that each actor takes of a host, likewise; 0 leaves it uncounted.
     variable_period: an actor asks for newer variables every so many rounds of its slots; None is the agent's own.
     updates_per_call: learning steps that one call of the compiled learner makes; batches that do not fill a last call
       are not learned from.
@@ -100,6 +104,8 @@ class Layout:
   threads: int = 1
   learner_threads: Optional[int] = None
   gpus: Tuple[str, ...] = ('learner',)
+  actor_processors: float = 1.0
+  actor_memory: float = 0.0
   variable_period: Optional[int] = None
   updates_per_call: int = 1
   restarts: Optional[int] = None
@@ -123,6 +129,8 @@ class Layout:
       raise errors.UserError(f'{self.relays} relays are more than the {self.actors} actors: take fewer (--relays).')
     if not isinstance(self.gpus, (tuple, list)) or not all(isinstance(role, str) for role in self.gpus):
       raise errors.UserError(f"gpus is {self.gpus!r}, and has to be roles of nodes, such as ('learner',); () are none.")
+    errors.in_range('actor_processors', self.actor_processors, low=0.01)
+    errors.in_range('actor_memory', self.actor_memory, low=0)
     errors.count('threads', self.threads, low=0)
     errors.count('learner_threads', self.learner_threads or 0, low=0)
     errors.count('restarts', self.restarts or 0, low=0)

@@ -64,12 +64,14 @@ class Upkeep:
     environment_timeout: seconds after which a call of its environment counts as failed; None waits for ever.
     anywhere: whether it may be on a host that does not have the run's folder.
     processors: that it takes of such a host, in a cluster that counts them.
+    memory: GB that it takes of one, likewise.
   """
 
   restarts: Optional[int] = 0
   environment_timeout: Optional[float] = None
   anywhere: bool = False
-  processors: int = 1
+  processors: float = 1.0
+  memory: float = 0.0
 
 
 class TaskNode(lp.CourierNode):
@@ -316,20 +318,21 @@ def of_program(program: lp.Program) -> List[Node]:
   return program.get_all_nodes()
 
 
-def bind(program: lp.Program, address: Callable[[Any], lp.AbstractAddressBuilder]) -> None:
+def bind(program: lp.Program, address: Callable[[Any], Optional[lp.AbstractAddressBuilder]]) -> None:
   """Prepares the nodes of a program to be run by an engine of ours.
 
   Args:
     program: whose nodes have not been bound yet.
-    address: gives the address of a node.
+    address: gives the address of a node; None of one that is not known yet, and that no other node calls.
   """
   for label, group in program.groups.items():
     for node in group:
       node._initialize_context(lp_context.LaunchType.TEST_MULTI_THREADING, launch_config=None)
       for handle in node.input_handles:
         handle.connect(node, label)
-      for place in node.addresses:
-        place.bind(address(node))
+      known = address(node)
+      for place in node.addresses if known is not None else ():
+        place.bind(known)
 
 
 def make_all(program: lp.Program, guard: Callable[[str, Callable[[], Any]], Any]) -> Dict[str, Any]:

@@ -105,13 +105,14 @@ def _add_actors(
   node: Callable[..., nodes.TaskNode],
 ) -> None:
   """Adds the actors, each with the replay server that it writes to, and the relays from which they take variables."""
-  acting, anywhere = plan.for_acting(), dataclasses.replace(upkeep, anywhere=True)
-  light = dataclasses.replace(anywhere, processors=0)
+  acting, layout = plan.for_acting(), plan.experiment.layout
+  anywhere = dataclasses.replace(upkeep, anywhere=True, processors=layout.actor_processors, memory=layout.actor_memory)
+  light = dataclasses.replace(anywhere, processors=0, memory=0)
   relays = [
     _add(program, node('relay', index, functools.partial(relaying.Relay.of, name), links, upkeep=light))
     for index, name in enumerate(plan.relays)
   ]
-  for index in range(plan.experiment.layout.actors):
+  for index in range(layout.actors):
     build = functools.partial(building.build_actor, acting, index)
     used = {**links, 'replay': nodes.Link(replays[index % len(replays)], 'steps')}
     if relays:

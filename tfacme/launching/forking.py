@@ -8,6 +8,7 @@ import functools
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
 import traceback
@@ -170,6 +171,16 @@ def end_group(leader: int = 0) -> None:
   """Kills what is left of a process and of all that it had started; 0 is this one."""
   with contextlib.suppress(ProcessLookupError):
     os.killpg(leader, signal.SIGKILL)
+
+
+def end_group_with_leader() -> None:
+  """Has all be killed that this process, which leads its group, has started, within a second of its end, whatever that.
+
+  For where nobody is beside it who would do so. The one who watches is no child of this process, which may have all of
+  those killed with it.
+  """
+  watch = '(while kill -0 "$1"; do sleep 1; done; kill -9 "-$1") > /dev/null 2>&1 &'
+  subprocess.run(['sh', '-c', watch, 'sh', str(os.getpid())], check=True, start_new_session=True)
 
 
 def leave_signals_to_launcher() -> None:

@@ -1,10 +1,10 @@
 """The engine that gives each node a process on a Ray cluster.
 
 Each process is an actor of Ray. It says where its node will listen on the host where it was placed; once all have said
-so, the nodes are sent there with all addresses. Actors go where there is room, one processor each, and a GPU where they
-compute on one; relays, which take next to nothing of a host, are spread over all. All others stay on the host of this
-process, where the run's folder is, and share a GPU of it. The cluster is the one at RAY_ADDRESS, as Ray itself has it;
-without one, a cluster is started on this machine that ends with the run.
+so, the nodes are sent there with all addresses. Actors go where there is room for what they take: a processor, if their
+layout has nothing else, and a GPU where they compute on one; relays, which take next to nothing of a host, are spread
+over all. All others stay on the host of this process, where the run's folder is, and share a GPU of it. The cluster is
+the one at RAY_ADDRESS, as Ray itself has it; without one, a cluster is started on this machine that ends with the run.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import logging
+import math
 import os
 import signal
 import socket
 import tempfile
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import cloudpickle
 import launchpad as lp
@@ -28,8 +29,8 @@ from ray.util import scheduling_strategies
 
 from tfacme import errors, loggers
 from tfacme.graph import nodes
-from tfacme.launching import forking, hosting, quiet, supervising, travelling
-from tfacme.launching.outcomes import Interrupted
+from tfacme.launching import forking, hosting, quiet, room, supervising, travelling
+from tfacme.launching.outcomes import CoreLost, Interrupted
 from tfacme.launching.stopping import StopRequest
 from tfacme.launching.supervising import Failure
 
@@ -37,7 +38,8 @@ _LOG = logging.getLogger('tfacme')
 _PATIENCE = 10.0  # seconds without room for a node after which a line says so
 _ADDRESS = 'RAY_ADDRESS'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_most = {'CPU': 0, 'GPU': 0}  # that the cluster had when a run of this process began
+# {(address of a cluster, needs): actors that it had room for when a run of this process began}
+_most: Dict[Tuple[str, room.Needs], int] = {}
 _CALLS = 4  # of one process at once: what waits for its outcome, and what asks it to stop
 
 
@@ -47,16 +49,13 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
     _check_room(program)
     hosting.prepare()
     counter = hosting.handle_of_counter(program)
-    share, places = _share_of_gpus(program), {}
+    share, waiting, places = _share_of_gpus(program), _Waiting(), {}
     for anywhere in (False, True):  # Those that are here first: others might take the GPUs of this host.
       placed = [node for node in nodes.of_program(program) if node.upkeep.anywhere == anywhere]
       places.update({node.name: _Place(node, share) for node in placed})
-      _wait_for(places, stop)
-    try:
-      nodes.bind(program, lambda node: places[node.name].address())
-    except exceptions.RayError as error:
-      raise errors.UserError(f'The cluster could not start the process of a node: {error}') from error
-    crew = supervising.Crew(program, lambda node: _Task(node, share, places.pop(node.name, None)))
+      _wait_for(placed, places, waiting, stop)
+    nodes.bind(program, lambda node: _address(node, places[node.name]))
+    crew = supervising.Crew(program, lambda node: _Task(node, share, waiting, places.pop(node.name, None)))
     supervising.supervise(crew, counter.dereference(), on_status, stop)
 
 
@@ -67,11 +66,12 @@ def _cluster(program: lp.Program) -> Iterator[None]:
   with contextlib.ExitStack() as left:
     options: Dict[str, Any] = {'address': given or 'local', 'logging_level': logging.ERROR}
     if not given:
+      where = 'The Ray cluster that a run without RAY_ADDRESS starts'
       folder = left.enter_context(tempfile.TemporaryDirectory(prefix='tfacme-ray-', ignore_cleanup_errors=True))
-      options.update(num_cpus=len(nodes.of_program(program)), include_dashboard=False, _temp_dir=folder)
+      options.update(num_cpus=_processors_here(program), include_dashboard=False, _temp_dir=folder)
     else:
-      if given.rpartition(':')[2].isdigit() and '//' not in given:
-        _check_answers(given)  # Ray itself would try for minutes.
+      where = f'The Ray cluster at {given} ({_ADDRESS})'
+      _check_answers(given)
       mine = travelling.modules()
       if mine:
         options['runtime_env'] = {'py_modules': mine}
@@ -79,17 +79,35 @@ def _cluster(program: lp.Program) -> Iterator[None]:
     left.callback(ray.shutdown)  # also of what was only begun
     try:
       ray.init(**options)
-    # Of these a RuntimeError is another version of Ray there, and one of Ray's own a module that is too large.
-    except (ConnectionError, RuntimeError, ValueError, exceptions.RayError) as error:
-      raise errors.UserError(f'The Ray cluster at {given} ({_ADDRESS}) does not take this run: {error}') from error
+    # Of these a RuntimeError is another version of Ray there, one of Ray's own a module that is too large, and an
+    # OSError a path for its sockets that is too long.
+    except (OSError, RuntimeError, ValueError, exceptions.RayError) as error:
+      raise errors.UserError(f'{where} does not take this run: {error}') from error
     if threading.current_thread() is threading.main_thread():
       for signum, handler in handlers.items():  # Ray has taken them.
         signal.signal(signum, handler)
     yield
 
 
+def _processors_here(program: lp.Program) -> int:
+  """What a cluster of this machine alone is to count, so that all have room."""
+  asked = math.ceil(sum(node.upkeep.processors for node in nodes.of_program(program) if node.upkeep.anywhere))
+  there = len(os.sched_getaffinity(0))
+  if asked > there:
+    _LOG.warning(
+      'All actors are on this machine, since %s is not set: they ask for %d processors, and it has %d.',
+      *(_ADDRESS, asked, there),
+    )
+  return max(1, asked)
+
+
 def _check_answers(address: str) -> None:
+  """Raises a `UserError` if nobody listens there: Ray itself would try for minutes."""
+  if '://' in address:  # The command has to be on a host of the cluster: its folder and the learner are together.
+    raise errors.UserError(f'{_ADDRESS} is {address}, and has to be HOST:PORT, or auto for the cluster of this host.')
   host, _, port = address.rpartition(':')
+  if not port.isdigit():
+    return
   try:
     socket.create_connection((host, int(port)), _PATIENCE).close()
   except OSError as error:
@@ -99,17 +117,14 @@ def _check_answers(address: str) -> None:
 def _check_room(program: lp.Program) -> None:
   """Raises a `UserError` if the cluster never had room for all; a run that begins again may have lost a host."""
   actors = [node for node in nodes.of_program(program) if node.upkeep.anywhere and node.upkeep.processors]
-  for resource, what, takers, taken in (
-    ('CPU', 'processor', len(actors), 0),
-    ('GPU', 'GPU', sum(node.gpus for node in actors), bool(_share_of_gpus(program))),
-  ):
-    _most[resource] = max(_most[resource], int(ray.cluster_resources().get(resource, 0)))
-    left = max(0, _most[resource] - taken)
-    if takers > left:
-      raise errors.UserError(
-        f'The {takers} actors of this run take a {what} each, and the Ray cluster has {left} for them: make it larger, '
-        'or take fewer actors with more slots each (--actors, --slots).'
-      )
+  if actors:  # All take the same.
+    here, needs = ray.get_runtime_context().get_node_id(), room.of_leaf(actors[0])
+    hosts = {host['NodeID']: dict(host['Resources']) for host in ray.nodes() if host['Alive']}
+    if _share_of_gpus(program):
+      hosts[here]['GPU'] -= 1
+    key = ray.get_runtime_context().gcs_address, needs
+    _most[key] = max(_most.get(key, 0), needs.room(hosts.values()))
+    room.check(len(actors), needs, _most[key])
 
 
 def _share_of_gpus(program: lp.Program) -> float:
@@ -131,6 +146,7 @@ class _Process:
       gpus: whether its node computes on GPUs.
     """
     forking.lead_group()
+    forking.end_group_with_leader()
     faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process.
     hosting.prepare(threads, gpus)
     self._ports = contextlib.ExitStack()
@@ -161,12 +177,13 @@ class _Process:
 
   def _run(self, packed: bytes) -> None:
     nodes.manage_thread(self._manager)
+    failed: Optional[Failure] = None
     with quiet.filtered_stderr():
       try:
         _unpacked(packed)()
-        self._end(None)
       except BaseException as error:
-        self._end(supervising.failure(error))
+        failed = supervising.failure(error)
+    self._end(failed)  # once all is said that the filter had left
 
   def _end(self, failure: Optional[Failure]) -> None:
     if not self._ended.is_set():
@@ -178,9 +195,8 @@ def _unpacked(packed: bytes) -> Callable[[], None]:
   try:
     return cloudpickle.loads(packed)
   except (AttributeError, ImportError) as error:  # The first where a module is another one than here.
-    host = ray.util.get_node_ip_address()
     raise errors.UserError(
-      f'The host {host} can not import what the run needs ({error}): install it there, as on this one.'
+      f'What the run needs can not be imported ({error}): install it there, as on the host of the command.'
     ) from error
 
 
@@ -193,19 +209,13 @@ class _Place:
 
   def __init__(self, node: nodes.Node, share: float):
     """Args: share: how much of a GPU of this host the node takes if it is here and computes on one."""
-    here = scheduling_strategies.NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    anywhere = node.upkeep.anywhere
-    processors = node.upkeep.processors if anywhere else 0
-    # What takes no processor would all be on one host, if Ray were not told.
-    strategy = here if not anywhere else 'DEFAULT' if processors else 'SPREAD'
-    options: Dict[str, Any] = {'num_cpus': processors, 'scheduling_strategy': strategy}
-    options['num_gpus'] = (1 if anywhere else share) if node.gpus else 0
-    gpus = bool(options['num_gpus'])
-    self.takes = 'a processor and a GPU' if anywhere and gpus else 'a GPU' if gpus else 'a processor'
-    if anywhere and not processors:
-      self.takes = 'a host'
+    needs = room.of_leaf(node) if node.upkeep.anywhere else room.Needs(gpus=share if node.gpus else 0.0)
+    self.takes = str(needs)
+    taken = needs.resources()
+    options = {'num_cpus': taken['CPU'], 'num_gpus': taken['GPU'], 'memory': taken['memory'] or None}
     named = type(node.name, (_Process,), {})  # Ray names the process, and the lines that it prints, by its class.
-    self.process = ray.remote(named).options(max_concurrency=_CALLS, **options).remote(node.threads, gpus)
+    made = ray.remote(named).options(max_concurrency=_CALLS, scheduling_strategy=_strategy(node), **options)
+    self.process = made.remote(node.threads, bool(needs.gpus))
     self._address = self.process.address.remote()
 
   def there(self) -> bool:
@@ -216,38 +226,103 @@ class _Place:
     """Where its node will listen; raises Ray's error if it is gone."""
     return hosting.Address(*ray.get(self._address))
 
+  def told(self, failure: Optional[Failure]) -> Optional[Failure]:
+    """A failure there; a mistake that is none here, such as a module that is missing there, says where it is one."""
+    host, _ = ray.get(self._address)
+    if failure is None or not failure.mistake or host == ray.util.get_node_ip_address():
+      return failure
+    return failure._replace(account=f'On the host {host}: {failure.account}')
+
+
+def _strategy(node: nodes.Node) -> Any:
+  """On which host Ray is to place a node."""
+  on = scheduling_strategies.NodeAffinitySchedulingStrategy
+  if not node.upkeep.anywhere:
+    return on(ray.get_runtime_context().get_node_id(), soft=False)
+  if node.upkeep.processors:
+    return 'DEFAULT'
+  # What takes no processor would all be on one host, and Ray's own SPREAD has two of them on one now and then.
+  hosts = sorted(host['NodeID'] for host in ray.nodes() if host['Alive'])
+  return on(hosts[node.index % len(hosts)], soft=True)
+
 
 def _is_ready(reference: Any) -> bool:
   return bool(ray.wait([reference], timeout=0)[0])
 
 
-def _wait_for(places: Dict[str, _Place], stop: StopRequest) -> None:
-  """Waits until all have room."""
-  told = time.monotonic()
-  while not all(place.there() for place in places.values()):
+class _Waiting:
+  """Those that wait for room; says so once in a while."""
+
+  def __init__(self):
+    self._takes: Dict[str, str] = {}  # by name
+    self._told = 0.0  # when it was last said
+
+  def look(self, name: str, place: _Place) -> bool:
+    """Whether it is known where a node is."""
+    if place.there():
+      self._takes.pop(name, None)
+      return True
+    if not self._takes:
+      self._told = time.monotonic()
+    self._takes[name] = place.takes
+    if time.monotonic() - self._told > _PATIENCE:
+      self._told = time.monotonic()
+      _LOG.warning(
+        'The cluster has no room yet for %s.', errors.listed(f'{name} ({takes})' for name, takes in self._takes.items())
+      )
+    return False
+
+
+def _is_needed(node: nodes.Node) -> bool:
+  """Whether a run can't begin without it: an actor is none of these, but for the first."""
+  return not node.upkeep.anywhere or node.called
+
+
+def _wait_for(placed: Sequence[nodes.Node], places: Dict[str, _Place], waiting: _Waiting, stop: StopRequest) -> None:
+  """Waits until all have room that a run can't begin without, and one of the others if there are any."""
+  there: Dict[str, bool] = {}
+  others = [node.name for node in placed if not _is_needed(node)]
+  while not (
+    all(there.get(node.name) for node in placed if _is_needed(node)) and (not others or any(map(there.get, others)))
+  ):
     if stop.signum is not None:
       raise Interrupted(stop.signum, saved=False)
-    if time.monotonic() - told > _PATIENCE:
-      told = time.monotonic()
-      waiting = [f'{name} ({place.takes})' for name, place in places.items() if not place.there()]
-      _LOG.warning('The cluster has no room yet for %s.', errors.listed(waiting))
+    there = {node.name: waiting.look(node.name, places[node.name]) for node in placed}
     time.sleep(0.05)
+
+
+def _address(node: nodes.Node, place: _Place) -> Optional[lp.AbstractAddressBuilder]:
+  """Where a node will listen; None of one that the run goes on without, and that has no room or is gone."""
+  if not place.there():
+    return None
+  try:
+    return place.address()
+  except exceptions.RayError as error:
+    if _is_gone(error) and not _is_needed(node):
+      return None
+    account = f'Its process could not be started on the cluster: {error}'
+    raise (CoreLost(node.name, account) if _is_gone(error) else errors.UserError(f'{node.name}: {account}')) from error
+
+
+def _is_gone(error: exceptions.RayError) -> bool:
+  """Whether a process was lost, in the place of being one that can't be there, as where a host lacks tfacme."""
+  return isinstance(error, exceptions.RayActorError) and not error.actor_init_failed
 
 
 class _Task:
   """A node in a process of the cluster; one that is made anew is sent there once there is room."""
 
-  def __init__(self, node: nodes.Node, share: float, place: Optional[_Place]):
+  def __init__(self, node: nodes.Node, share: float, waiting: _Waiting, place: Optional[_Place]):
+    """Args: place: that was asked for before; None asks for one."""
     self.name = node.name
     self._node = node
+    self._waiting = waiting
     self._place = place or _Place(node, share)
     self._outcome: Any = None  # of its work; None until the node is sent
     self._closed: Any = None  # what its logs had left; None until its work has ended
     self._failure: Optional[Failure] = None
     self._killed = False
-    self._told = time.monotonic()  # when it was last said that there is no room
-    if place is not None:
-      self._send()
+    self._look()
 
   @property
   def failure(self) -> Optional[Failure]:
@@ -271,17 +346,15 @@ class _Task:
   def _look(self) -> None:
     """Sends the node once there is room, finds out whether its work has ended, and ends its process then."""
     if self._outcome is None:
-      if not self._killed and self._place.there():
+      if not self._killed and self._waiting.look(self.name, self._place):
         with self._lost_if_gone():
           for address in self._node.addresses:
             address.bind(self._place.address())
-          self._send()
-      elif time.monotonic() - self._told > _PATIENCE:
-        self._told = time.monotonic()
-        _LOG.warning('The cluster has no room for %s, which is to be made anew.', self.name)
+          self._place.process.start.remote(hosting.packed(self._node))
+          self._outcome = self._place.process.outcome.remote()
     elif self._closed is None and _is_ready(self._outcome):
       with self._lost_if_gone():
-        self._failure = ray.get(self._outcome)
+        self._failure = self._place.told(ray.get(self._outcome))
       self._closed = self._place.process.close.remote()
     elif self._closed is not None and not self._killed and _is_ready(self._closed):
       self.kill()  # The room that it took may be the only one left for a node that is made anew.
@@ -293,7 +366,3 @@ class _Task:
     except exceptions.RayError as error:  # Not only of an actor: Ray has others where memory runs out.
       if not self._killed:
         self._failure = Failure(f'Its process is gone: {error}', lost=True)
-
-  def _send(self) -> None:
-    self._place.process.start.remote(hosting.packed(self._node))
-    self._outcome = self._place.process.outcome.remote()

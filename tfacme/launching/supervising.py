@@ -177,12 +177,21 @@ def raise_failure(tasks: Sequence[Task], core: Collection[str] = ()) -> None:
   if all(task.failure is None for task in tasks):
     return
   deadline = time.monotonic() + _BLAME_SECONDS
-  while not (first := _failures(tasks, at_first_hand=True)) and time.monotonic() < deadline:
+  while not (sure := _causes(tasks, core)) and time.monotonic() < deadline:
     time.sleep(0.02)
-  name, failure = (first or _failures(tasks))[0]
+  name, failure = (sure or _failures(tasks, at_first_hand=True) or _failures(tasks))[0]
   if failure.mistake:
     raise errors.UserError(failure.account)
   raise (CoreLost if failure.lost and name in core else NodeFailed)(name, failure.account)
+
+
+def _causes(tasks: Sequence[Task], core: Collection[str]) -> List[Tuple[str, Failure]]:
+  """Failures that no other one has caused: mistakes, and nodes of the core that are lost.
+
+  Whoever uses a node that is lost may have failed, in words of its own, before that one is found to be gone.
+  """
+  failed = _failures(tasks)
+  return [each for each in failed if each[1].mistake] or [(n, f) for n, f in failed if f.lost and n in core]
 
 
 def _failures(tasks: Sequence[Task], at_first_hand: bool = False) -> List[Tuple[str, Failure]]:

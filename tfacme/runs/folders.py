@@ -47,6 +47,15 @@ def locked(workdir: str) -> Iterator[None]:
     os.close(handle)
 
 
+def absolute(workdir: str) -> str:
+  """The same folder, wherever an environment goes; raises a `UserError` if it is no path of this host."""
+  if '://' in workdir:
+    raise errors.UserError(
+      f'--workdir is {workdir}, and has to be a folder of this host: mount that storage, and give its path here.'
+    )
+  return os.path.abspath(workdir)
+
+
 def _check_folder(workdir: str) -> None:
   if os.path.exists(workdir) and not os.path.isdir(workdir):
     raise errors.UserError(f'The work directory {workdir} is a file; give a folder.')

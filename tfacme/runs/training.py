@@ -53,7 +53,7 @@ def train(
   """
   launching.check_goes_with(launch, debug, bool(profile))
   given = workdir or tempfile.mkdtemp(prefix='tfacme-')
-  workdir = os.path.abspath(given)  # An environment may go to another folder.
+  workdir = folders.absolute(given)
   profiled = profiling.of_run(workdir, profile, apart=launch == 'local_mp')
   description = describing.describe(experiment, launch)
   say = functools.partial(print, flush=True) if progress else lambda line: None

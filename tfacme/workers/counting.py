@@ -41,6 +41,10 @@ class Claim(NamedTuple):
   wanted: int
 
 
+class Outdated(Exception):
+  """A node was made anew while the one before it still acts."""
+
+
 class CounterClient(Protocol):
   """What nodes ask of the counter; every call may come twice and then counts once.
 
@@ -56,8 +60,17 @@ class CounterClient(Protocol):
   @property
   def news(self) -> Tuple[Dict[str, int], int]: ...
 
-  def join(self, node: str) -> Dict[str, int]:
-    """Begins again after a restart: gives back what the node had claimed and not used; returns its counts."""
+  def join(self, node: str, token: Optional[str] = None) -> Dict[str, int]:
+    """Begins again after a restart: gives back what the node had claimed and not used.
+
+    Args:
+      node: its name.
+      token: tells it from one of that name which was made before, and of which no report counts from now on: on a host
+        that was called lost it may still act.
+
+    Returns:
+      Its counts.
+    """
     ...
 
   def lives(self, node: str) -> int:
@@ -74,6 +87,7 @@ class CounterClient(Protocol):
     claim: Optional[Claim] = None,
     notes: Optional[Mapping[str, Any]] = None,
     finished: bool = False,
+    token: Optional[str] = None,
   ) -> Report:
     """Reports the progress of a node.
 
@@ -83,6 +97,10 @@ class CounterClient(Protocol):
       claim: how many steps of the budget it would like to have been given in all; also absolute.
       notes: anything that a display may show.
       finished: whether it has done all of its part.
+      token: that it has joined with; None is not looked at.
+
+    Raises:
+      Outdated: another one of its name has joined since.
     """
     ...
 
@@ -129,6 +147,8 @@ class Counter:
     self._open_log = open_log
     self._logs: Dict[str, loggers.Logger] = {}  # of those nodes
     self._written: Dict[str, Tuple[str, int]] = {}  # of each of them: the token, and the number of the next row
+    self._outdated: set[str] = set()  # tokens of logs that others have followed
+    self._tokens: Dict[str, Optional[str]] = {}  # of the nodes that have joined
     self.held = 0.0
     self.told: Optional[Callable[[], None]] = None  # is called when something was noted
     self._budget = budget
@@ -151,9 +171,10 @@ class Counter:
     self._lock = threading.Lock()
     self._writing = threading.Lock()  # Nobody who counts waits for a disk.
 
-  def join(self, node: str) -> Dict[str, int]:
+  def join(self, node: str, token: Optional[str] = None) -> Dict[str, int]:
     """See `CounterClient.join`."""
     with self._lock:
+      self._tokens[node] = token
       self._lives[node] = self._lives.get(node, 0) + 1
       self._lost.discard(node)
       self._finished.discard(node)
@@ -187,9 +208,12 @@ class Counter:
     claim: Optional[Claim] = None,
     notes: Optional[Mapping[str, Any]] = None,
     finished: bool = False,
+    token: Optional[str] = None,
   ) -> Report:
     """See `CounterClient.report`."""
     with self._lock:
+      if token is not None and token != self._tokens.get(node, token):
+        raise Outdated(f'{node} was made anew, and this is not the new one.')
       self._heard[node] = time.monotonic()
       mine = self._counts.setdefault(node, {})
       if counts != mine:  # Most reports tell nothing new, and in a run in one thread they come at every step.
@@ -219,7 +243,11 @@ class Counter:
   def write(self, node: str, token: str, first: int, rows: Sequence[Mapping[str, Any]]) -> None:
     """See `CounterClient.write`."""
     with self._writing:
-      last, following = self._written.get(node, ('', 0))
+      last, following = self._written.get(node, (token, 0))
+      if token in self._outdated:
+        return
+      if last != token:
+        self._outdated.add(last)
       begin = following if last == token else 0
       if node not in self._logs:
         self._logs[node] = self._open_log(node)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
+import secrets
 import time
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
@@ -40,10 +41,11 @@ class Tally:
   _reported: Dict[str, int] = dataclasses.field(default_factory=dict)
   _claimed: Tuple[float, int] = (-math.inf, 0)  # when it claimed last, and what it had counted by then
   _lease: int = 0  # steps that it wanted then
+  _token: str = dataclasses.field(default_factory=lambda: secrets.token_hex(8))
 
   def join(self, names: Sequence[str]) -> None:
     """Begins, or resumes, with counts of these names."""
-    counts = self.counter.join(self.node)
+    counts = self.counter.join(self.node, self._token)
     self.counts = {name: counts.get(name, 0) for name in names}
     self.report()
 
@@ -74,7 +76,7 @@ class Tally:
   def report(self, claim: Optional[counting.Claim] = None, finished: bool = False) -> None:
     """Reports to the counter, and gets the newest totals."""
     self._reported = dict(self.counts)
-    report = self.counter.report(self.node, self._reported, claim, self.notes, finished)
+    report = self.counter.report(self.node, self._reported, claim, self.notes, finished, self._token)
     self._granted, self._totals, self.phase = report
     self.notes = {}
 
