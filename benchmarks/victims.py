@@ -84,6 +84,10 @@ class Machine:
   def mend(self) -> None:
     """Brings back what comes back by itself where a machine is looked after."""
 
+  def whole(self) -> bool:
+    """Whether nothing is lost of what was there."""
+    return True
+
 
 class Cluster:
   """Three hosts in a Ray cluster, of which the first one has the command and the run's folder; as a `Machine`."""
@@ -106,7 +110,11 @@ class Cluster:
     del process  # It is the only one.
     placed = self._cluster.nodes()
     found = _of_nodes({name: pid for name, (_, pid) in placed.items()})
-    actors = {number: name for name, (number, _) in placed.items() if role(name) == 'actor' and self._whole(number)}
+    actors = {
+      number: name
+      for name, (number, _) in placed.items()
+      if role(name) == 'actor' and number and self._is_there(number)
+    }
     if actors:
       number = self._chance.choice(sorted(actors))
       found[RAYLET] = Victim(self._cluster.hosts[number].kill_raylet, actors[number])
@@ -134,9 +142,12 @@ class Cluster:
         self._cluster.join(host)
         self._lost[number] = time.monotonic() + _REJOIN_SECONDS
 
-  def _whole(self, number: int) -> bool:
-    """Whether a host is one that a run can lose."""
-    return number > 0 and number not in self._down and bool(self._cluster.hosts[number].raylets())
+  def whole(self) -> bool:
+    """Whether nothing is lost of what was there."""
+    return all(self._is_there(number) for number in range(1, len(self._cluster.hosts)))
+
+  def _is_there(self, number: int) -> bool:
+    return number not in self._down and bool(self._cluster.hosts[number].raylets())
 
   def _take_down(self, number: int) -> None:
     self._down[number] = time.monotonic() + _DOWN_SECONDS
@@ -215,6 +226,7 @@ class Run:
   def result(self) -> Dict[str, Any]:
     """Waits for its end: how it ended, where, and what it left running."""
     wait_until(lambda: self.process.poll() is not None or self.place.mend(), 2 * LONGEST_SECONDS)
+    wait_until(lambda: self.place.mend() or self.place.whole())  # A host without a link can't be told of the end.
     with contextlib.suppress(TimeoutError):
       wait_until(lambda: not self.left(), _LEFT_SECONDS)
     said = self.said()

@@ -92,6 +92,30 @@ def test_pods_are_as_the_layout_has_them(tmp_path):
   assert _resources(cluster['headGroupSpec'])['requests']['cpu'] == 8 + 2
 
 
+@pytest.mark.parametrize('asked, each', [((), 2), (('--actor-memory', '6'), 6), (('--cluster.memory', '3'), 3)])
+def test_actors_have_the_memory_that_they_ask_for(tmp_path, asked, each):
+  cluster, _ = _kubernetes(tmp_path / 'out', '--actors', '2', *asked)
+  (actors,) = cluster['workerGroupSpecs']
+  assert actors['rayStartParams']['memory'] == str(2 * each * 2**30)
+  assert _resources(actors)['limits']['memory'] == f'{2 * each + 1}Gi'
+
+
+def test_it_is_said_what_is_asked_for_and_how_to_start_it(tmp_path, capsys):
+  _deploy('slurm', tmp_path / 'slurm', '--actors', '20')
+  assert 'It asks for 2 hosts of 16 processors, for 20 actors, the learner' in capsys.readouterr().out
+  _deploy('kubernetes', tmp_path / 'kubernetes', '--actors', '20')
+  out = capsys.readouterr().out
+  assert 'They ask for a pod of 4 processors for the command and 5 pods for 20 actors.' in out
+  assert f'kubectl apply -f {tmp_path / "kubernetes"}' in out
+
+
+def test_a_run_that_is_told_to_stop_has_what_time_a_cluster_gives(tmp_path):
+  line = _deploy('slurm', tmp_path / 'a')['run.sbatch']
+  assert ' --checkpointing.stop-seconds 45 &' in line
+  line = _deploy('slurm', tmp_path / 'b', '--checkpointing.stop-seconds', '100')['run.sbatch']
+  assert line.count('stop-seconds') == 1 and '--checkpointing.stop-seconds 100' in line
+
+
 @pytest.mark.parametrize('processors, cpus, replicas', [('2', 4, 5), ('0.25', 3, 1), ('1.5', 3, 5)])
 def test_pods_have_what_actors_take(tmp_path, processors, cpus, replicas):
   options = ('--actors', '9', '--actor-processors', processors, '--cluster.cpus', '4')
@@ -146,7 +170,7 @@ def test_arguments_come_through_as_they_are(tmp_path):
   _, documents = _kubernetes(tmp_path / 'k', *given)
   script = documents['ConfigMap']['data']['run.sh']
   wanted = ['train', 'dqn', '--env', 'bsuite:catch/0', '--env.kwargs', *options, '--start=runs/an other']
-  wanted += ['--launch', 'ray', '--workdir', 'runs/dqn-bsuite-catch-0-seed0']
+  wanted += ['--launch', 'ray', '--workdir', 'runs/dqn-bsuite-catch-0-seed0', '--checkpointing.stop-seconds', '45']
   assert _called(script.replace('/tmp/tfacme.pid', 'pid').replace('cd /work', ''), tmp_path) == wanted
   script = _deploy('slurm', tmp_path / 's', *given)['run.sbatch']
   (line,) = [line for line in script.splitlines() if line.startswith('tfacme train')]
@@ -183,10 +207,11 @@ def _called(script, folder):
       'slurm dqn --env bsuite:catch/0 --out {out} --actor-processors 17',
       'Each actor takes 17 processors, and a host does not have that: say what it has .--cluster.cpus',
     ),
+    ('slurm dqn --env bsuite:catch/0 --out {out} --learner-threads 17', 'has 17 threads .*, and a host 16 processors'),
     ('slurm bc --env bsuite:catch/0 --out {out}', 'bc learns from recorded data'),
     ('kubernetes dqn --env bsuite:catch/0 --out {out} --gpus actor', 'takes a processor and a GPU, and a host does'),
     (
-      'kubernetes dqn --env bsuite:catch/0 --out {out} --actor-memory 3',
+      'kubernetes dqn --env bsuite:catch/0 --out {out} --actor-memory 3 --cluster.memory 2',
       r'takes 3 GB \(--actor-memory\), and --cluster.memory is 2 GiB for each',
     ),
     ('kubernetes dqn --env bsuite:catch/0 --out {out} --workdir /home/me', 'the volume is at /work'),
@@ -255,7 +280,7 @@ def test_names_are_short_and_keep_what_tells_runs_apart(text, name):
     (('--learner-steps', '10', '--dataset', 'data'), 1, 12),
     (('--actors', '9', '--actor-processors', '5'), 4, 10),
     (('--actors', '50', '--actor-processors', '0.3'), 2, 12),
-    (('--actors', '9', '--actor-memory', '20', '--cluster.memory', '64'), 3, 3),
+    (('--actors', '9', '--actor-memory', '20', '--cluster.memory', '64'), 4, 2),  # 16 GB are the learner's.
   ],
 )
 def test_slurm_gives_as_many_hosts_as_the_actors_take(tmp_path, options, hosts, here):
@@ -263,7 +288,8 @@ def test_slurm_gives_as_many_hosts_as_the_actors_take(tmp_path, options, hosts, 
   assert f'\n#SBATCH --nodes={hosts}\n' in script
   assert f'ray start --head --port=6379 --num-cpus={here} ' in script
   assert ('--gpus-per-node=2' in script) == ('--cluster.gpus' in options)
-  assert script.count('--memory=64000000000') == 2 * ('--cluster.memory' in options)
+  memory = [f'--memory={size}000000000' in script for size in (48, 64)]
+  assert memory == 2 * ['--cluster.memory' in options]
 
 
 def _fake(folder, name, body):

@@ -46,6 +46,16 @@ def test_a_node_that_missed_another_is_named_if_that_one_does_not_fail():
   assert caught.value.node == 'actor-0'
 
 
+def test_a_core_that_is_lost_is_named_and_not_who_failed_for_it_in_words_of_its_own():
+  tasks = [_Task('learner', supervising.Failure('Traceback ...\nReverbError: Socket closed')), _Task('replay')]
+  later = threading.Timer(0.2, setattr, (tasks[1], 'failure', supervising.Failure('It is gone.', lost=True)))
+  later.start()
+  with pytest.raises(outcomes.CoreLost) as caught:
+    supervising.raise_failure(tasks, core=('learner', 'replay'))
+  later.join()
+  assert caught.value.node == 'replay'
+
+
 def test_a_mistake_stays_one_and_no_failure_is_none():
   supervising.raise_failure([_Task('learner')])
   with pytest.raises(errors.UserError, match='^Wrong[.]$'):

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence
 
-from tfacme import environments, errors
+from tfacme import environments, errors, experiments
 from tfacme.cli import listing, training
 from tfacme.cli import options as options_lib
 from tfacme.deploying import jobs, kubernetes, slurm
@@ -40,6 +40,7 @@ _DeployOptions.__doc__ = options_lib.docstring(
 class _Kind(NamedTuple):
   cluster: Any  # what it is by default
   files: Callable[[jobs.Job, Any], Dict[str, str]]
+  asked: Callable[[jobs.Job, Any], str]
   summary: str
   start: str
 
@@ -48,10 +49,11 @@ _KINDS: Dict[str, _Kind] = {
   'kubernetes': _Kind(
     kubernetes.Cluster(),
     kubernetes.files,
+    kubernetes.asked,
     'a RayJob of KubeRay',
     'kubectl apply -f {out}, with the image {cluster.image},',
   ),
-  'slurm': _Kind(slurm.Cluster(), slurm.files, 'a batch script', 'sbatch {out}/run.sbatch'),
+  'slurm': _Kind(slurm.Cluster(), slurm.files, slurm.asked, 'a batch script', 'sbatch {out}/run.sbatch'),
 }
 
 
@@ -80,14 +82,18 @@ def run(arguments: Sequence[str]) -> None:
   options_lib.budget(options.steps, options.learner_steps, options.dataset)
   environments.factory(options.env, options.environment)
   options_lib.observers(options.score)
-  _write(options.out, kind.files(_job(agent, arguments[1:], options), options.cluster))
-  print(f'Written in {options.out}; {kind.start.format(out=options.out, cluster=options.cluster)} starts it')
+  job = _job(agent, arguments[1:], options)
+  _write(options.out, kind.files(job, options.cluster))
+  print(f'{kind.asked(job, options.cluster)} Written in {options.out};')
+  print(f'{kind.start.format(out=options.out, cluster=options.cluster)} starts it')
 
 
 def _job(agent: str, arguments: Sequence[str], options: Any) -> jobs.Job:
   """What runs on the cluster: the command line without what is for this command alone."""
   workdir = options.workdir or options_lib.default_workdir(agent, options.env, options.seed)
-  own = () if options.workdir else ('--workdir', workdir)
+  own = [] if options.workdir else ['--workdir', workdir]
+  if options.checkpointing.stop_seconds == experiments.Checkpointing().stop_seconds:  # That is for who waits for it.
+    own += ['--checkpointing.stop-seconds', str(jobs.STOP_SECONDS)]
   return jobs.Job(
     name=options.cluster.name or jobs.named(os.path.basename(os.path.normpath(workdir))),
     command=('tfacme', 'train', *_without_ours(arguments), '--launch', options.launch, *own),

@@ -16,6 +16,7 @@ _NAME = r'[a-z]([-a-z0-9]{0,45}[a-z0-9])?'  # of a RayJob, and of all that KubeR
 _LONGEST = 40  # characters of a name that is made
 _MARK = 7  # of these, for what a name that is too long is told from others by
 _UNSAID_THREADS = 4  # of a node whose threads are left to TensorFlow
+STOP_SECONDS = 45  # for a last checkpoint, and as long for its policy: a cluster gives a run two minutes in all
 _FOR_THE_REST = 2  # processors of counter, a replay, saver and Ray itself
 
 
@@ -72,8 +73,14 @@ class Job:
     """Processors for what is on the host of the command: learner and evaluation by their threads, and all others."""
     layout = self.layout
     threads = layout.threads or _UNSAID_THREADS
-    learning = threads if layout.learner_threads is None else layout.learner_threads or _UNSAID_THREADS
-    return learning + layout.evaluators * threads + layout.replays - 1 + _FOR_THE_REST
+    return self.learner_threads + layout.evaluators * threads + layout.replays - 1 + _FOR_THE_REST
+
+  @property
+  def learner_threads(self) -> int:
+    """Threads of the learner."""
+    layout = self.layout
+    own = layout.threads if layout.learner_threads is None else layout.learner_threads
+    return own or _UNSAID_THREADS
 
   @property
   def computes_here(self) -> bool:

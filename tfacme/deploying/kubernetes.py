@@ -20,6 +20,7 @@ from tfacme.deploying import jobs
 
 _FOLDER = '/work'  # where the volume is, in the pod of the command
 _GB, _GIB = 10**9, 2**30  # bytes
+_MEMORY = 2  # GiB of an actor that says nothing of it
 _FOR_RAY = 1  # GiB of a pod of actors, for Ray itself
 
 
@@ -33,7 +34,7 @@ class Cluster:
       the cluster pulls it by.
     cpus: processors of a pod of actors at most; each actor takes one, or --actor-processors.
     gpus: GPUs of a host, for the roles that --gpus names; 0 asks for none.
-    memory: GiB for each actor; at least --actor-memory.
+    memory: GiB for each actor. None is what --actor-memory has, and at least 2.
     head_memory: GiB of the pod with the learner, the replay and the evaluations.
     disk: GiB of the volume, which holds the run's folder: mostly its checkpoints.
     retries: how often a run that failed is begun again in new pods, from its last checkpoint.
@@ -43,13 +44,13 @@ class Cluster:
   image: str = 'tfacme:latest'
   cpus: int = 4
   gpus: int = 0
-  memory: int = 2
+  memory: Optional[int] = None
   head_memory: int = 16
   disk: int = 50
   retries: int = 3
 
   def __post_init__(self):
-    for name in ('cpus', 'memory', 'head_memory', 'disk'):
+    for name in ('cpus', 'head_memory', 'disk', *(['memory'] if self.memory is not None else [])):
       errors.count(f'--cluster.{name}', getattr(self, name))
     for name in ('gpus', 'retries'):
       errors.count(f'--cluster.{name}', getattr(self, name), low=0)
@@ -88,22 +89,35 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
   return {name: _filled(text, values) for name, text in texts.items()}
 
 
+def asked(job: jobs.Job, cluster: Cluster) -> str:
+  """What the files ask for, in a sentence."""
+  pods = _pods(job, cluster)
+  of_actors = f' and {errors.counted(pods, "pod")} for {errors.counted(job.actors, "actor")}' if pods else ''
+  return f'They ask for a pod of {errors.counted(job.cpus, "processor")} for the command{of_actors}.'
+
+
+def _pods(job: jobs.Job, cluster: Cluster) -> int:
+  """How many pods the actors take."""
+  return job.hosts(job.actors, {'CPU': cluster.cpus, 'GPU': cluster.gpus, 'memory': math.inf})
+
+
 def _workers(job: jobs.Job, cluster: Cluster, values: Mapping[str, Any]) -> str:
   """The pods of actors, which are spread over them evenly."""
-  if job.layout.actor_memory * _GB > cluster.memory * _GIB:
+  asked = job.layout.actor_memory * _GB / _GIB
+  memory = max(_MEMORY, math.ceil(asked)) if cluster.memory is None else cluster.memory
+  if asked > memory:
     raise errors.UserError(
-      f'Each actor takes {job.layout.actor_memory:g} GB (--actor-memory), and --cluster.memory is {cluster.memory} GiB '
-      'for each: give it as much.'
+      f'Each actor takes {job.layout.actor_memory:g} GB (--actor-memory), and --cluster.memory is {memory} GiB for '
+      'each: leave that out, or give it as much.'
     )
-  pod = {'CPU': cluster.cpus, 'GPU': cluster.gpus, 'memory': math.inf}  # It is given memory by its actors.
-  pods = job.hosts(job.actors, pod)
+  pods = _pods(job, cluster)
   if not pods:
     return ' []'
   actors = math.ceil(job.actors / pods)
   own = {
     'cpus': math.ceil(actors * job.layout.actor_processors),
-    'memory': actors * cluster.memory + _FOR_RAY,
-    'counted': actors * cluster.memory * _GIB,
+    'memory': actors * memory + _FOR_RAY,
+    'counted': actors * memory * _GIB,
     'gpus': _gpus(actors * job.acts_on_gpus),
   }
   return _filled(_WORKERS, {**values, **own, 'pods': pods}).rstrip()
@@ -212,7 +226,7 @@ spec:
   rayClusterSpec:
     headGroupSpec:
       rayStartParams:
-        # None for actors, which take a processor each of what Ray counts: they go to the other pods.
+        # None for actors, which take processors of what Ray counts: they go to the other pods.
         num-cpus: '0'
         dashboard-host: 0.0.0.0
       template:

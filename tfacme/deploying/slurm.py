@@ -23,7 +23,8 @@ class Cluster:
     cpus: processors of each host; the learner and what is with it take some of the first, and each actor one, or
       --actor-processors.
     gpus: GPUs of each host, for the roles that --gpus names; 0 asks for none.
-    memory: GB of each host for its actors; 0 leaves it uncounted. --actor-memory needs it.
+    memory: GB of each host, which --actor-memory needs; 0 leaves it uncounted.
+    head_memory: GB of the first host, of these, that are for the learner, the replay and the evaluations.
     time: after which Slurm ends the job, as --time of sbatch has it, such as 12:00:00; the run saves itself two minutes
       before, and the job queues again.
   """
@@ -32,12 +33,14 @@ class Cluster:
   cpus: int = 16
   gpus: int = 0
   memory: int = 0
+  head_memory: int = 16
   time: str = '24:00:00'
 
   def __post_init__(self):
     errors.count('--cluster.cpus', self.cpus)
     errors.count('--cluster.gpus', self.gpus, low=0)
     errors.count('--cluster.memory', self.memory, low=0)
+    errors.count('--cluster.head_memory', self.head_memory, low=0)
     if not re.fullmatch(r'\d+(-\d+(:\d+){0,2}|(:\d+){0,2})', self.time):
       raise errors.UserError(f'--cluster.time is {self.time!r}, and has to be as 12:00:00, or 2-12 for days and hours.')
 
@@ -49,22 +52,47 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
     errors.UserError: if no host has what an actor takes.
   """
   if job.layout.actor_memory and not cluster.memory:
-    raise errors.UserError('--actor-memory needs --cluster.memory: how many GB each host has for its actors.')
-  memory = {'memory': cluster.memory * _GB}
-  other = {'CPU': cluster.cpus, 'GPU': cluster.gpus, **memory}
-  first = {'CPU': cluster.cpus - job.cpus, 'GPU': cluster.gpus - job.computes_here, **memory}
-  here = job.needs.room([first])  # actors on the first host
+    raise errors.UserError('--actor-memory needs --cluster.memory: how many GB each host has.')
+  if job.learner_threads > cluster.cpus:
+    raise errors.UserError(
+      f'The learner has {job.learner_threads} threads (--learner-threads), and a host {cluster.cpus} processors: say '
+      'how many it has (--cluster.cpus).'
+    )
   values = {
     'name': job.name,
     'command': job.line,
     'time': cluster.time,
     'cpus': cluster.cpus,
-    'here': math.ceil(here * job.layout.actor_processors),
+    'here': math.ceil(_actors_here(job, cluster) * job.layout.actor_processors),
     'gpus': f'\n#SBATCH --gpus-per-node={cluster.gpus}' if cluster.gpus else '',
-    'hosts': 1 + job.hosts(job.actors - here, other),
+    'hosts': _hosts(job, cluster),
     'memory': f' --memory={cluster.memory * _GB}' if cluster.memory else '',
+    'memory_here': f' --memory={_memory_here(cluster)}' if cluster.memory else '',
   }
   return {'run.sbatch': string.Template(_SCRIPT).substitute(values)}
+
+
+def asked(job: jobs.Job, cluster: Cluster) -> str:
+  """What the script asks for, in a sentence."""
+  hosts, cpus = errors.counted(_hosts(job, cluster), 'host'), errors.counted(cluster.cpus, 'processor')
+  return f'It asks for {hosts} of {cpus}, for {errors.counted(job.actors, "actor")}, the learner and what is with it.'
+
+
+def _memory_here(cluster: Cluster) -> int:
+  """Bytes of the first host that are for actors."""
+  return max(0, cluster.memory - cluster.head_memory) * _GB
+
+
+def _actors_here(job: jobs.Job, cluster: Cluster) -> int:
+  """How many actors the first host has room for."""
+  cpus, gpus = cluster.cpus - job.cpus, cluster.gpus - job.computes_here
+  return job.needs.room([{'CPU': cpus, 'GPU': gpus, 'memory': _memory_here(cluster)}])
+
+
+def _hosts(job: jobs.Job, cluster: Cluster) -> int:
+  """How many hosts the run takes."""
+  host = {'CPU': cluster.cpus, 'GPU': cluster.gpus, 'memory': cluster.memory * _GB}
+  return 1 + job.hosts(job.actors - _actors_here(job, cluster), host)
 
 
 _SCRIPT = """\
@@ -80,7 +108,7 @@ _SCRIPT = """\
 #SBATCH --cpus-per-task=$cpus
 #SBATCH --mem=0$gpus
 #SBATCH --time=$time
-# Hosts are this job's alone: whoever else is on one reaches the ports of the run (docs/security.md).
+# Hosts are this job's alone. Other users of the cluster reach the ports of the run all the same (docs/security.md).
 #SBATCH --exclusive
 # Slurm begins the job anew where it has lost a host; where the time ends, it tells this script two minutes before.
 #SBATCH --requeue
@@ -95,7 +123,7 @@ first=$$SLURMD_NODENAME
 export RAY_USAGE_STATS_ENABLED=0
 trap 'ray stop' EXIT
 # As many processors as are left for actors, beside the learner and all else that runs with the command.
-ray start --head --port=6379 --num-cpus=$here$memory --include-dashboard=false
+ray start --head --port=6379 --num-cpus=$here$memory_here --include-dashboard=false
 export RAY_ADDRESS=$$first:6379
 for host in $$(scontrol show hostnames "$$SLURM_JOB_NODELIST"); do
   [[ $$host != "$$first" ]] || continue
