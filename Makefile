@@ -23,6 +23,8 @@ JOBS ?= 3
 # it imports of this repository anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
+HOSTS_TEST = $(BIN)/python -m pytest -v -rs tests/hosts
+
 # Where Debian's packages put the rules that a Bazel with a network would download.
 BAZEL ?= bazel
 BAZEL_RULES ?= /usr/share/bazel
@@ -37,7 +39,7 @@ RUN_ENVIRONMENT := $(if $(wildcard $(VENV)/.dev),$(VENV)/.dev,$(VENV)/.environme
 help:
 	@echo 'make demo         train an agent on $(DEMO_ENVIRONMENT) and look at it: a curve, an animation, a score'
 	@echo 'make test         lint, types, import directions and the fast tests'
-	@echo 'make test-all     the same with the slow tests'
+	@echo 'make test-all     the same with the slow tests, and hosts-test'
 	@echo 'make hosts-test   a Ray cluster of three hosts, made as network namespaces of this machine (as root)'
 	@echo 'make lint         lint, types and import directions alone'
 	@echo 'make format       format the Python files'
@@ -70,13 +72,15 @@ demo: $(RUN_ENVIRONMENT)
 test: $(VENV)/.dev
 	@failed=0; tools/lint.sh || failed=1; $(PYTEST) -m 'not slow' $(TESTS) || failed=1; exit $$failed
 
+# The hosts come last, and by themselves: three of them share this machine.
 .PHONY: test-all
-test-all: $(VENV)/.dev
-	@failed=0; tools/lint.sh || failed=1; $(PYTEST) $(TESTS) || failed=1; exit $$failed
+test-all: $(VENV)/.dev $(VENV)-ray/.ray
+	@failed=0; tools/lint.sh || failed=1; $(PYTEST) --ignore=tests/hosts $(TESTS) || failed=1; \
+	$(if $(filter tests,$(TESTS)),$(HOSTS_TEST) || failed=1;) exit $$failed
 
 .PHONY: hosts-test
 hosts-test: $(VENV)/.dev $(VENV)-ray/.ray
-	@$(BIN)/python -m pytest -v -rs tests/hosts
+	@$(HOSTS_TEST)
 
 .PHONY: lint
 lint: $(VENV)/.dev
