@@ -10,7 +10,6 @@ the one at RAY_ADDRESS, as Ray itself has it; without one, a cluster is started 
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import logging
 import math
 import os
@@ -21,26 +20,24 @@ import threading
 import time
 from typing import Any, Callable, Dict, Iterator, Optional, Sequence, Tuple
 
-import cloudpickle
 import launchpad as lp
 import ray
 from ray import exceptions
-from ray.util import scheduling_strategies
 
-from tfacme import errors, loggers
+from tfacme import errors
 from tfacme.graph import nodes
-from tfacme.launching import forking, hosting, quiet, room, supervising, travelling
+from tfacme.launching import hosting, quiet, room, supervising, travelling
 from tfacme.launching.outcomes import CoreLost, Interrupted
+from tfacme.launching.ray_places import Place, Waiting, is_ready
 from tfacme.launching.stopping import StopRequest
 from tfacme.launching.supervising import Failure
 
 _LOG = logging.getLogger('tfacme')
-_PATIENCE = 10.0  # seconds without room for a node after which a line says so
+_PATIENCE = 10.0  # seconds in which somebody at an address has to answer
 _ADDRESS = 'RAY_ADDRESS'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # {(address of a cluster, needs): actors that it had room for when a run of this process began}
 _most: Dict[Tuple[str, room.Needs], int] = {}
-_CALLS = 4  # of one process at once: what waits for its outcome, and what asks it to stop
 
 
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
@@ -49,10 +46,10 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
     _check_room(program)
     hosting.prepare()
     counter = hosting.handle_of_counter(program)
-    share, waiting, places = _share_of_gpus(program), _Waiting(), {}
+    share, waiting, places = _share_of_gpus(program), Waiting(), {}
     for anywhere in (False, True):  # Those that are here first: others might take the GPUs of this host.
       placed = [node for node in nodes.of_program(program) if node.upkeep.anywhere == anywhere]
-      places.update({node.name: _Place(node, share) for node in placed})
+      places.update({node.name: Place(node, share) for node in placed})
       _wait_for(placed, places, waiting, stop)
     nodes.bind(program, lambda node: _address(node, places[node.name]))
     crew = supervising.Crew(program, lambda node: _Task(node, share, waiting, places.pop(node.name, None)))
@@ -135,163 +132,24 @@ def _share_of_gpus(program: lp.Program) -> float:
   return 1.0 / sharing if sharing and there >= 1 else 0.0
 
 
-class _Process:
-  """Runs a node, in a process of the cluster. Its methods are called by threads of Ray's."""
-
-  def __init__(self, threads: int, gpus: bool):
-    """Initializes the process.
-
-    Args:
-      threads: that TensorFlow may use; 0 leaves it to TensorFlow.
-      gpus: whether its node computes on GPUs.
-    """
-    forking.lead_group()
-    forking.end_group_with_leader()
-    faulthandler.enable(os.dup(2))  # Past the filter, which dies with the process.
-    hosting.prepare(threads, gpus)
-    self._ports = contextlib.ExitStack()
-    self._manager = hosting.Manager(threading.Event(), lambda account: self._end(Failure(account)))
-    self._ended = threading.Event()
-    self._failure: Optional[Failure] = None
-
-  def address(self) -> Tuple[str, int]:
-    """Where its node will listen, the host and a port that it holds."""
-    return ray.util.get_node_ip_address(), hosting.hold_port(self._ports)
-
-  def start(self, packed: bytes) -> None:
-    """Begins to run a node, as `cloudpickle` has packed its function."""
-    threading.Thread(target=self._run, args=(packed,), name='node', daemon=True).start()
-
-  def outcome(self) -> Optional[Failure]:
-    """Waits until its work has ended: how it failed, or None."""
-    self._ended.wait()
-    return self._failure
-
-  def close(self) -> None:
-    """Waits until its logs have written what they had left."""
-    loggers.wait()
-
-  def stop(self, save: bool) -> None:
-    """Asks the node to stop, and to save before if it has something to."""
-    self._manager.stop(save)
-
-  def _run(self, packed: bytes) -> None:
-    nodes.manage_thread(self._manager)
-    failed: Optional[Failure] = None
-    with quiet.filtered_stderr():
-      try:
-        _unpacked(packed)()
-      except BaseException as error:
-        failed = supervising.failure(error)
-    self._end(failed)  # once all is said that the filter had left
-
-  def _end(self, failure: Optional[Failure]) -> None:
-    if not self._ended.is_set():
-      self._failure = failure
-      self._ended.set()
-
-
-def _unpacked(packed: bytes) -> Callable[[], None]:
-  try:
-    return cloudpickle.loads(packed)
-  except (AttributeError, ImportError) as error:  # The first where a module is another one than here.
-    raise errors.UserError(
-      f'What the run needs can not be imported ({error}): install it there, as on the host of the command.'
-    ) from error
-
-
-class _Place:
-  """A process that was asked for, which may still wait for room.
-
-  Attributes:
-    takes: what has to be free for it, in words.
-  """
-
-  def __init__(self, node: nodes.Node, share: float):
-    """Args: share: how much of a GPU of this host the node takes if it is here and computes on one."""
-    needs = room.of_leaf(node) if node.upkeep.anywhere else room.Needs(gpus=share if node.gpus else 0.0)
-    self.takes = str(needs)
-    taken = needs.resources()
-    options = {'num_cpus': taken['CPU'], 'num_gpus': taken['GPU'], 'memory': taken['memory'] or None}
-    named = type(node.name, (_Process,), {})  # Ray names the process, and the lines that it prints, by its class.
-    made = ray.remote(named).options(max_concurrency=_CALLS, scheduling_strategy=_strategy(node), **options)
-    self.process = made.remote(node.threads, bool(needs.gpus))
-    self._address = self.process.address.remote()
-
-  def there(self) -> bool:
-    """Whether it is known where it is."""
-    return _is_ready(self._address)
-
-  def address(self) -> lp.AbstractAddressBuilder:
-    """Where its node will listen; raises Ray's error if it is gone."""
-    return hosting.Address(*ray.get(self._address))
-
-  def told(self, failure: Optional[Failure]) -> Optional[Failure]:
-    """A failure there; a mistake that is none here, such as a module that is missing there, says where it is one."""
-    host, _ = ray.get(self._address)
-    if failure is None or not failure.mistake or host == ray.util.get_node_ip_address():
-      return failure
-    return failure._replace(account=f'On the host {host}: {failure.account}')
-
-
-def _strategy(node: nodes.Node) -> Any:
-  """On which host Ray is to place a node."""
-  on = scheduling_strategies.NodeAffinitySchedulingStrategy
-  if not node.upkeep.anywhere:
-    return on(ray.get_runtime_context().get_node_id(), soft=False)
-  if node.upkeep.processors:
-    return 'DEFAULT'
-  # What takes no processor would all be on one host, and Ray's own SPREAD has two of them on one now and then.
-  hosts = sorted(host['NodeID'] for host in ray.nodes() if host['Alive'])
-  return on(hosts[node.index % len(hosts)], soft=True)
-
-
-def _is_ready(reference: Any) -> bool:
-  return bool(ray.wait([reference], timeout=0)[0])
-
-
-class _Waiting:
-  """Those that wait for room; says so once in a while."""
-
-  def __init__(self):
-    self._takes: Dict[str, str] = {}  # by name
-    self._told = 0.0  # when it was last said
-
-  def look(self, name: str, place: _Place) -> bool:
-    """Whether it is known where a node is."""
-    if place.there():
-      self._takes.pop(name, None)
-      return True
-    if not self._takes:
-      self._told = time.monotonic()
-    self._takes[name] = place.takes
-    if time.monotonic() - self._told > _PATIENCE:
-      self._told = time.monotonic()
-      _LOG.warning(
-        'The cluster has no room yet for %s.', errors.listed(f'{name} ({takes})' for name, takes in self._takes.items())
-      )
-    return False
-
-
 def _is_needed(node: nodes.Node) -> bool:
   """Whether a run can't begin without it: an actor is none of these, but for the first."""
   return not node.upkeep.anywhere or node.called
 
 
-def _wait_for(placed: Sequence[nodes.Node], places: Dict[str, _Place], waiting: _Waiting, stop: StopRequest) -> None:
+def _wait_for(placed: Sequence[nodes.Node], places: Dict[str, Place], waiting: Waiting, stop: StopRequest) -> None:
   """Waits until all have room that a run can't begin without, and one of the others if there are any."""
   there: Dict[str, bool] = {}
+  needed = [node.name for node in placed if _is_needed(node)]
   others = [node.name for node in placed if not _is_needed(node)]
-  while not (
-    all(there.get(node.name) for node in placed if _is_needed(node)) and (not others or any(map(there.get, others)))
-  ):
+  while not (all(map(there.get, needed)) and (not others or any(map(there.get, others)))):
     if stop.signum is not None:
       raise Interrupted(stop.signum, saved=False)
     there = {node.name: waiting.look(node.name, places[node.name]) for node in placed}
     time.sleep(0.05)
 
 
-def _address(node: nodes.Node, place: _Place) -> Optional[lp.AbstractAddressBuilder]:
+def _address(node: nodes.Node, place: Place) -> Optional[lp.AbstractAddressBuilder]:
   """Where a node will listen; None of one that the run goes on without, and that has no room or is gone."""
   if not place.there():
     return None
@@ -312,12 +170,12 @@ def _is_gone(error: exceptions.RayError) -> bool:
 class _Task:
   """A node in a process of the cluster; one that is made anew is sent there once there is room."""
 
-  def __init__(self, node: nodes.Node, share: float, waiting: _Waiting, place: Optional[_Place]):
+  def __init__(self, node: nodes.Node, share: float, waiting: Waiting, place: Optional[Place]):
     """Args: place: that was asked for before; None asks for one."""
     self.name = node.name
     self._node = node
     self._waiting = waiting
-    self._place = place or _Place(node, share)
+    self._place = place or Place(node, share)
     self._outcome: Any = None  # of its work; None until the node is sent
     self._closed: Any = None  # what its logs had left; None until its work has ended
     self._failure: Optional[Failure] = None
@@ -330,7 +188,7 @@ class _Task:
     return self._failure
 
   def running(self) -> bool:
-    return self.working() or not (self._killed or _is_ready(self._closed))
+    return self.working() or not (self._killed or is_ready(self._closed))
 
   def working(self) -> bool:
     self._look()
@@ -352,11 +210,11 @@ class _Task:
             address.bind(self._place.address())
           self._place.process.start.remote(hosting.packed(self._node))
           self._outcome = self._place.process.outcome.remote()
-    elif self._closed is None and _is_ready(self._outcome):
+    elif self._closed is None and is_ready(self._outcome):
       with self._lost_if_gone():
         self._failure = self._place.told(ray.get(self._outcome))
       self._closed = self._place.process.close.remote()
-    elif self._closed is not None and not self._killed and _is_ready(self._closed):
+    elif self._closed is not None and not self._killed and is_ready(self._closed):
       self.kill()  # The room that it took may be the only one left for a node that is made anew.
 
   @contextlib.contextmanager
@@ -364,5 +222,7 @@ class _Task:
     try:
       yield
     except exceptions.RayError as error:  # Not only of an actor: Ray has others where memory runs out.
-      if not self._killed:
+      if not self._killed and getattr(error, 'actor_init_failed', False):  # as where a host lacks tfacme
+        self._failure = Failure(f'The process of {self.name} could not be started: {error}', mistake=True)
+      elif not self._killed:
         self._failure = Failure(f'Its process is gone: {error}', lost=True)
