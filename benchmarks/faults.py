@@ -186,7 +186,9 @@ def _happened(row: Dict[str, Any]) -> str:
 
 
 def _end(row: Dict[str, Any]) -> str:
-  left = f', {row["left"]} left running' if row['left'] else ''
+  seconds = row.get('left_for_seconds', 0)
+  late = f', its last process gone {seconds:.0f} s later' if seconds >= 10 else ''
+  left = f', {row["left"]} left running' if row['left'] else late
   return f'exit code {row["exit_code"]} after {row["steps"]:,} steps, a return of {row["return"]:.2f}{left}'
 
 

@@ -24,7 +24,6 @@ RAYLET, HOST = "another host's raylet", "another host's link"
 LONGEST_SECONDS = 300.0  # that anything is waited for
 _DOWN_SECONDS = 90.0  # that a link is: longer than Ray takes to call the host lost
 _REJOIN_SECONDS = 15.0  # after which a host that is lost joins the cluster again, once it can
-_LEFT_SECONDS = 10.0  # after which no process of a command that has ended may be left
 
 
 class Victim(NamedTuple):
@@ -64,10 +63,10 @@ class Machine:
   Attributes:
     launch: the engine.
     actors: how many a run has here.
-    more: what can be lost beside nodes and the command.
+    left_seconds: after which no process of a command that has ended may be left.
   """
 
-  launch, actors, more = 'local_mp', 2, ()
+  launch, actors, left_seconds = 'local_mp', 2, 10.0
 
   def start(self, command: Sequence[str], said: IO[bytes]) -> subprocess.Popen:
     """Starts a program of Python's, which says into a file."""
@@ -92,7 +91,8 @@ class Machine:
 class Cluster:
   """Three hosts in a Ray cluster, of which the first one has the command and the run's folder; as a `Machine`."""
 
-  launch, actors, more = 'ray', 4, (RAYLET, HOST)
+  # A host whose link was down hears of all that only once its connections have come up again.
+  launch, actors, left_seconds = 'ray', 4, 180.0
 
   def __init__(self, cluster: hosts.Cluster):
     self._cluster = cluster
@@ -227,8 +227,10 @@ class Run:
     """Waits for its end: how it ended, where, and what it left running."""
     wait_until(lambda: self.process.poll() is not None or self.place.mend(), 2 * LONGEST_SECONDS)
     wait_until(lambda: self.place.mend() or self.place.whole())  # A host without a link can't be told of the end.
+    ended = time.monotonic()
     with contextlib.suppress(TimeoutError):
-      wait_until(lambda: not self.left(), _LEFT_SECONDS)
+      wait_until(lambda: not self.left(), self.place.left_seconds)
+    left_for = time.monotonic() - ended
     said = self.said()
     last = loggers.read(os.path.join(self.workdir, 'logs', 'evaluator.csv'))[-1]
     return {
@@ -238,6 +240,7 @@ class Run:
       'made_anew': said.count('has failed, and is made anew ('),
       'began_again': said.count('was lost, and the run begins again from its last checkpoint ('),
       'left': self.left(),
+      'left_for_seconds': round(left_for, 1),
     }
 
 

@@ -50,7 +50,9 @@ def test_the_tables_are_of_the_numbers(tmp_path):
     },
     'any': {'kills': ['actor-1', 'saver', 'replay'], 'minutes': 9.6, 'longest_stand_seconds': 12.3, **again},
   }
-  ray = {'one': {victims.HOST: {'node': victims.HOST, 'seconds': 31.0, **ended, 'made_anew': 3}}}
+  ray = {
+    'one': {victims.HOST: {'node': victims.HOST, 'seconds': 31.0, **ended, 'made_anew': 3, 'left_for_seconds': 41.0}}
+  }
   results = {'local_mp': local, 'ray': ray}
   page = tmp_path / 'page.md'
   page.write_text('before\n<!-- tables -->\nold\n<!-- end -->\nafter\n')
@@ -70,4 +72,5 @@ def test_the_tables_are_of_the_numbers(tmp_path):
     f'ended by itself with {end}.'
   )
   assert lines[12] == '## On a Ray cluster of three hosts (`ray`)'
-  assert lines[16] == f"| another host's link | 3 leaves were made anew, and all others went on | 31 |  | {end} |"
+  late = ', its last process gone 41 s later'
+  assert lines[16] == f"| another host's link | 3 leaves were made anew, and all others went on | 31 |  | {end}{late} |"
