@@ -34,6 +34,7 @@ from tfacme.launching.supervising import Failure
 
 _LOG = logging.getLogger('tfacme')
 _PATIENCE = 10.0  # seconds in which somebody at an address has to answer
+_COMES_SECONDS = 15.0  # for which a process may start, before it is asked for elsewhere
 _ADDRESS = 'RAY_ADDRESS'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # {(address of a cluster, needs): actors that it had room for when a run of this process began}
@@ -50,7 +51,7 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
     for anywhere in (False, True):  # Those that are here first: others might take the GPUs of this host.
       placed = [node for node in nodes.of_program(program) if node.upkeep.anywhere == anywhere]
       places.update({node.name: Place(node, share) for node in placed})
-      _wait_for(placed, places, waiting, stop)
+      _wait_for(placed, places, share, waiting, stop)
     nodes.bind(program, lambda node: _address(node, places[node.name]))
     crew = supervising.Crew(program, lambda node: _Task(node, share, waiting, places.pop(node.name, None)))
     supervising.supervise(crew, counter.dereference(), on_status, stop)
@@ -137,15 +138,28 @@ def _is_needed(node: nodes.Node) -> bool:
   return not node.upkeep.anywhere or node.called
 
 
-def _wait_for(placed: Sequence[nodes.Node], places: Dict[str, Place], waiting: Waiting, stop: StopRequest) -> None:
-  """Waits until all have room that a run can't begin without, and one of the others if there are any."""
+def _wait_for(
+  placed: Sequence[nodes.Node], places: Dict[str, Place], share: float, waiting: Waiting, stop: StopRequest
+) -> None:
+  """Waits until all are there that a run can't begin without, and one of the others if there are any.
+
+  What could be on any host is asked for on another one where it does not come: it takes Ray a minute or so to find that
+  a host is lost.
+  """
   there: Dict[str, bool] = {}
-  needed = [node.name for node in placed if _is_needed(node)]
-  others = [node.name for node in placed if not _is_needed(node)]
-  while not (all(map(there.get, needed)) and (not others or any(map(there.get, others)))):
+  needed, others = [node for node in placed if _is_needed(node)], [node for node in placed if not _is_needed(node)]
+  begun, attempt = time.monotonic(), 0
+  all_there = lambda: all(there.get(node.name) for node in needed)
+  while not (all_there() and (not others or any(there.get(node.name) for node in others))):
     if stop.signum is not None:
       raise Interrupted(stop.signum, saved=False)
     there = {node.name: waiting.look(node.name, places[node.name]) for node in placed}
+    if time.monotonic() > begun + (attempt + 1) * _COMES_SECONDS:
+      attempt += 1
+      for node in needed:
+        if node.upkeep.anywhere and not there[node.name]:
+          places[node.name].give_up()
+          places[node.name] = Place(node, share, attempt)
     time.sleep(0.05)
 
 
@@ -199,7 +213,7 @@ class _Task:
 
   def kill(self) -> None:
     self._killed = True
-    ray.kill(self._place.process)
+    self._place.give_up()
 
   def _look(self) -> None:
     """Sends the node once there is room, finds out whether its work has ended, and ends its process then."""

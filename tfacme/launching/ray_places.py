@@ -97,14 +97,20 @@ class Place:
     takes: what has to be free for it, in words.
   """
 
-  def __init__(self, node: nodes.Node, share: float):
-    """Args: share: how much of a GPU of this host the node takes if it is here and computes on one."""
+  def __init__(self, node: nodes.Node, share: float, attempt: int = 0):
+    """Asks for it.
+
+    Args:
+      node: that is to run there.
+      share: how much of a GPU of this host the node takes if it is here and computes on one.
+      attempt: how often one was asked for that did not come.
+    """
     needs = room.of_leaf(node) if node.upkeep.anywhere else room.Needs(gpus=share if node.gpus else 0.0)
     self.takes = str(needs)
     taken = needs.resources()
     options = {'num_cpus': taken['CPU'], 'num_gpus': taken['GPU'], 'memory': taken['memory'] or None}
     named = type(node.name, (Process,), {})  # Ray names the process, and the lines that it prints, by its class.
-    made = ray.remote(named).options(max_concurrency=_CALLS, scheduling_strategy=_strategy(node), **options)
+    made = ray.remote(named).options(max_concurrency=_CALLS, scheduling_strategy=_strategy(node, attempt), **options)
     self.process = made.remote(node.threads, bool(needs.gpus))
     self._address = self.process.address.remote()
 
@@ -116,6 +122,10 @@ class Place:
     """Where its node will listen; raises Ray's error if it is gone."""
     return hosting.Address(*ray.get(self._address))
 
+  def give_up(self) -> None:
+    """Ends it, or no longer waits for room."""
+    ray.kill(self.process)
+
   def told(self, failure: Optional[Failure]) -> Optional[Failure]:
     """A failure there; a mistake that is none here, such as a module that is missing there, says where it is one."""
     host, _ = ray.get(self._address)
@@ -124,8 +134,8 @@ class Place:
     return failure._replace(account=f'On the host {host}: {failure.account}')
 
 
-def _strategy(node: nodes.Node) -> Any:
-  """On which host Ray is to place a node."""
+def _strategy(node: nodes.Node, attempt: int) -> Any:
+  """On which host Ray is to place a node; another one at each attempt, if there may be several."""
   on = scheduling_strategies.NodeAffinitySchedulingStrategy
   if not node.upkeep.anywhere:
     return on(ray.get_runtime_context().get_node_id(), soft=False)
@@ -133,7 +143,7 @@ def _strategy(node: nodes.Node) -> Any:
     return 'DEFAULT'
   # What takes no processor would all be on one host, and Ray's own SPREAD has two of them on one now and then.
   hosts = sorted(host['NodeID'] for host in ray.nodes() if host['Alive'])
-  return on(hosts[node.index % len(hosts)], soft=True)
+  return on(hosts[(node.index + attempt) % len(hosts)], soft=True)
 
 
 def is_ready(reference: Any) -> bool:
