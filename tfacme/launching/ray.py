@@ -148,14 +148,15 @@ def _wait_for(
   """
   there: Dict[str, bool] = {}
   needed, others = [node for node in placed if _is_needed(node)], [node for node in placed if not _is_needed(node)]
-  begun, attempt = time.monotonic(), 0
+  attempt, due = 0, time.monotonic() + _COMES_SECONDS
   all_there = lambda: all(there.get(node.name) for node in needed)
   while not (all_there() and (not others or any(there.get(node.name) for node in others))):
     if stop.signum is not None:
       raise Interrupted(stop.signum, saved=False)
     there = {node.name: waiting.look(node.name, places[node.name]) for node in placed}
-    if time.monotonic() > begun + (attempt + 1) * _COMES_SECONDS:
+    if time.monotonic() > due:
       attempt += 1
+      due += _COMES_SECONDS * 2**attempt  # In time any start is fast enough.
       for node in needed:
         if node.upkeep.anywhere and not there[node.name]:
           places[node.name].give_up()
