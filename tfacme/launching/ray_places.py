@@ -22,6 +22,8 @@ from tfacme.launching.supervising import Failure
 
 _LOG = logging.getLogger('tfacme')
 _PATIENCE = 10.0  # seconds without room for a node after which a line says so
+# Bytes of memory: Ray places what takes nothing at all through any host, and waits for that one if it is lost.
+_SOMETHING = 1_000_000
 _CALLS = 4  # of one process at once: what waits for its outcome, and what asks it to stop
 
 
@@ -108,7 +110,7 @@ class Place:
     needs = room.of_leaf(node) if node.upkeep.anywhere else room.Needs(gpus=share if node.gpus else 0.0)
     self.takes = str(needs)
     taken = needs.resources()
-    options = {'num_cpus': taken['CPU'], 'num_gpus': taken['GPU'], 'memory': taken['memory'] or None}
+    options = {'num_cpus': taken['CPU'], 'num_gpus': taken['GPU'], 'memory': max(taken['memory'], _SOMETHING)}
     named = type(node.name, (Process,), {})  # Ray names the process, and the lines that it prints, by its class.
     made = ray.remote(named).options(max_concurrency=_CALLS, scheduling_strategy=_strategy(node, attempt), **options)
     self.process = made.remote(node.threads, bool(needs.gpus))
