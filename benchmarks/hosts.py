@@ -137,7 +137,7 @@ class Cluster:
     self._address, self._scratch = f'{hosts_[0].address}:{_PORT}', scratch
     for count, host in enumerate(hosts_, 1):
       self.join(host)
-      self._wait_for(count)
+      self.wait_for(count)
 
   def join(self, host: Host) -> None:
     """Has a host belong to the cluster, the first of all being its head."""
@@ -163,7 +163,7 @@ class Cluster:
           found[named[1]] = number, pid
     return found
 
-  def _wait_for(self, count: int) -> None:
+  def wait_for(self, count: int) -> None:
     """Waits until it has so many hosts."""
     deadline = time.monotonic() + 120
     script = (

@@ -315,6 +315,25 @@ def test_a_host_that_is_lost_leaves_its_actors_to_the_others(loss, three):
   assert int(testing.logs(run)['evaluator'][-1]['actor_steps']) == steps
 
 
+def test_a_run_begins_again_at_once_though_a_host_is_silent(three):
+  """It takes Ray more than a minute to call that host lost, and some of the nodes were asked for through it before."""
+  host, run = three.hosts[1], three.runs / 'silent'
+  host.connect(True)
+  host.kill()  # It is one that was lost in another test.
+  three.join(host)
+  three.wait_for(2)
+  options = ['--env', _ENVIRONMENT, '--actors', '4', '--checkpointing.every', '2000', '--workdir', str(run)]
+  command = _train(three, 'dqn', *options, '--steps', '10000000')
+  _wait_until(lambda: checkpoints.steps(str(run / 'checkpoints')) and 'actor-3' in three.nodes())
+  _, learner = three.nodes()['learner']
+  host.connect(False)
+  os.kill(learner, signal.SIGKILL)
+  _wait_until(lambda: three.nodes().get('learner', (0, learner))[1] != learner, 45)
+  command.terminate()
+  code, out, err = _end(command)
+  assert code == 143 and 'Resuming from step ' in out, err
+
+
 def _alone(*arguments):
   return processes.Command(
     ['-m', 'tfacme', 'train', 'dqn', '--env', _ENVIRONMENT, '--launch', 'ray', *arguments],
