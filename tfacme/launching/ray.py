@@ -34,7 +34,7 @@ from tfacme.launching.supervising import Failure
 
 _LOG = logging.getLogger('tfacme')
 _PATIENCE = 10.0  # seconds in which somebody at an address has to answer
-_COMES_SECONDS = 15.0  # for which a process may start, before it is asked for elsewhere
+_COMES_SECONDS = 15.0  # for which a process may start, before it is asked for on this host
 _ADDRESS = 'RAY_ADDRESS'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # {(address of a cluster, needs): actors that it had room for when a run of this process began}
@@ -143,24 +143,23 @@ def _wait_for(
 ) -> None:
   """Waits until all are there that a run can't begin without, and one of the others if there are any.
 
-  What could be on any host is asked for on another one where it does not come: it takes Ray a minute or so to find that
-  a host is lost.
+  What other nodes call, and could be on any host, is asked for on this one if it does not come: it takes Ray more than
+  a minute to find that a host is lost.
   """
   there: Dict[str, bool] = {}
   needed, others = [node for node in placed if _is_needed(node)], [node for node in placed if not _is_needed(node)]
-  attempt, due = 0, time.monotonic() + _COMES_SECONDS
+  again, begun = False, time.monotonic()
   all_there = lambda: all(there.get(node.name) for node in needed)
   while not (all_there() and (not others or any(there.get(node.name) for node in others))):
     if stop.signum is not None:
       raise Interrupted(stop.signum, saved=False)
     there = {node.name: waiting.look(node.name, places[node.name]) for node in placed}
-    if time.monotonic() > due:
-      attempt += 1
-      due += _COMES_SECONDS * 2**attempt  # In time any start is fast enough.
+    if not again and time.monotonic() > begun + _COMES_SECONDS:
+      again = True
       for node in needed:
         if node.upkeep.anywhere and not there[node.name]:
           places[node.name].give_up()
-          places[node.name] = Place(node, share, attempt)
+          places[node.name] = Place(node, share, again)
     time.sleep(0.05)
 
 

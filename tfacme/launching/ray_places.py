@@ -99,20 +99,20 @@ class Place:
     takes: what has to be free for it, in words.
   """
 
-  def __init__(self, node: nodes.Node, share: float, attempt: int = 0):
+  def __init__(self, node: nodes.Node, share: float, again: bool = False):
     """Asks for it.
 
     Args:
       node: that is to run there.
       share: how much of a GPU of this host the node takes if it is here and computes on one.
-      attempt: how often one was asked for that did not come.
+      again: whether one was asked for that did not come: what may be on any host is to be on this one then.
     """
     needs = room.of_leaf(node) if node.upkeep.anywhere else room.Needs(gpus=share if node.gpus else 0.0)
     self.takes = str(needs)
     taken = needs.resources()
     options = {'num_cpus': taken['CPU'], 'num_gpus': taken['GPU'], 'memory': max(taken['memory'], _SOMETHING)}
     named = type(node.name, (Process,), {})  # Ray names the process, and the lines that it prints, by its class.
-    made = ray.remote(named).options(max_concurrency=_CALLS, scheduling_strategy=_strategy(node, attempt), **options)
+    made = ray.remote(named).options(max_concurrency=_CALLS, scheduling_strategy=_strategy(node, again), **options)
     self.process = made.remote(node.threads, bool(needs.gpus))
     self._address = self.process.address.remote()
 
@@ -136,16 +136,16 @@ class Place:
     return failure._replace(account=f'On the host {host}: {failure.account}')
 
 
-def _strategy(node: nodes.Node, attempt: int) -> Any:
-  """On which host Ray is to place a node; another one at each attempt, if there may be several."""
-  on = scheduling_strategies.NodeAffinitySchedulingStrategy
-  if not node.upkeep.anywhere:
-    return on(ray.get_runtime_context().get_node_id(), soft=False)
+def _strategy(node: nodes.Node, again: bool) -> Any:
+  """On which host Ray is to place a node; on this one, which is there, if it was asked for and did not come."""
+  on, here = scheduling_strategies.NodeAffinitySchedulingStrategy, ray.get_runtime_context().get_node_id()
+  if again or not node.upkeep.anywhere:
+    return on(here, soft=False)
   if node.upkeep.processors:
     return 'DEFAULT'
   # What takes no processor would all be on one host, and Ray's own SPREAD has two of them on one now and then.
   hosts = sorted(host['NodeID'] for host in ray.nodes() if host['Alive'])
-  return on(hosts[(node.index + attempt) % len(hosts)], soft=True)
+  return on(hosts[node.index % len(hosts)], soft=True)
 
 
 def is_ready(reference: Any) -> bool:
