@@ -149,6 +149,7 @@ def _strategy(node: nodes.Node, again: bool) -> Any:
 
 
 def is_ready(reference: Any) -> bool:
+  """Whether what a call of Ray's returns is there, or has failed."""
   return bool(ray.wait([reference], timeout=0)[0])
 
 
