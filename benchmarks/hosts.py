@@ -33,6 +33,7 @@ class Host:
     """Args: hidden: the folder that is empty here; None if this is the host that has it."""
     self.name = name
     self.address = f'{_NETWORK}.{number}'
+    self.is_connected = True
     self._hidden = hidden
     self._started: List[subprocess.Popen] = []
 
@@ -51,6 +52,7 @@ class Host:
 
   def connect(self, connected: bool) -> None:
     """Takes its link down, so that no other host reaches it, or up again."""
+    self.is_connected = connected
     _run('ip', '-n', self.name, 'link', 'set', 'eth0', 'up' if connected else 'down')
 
   def raylets(self) -> List[int]:

@@ -40,6 +40,9 @@ def three(cluster):
   for command in cluster.started:
     command.kill()
   cluster.started.clear()
+  for host in cluster.hosts:
+    if not host.is_connected:
+      host.kill()  # It can't be told that the run has ended.
   _wait_until(lambda: not cluster.nodes())
 
 

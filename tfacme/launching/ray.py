@@ -34,7 +34,6 @@ from tfacme.launching.supervising import Failure
 
 _LOG = logging.getLogger('tfacme')
 _PATIENCE = 10.0  # seconds in which somebody at an address has to answer
-_COMES_SECONDS = 15.0  # for which a process may start, before it is asked for on this host
 _ADDRESS = 'RAY_ADDRESS'
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # {(address of a cluster, needs): actors that it had room for when a run of this process began}
@@ -48,10 +47,12 @@ def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: 
     hosting.prepare()
     counter = hosting.handle_of_counter(program)
     share, waiting, places = _share_of_gpus(program), Waiting(), {}
+    begun = time.monotonic()
     for anywhere in (False, True):  # Those that are here first: others might take the GPUs of this host.
       placed = [node for node in nodes.of_program(program) if node.upkeep.anywhere == anywhere]
       places.update({node.name: Place(node, share) for node in placed})
-      _wait_for(placed, places, share, waiting, stop)
+      patience = 2 * (time.monotonic() - begun)  # Others may take twice as long to start as those here have.
+      _wait_for(placed, places, share, waiting, patience, stop)
     nodes.bind(program, lambda node: _address(node, places[node.name]))
     crew = supervising.Crew(program, lambda node: _Task(node, share, waiting, places.pop(node.name, None)))
     supervising.supervise(crew, counter.dereference(), on_status, stop)
@@ -139,12 +140,17 @@ def _is_needed(node: nodes.Node) -> bool:
 
 
 def _wait_for(
-  placed: Sequence[nodes.Node], places: Dict[str, Place], share: float, waiting: Waiting, stop: StopRequest
+  placed: Sequence[nodes.Node],
+  places: Dict[str, Place],
+  share: float,
+  waiting: Waiting,
+  patience: float,
+  stop: StopRequest,
 ) -> None:
   """Waits until all are there that a run can't begin without, and one of the others if there are any.
 
-  What other nodes call, and could be on any host, is asked for on this one if it does not come: it takes Ray more than
-  a minute to find that a host is lost.
+  What other nodes call, and could be on any host, is asked for on this one if it does not come in `patience` seconds:
+  it takes Ray more than a minute to find that a host is lost.
   """
   there: Dict[str, bool] = {}
   needed, others = [node for node in placed if _is_needed(node)], [node for node in placed if not _is_needed(node)]
@@ -154,7 +160,7 @@ def _wait_for(
     if stop.signum is not None:
       raise Interrupted(stop.signum, saved=False)
     there = {node.name: waiting.look(node.name, places[node.name]) for node in placed}
-    if not again and time.monotonic() > begun + _COMES_SECONDS:
+    if not again and time.monotonic() > begun + patience:
       again = True
       for node in needed:
         if node.upkeep.anywhere and not there[node.name]:
