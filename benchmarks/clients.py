@@ -70,7 +70,7 @@ class Clients:
       took[what].append(now - when)
     processors = (time.process_time() - spent) / (time.time() - begun)
     seconds = {what: np.array(each) for what, each in took.items()}
-    np.savez(self.result, processors=processors, newer=sum(actor.newer for actor in actors), **answered, **seconds)
+    np.savez(self.result, processors=processors, **answered, **seconds)
     os._exit(0)  # Requests that are on their way would be waited for.
 
   def _plan(self, actors: List[_Actor]) -> List[Tuple[float, int, str]]:
@@ -96,7 +96,6 @@ class _Actor:
     self.periods = {'pull': 1 / clients.pulls, 'report': clients.period, 'write': clients.period}
     self._name = f'simulated-{number}'
     self._version, self._began, self._rows = -1, time.time(), 0
-    self.newer = 0  # times that there was something newer
 
   def join(self) -> None:
     """Begins as an actor does; the run's status has it from then on."""
@@ -120,4 +119,3 @@ class _Actor:
     """Takes an answer."""
     if what == 'pull' and result is not None:
       self._version = result[0]
-      self.newer += 1

@@ -120,7 +120,7 @@ class Crowd:
     results = [np.load(path) for path in sorted(pathlib.Path(self._folder).glob('*.npz'))]
     seconds, (before, after) = self._options.seconds, self._spent
     (begun, first), (ended, last) = self._steps[0], self._steps[-1]
-    found: Dict[str, Any] = {'newer_per_second': sum(int(result['newer']) for result in results) / seconds}
+    found: Dict[str, Any] = {}
     for what in _WHAT:
       took = np.concatenate([result[what] for result in results])
       found[f'{what}s_per_second'] = sum(int(result[f'answered_{what}']) for result in results) / seconds
