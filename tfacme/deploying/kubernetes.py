@@ -17,9 +17,10 @@ from typing import Any, Dict, Mapping, Optional
 
 from tfacme import errors
 from tfacme.deploying import jobs
+from tfacme.launching import room
 
 _FOLDER = '/work'  # where the volume is, in the pod of the command
-_GB, _GIB = 10**9, 2**30  # bytes
+_GIB = 2**30  # bytes
 _MEMORY = 2  # GiB of an actor that says nothing of it
 _FOR_RAY = 1  # GiB of a pod of actors, for Ray itself
 
@@ -103,9 +104,9 @@ def _pods(job: jobs.Job, cluster: Cluster) -> int:
 
 def _workers(job: jobs.Job, cluster: Cluster, values: Mapping[str, Any]) -> str:
   """The pods of actors, which are spread over them evenly."""
-  asked = job.layout.actor_memory * _GB / _GIB
-  memory = max(_MEMORY, math.ceil(asked)) if cluster.memory is None else cluster.memory
-  if asked > memory:
+  needed = job.layout.actor_memory * room.GB / _GIB
+  memory = max(_MEMORY, math.ceil(needed)) if cluster.memory is None else cluster.memory
+  if needed > memory:
     raise errors.UserError(
       f'Each actor takes {job.layout.actor_memory:g} GB (--actor-memory), and --cluster.memory is {memory} GiB for '
       'each: leave that out, or give it as much.'

@@ -10,8 +10,7 @@ from typing import Dict, Optional
 
 from tfacme import errors
 from tfacme.deploying import jobs
-
-_GB = 10**9  # bytes
+from tfacme.launching import room
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,7 +65,7 @@ def files(job: jobs.Job, cluster: Cluster) -> Dict[str, str]:
     'here': math.ceil(_actors_here(job, cluster) * job.layout.actor_processors),
     'gpus': f'\n#SBATCH --gpus-per-node={cluster.gpus}' if cluster.gpus else '',
     'hosts': _hosts(job, cluster),
-    'memory': f' --memory={cluster.memory * _GB}' if cluster.memory else '',
+    'memory': f' --memory={cluster.memory * room.GB}' if cluster.memory else '',
     'memory_here': f' --memory={_memory_here(cluster)}' if cluster.memory else '',
   }
   return {'run.sbatch': string.Template(_SCRIPT).substitute(values)}
@@ -80,7 +79,7 @@ def asked(job: jobs.Job, cluster: Cluster) -> str:
 
 def _memory_here(cluster: Cluster) -> int:
   """Bytes of the first host that are for actors."""
-  return max(0, cluster.memory - cluster.head_memory) * _GB
+  return max(0, cluster.memory - cluster.head_memory) * room.GB
 
 
 def _actors_here(job: jobs.Job, cluster: Cluster) -> int:
@@ -91,7 +90,7 @@ def _actors_here(job: jobs.Job, cluster: Cluster) -> int:
 
 def _hosts(job: jobs.Job, cluster: Cluster) -> int:
   """How many hosts the run takes."""
-  host = {'CPU': cluster.cpus, 'GPU': cluster.gpus, 'memory': cluster.memory * _GB}
+  host = {'CPU': cluster.cpus, 'GPU': cluster.gpus, 'memory': cluster.memory * room.GB}
   return 1 + job.hosts(job.actors - _actors_here(job, cluster), host)
 
 

@@ -43,10 +43,11 @@ _most: Dict[Tuple[str, room.Needs], int] = {}
 def run(program: lp.Program, on_status: Callable[[Dict[str, Any]], None], stop: StopRequest) -> None:
   """Runs each node in a process of a cluster; see `launching.launch`."""
   with quiet.filtered_stderr(), _cluster(program):
-    _check_room(program)
+    share = _share_of_gpus(program)
+    _check_room(program, share)
     hosting.prepare()
     counter = hosting.handle_of_counter(program)
-    share, waiting, places = _share_of_gpus(program), Waiting(), {}
+    waiting, places = Waiting(), {}
     begun = time.monotonic()
     for anywhere in (False, True):  # Those that are here first: others might take the GPUs of this host.
       placed = [node for node in nodes.of_program(program) if node.upkeep.anywhere == anywhere]
@@ -65,7 +66,7 @@ def _cluster(program: lp.Program) -> Iterator[None]:
   with contextlib.ExitStack() as left:
     options: Dict[str, Any] = {'address': given or 'local', 'logging_level': logging.ERROR}
     if not given:
-      where = 'The Ray cluster that a run without RAY_ADDRESS starts'
+      where = f'The Ray cluster that a run without {_ADDRESS} starts'
       folder = left.enter_context(tempfile.TemporaryDirectory(prefix='tfacme-ray-', ignore_cleanup_errors=True))
       options.update(num_cpus=_processors_here(program), include_dashboard=False, _temp_dir=folder)
     else:
@@ -113,13 +114,13 @@ def _check_answers(address: str) -> None:
     raise errors.UserError(f'Nothing answers at {address} ({_ADDRESS}): {error.strerror or error}.') from error
 
 
-def _check_room(program: lp.Program) -> None:
+def _check_room(program: lp.Program, share: float) -> None:
   """Raises a `UserError` if the cluster never had room for all; a run that begins again may have lost a host."""
   actors = [node for node in nodes.of_program(program) if node.upkeep.anywhere and node.upkeep.processors]
   if actors:  # All take the same.
     here, needs = ray.get_runtime_context().get_node_id(), room.of_leaf(actors[0])
     hosts = {host['NodeID']: dict(host['Resources']) for host in ray.nodes() if host['Alive']}
-    if _share_of_gpus(program):
+    if share:
       hosts[here]['GPU'] -= 1
     key = ray.get_runtime_context().gcs_address, needs
     _most[key] = max(_most.get(key, 0), needs.room(hosts.values()))

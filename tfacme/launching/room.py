@@ -11,7 +11,7 @@ from tfacme import errors
 if TYPE_CHECKING:
   from tfacme.graph import nodes
 
-_GB = 10**9
+GB = 10**9  # bytes
 _ROUNDING = 1e-9  # by which tenths of a processor may come to less than one
 
 
@@ -36,7 +36,7 @@ class Needs:
 
   def resources(self) -> Dict[str, float]:
     """The same as Ray counts it."""
-    return {'CPU': self.processors, 'GPU': self.gpus, 'memory': self.memory * _GB}
+    return {'CPU': self.processors, 'GPU': self.gpus, 'memory': self.memory * GB}
 
   def room(self, hosts: Iterable[Mapping[str, float]]) -> int:
     """How many such nodes hosts have room for that have nothing else, by what each of them has."""
