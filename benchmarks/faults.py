@@ -15,7 +15,7 @@ import pathlib
 import random
 import tempfile
 import time
-from typing import Any, Dict, Literal, Optional, Tuple
+from typing import Any, Dict, List, Literal, Optional, Tuple
 
 import tyro
 
@@ -29,7 +29,7 @@ NODES = {  # what is killed of the runs of each engine
   'local_mp': ('actor-0', 'evaluator', 'relay-0', *CORE, LAUNCHER),
   'ray': ('actor-0', 'evaluator', 'relay-0', victims.RAYLET, victims.HOST, *CORE, LAUNCHER),
 }
-RANDOM_STEPS = {'local_mp': 400_000, 'ray': 250_000}
+RANDOM_STEPS = {'local_mp': 400_000, 'ray': 330_000}
 _TITLES = {
   'local_mp': '## In processes of one machine (`local_mp`)',
   'ray': '## On a Ray cluster of three hosts (`ray`)',
@@ -118,13 +118,14 @@ def kill_any(place: Any, options: Options, folder: str) -> Dict[str, Any]:
   chance, begun, killed = random.Random(options.seed), time.monotonic(), []
   due = begun + chance.expovariate(1 / options.seconds)
   with victims.Run(place, folder, _random_steps(options), _EVERY, restarts=1000) as run:
-    last, rose, longest = 0, begun, 0.0
+    last, rose, stands = 0, begun, _Stands()
     while run.process.poll() is None:
       time.sleep(0.1)
       place.mend()
       now, steps = time.monotonic(), run.status()['steps']
       if steps > last:
-        longest, rose = max(longest, now - rose), now
+        stands.end(rose, now)
+        rose = now
       elif now - rose > LONGEST_SECONDS:
         raise TimeoutError(f'It stood still at {last} steps; killed were {killed}.')
       last = steps or last  # Where it begins again from a checkpoint it has fewer, and has to come to more than those.
@@ -133,13 +134,37 @@ def kill_any(place: Any, options: Options, folder: str) -> Dict[str, Any]:
         name = chance.choice(sorted(there))
         there[name].kill()
         killed.append(name)
-    seconds = time.monotonic() - begun
-    longest = max(longest, time.monotonic() - rose)  # until it had learned what was left, evaluated and saved
+        stands.kill(name, time.monotonic())
+    stands.end(rose, time.monotonic())  # until it had learned what was left, evaluated and saved
     return {
       'kills': killed,
-      'minutes': round(seconds / 60, 1),
-      'longest_stand_seconds': round(longest, 1),
+      'minutes': round((time.monotonic() - begun) / 60, 1),
+      **stands.result(),
       **run.result(),
+    }
+
+
+class _Stands:
+  """Times without new steps: the longest, and the longest since the last kill in one, for there may be several."""
+
+  def __init__(self):
+    self._kills: List[Tuple[float, str]] = []
+    self._longest, self._after, self._names = 0.0, 0.0, []
+
+  def kill(self, name: str, now: float) -> None:
+    self._kills.append((now, name))
+
+  def end(self, begun: float, now: float) -> None:
+    within = [(when, name) for when, name in self._kills if when >= begun]
+    if now - begun > self._longest:
+      self._longest, self._names = now - begun, [name for _, name in within]
+    self._after = max(self._after, now - max([begun, *(when for when, _ in within)]))
+
+  def result(self) -> Dict[str, Any]:
+    return {
+      'longest_stand_seconds': round(self._longest, 1),
+      'killed_in_it': self._names,
+      'longest_after_a_kill_seconds': round(self._after, 1),
     }
 
 
@@ -164,9 +189,19 @@ def _table(results: Dict[str, Any]) -> str:
       f'{len(any_of["kills"])} of these in {any_of["minutes"]:.0f} minutes of one run, at random moments, each of '
       f'whatever was there but the command: leaves were made anew {errors.counted(any_of["made_anew"], "time")}, and '
       f'the run began again {errors.counted(any_of["began_again"], "time")}. There never were more than '
-      f'{any_of["longest_stand_seconds"]:.0f} s without new steps, and it ended by itself with {_end(any_of)}.',
+      f'{any_of["longest_stand_seconds"]:.0f} s without new steps{_again(any_of)}, and it ended by itself with '
+      f'{_end(any_of)}.',
     ]
   return '\n'.join(lines)
+
+
+def _again(any_of: Dict[str, Any]) -> str:
+  """What else there is to say of the longest stand, if more than one kill was in it."""
+  names = any_of.get('killed_in_it', [])
+  if len(names) < 2:
+    return ''
+  after = f'{any_of["longest_after_a_kill_seconds"]:.0f} s'
+  return f' (in which {errors.listed(names)} were killed; never more than {after} after a kill)'
 
 
 def _named(node: str) -> str:

@@ -35,8 +35,8 @@ def test_runs_came_to_their_end_whatever_was_killed(launch):
   any_of = results['any']
   assert (any_of['exit_code'], any_of['left'], any_of['steps']) == (0, 0, faults.RANDOM_STEPS[launch])
   assert len(any_of['kills']) == options.kills
-  # On the cluster a relay was waited for, on a host that Ray had not called lost yet, when the run began again.
-  assert any_of['longest_stand_seconds'] <= (60 if launch == 'local_mp' else 75) and any_of['return'] >= 0.8
+  # What is killed while a run begins again has it begin once more.
+  assert any_of.get('longest_after_a_kill_seconds', any_of['longest_stand_seconds']) <= 60 and any_of['return'] >= 0.8
 
 
 def test_the_tables_are_of_the_numbers(tmp_path):
@@ -52,7 +52,8 @@ def test_the_tables_are_of_the_numbers(tmp_path):
     'any': {'kills': ['actor-1', 'saver', 'replay'], 'minutes': 9.6, 'longest_stand_seconds': 12.3, **again},
   }
   ray = {
-    'one': {victims.HOST: {'node': victims.HOST, 'seconds': 31.0, **ended, 'made_anew': 3, 'left_for_seconds': 41.0}}
+    'one': {victims.HOST: {'node': victims.HOST, 'seconds': 31.0, **ended, 'made_anew': 3, 'left_for_seconds': 41.0}},
+    'any': {**local['any'], 'killed_in_it': ['counter', 'actor-1'], 'longest_after_a_kill_seconds': 7.0},
   }
   results = {'local_mp': local, 'ray': ray}
   page = tmp_path / 'page.md'
@@ -75,3 +76,20 @@ def test_the_tables_are_of_the_numbers(tmp_path):
   assert lines[12] == '## On a Ray cluster of three hosts (`ray`)'
   late = ', its last process gone 41 s later'
   assert lines[16] == f"| another host's link | 3 leaves were made anew, and all others went on | 31 |  | {end}{late} |"
+  twice = ' (in which counter, actor-1 were killed; never more than 7 s after a kill)'
+  assert f'never were more than 12 s without new steps{twice}, and it ended' in lines[18]
+
+
+def test_a_stand_is_told_with_what_was_killed_in_it():
+  stands = faults._Stands()
+  stands.kill('actor-0', 5.0)
+  stands.end(4.0, 12.0)
+  for name, when in (('counter', 20.0), ('learner', 40.0)):
+    stands.kill(name, when)
+  stands.end(19.0, 65.0)
+  stands.end(70.0, 97.0)
+  assert stands.result() == {
+    'longest_stand_seconds': 46.0,
+    'killed_in_it': ['counter', 'learner'],
+    'longest_after_a_kill_seconds': 27.0,
+  }
