@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import json
 import pathlib
+import queue
 import subprocess
 import sys
+import threading
 import time
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
@@ -28,7 +29,7 @@ from benchmarks import processes
 SHAPES = {'64x64': (10,), 'Atari': (84, 84, 4)}  # network: its observations
 WAYS = ('own', 'slots', 'served')
 _WARM_SECONDS = 3.0
-_GATHER = datetime.timedelta(milliseconds=1)  # for which the server waits for more, if not all have asked
+_GATHER_SECONDS = 0.001  # for which the server waits for more, if not all have asked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +89,7 @@ def act(network: str, environments: int, wait: float, address: str) -> None:
     import courier
 
     ask = courier.Client(address).act
-    policy: Any = lambda asked: [ask(observation) for observation in asked]
+    policy: Any = lambda asked: [ask(observation.tobytes()) for observation in asked]
   else:
     policy = _policy(network)
   steps, told = 0, 0.0
@@ -110,21 +111,40 @@ def serve(network: str, environments: int) -> None:
   policy = _policy(network)
   policy(_observations(network, environments))  # It is compiled now.
 
-  class Server:
-    """What is called."""
-
-    def __init__(self):
-      batched = courier_utils.batched_handler(environments, timeout=_GATHER, pad_batch=True)
-      self.act = batched(self.act)
-
-    def act(self, observations):
-      """The actions for a batch."""
-      return policy(observations)
-
-  server = courier_utils.make_courier_server(Server(), thread_pool_size=environments + 2)
+  server = courier_utils.make_courier_server(_Server(policy, network, environments), thread_pool_size=environments + 2)
   server.Start()
   print(json.dumps([server.port, 0]), flush=True)
   server.Join()
+
+
+class _Server:
+  """What is called: gathers those who ask, and answers them together."""
+
+  def __init__(self, policy: Callable[[np.ndarray], np.ndarray], network: str, most: int):
+    self._policy, self._most = policy, most
+    self._batch = _observations(network, most)
+    self._asked: queue.Queue = queue.Queue()
+    threading.Thread(target=self._keep_answering, daemon=True).start()
+
+  def act(self, observation: bytes) -> int:
+    """The action for an observation; bytes, since arrays in arguments hang a call of Courier's."""
+    answer: queue.Queue = queue.Queue()
+    self._asked.put((observation, answer))
+    return answer.get()
+
+  def _keep_answering(self) -> None:
+    while True:
+      asked = [self._asked.get()]
+      due = time.monotonic() + _GATHER_SECONDS
+      while len(asked) < self._most:
+        try:
+          asked.append(self._asked.get(timeout=max(0.0, due - time.monotonic())))
+        except queue.Empty:
+          break
+      for row, (observation, _) in zip(self._batch, asked):
+        row[...] = np.frombuffer(observation, row.dtype).reshape(row.shape)
+      for action, (_, answer) in zip(self._policy(self._batch).tolist(), asked):
+        answer.put(action)
 
 
 @contextlib.contextmanager
