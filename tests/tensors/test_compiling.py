@@ -263,3 +263,59 @@ def test_a_call_that_a_profiler_sees_is_the_same():
   inputs = [np.float32([1]), np.float32([2]), np.float32(3)]
   assert [x.numpy().tolist() for x in compiled.flat(inputs)] == [[3], 9]
   assert [x.numpy().tolist() for x in compiled.visibly(inputs)] == [[3], 12]
+
+
+def _two_networks(size, batch):
+  """A step of two networks, which nothing keeps from being computed side by side."""
+  seeds = [tf.constant([0, i]) for i in range(4)]
+  weights = [tf.Variable(tf.random.stateless_normal([size, size], seed) / size**0.5) for seed in seeds]
+
+  def step(inputs):
+    with tf.GradientTape() as tape:
+      first = tf.nn.relu(inputs @ weights[0]) @ weights[1]
+      second = tf.nn.relu(inputs @ weights[2]) @ weights[3]
+      loss = tf.reduce_mean((first - 1) ** 2) + tf.reduce_mean((second + 1) ** 2)
+    for weight, gradient in zip(weights, tape.gradient(loss, weights)):
+      weight.assign_sub(0.1 * gradient)
+    return loss
+
+  return compiling.Compiled(step, [tf.TensorSpec([batch, size])]), weights
+
+
+def test_large_operations_are_run_in_several_threads_and_small_ones_are_not(monkeypatch):
+  monkeypatch.setattr(tf.config.threading, 'get_inter_op_parallelism_threads', lambda: 2)
+  assert [_two_networks(size, 64)[0]._executor for size in (8, 256)] == ['', 'DEFAULT']
+  monkeypatch.setattr(tf.config.threading, 'get_inter_op_parallelism_threads', lambda: 1)
+  assert _two_networks(256, 64)[0]._executor == ''
+
+
+def test_whoever_runs_a_graph_it_computes_the_same(monkeypatch):
+  inputs = np.random.default_rng(0).normal(size=(64, 256)).astype(np.float32)
+  learned = []
+  for threads in (1, 2):
+    monkeypatch.setattr(tf.config.threading, 'get_inter_op_parallelism_threads', lambda n=threads: n)
+    step, weights = _two_networks(256, 64)
+    losses = [float(step(inputs)) for _ in range(20)]
+    learned.append([losses, *(weight.numpy().tobytes() for weight in weights)])
+  assert learned[0] == learned[1] and learned[0][0][-1] < learned[0][0][0]
+
+
+def test_products_are_counted():
+  def products(function, *shapes):
+    graph = tf.function(function).get_concrete_function(*[tf.TensorSpec(shape) for shape in shapes]).graph
+    return [count for count in map(compiling._products, graph.get_operations()) if count]
+
+  assert products(lambda a, b: tf.matmul(a, b), [2, 3], [3, 5]) == [30]
+  assert products(lambda a, b: tf.matmul(a, b, transpose_a=True), [3, 2], [3, 5]) == [30]
+  assert products(lambda a, b: tf.matmul(a, b), [7, 2, 3], [7, 3, 5]) == [210]
+  assert products(lambda a, b: tf.matmul(a, b, transpose_a=True), [7, 3, 2], [7, 3, 5]) == [210]
+  assert products(lambda a, b: a @ b, [None, 3], [3, 5]) == []
+
+  def convolve(image, kernel):
+    with tf.GradientTape() as tape:
+      tape.watch([image, kernel])
+      loss = tf.reduce_sum(tf.nn.conv2d(image, kernel, 2, 'VALID') ** 2)
+    return tape.gradient(loss, [image, kernel])
+
+  # 2 images of 3 x 3 outputs in 5 channels, each of a window of 3 x 3 in 4 channels; forward, and twice backward.
+  assert products(convolve, [2, 7, 7, 4], [3, 3, 4, 5]) == [2 * 9 * 5 * 36] * 3

@@ -21,6 +21,8 @@ from tensorflow.python.eager import context as tf_context
 from tfacme import mistakes
 from tfacme.tensors import operations
 
+_LARGE = 30_000  # products of numbers for each operation of a graph, from which on it gains by several threads
+
 _eager: contextvars.ContextVar[bool] = contextvars.ContextVar('eager', default=False)
 _fails: contextvars.ContextVar[bool] = contextvars.ContextVar('fails', default=False)
 
@@ -106,6 +108,7 @@ class Compiled:
 
     self._function = tf.function(seeded, autograph=False).get_concrete_function(*self._specs)
     self._captures = list(self._function.captured_inputs)
+    self._executor = executor(self._function.graph)
     self._types = [output.dtype for output in self._function.outputs]
     self._structure = self._function.structured_outputs
 
@@ -118,7 +121,9 @@ class Compiled:
   def flat(self, inputs: Sequence[Any]) -> List[tf.Tensor]:
     """Calls it with the flat leaves of its arguments; returns the flat leaves of its result."""
     try:
-      return tf.raw_ops.StatefulPartitionedCall(args=[*inputs, *self._captures], Tout=self._types, f=self._function)
+      return tf.raw_ops.StatefulPartitionedCall(
+        args=[*inputs, *self._captures], Tout=self._types, f=self._function, executor_type=self._executor
+      )
     except tf.errors.OpError as error:
       mistakes.made_by(error, operations.stack(self._function.graph, str(error)))
       raise
@@ -145,6 +150,36 @@ class Compiled:
   def __call__(self, *args: Any) -> Any:
     """Calls it with nests; `flat` is faster where that matters."""
     return self.pack(self.flat(tf.nest.flatten(args)))
+
+
+def executor(graph: Any) -> str:
+  """The type of executor that a graph is run by: '' leaves it to TensorFlow, 'DEFAULT' has several threads.
+
+  TensorFlow runs a graph without branches and loops in one thread, whatever the number of threads. So twin critics, or
+  a network and its target, would never be computed side by side. Where operations are small, handing them to other
+  threads costs more than it gains. What is computed is the same in any case, bit for bit.
+  """
+  threads = tf.config.threading.get_inter_op_parallelism_threads() or len(os.sched_getaffinity(0))
+  if threads == 1:
+    return ''
+  operations_ = graph.get_operations()
+  return 'DEFAULT' if sum(map(_products, operations_)) > _LARGE * len(operations_) else ''
+
+
+def _products(operation: tf.Operation) -> int:
+  """How many products of two numbers an operation of a graph adds up; 0 of one that does something else."""
+  shapes, (first, *_) = [x.shape for x in operation.inputs], [x.shape for x in operation.outputs] or [None]
+  if operation.type == 'MatMul':
+    depth, numbers = shapes[0][0 if operation.get_attr('transpose_a') else 1], first
+  elif operation.type == 'BatchMatMulV2':
+    depth, numbers = shapes[0][-2 if operation.get_attr('adj_x') else -1], first
+  elif operation.type in ('Conv2D', 'Conv2DBackpropInput'):
+    depth, numbers = shapes[1][:3].num_elements(), first if operation.type == 'Conv2D' else shapes[2]
+  elif operation.type == 'Conv2DBackpropFilter':
+    depth, numbers = first[:3].num_elements(), shapes[2]
+  else:
+    return 0
+  return (depth or 0) * (numbers.num_elements() or 0)
 
 
 def take_signals_elsewhere() -> None:
