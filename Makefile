@@ -44,6 +44,8 @@ help:
 	@echo 'make lint         lint, types and import directions alone'
 	@echo 'make format       format the Python files'
 	@echo 'make bazel-test   the tests of the contract, replay, losses and programs under Bazel'
+	@echo 'make bench        tfacme beside its peers, on the same work (BENCH="--works dqn-catch --repeats 2")'
+	@echo 'make bench-quick  this tree beside another commit (AGAINST=main), in less than three minutes'
 	@echo 'make build-files  write the BUILD files anew from the imports'
 	@echo 'make reference    write docs/reference.md anew from the docstrings'
 	@echo 'make lock         resolve requirements/ anew (UPGRADE=1: to the newest versions)'
@@ -107,6 +109,16 @@ lock:
 	  constraints+=(--constraints $$file); \
 	done
 
+# Needs a Python 3.11 beside the 3.10: the peers have environments of their own, in .peers/.
+.PHONY: bench
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.compare $(BENCH)
+
+AGAINST ?= HEAD
+.PHONY: bench-quick
+bench-quick: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.quick --against $(AGAINST)
+
 .PHONY: build-files
 build-files:
 	@python=$(BIN)/python; [[ -x $$python ]] || python=python3; $$python tools/build_files.py
@@ -131,5 +143,5 @@ bazel-test: bazel-present $(VENV)/.dev
 
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(VENV)-ray .uv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-ray .peers .uv build dist *.egg-info .pytest_cache .hypothesis .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

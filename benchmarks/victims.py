@@ -169,7 +169,7 @@ class Run:
     """
     self.place, self.workdir = place, os.path.join(folder, 'run')
     options = ['--launch', place.launch, '--actors', str(place.actors), '--relays', '1', '--steps', str(steps)]
-    self._command = ['-m', 'tfacme', 'train', 'dqn', '--env', 'bsuite:catch/0', *options]
+    self._command = ['-m', 'tfacme', 'train', 'dqn', '--env', 'bsuite:catch/0', '--replay', 'reverb', *options]
     self._command += ['--restarts', str(restarts), '--checkpointing.every', str(every), '--workdir', self.workdir]
     self._said = pathlib.Path(folder, 'said.txt')  # A pipe that nobody reads would hold it.
     self._started: List[subprocess.Popen] = []
