@@ -134,8 +134,9 @@ def test_the_page_of_runs_names_every_file_and_column_of_a_run(tmp_path):
     networks=dqn.mlp_networks((4,)),
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=100),
+    layout=tfacme.Layout(replay='reverb'),
   )
-  tfacme.train(experiment, str(tmp_path), launch='local_mt', progress=False)  # `inline` has no server of a replay.
+  tfacme.train(experiment, str(tmp_path), launch='local_mt', progress=False)
   page = (ROOT / 'docs' / 'runs.md').read_text()
   tree = page.partition('## Its folder')[2].partition('##')[0]
   of_all, *sections = page.partition('## The columns')[2].split('`logs/')

@@ -272,12 +272,10 @@ def test_the_learner_of_a_run_reads_its_replay(tmp_path, monkeypatch, caplog):
   assert learner.steps == before + 1
   monkeypatch.setattr(numpy_replay, 'can_restore', lambda path: False)  # As of a run with a server of Reverb.
   caplog.clear()
-  with pytest.raises(
-    errors.UserError, match='^There is no batch to read: .* has the replay of a run in one thread alone'
-  ):
+  with pytest.raises(errors.UserError, match='^There is no batch to read: .* of a run without servers has its replay'):
     run.learner().read()
   (said,) = [record.getMessage() for record in caplog.records]
-  assert said.endswith('is of several threads or processes, so the learner has no batches of it.')
+  assert said.endswith('is of servers (--replay reverb), so the learner has no batches of it.')
 
 
 def test_an_environment_is_told_what_it_is_for(tmp_path):

@@ -105,7 +105,7 @@ def test_a_run_that_is_stopped_has_so_long_to_save_and_as_long_for_its_policy(se
   program.add_node(counter, label='counter')
   links = {'counter': nodes.Link(counter, 'counts')}
   make = lambda counter: _Saver(counter, saved, more)
-  program.add_node(nodes.TaskNode('saver', None, make, links, save_seconds=seconds), label='saver')
+  program.add_node(nodes.TaskNode('saver', None, make, links, upkeep=nodes.Upkeep(save_seconds=seconds)), label='saver')
   with pytest.raises(outcomes.Interrupted) as caught:
     local.run_threads(program, lambda status: None, types.SimpleNamespace(signum=signal.SIGTERM))
   assert (caught.value.saved, caught.value.exported) == (in_time, all_in_time)

@@ -24,7 +24,7 @@ _DAMAGES = [(name, how) for name in _FILES for how in ('missing', 'empty', 'cut'
 _FOLDERS = [(name, 'missing') for name in ('counter', 'learner', 'replay')]
 
 
-def _experiment(steps):
+def _experiment(steps, place=None):
   return tfacme.Experiment(
     builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=100, batch_size=32)),
     networks=dqn.mlp_networks(hidden_sizes=(16,)),
@@ -33,6 +33,7 @@ def _experiment(steps):
     evaluation=tfacme.Evaluation(every=0, episodes=1),
     checkpointing=tfacme.Checkpointing(every=100),
     loggers=(),
+    layout=tfacme.Layout(replay=place),
   )
 
 
@@ -107,12 +108,12 @@ def test_checkpoints_that_are_gone_are_not_begun_anew_without_a_word(run, capsys
 
 def test_those_of_a_replay_server_that_are_gone_are_missed_too(tmp_path):
   """Not where the run had come to none yet, or was stopped while it wrote the first one."""
-  tfacme.train(_experiment(200), str(tmp_path), launch='local_mt', progress=False)
+  tfacme.train(_experiment(200, 'reverb'), str(tmp_path), launch='local_mt', progress=False)
   before = _steps(tmp_path)
   for steps in os.listdir(tmp_path / 'checkpoints'):
     shutil.rmtree(tmp_path / 'checkpoints' / steps)
   with pytest.raises(errors.UserError, match='The checkpoints that were in .* are gone'):
-    tfacme.train(_experiment(200), str(tmp_path), launch='local_mt', progress=False)
+    tfacme.train(_experiment(200, 'reverb'), str(tmp_path), launch='local_mt', progress=False)
   assert _steps(tmp_path) == before
   (tmp_path / 'checkpoints').rmdir()
   assert checkpoints.latest(str(tmp_path / 'checkpoints')) is None
@@ -121,14 +122,15 @@ def test_those_of_a_replay_server_that_are_gone_are_missed_too(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_replay_server_goes_on_from_the_checkpoint_before(tmp_path, caplog):
+@pytest.mark.parametrize('place', ['beside-learner', 'reverb'])
+def test_processes_go_on_from_the_checkpoint_before(place, tmp_path, caplog):
   for steps in (200, 300):  # A saver beside so short a run may come to its last one alone.
-    tfacme.train(_experiment(steps), str(tmp_path), launch='local_mp', progress=False)
+    tfacme.train(_experiment(steps, place), str(tmp_path), launch='local_mp', progress=False)
   older, newer = sorted(os.listdir(tmp_path / 'checkpoints'))[-2:]
   files = [path for path in (tmp_path / 'checkpoints' / newer / 'replay').rglob('*') if path.is_file()]
   assert files
   _damage(max(files, key=lambda path: path.stat().st_size), 'cut')
-  tfacme.train(_experiment(400), str(tmp_path), launch='local_mp', progress=False)
+  tfacme.train(_experiment(400, place), str(tmp_path), launch='local_mp', progress=False)
   (said,) = [record.getMessage() for record in caplog.records]
   assert f'{older}, since {newer} is damaged (replay/' in said
   assert _steps(tmp_path) == sorted(set(_steps(tmp_path))) and _steps(tmp_path, 'evaluator') == [200, 400]
@@ -143,15 +145,15 @@ from tests.programs import test_damage
 from tfacme.cli import guarding
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, resource.RLIM_INFINITY))
-experiment = test_damage._experiment(2000)
+experiment = test_damage._experiment(2000, sys.argv[3])
 guarding.leave(lambda: guarding.guard(lambda: tfacme.train(experiment, sys.argv[1], launch=sys.argv[2])))
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('engine', ['inline', pytest.param('local_mp', marks=pytest.mark.slow)])
-def test_a_checkpoint_that_the_disk_does_not_take_is_one_line(engine, tmp_path):
-  ended = processes.Command(['-c', _LIMITED, str(tmp_path), engine]).wait(100)
+@pytest.mark.parametrize('engine, place', [('inline', 'beside-learner'), ('local_mp', 'reverb')])
+def test_a_checkpoint_that_the_disk_does_not_take_is_one_line(engine, place, tmp_path):
+  ended = processes.Command(['-c', _LIMITED, str(tmp_path), engine, place]).wait(100)
   assert (ended.code, ended.left) == (2, [])
   (line,) = ended.err.strip().splitlines()
   why = '(File too large|the disk took only a part of \\S+)'
@@ -159,5 +161,5 @@ def test_a_checkpoint_that_the_disk_does_not_take_is_one_line(engine, tmp_path):
   left = sorted(os.listdir(tmp_path / 'checkpoints'))
   latest = checkpoints.latest(str(tmp_path / 'checkpoints'))
   assert os.path.basename(latest) == left[-1] and 'the one before it is whole' in line
-  tfacme.train(_experiment(2000), str(tmp_path), launch=engine, progress=False)
+  tfacme.train(_experiment(2000, place), str(tmp_path), launch=engine, progress=False)
   assert _steps(tmp_path) == sorted(set(_steps(tmp_path))) and _steps(tmp_path, 'evaluator') == [2000]

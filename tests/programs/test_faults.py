@@ -129,7 +129,7 @@ def test_a_run_that_learned_nothing_says_so(tmp_path):
 @pytest.mark.parametrize('node', ['actor-1', 'replay'])
 @pytest.mark.slow
 def test_a_node_process_that_is_killed_ends_the_run(node, tmp_path):
-  command = _train(tmp_path, 'local_mp', '--actors', '2', *_AT_ONCE)
+  command = _train(tmp_path, 'local_mp', '--actors', '2', '--replay', 'reverb', *_AT_ONCE)
   command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)
   os.kill(command.named(node), signal.SIGKILL)
   ended = command.wait(10)
@@ -238,17 +238,19 @@ def test_ctrl_c_before_the_first_step_promises_no_checkpoint_that_is_not_there(t
 
 
 @pytest.mark.slow
-def test_a_replay_that_stands_still_is_who_is_waited_for(tmp_path):
+@pytest.mark.parametrize('place, holder, waits', [('reverb', 'replay', 2), ('beside-learner', 'learner', 1)])
+def test_a_replay_that_stands_still_is_who_is_waited_for(place, holder, waits, tmp_path):
   options = '--env bsuite:catch/0 --launch local_mp --steps 12000 --evaluation.every 0 --workdir'.split()
-  command = processes.tfacme('train', 'dqn', *options, str(tmp_path))
+  command = processes.tfacme('train', 'dqn', *options, str(tmp_path), '--replay', place)
   command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)
-  replay = command.named('replay')
+  replay = command.named(holder)
   os.kill(replay, signal.SIGSTOP)
 
   def named():
     told = status.read(str(tmp_path))
     notes = told.status['notes'] if told else {}
-    return all('does not answer' in str(notes.get(node, {}).get('blocked')) for node in ('learner', 'actor-0'))
+    silent = ['does not answer' in str(notes.get(node, {}).get('blocked')) for node in ('actor-0', 'learner')]
+    return all(silent[:waits])
 
   command.wait_until(named, 'nobody says that the replay does not answer')
   os.kill(replay, signal.SIGCONT)

@@ -54,38 +54,42 @@ def test_plain_launchpad_runs_it_to_the_end(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('engines', [('inline', 'local_mt'), ('local_mt', 'inline')])
-def test_a_run_that_goes_on_with_the_replay_of_another_engine_says_so(engines, tmp_path, caplog):
-  def experiment(steps):
+@pytest.mark.parametrize('places', [(None, 'reverb'), ('reverb', None)])
+def test_a_run_that_goes_on_with_a_replay_of_another_kind_says_so(places, tmp_path, caplog):
+  def experiment(steps, place):
     return tfacme.Experiment(
       builder=dqn.DQNBuilder(dqn.DQNConfig(min_replay_size=50, batch_size=16)),
       networks=dqn.mlp_networks(hidden_sizes=(16,)),
       environment=environments.factory('bsuite:catch/0'),
       budget=tfacme.Budget(actor_steps=steps),
       evaluation=tfacme.Evaluation(every=0, episodes=1),
+      layout=tfacme.Layout(replay=place),
     )
 
-  for steps, engine in zip((100, 200), engines):
-    assert 'of another engine' not in caplog.text
-    tfacme.train(experiment(steps), str(tmp_path), launch=engine, progress=False)
-  assert caplog.text.count('of another engine; this run starts with an empty one') == 1
+  for steps, place in zip((100, 200), places):
+    assert 'of another kind' not in caplog.text
+    tfacme.train(experiment(steps, place), str(tmp_path), launch='local_mt', progress=False)
+  assert caplog.text.count('of another kind (--replay); this run starts with an empty one') == 1
 
 
-def test_the_graph_says_what_it_is_made_of():
+@pytest.mark.parametrize('place', [None, 'reverb'])
+def test_the_graph_says_what_it_is_made_of(place):
   experiment = tfacme.Experiment(
     builder=dqn.DQNBuilder(),
     networks=dqn.mlp_networks(hidden_sizes=(16,)),
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=1000),
-    layout=tfacme.Layout(actors=3),
+    layout=tfacme.Layout(actors=3, replay=place),
   )
   made = tfacme.make_program(experiment)
   assert isinstance(made, lp.Program)
   names = [node.name for node in nodes.of_program(made)]
-  assert names == ['counter', 'replay', 'learner', 'actor-0', 'actor-1', 'actor-2', 'evaluator', 'saver']
+  others = ['learner', 'actor-0', 'actor-1', 'actor-2', 'evaluator', 'saver']
+  assert names == ['counter', *(['replay'] if place else []), *others]
   graph = program.graph(made)
+  assert sorted(node.name for node in graph.nodes) == sorted(['counter', 'replay', *others])
   edges = {(edge.source, edge.target): edge.label for edge in graph.edges}
   assert edges['actor-1', 'replay'] == 'steps'
-  assert edges['replay', 'learner'] == 'batches'
+  assert edges['replay', 'learner'] == 'batches' and edges['replay', 'saver'] == 'state'
   assert edges['learner', 'actor-2'] == edges['learner', 'evaluator'] == 'variables'
   assert edges['actor-0', 'counter'] == edges['learner', 'counter'] == 'counts'

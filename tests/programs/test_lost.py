@@ -10,6 +10,7 @@ from tfacme import checkpoints, testing
 
 _STEPS = 6000
 _OPTIONS = ['--env', 'bsuite:catch/0', '--launch', 'local_mp', '--actors', '2', '--checkpointing.every', '2000']
+_OPTIONS += ['--replay', 'reverb']
 
 
 @pytest.mark.slow

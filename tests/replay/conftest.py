@@ -1,4 +1,4 @@
-"""The two back ends of replay."""
+"""The back ends of replay."""
 
 import pytest
 
@@ -13,7 +13,9 @@ def reverb_backend():
   backend.stop()
 
 
-@pytest.fixture(params=['numpy', 'reverb'])
+@pytest.fixture(params=['numpy', 'beside', 'reverb'])
 def backend(request):
-  """Each of the two back ends in turn."""
-  return replay_testing.NumpyBackend() if request.param == 'numpy' else request.getfixturevalue('reverb_backend')
+  """Each of the back ends in turn."""
+  if request.param == 'reverb':
+    return request.getfixturevalue('reverb_backend')
+  return replay_testing.NumpyBackend() if request.param == 'numpy' else replay_testing.BesideBackend()

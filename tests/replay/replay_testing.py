@@ -4,6 +4,7 @@ import os
 import tempfile
 import threading
 import time
+from concurrent import futures
 from typing import Dict, List, Optional, Sequence
 
 import numpy as np
@@ -13,8 +14,9 @@ from dm_env import specs as dm_specs
 from hypothesis import strategies as st
 
 from tfacme import core
+from tfacme.graph import remote
+from tfacme.replay import hosted, numpy_replay, packing, reverb_replay, reverb_tables, streams, tables, visiting
 from tfacme.replay import items as items_lib
-from tfacme.replay import numpy_replay, packing, reverb_replay, reverb_tables, streams, tables
 
 _FLAG = dm_specs.Array((), np.bool_)
 SPEC = core.Step(
@@ -162,6 +164,75 @@ class NumpyBackend:
     first.save(path)
     second.restore(path)
     return second
+
+
+class _Courier:
+  """Calls an endpoint as a client of Courier does, through threads of a server."""
+
+  def __init__(self, endpoint: remote.Endpoint):
+    self._endpoint = endpoint
+    self._pool = futures.ThreadPoolExecutor(16)
+    self.futures = self
+    self.calls = 0
+    self.twice = False  # whether each call comes twice, as it may
+    self.broken = 0  # how many calls do not come through
+
+  def call(self, request: bytes) -> futures.Future:
+    self.calls += 1
+    if self.twice:
+      self._pool.submit(self._endpoint.call, request).result()
+    if self.broken:
+      self.broken -= 1
+      return self._pool.submit(self._lose, request if self.broken else None)
+    return self._pool.submit(self._endpoint.call, request)
+
+  def _lose(self, request: Optional[bytes]) -> None:
+    if request is not None:
+      self._endpoint.call(request)
+    raise ConnectionError('reset by peer')
+
+  def close(self) -> None:
+    """Waits for all calls."""
+    self._pool.shutdown()
+
+
+class Beside:
+  """A replay beside a learner, with one who writes into it from elsewhere."""
+
+  def __init__(self, replay: numpy_replay.NumpyReplay, described: Sequence[tables.Table], rows: int):
+    self.hosted = hosted.HostedReplay(replay)
+    self.codec = replay.codec
+    self.courier = _Courier(remote.Endpoint(None, {'replay': self.hosted}))
+    self._described = described
+    self._rows = rows
+    self.visited = self.visit('actor-0')
+    self.writer = self.visited.writer
+    self.reader, self.usage, self.save = self.hosted.reader, self.hosted.usage, self.hosted.save
+
+  def visit(self, name: str) -> visiting.VisitedReplay:
+    """What a node of this name writes through."""
+    client = remote.Remote(self.courier, 'learner', lambda: False, part='replay')
+    return visiting.VisitedReplay(client, name, self.codec, self._described, self._rows)
+
+
+class BesideBackend:
+  """Replay beside a learner."""
+
+  name = 'beside'
+
+  def __init__(self, rows: int = 3):
+    self._rows = rows
+
+  def replay(self, described: Sequence[tables.Table], seed: int = 0, spec: core.Step = SPEC) -> Beside:
+    return Beside(NumpyBackend().replay(described, seed, spec), described, self._rows)
+
+  def saved_and_restored(self, described: Sequence[tables.Table], fill, path: str) -> Beside:
+    """As of `NumpyBackend`."""
+    first, second = self.replay(described), NumpyBackend().replay(described)
+    fill(first)
+    first.save(path)
+    second.restore(path)
+    return Beside(second, described, self._rows)
 
 
 _FEW = 4  # servers that are stopped at a time

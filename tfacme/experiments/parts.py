@@ -58,6 +58,7 @@ class Budget:
     return self.actor_steps if self.actor_steps is not None else self.learner_steps  # type: ignore[return-value]
 
 
+REPLAYS = ('beside-learner', 'reverb')  # where a replay may be
 ROLES = ('learner', 'actor', 'evaluator')  # of nodes that compute, beside those of an agent's own
 
 
@@ -74,6 +75,9 @@ class Layout:
     evaluators: 1 gives each evaluation of the experiment a node, 0 makes none.
     relays: nodes from which actors take the learner's variables, each for its share of them, so that the learner
       answers few; 0 has all ask the learner itself.
+    replay: where the replay is: `beside-learner`, in the learner's process, or `reverb`, in a server of its own, which
+      compresses what it holds and leaves the learner's process to the learner. None is `beside-learner`, and `reverb`
+      for several servers and where a cluster (`ray`) trains. A run in one thread has it in that thread.
     replays: replay servers, each with as large a part of all tables, of the actors and of a batch.
     threads: threads that TensorFlow may use in each node of a run in many processes; 0 leaves it to TensorFlow.
     learner_threads: the same for the learner's node; None is `threads`. With large networks, give it the rest of the
@@ -93,13 +97,15 @@ class Layout:
     environment_timeout: seconds after which an environment that has not returned from a reset or a step has failed, and
       with it its actor or evaluation. None waits for ever, and says after 10 s in which call, as a run in one thread
       does.
-    check_memory: whether a run in one thread is refused whose replay would take more memory than there is.
+    check_memory: whether a run is refused whose replay, in one thread or beside the learner, would take more memory
+      than there is.
   """
 
   actors: int = 1
   slots: int = 1
   evaluators: int = 1
   relays: int = 0
+  replay: Optional[Literal['beside-learner', 'reverb']] = None
   replays: int = 1
   threads: int = 1
   learner_threads: Optional[int] = None
@@ -112,6 +118,11 @@ class Layout:
   environment_timeout: Optional[float] = None
   check_memory: bool = True
 
+  @property
+  def beside_learner(self) -> bool:
+    """Whether the replay is in the learner's process."""
+    return self.replay != 'reverb' and self.replays == 1
+
   def __post_init__(self):
     if self.variable_period is not None:
       errors.count('variable_period', self.variable_period)
@@ -120,6 +131,13 @@ class Layout:
     errors.in_range('evaluators', self.evaluators, low=0, high=1)
     errors.count('The number of relays', self.relays, low=0)
     errors.count('The number of replays', self.replays)
+    if self.replay not in (None, *REPLAYS):
+      raise errors.unknown('place of the replay', self.replay, REPLAYS, f'there are {" and ".join(REPLAYS)}.')
+    if self.replay == 'beside-learner' and self.replays > 1:
+      raise errors.UserError(
+        f'Beside the learner there is one replay, and {self.replays} are servers of their own: leave --replay or '
+        '--replays out.'
+      )
     if self.actors % self.replays:
       raise errors.UserError(
         f'Each replay server has as many of the actors, and {self.actors} can not be shared out among {self.replays}: '

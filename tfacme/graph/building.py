@@ -12,7 +12,7 @@ from tfacme import checkpoints, core, experiments, loggers, networks, specs
 from tfacme.graph import plan as plan_lib
 from tfacme.graph import relaying, trained
 from tfacme.graph import replays as replays_lib
-from tfacme.replay import numpy_replay, readers, servers, sources, tables
+from tfacme.replay import readers, servers, sources, tables
 from tfacme.workers import (
   acting,
   counting,
@@ -192,7 +192,6 @@ def build_role(
 ) -> core.Worker:
   """The object of a node of the agent's own."""
   name = role.node_names()[index]
-  kind = 'numpy' if isinstance(replay, numpy_replay.NumpyReplay) else 'reverb'
   return role.make(
     roles.RoleParts(
       name=name,
@@ -204,7 +203,7 @@ def build_role(
       codec=plan.codec,
       replay=replay,
       variables=learner,
-      kept=saved == kind,
+      kept=replay is not None and saved == replay.kind,
       logger=functools.partial(plan.logger, name),
     )
   )
@@ -226,9 +225,7 @@ def make_learner(experiment: experiments.Experiment, checkpoint: Optional[str] =
   plan = plan_lib.make_plan(dataclasses.replace(experiment, prefill=None), checkpoint=checkpoint)
   readable = checkpoint
   if replays_lib.saved_kind(checkpoint) == 'reverb':
-    _LOG.warning(
-      'The replay in %s is of several threads or processes, so the learner has no batches of it.', checkpoint
-    )
+    _LOG.warning('The replay in %s is of servers (--replay reverb), so the learner has no batches of it.', checkpoint)
     readable = None
   replays = {}
   for index in range(len(plan.replays)):

@@ -6,13 +6,9 @@ addresses and call the function that runs it.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import math
-import os
-import platform
-import time
+from types import MappingProxyType
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Union
 
 import launchpad as lp
@@ -20,15 +16,11 @@ from launchpad import address as lp_address
 from launchpad import context as lp_context
 from launchpad.launch import worker_manager
 
-from tfacme import core
-from tfacme.graph import remote
+from tfacme.graph import host, remote
 from tfacme.replay import reverb_server
 from tfacme.tensors import devices
-from tfacme.workers import failures, hanging
 
-_WAIT_SECONDS = 0.5  # that a worker waits for what it needs before it looks whether the run stops
-STARTING = 'starting and compiling'  # what a node does while its object is made
-_NOTE_SECONDS = 2.0  # for which a worker is blocked before the counter is told
+_THREADS = 16  # in which a node answers calls, as Courier has it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,18 +32,26 @@ class Link:
     flow: what flows, in a word.
     inward: whether it flows towards the node that has the link.
     seconds: after which a call has failed that was not answered; None leaves it to the other node.
+    part: of the other node, if it is that which is used, and not the node's own object.
   """
 
   node: Node
   flow: str
   inward: bool = False
   seconds: Optional[float] = None
+  part: Optional[str] = None
 
-  def client(self) -> Callable[[Any, Callable[[], bool]], Any]:
-    """Makes what the one node sees of the other; see `TaskNode.client`."""
-    if self.seconds is None:
-      return self.node.client
-    return functools.partial(self.node.client, seconds=self.seconds)
+  @property
+  def used(self) -> str:
+    """The name of what is used."""
+    return self.node.name if self.part is None else self.part
+
+  def client(self, user: str) -> Callable[[Any, Callable[[], bool]], Any]:
+    """Makes what the node named `user` sees of the other; see `TaskNode.client`."""
+    if self.part is not None:
+      assert isinstance(self.node, TaskNode)
+      return functools.partial(_client_of_part, self.part, self.node.name, self.node.parts[self.part].client, user)
+    return self.node.client if self.seconds is None else functools.partial(self.node.client, seconds=self.seconds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,7 @@ class Upkeep:
     anywhere: whether it may be on a host that does not have the run's folder.
     processors: that it takes of such a host, in a cluster that counts them.
     memory: GB that it takes of one, likewise.
+    save_seconds: that it has to save something when the run is stopped; None if it saves nothing.
   """
 
   restarts: Optional[int] = 0
@@ -72,6 +73,7 @@ class Upkeep:
   anywhere: bool = False
   processors: float = 1.0
   memory: float = 0.0
+  save_seconds: Optional[float] = None
 
 
 class TaskNode(lp.CourierNode):
@@ -87,6 +89,7 @@ class TaskNode(lp.CourierNode):
     gpus: whether it computes on the GPUs of its host, if there are any.
     ends: whether the run ends once it is done: that of a node that has something to save.
     upkeep: where it may be, and what is done if it fails or hangs.
+    parts: what it has beside its object, by name.
     called: whether other nodes use it, which takes a server. A thread that hangs keeps its server, and whatever is made
       in its place could not have another one at its address: so those have none whose environments may hang.
     save_seconds: that it has to save something when the run is stopped; None if it saves nothing.
@@ -100,7 +103,7 @@ class TaskNode(lp.CourierNode):
     links: Mapping[str, Link],
     threads: int = 0,
     upkeep: Upkeep = Upkeep(),
-    save_seconds: Optional[float] = None,
+    parts: Mapping[str, host.Part] = MappingProxyType({}),
   ):
     self.role = role
     self.index = index if isinstance(index, int) else 0
@@ -109,16 +112,20 @@ class TaskNode(lp.CourierNode):
     self.factory = factory
     self.threads = threads
     self.gpus = False
-    self.ends = save_seconds is not None
+    self.ends = upkeep.save_seconds is not None
     self.upkeep = upkeep
+    self.parts = dict(parts)
     self.called = False
-    self.save_seconds = save_seconds or 0.0
+    self.save_seconds = upkeep.save_seconds or 0.0
+    self._server_threads = {'thread_pool_size': _THREADS}
     for link in links.values():
       link.node.called = True
+      if link.part is not None:  # Each call may wait, and takes a thread meanwhile.
+        link.node._server_threads['thread_pool_size'] += 1
     handles = {key: link.node.create_handle() for key, link in links.items()}
-    wraps = {key: link.client() for key, link in links.items()}
-    make = functools.partial(Host, self.name, factory, wraps, self.save_seconds, upkeep.environment_timeout)
-    super().__init__(make, **handles)
+    wraps = {key: link.client(self.name) for key, link in links.items()}
+    about = host.About(self.name, factory, wraps, self.parts, self.save_seconds, upkeep.environment_timeout)
+    super().__init__(functools.partial(host.Host, about), courier_kwargs=self._server_threads, **handles)
 
   @property
   def client(self) -> Callable[..., Any]:
@@ -135,10 +142,10 @@ class TaskNode(lp.CourierNode):
     if self.ends:
       self.launch_context.program_stopper()
 
-  def _construct_instance(self) -> Host:
-    host = super()._construct_instance()
-    host.is_called = self.called
-    return host
+  def _construct_instance(self) -> host.Host:
+    made = super()._construct_instance()
+    made.is_called = self.called
+    return made
 
   def __getstate__(self) -> Dict[str, Any]:
     # What runs elsewhere needs no other nodes, only their addresses, which the handles have.
@@ -201,116 +208,15 @@ def _remote_client(
   return remote.Remote(client, name, stopping, seconds)
 
 
+def _client_of_part(
+  part: str, name: str, make: Callable[[remote.Remote, str], Any], user: str, client: Any, stopping: Callable[[], bool]
+) -> Any:
+  return make(remote.Remote(client, name, stopping, part=part), user)
+
+
 def _replay_client(make: Callable[[Any], Any], client: Any, stopping: Callable[[], bool]) -> Any:
   del stopping  # Calls of a Reverb client have time limits of their own.
   return make(client)
-
-
-class Host:
-  """Runs one node's object in a thread or process of its own."""
-
-  def __init__(
-    self,
-    name: str,
-    factory: Callable[..., Any],
-    wraps: Mapping[str, Callable[..., Any]],
-    save_seconds: float,
-    environment_timeout: Optional[float],
-    **clients: Any,
-  ):
-    self._name = name
-    self._save_seconds = save_seconds
-    self._environment_timeout = math.inf if environment_timeout is None else environment_timeout
-    self._manager: Any = worker_manager.get_worker_manager()  # Launchpad's own can't end a node.
-    self._stop = lp.stop_event()
-    self._saves_until = 0.0  # on the monotonic clock
-    with contextlib.ExitStack() as closing:
-      links = {key: wraps[key](client, self._gives_up) for key, client in clients.items()}
-      for link in links.values():
-        closing.callback(link.close)
-      self._counter = links.get('counter')
-      self._note({'doing': STARTING, 'host': platform.node(), 'process': os.getpid()})
-      self._object = factory(**links)
-      self._closing = closing.pop_all()
-    self._endpoint = remote.Endpoint(self._object)
-    self._server: Any = None
-    self.is_called = True  # by other nodes, and so has to serve
-
-  def set_courier_server(self, server: Any) -> None:
-    """Launchpad leaves the server to us: it has to answer until the run ends, not only while the worker works."""
-    self._server = server
-
-  def call(self, request: bytes) -> bytes:
-    """The one method that other nodes call; see `remote`."""
-    return self._endpoint.call(request)
-
-  def run(self) -> None:
-    """Serves, and steps the object if it is a worker."""
-    with self._closing:
-      if self.is_called:
-        self._server.Start()
-      try:
-        if hasattr(self._object, 'step'):
-          with hanging.looked_after(self._tell_of_hanging, min(hanging.LONG_SECONDS, self._environment_timeout)):
-            self._work(self._object)
-        else:
-          self._note({'doing': None})
-          self._stop.wait()
-      finally:
-        failures.close(self._object)
-        # A server of Courier's keeps its host for good, where no garbage collector sees it. That has to be all: by way
-        # of who runs the node it would be the whole program, with the server of its replay.
-        self._manager = None
-        if self.is_called:
-          self._server.Stop()
-          self._server.Join()
-
-  def _note(self, notes: Dict[str, Any]) -> None:
-    """Has a display show it. Nobody waits for it: the counter may be starting too."""
-    if self._counter is not None:
-      self._counter.begin('note', self._name, notes)
-
-  def _tell_of_hanging(self, call: Optional[hanging.Call]) -> None:
-    fail = getattr(self._manager, 'fail', None)
-    if call is not None and call.seconds >= self._environment_timeout and fail is not None:
-      limit = f'{self._environment_timeout:g} s (environment_timeout)'
-      fail(f'{call.stack}TimeoutError: {call.method} of the environment did not return within {limit}')
-    elif call is None or call.seconds >= hanging.LONG_SECONDS:
-      told = None if call is None else str(call)
-      self._note({'hangs_in': told, 'hangs_seconds': 0.0 if call is None else call.seconds})
-
-  def _gives_up(self) -> bool:
-    """Whether calls of other nodes are not waited for any more: the run stops, and nothing is being saved."""
-    return self._stop.is_set() and time.monotonic() > self._saves_until
-
-  def _work(self, worker: core.Worker) -> None:
-    try:
-      self._step_until_stop(worker)
-    except remote.Stopped:
-      pass
-    if self._stop.is_set() and hasattr(worker, 'interrupt') and getattr(self._manager, 'saves', True):
-      self._saves_until = time.monotonic() + self._save_seconds
-      worker.interrupt()
-
-  def _step_until_stop(self, worker: core.Worker) -> None:
-    worker.tally.notes['doing'] = None
-    noted: Optional[str] = None
-    since = time.monotonic()
-    while not self._stop.is_set():
-      outcome = worker.step(_WAIT_SECONDS)
-      if outcome is core.Progress.DONE:
-        if noted is not None:
-          worker.tally.notes['blocked'] = None
-          worker.tally.report()
-        if hasattr(worker, 'get'):  # Others still want its variables.
-          self._stop.wait()
-        return
-      reason = outcome.reason if isinstance(outcome, core.Blocked) and not outcome.idle else None
-      if reason != noted and (reason is None or time.monotonic() - since > _NOTE_SECONDS):
-        worker.tally.notes['blocked'] = noted = reason
-        worker.tally.report()
-      if reason is None:
-        since = time.monotonic()
 
 
 def of_program(program: lp.Program) -> List[Node]:
@@ -343,10 +249,12 @@ def make_all(program: lp.Program, guard: Callable[[str, Callable[[], Any]], Any]
     guard: called with a node's name and a function that makes its object; returns the object.
 
   Returns:
-    {name: object}.
+    {name: object}, those of parts too.
   """
   objects: Dict[str, Any] = {}
   for node in of_program(program):
+    if isinstance(node, TaskNode):
+      objects.update({name: guard(name, part.make) for name, part in node.parts.items()})
     objects[node.name] = guard(node.name, functools.partial(make_one, node, objects))
   return objects
 
@@ -356,7 +264,8 @@ def make_one(node: Node, objects: Mapping[str, Any]) -> Any:
   if isinstance(node, ReplayNode):
     return node.in_process()
   with devices.context(node.gpus)():
-    return node.factory(**{key: objects[link.node.name] for key, link in node.links.items()})
+    parts = {name: objects[name] for name in node.parts}
+    return node.factory(**parts, **{key: objects[link.used] for key, link in node.links.items()})
 
 
 def manage_thread(manager: Any) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Union
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import launchpad as lp
 
 from tfacme import errors, experiments, loggers
 from tfacme.debugging import profiling
-from tfacme.graph import building, nodes, picture, relaying
+from tfacme.graph import building, host, nodes, picture, relaying
 from tfacme.graph import plan as plan_lib
 from tfacme.graph import replays as replays_lib
-from tfacme.replay import reverb_replay, reverb_tables, sizes
+from tfacme.replay import hosted, reverb_replay, reverb_tables, sizes, visiting
 from tfacme.tensors import devices
 
 
@@ -44,24 +44,20 @@ def make_program(
   build = functools.partial(building.build_counter, experiment.budget, plan.phases, checkpoint, plan.logged)
   counter = _add(program, node('counter', None, build, {}))
   counted = {'counter': nodes.Link(counter, 'counts')}
-  replays = [_add(program, _replay_node(plan, index)) for index in range(len(plan.replays))]
-  learner_links = {**counted, **{replay.name: nodes.Link(replay, 'batches', inward=True) for replay in replays}}
-  build = functools.partial(building.build_learner, plan.for_learning())
-  threads = layout.threads if layout.learner_threads is None else layout.learner_threads
-  learner = _add(program, node('learner', None, build, learner_links, threads=threads))
+  learner, replays = _add_learner(program, plan, counted, node)
   pulled = nodes.Link(learner, 'variables', inward=True)
   upkeep = nodes.Upkeep(layout.restarts, layout.environment_timeout)
   links = {**counted, 'learner': pulled}
   if not experiment.offline:
-    _add_actors(program, plan, links, replays, upkeep, node)
-  # Where roles use the replay, it is in one server; see `servers.check`.
-  _add_roles(program, plan, {**links, 'replay': nodes.Link(replays[0], 'steps')} if replays else links, node)
+    _add_actors(program, plan, links, list(replays.values()), upkeep, node)
+  # Where roles use the replay, it is a single one; see `servers.check`.
+  _add_roles(program, plan, {**links, **({'replay': [*replays.values()][0]} if replays else {})}, node)
   for evaluation in plan.evaluations:
     estimators = plan.estimators if evaluation is plan.evaluations[0] else ()
     build = functools.partial(building.build_evaluator, acting, evaluation, estimators)
     _add(program, node('evaluator', evaluation.name, build, links, upkeep=upkeep))
   _give_gpus(program, layout.gpus)
-  _add_saver(program, acting, {**learner_links, 'learner': pulled}, node)
+  _add_saver(program, acting, {**links, **replays}, node)
   return program
 
 
@@ -96,15 +92,32 @@ def _task_node(
   return nodes.TaskNode(role, index, made, links, **options)
 
 
+def _add_learner(
+  program: lp.Program, plan: plan_lib.Plan, links: Mapping[str, nodes.Link], node: Callable[..., nodes.TaskNode]
+) -> Tuple[nodes.Node, Mapping[str, nodes.Link]]:
+  """Adds the learner, and the replay: in it, or in nodes of its own. Returns it, and links for who writes, by name."""
+  layout = plan.experiment.layout
+  parts = {name: _replay_part(plan) for name in plan.replays} if layout.beside_learner else {}
+  served = [] if parts else [_add(program, _replay_node(plan, index)) for index in range(len(plan.replays))]
+  used = {**links, **{replay.name: nodes.Link(replay, 'batches', inward=True) for replay in served}}
+  build = functools.partial(building.build_learner, plan.for_learning())
+  threads = layout.threads if layout.learner_threads is None else layout.learner_threads
+  learner = _add(program, node('learner', None, build, used, threads=threads, parts=parts))
+  return learner, {
+    **{replay.name: nodes.Link(replay, 'steps') for replay in served},
+    **{name: nodes.Link(learner, 'steps', part=name) for name in parts},
+  }
+
+
 def _add_actors(
   program: lp.Program,
   plan: plan_lib.Plan,
   links: Mapping[str, nodes.Link],
-  replays: Sequence[nodes.Node],
+  replays: Sequence[nodes.Link],
   upkeep: nodes.Upkeep,
   node: Callable[..., nodes.TaskNode],
 ) -> None:
-  """Adds the actors, each with the replay server that it writes to, and the relays from which they take variables."""
+  """Adds the actors, each with the replay that it writes to, and the relays from which they take variables."""
   acting, layout = plan.for_acting(), plan.experiment.layout
   anywhere = dataclasses.replace(upkeep, anywhere=True, processors=layout.actor_processors, memory=layout.actor_memory)
   light = dataclasses.replace(anywhere, processors=0, memory=0)
@@ -114,7 +127,7 @@ def _add_actors(
   ]
   for index in range(layout.actors):
     build = functools.partial(building.build_actor, acting, index)
-    used = {**links, 'replay': nodes.Link(replays[index % len(replays)], 'steps')}
+    used = {**links, 'replay': replays[index % len(replays)]}
     if relays:
       used['relay'] = nodes.Link(relays[index % len(relays)], 'variables', True, relaying.PATIENCE)
     _add(program, node('actor', index, build, used, upkeep=anywhere))
@@ -139,10 +152,11 @@ def _add_roles(
 def _add_saver(
   program: lp.Program, acting: plan_lib.Plan, links: Dict[str, nodes.Link], node: Callable[..., nodes.TaskNode]
 ) -> None:
-  links = {name: nodes.Link(link.node, 'state', True) if link.inward else link for name, link in links.items()}
+  states = {name: dataclasses.replace(link, flow='state', inward=True) for name, link in links.items()}
+  links = {**states, 'counter': links['counter']}
   seconds = acting.experiment.checkpointing.stop_seconds
   build = functools.partial(building.build_saver, acting)
-  _add(program, node('saver', None, build, links, save_seconds=seconds))
+  _add(program, node('saver', None, build, links, upkeep=nodes.Upkeep(save_seconds=seconds)))
 
 
 def graph(program: lp.Program) -> picture.Graph:
@@ -150,8 +164,11 @@ def graph(program: lp.Program) -> picture.Graph:
   infos, edges = [], []
   for node in nodes.of_program(program):
     infos.append(picture.NodeInfo(node.name, node.role, node.index))
+    for name, part in getattr(node, 'parts', {}).items():
+      infos.append(picture.NodeInfo(name, part.role, 0))
+      edges.append(picture.Edge(name, node.name, 'batches'))
     for link in node.links.values():
-      ends = (link.node.name, node.name) if link.inward else (node.name, link.node.name)
+      ends = (link.used, node.name) if link.inward else (node.name, link.used)
       edges.append(picture.Edge(*ends, link.flow))
   return picture.Graph(infos, edges)
 
@@ -159,6 +176,19 @@ def graph(program: lp.Program) -> picture.Graph:
 def _add(program: lp.Program, node: nodes.Node) -> nodes.Node:
   program.add_node(node, label=node.role)
   return node
+
+
+def _replay_part(plan: plan_lib.Plan) -> host.Part:
+  """The replay of a run as a part of the learner's node."""
+  parts = replays_lib.ReplayParts.of(plan)
+  rows = visiting.rows_at_a_time(parts.described, plan.experiment.layout.actors)
+  return host.Part(
+    make=functools.partial(replays_lib.in_process, parts),
+    shared=hosted.HostedReplay,
+    client=functools.partial(visiting.VisitedReplay, codec=parts.codec, described=parts.described, rows=rows),
+    role='replay',
+    most_bytes=sizes.at_most(parts.described, parts.codec, plan.experiment.budget.steps),
+  )
 
 
 def _replay_node(plan: plan_lib.Plan, index: int) -> nodes.ReplayNode:

@@ -8,9 +8,12 @@ stop of the run ends it.
 from __future__ import annotations
 
 import ctypes
+import math
 import pickle
+import threading
 import time
-from typing import Any, Callable, Optional, Set
+from types import MappingProxyType
+from typing import Any, Callable, Mapping, Optional, Set
 
 import cloudpickle
 
@@ -23,7 +26,15 @@ class Stopped(Exception):
 
 
 class RemoteError(RuntimeError):
-  """A call that failed in the other node, or that it did not answer in time."""
+  """A call that failed in the other node, or that it did not answer in time.
+
+  Attributes:
+    reached: whether the other node was reached, so that the same call would fail again.
+  """
+
+  def __init__(self, what: str, reached: bool = True):
+    super().__init__(what)
+    self.reached = reached
 
 
 class Endpoint:
@@ -33,16 +44,19 @@ class Endpoint:
   returns the bytes.
   """
 
-  def __init__(self, target: Any):
+  def __init__(self, target: Any, parts: Mapping[str, Any] = MappingProxyType({})):
+    """`parts` are objects of their own, whose methods are called as 'part/method'."""
     self._target = target
+    self._parts = parts
 
   def call(self, request: bytes) -> bytes:
     """Runs a packed call and returns its packed answer or error."""
-    method, args = pickle.loads(request)
+    called, args = pickle.loads(request)
+    part, _, method = called.rpartition('/')
     try:
       if method.startswith('_'):
         raise AttributeError(f'{method} is not public')
-      answer = getattr(self._target, method)(*args)
+      answer = getattr(self._parts[part] if part else self._target, method)(*args)
       return answer.packed(_pack) if hasattr(answer, 'packed') else _pack(answer)
     except Exception as error:  # The other side gets it as one sentence; this node keeps serving.
       return pickle.dumps((False, f'{type(error).__name__}: {error}'))
@@ -58,6 +72,9 @@ class _Answer:
   def __init__(self, future: Any, name: str, method: str, stopping: Callable[[], bool], seconds: Optional[float]):
     """`seconds` is how long the call may take; without a limit of its own it may, from when somebody waits for it."""
     self._future = future
+    self._there = threading.Event()
+    there = self._there  # Of the answer itself this would keep hold, and with it of what it says.
+    future.add_done_callback(lambda _: there.set())
     self._what = f'{method} of the node {name}'
     self._stopping = stopping
     self._seconds = _LIMIT_SECONDS if seconds is None else seconds
@@ -67,23 +84,30 @@ class _Answer:
     """Whether the answer is there, or has not come in the time that the call has of its own."""
     return self._future.done() or (self._deadline is not None and time.monotonic() > self._deadline)
 
-  def result(self) -> Any:
-    """The answer; waits for it."""
-    deadline = time.monotonic() + self._seconds if self._deadline is None else self._deadline
-    pause = 1e-4
+  def wait(self, seconds: float) -> bool:
+    """Waits for so long, at the most, and says whether the answer is there; a stop of the run ends it too."""
+    deadline = time.monotonic() + seconds
     while not self._future.done():
+      left = deadline - time.monotonic()
+      if left <= 0 or self._stopping():
+        return False
+      self._there.wait(min(left, _POLL_SECONDS))
+    return True
+
+  def result(self, patient: bool = False) -> Any:
+    """The answer; waits for it, and if it is to be `patient` as long as that takes."""
+    deadline = time.monotonic() + self._seconds if self._deadline is None else self._deadline
+    deadline = math.inf if patient else deadline
+    while not self.wait(deadline - time.monotonic()):
       if self._stopping():
         raise Stopped()
-      if time.monotonic() > deadline:
-        raise RemoteError(f'{self._what} did not answer within {self._seconds:g} seconds.')
-      time.sleep(pause)
-      pause = min(2 * pause, _POLL_SECONDS)
+      raise RemoteError(f'{self._what} did not answer within {self._seconds:g} seconds.')
     try:
       fine, value = pickle.loads(self._future.result())
     except Exception as error:
       if self._stopping():
         raise Stopped() from error
-      raise RemoteError(f'{self._what} could not be reached: {error}') from error
+      raise RemoteError(f'{self._what} could not be reached: {error}', reached=False) from error
     if not fine:
       raise RemoteError(f'{self._what} failed: {value}')
     return value
@@ -98,7 +122,9 @@ class Remote:
 
   prompt = False
 
-  def __init__(self, client: Any, name: str, stopping: Callable[[], bool], seconds: Optional[float] = None):
+  def __init__(
+    self, client: Any, name: str, stopping: Callable[[], bool], seconds: Optional[float] = None, part: str = ''
+  ):
     """Initializes the client.
 
     Args:
@@ -106,6 +132,7 @@ class Remote:
       name: of the other node.
       stopping: whether calls are not waited for any more.
       seconds: after which a call has failed that was not answered; None is a limit for those who wait for it.
+      part: of the other node, whose methods are called; '' is its object.
     """
     # The destructor of a Courier client waits, without end, for a call to a server that is gone: only `close` may cause
     # it, which has given all calls up before.
@@ -114,13 +141,14 @@ class Remote:
     self._name = name
     self._stopping = stopping
     self._seconds = seconds
+    self._prefix = f'{part}/' if part else ''
     self._calls: Set[Any] = set()  # that are on their way
 
   def begin(self, method: str, *args: Any) -> Any:
     """Starts a call and returns what will have its answer."""
     if self._client is None:
       raise Stopped()
-    future = self._client.futures.call(cloudpickle.dumps((method, args)))
+    future = self._client.futures.call(cloudpickle.dumps((self._prefix + method, args)))
     self._calls.add(future)
     future.add_done_callback(self._calls.discard)
     return _Answer(future, self._name, method, self._stopping, self._seconds)

@@ -63,7 +63,7 @@ def _can_restore(parts: ReplayParts, can_restore: Callable[[str], bool]) -> bool
   if servers.are_saved(parts.checkpoint, parts.names):
     if can_restore(os.path.join(str(parts.checkpoint), parts.name)):
       return True
-    differs = 'is of another engine'
+    differs = 'is of another kind (--replay)'
   else:
     differs = f'was in {errors.counted(len(saved), "server")} (--replays)'
   if parts.name == parts.names[0]:  # All the others would say the same.

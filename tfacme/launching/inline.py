@@ -17,7 +17,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 import launchpad as lp
 
 from tfacme import core, errors, mistakes
-from tfacme.graph import nodes
+from tfacme.graph import host, nodes
 from tfacme.launching.outcomes import DeadlockError, Interrupted, NodeFailed
 from tfacme.launching.stopping import StopRequest
 from tfacme.tensors import devices
@@ -176,7 +176,7 @@ def _make_all(
 
   def make(name: str, build: Callable[[], Any]) -> Any:
     for counter in counters:
-      counter.note(name, {'doing': nodes.STARTING})
+      counter.note(name, {'doing': host.STARTING})
       on_status(counter.status())
     made = _guard(name, build)
     if hasattr(made, 'step'):

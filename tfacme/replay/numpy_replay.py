@@ -45,8 +45,7 @@ class NumpyWriter:
       for due in self._cutter.finish():
         self._push(self._rows[-1], due)
       if not self._runs_on:
-        while self._rows:
-          self._drop()
+        self.close()
 
   def flush(self, wait: float, everything: bool = False) -> Optional[core.Blocked]:
     """Whether the rate limiters allow one more item in each table; never waits, and buffers nothing."""
@@ -57,6 +56,11 @@ class NumpyWriter:
       if not table.can_insert():
         return core.Blocked(f'the learner to sample from {table.table.name!r} (the rate limiter holds inserts)')
     return None
+
+  def close(self) -> None:
+    """Lets go of the rows that an item to come would have needed."""
+    while self._rows:
+      self._drop()
 
   def _push(self, number: int, due: Sequence[bool]) -> None:
     kept = self._rows
@@ -119,6 +123,8 @@ def can_restore(path: str) -> bool:
 class NumpyReplay:
   """All tables of a run over one store of rows; see `streams.Replay`."""
 
+  kind = 'numpy'
+
   def __init__(self, codec: packing.Codec, described: Sequence[tables.Table], seed: int):
     self.codec = codec
     self._store = RowStore(codec)
@@ -131,6 +137,10 @@ class NumpyReplay:
   def reader(self, table: tables.Table, batch_size: int) -> NumpyReader:
     """A reader of batches from a table."""
     return NumpyReader(self.codec, self._named(table.name), batch_size)
+
+  def has_room(self) -> bool:
+    """Whether some table that may hold back who writes does not, at this time."""
+    return any(table.table.limiter.bounds_inserts and table.can_insert() for table in self._tables)
 
   def usage(self) -> Dict[str, streams.Usage]:
     """How much each table is used."""

@@ -28,6 +28,8 @@ SERVER_FOLDER = 'replay_server'  # of a run's, where each server has a folder fo
 class ReverbReplay:
   """The tables of a Reverb server, as its clients see them; see `streams.Replay`."""
 
+  kind = 'reverb'
+
   def __init__(self, client: reverb.Client, codec: packing.Codec, described: Sequence[tables.Table]):
     self.codec = codec
     self._client = client

@@ -65,7 +65,13 @@ class Readable(Protocol):
 
 
 class Replay(Readable, Protocol):
-  """A replay as its clients see it, in this process or in another one."""
+  """A replay as its clients see it, in this process or in another one.
+
+  Attributes:
+    kind: of what it saves, 'numpy' or 'reverb', which only a replay of this kind can restore.
+  """
+
+  kind: str
 
   def writer(self, role: str = 'actor') -> StreamWriter:
     """A writer for one stream of a role, into the tables that are written by it."""

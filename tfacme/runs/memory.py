@@ -14,7 +14,7 @@ _LOG = logging.getLogger('tfacme')
 _MENTIONED = 10**9  # bytes from which on a replay is worth a line
 _FIX = (
   'make it smaller (--config.max-replay-size), or where the environment stacks frames, let the experiment do so '
-  '(--stack), which stores each of them once'
+  '(--stack), which stores each of them once, or have Reverb compress it in a process of its own (--replay reverb)'
 )
 
 
@@ -23,7 +23,8 @@ def check(program: Any, launch: str, refuses: bool) -> Optional[str]:
 
   Args:
     program: from `make_program`.
-    launch: the engine. In one thread, the replay takes just so much; Reverb compresses it, nobody knows how far.
+    launch: the engine. In one thread, and beside the learner, the replay takes just so much; a server of Reverb's
+      compresses it, nobody knows how far.
     refuses: whether a replay is refused that can't fit.
 
   Returns:
@@ -32,12 +33,17 @@ def check(program: Any, launch: str, refuses: bool) -> Optional[str]:
   Raises:
     UserError: if it can't fit.
   """
-  size = sum(node.most_bytes for node in nodes.of_program(program) if isinstance(node, nodes.ReplayNode))
+  size, compressed = 0, False
+  for node in nodes.of_program(program):
+    if isinstance(node, nodes.ReplayNode):
+      size, compressed = size + node.most_bytes, launch != 'inline'
+    else:
+      size += sum(part.most_bytes for part in node.parts.values())
   most = available()
   if size < _MENTIONED and size <= most / 2:
     return None
   takes = f'The replay takes up to {_gigabytes(size)} of memory, and there are {_gigabytes(most)} here'
-  if launch != 'inline':
+  if compressed:
     takes += '; Reverb compresses it, images well and noise not at all'
   elif size > most and refuses:
     raise errors.UserError(f'{takes}; {_FIX}. (--check-memory False starts the run all the same.)')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import os
 import secrets
@@ -107,7 +108,8 @@ def _prepare(
   description = {'id': folders.run_id(workdir) or secrets.token_hex(8), **description}
   logged = loggers.OfRun(experiment.loggers, loggers.Log.of_run(workdir, description, steps))
   # Finds what does not fit before anything is written.
-  graph = program.make_program(experiment, workdir, checkpoint, logged, profiled)
+  placed = _placed(experiment, description['launch'])
+  graph = program.make_program(placed, workdir, checkpoint, logged, profiled)
   size = memory.check(graph, description['launch'], experiment.layout.check_memory)
   folders.write(workdir, description, experiment)
   begun.enter_context(logged.running(experiment.checkpointing.stop_seconds))  # Now: a tracker begins a run with it.
@@ -118,6 +120,13 @@ def _prepare(
   if checkpoint or had_begun:
     say(reporting.resuming(checkpoint, experiment.budget.steps, given))
   return graph
+
+
+def _placed(experiment: experiments.Experiment, launch: str) -> experiments.Experiment:
+  """The experiment with its replay where it is on this engine, if it does not say."""
+  if launch != 'ray' or experiment.layout.replay is not None:
+    return experiment
+  return dataclasses.replace(experiment, layout=dataclasses.replace(experiment.layout, replay='reverb'))
 
 
 def _reported(run: run_lib.Run, given: str, progress: bool) -> run_lib.Run:

@@ -150,8 +150,9 @@ class Learner:
     batch = self.try_read(wait)
     if isinstance(batch, core.Blocked):
       raise errors.UserError(
-        f'There is no batch to read: the learner waits for {batch.reason}. A checkpoint has the replay of a run in '
-        'one thread alone, if that is saved (--checkpointing.replay); `update` takes a batch of your own too.'
+        f'There is no batch to read: the learner waits for {batch.reason}. A checkpoint of a run '
+        'without servers has its replay, if that is saved (--checkpointing.replay); `update` takes a batch of your own '
+        'too.'
       )
     return batch
 
