@@ -97,7 +97,7 @@ def experiment(count: int, relays: int, replays: int) -> tfacme.Experiment:
     networks=dqn.mlp_networks(hidden_sizes=(64, 64)),
     environment=environments.factory('bsuite:catch/0'),
     budget=tfacme.Budget(actor_steps=10**9),
-    layout=tfacme.Layout(actors, count // actors, evaluators=0, relays=relays, replays=replays),
+    layout=tfacme.Layout(actors, count // actors, evaluators=0, relays=relays, replay='reverb', replays=replays),
   )
 
 
