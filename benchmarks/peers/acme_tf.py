@@ -51,6 +51,7 @@ def agent(work: works.Work, environment: Any) -> Any:
       max_replay_size=50_000,
       n_step=5,
       priority_exponent=0.6,
+      checkpoint=False,
     )
   if work.algorithm == 'impala':
     network = Recurrent(work, networks.PolicyValueHead(actions))

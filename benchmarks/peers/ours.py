@@ -25,6 +25,9 @@ def experiment(work: works.Work, layout: tfacme.Layout) -> tfacme.Experiment:
   """The agent, with the hyperparameters of the work and its own for all else; no evaluations, no checkpoints."""
   make: Any = registry.default_networks(work.algorithm)
   sizes = {'hidden_sizes': work.hidden_sizes or (512,), **({'lstm_size': work.lstm} if work.lstm else {})}
+  if work.algorithm == 'r2d2':
+    sizes['duelling'] = False  # As the peer's.
+
   return tfacme.Experiment(
     builder=registry.builder(work.algorithm, registry.config(work.algorithm, **_hyperparameters(work))),
     networks=dataclasses.replace(make, **sizes),

@@ -10,6 +10,8 @@ from typing import Any, Dict
 
 import works
 
+_STEPS = 10**9  # more than are made
+
 
 def agent(peer: str, work: works.Work) -> Any:
   """The agent, with the hyperparameters of the work and its own for all else."""
@@ -25,6 +27,9 @@ def agent(peer: str, work: works.Work) -> Any:
     updates = max(1, work.environments // int(work.steps_per_update))
     rounds = max(1, int(work.steps_per_update) // work.environments)
     given.update(learning_starts=work.warm, train_freq=rounds, gradient_steps=updates, buffer_size=50_000)
+    if work.algorithm == 'dqn':
+      # As in tfacme: random actions become few in 5,000 steps, so that the network is what acts.
+      given.update(exploration_fraction=5_000 / _STEPS, target_update_interval=int(100 * work.steps_per_update))
   if peer == 'sbx':
     del given['device']
   if not work.hidden_sizes:
@@ -60,7 +65,7 @@ def main(peer: str, name: str) -> None:
       window(self.num_timesteps, made._n_updates * each)
       return not window.over
 
-  made.learn(10**9, callback=Watch())
+  made.learn(_STEPS, callback=Watch())
   print(json.dumps(window.result()))
 
 

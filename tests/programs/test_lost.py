@@ -10,13 +10,15 @@ from tfacme import checkpoints, testing
 
 _STEPS = 6000
 _OPTIONS = ['--env', 'bsuite:catch/0', '--launch', 'local_mp', '--actors', '2', '--checkpointing.every', '2000']
-_OPTIONS += ['--replay', 'reverb']
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('first, second', [('learner', 'replay'), ('counter', 'saver')])
-def test_a_run_whose_core_is_killed_goes_on_from_its_last_checkpoint(first, second, tmp_path):
-  command = processes.tfacme('train', 'dqn', *_OPTIONS, '--steps', str(_STEPS), '--workdir', str(tmp_path))
+@pytest.mark.parametrize(
+  'place, first, second', [('reverb', 'learner', 'replay'), ('beside-learner', 'counter', 'learner')]
+)
+def test_a_run_whose_core_is_killed_goes_on_from_its_last_checkpoint(place, first, second, tmp_path):
+  options = [*_OPTIONS, '--replay', place, '--steps', str(_STEPS), '--workdir', str(tmp_path)]
+  command = processes.tfacme('train', 'dqn', *options)
   command.wait_for(tmp_path / 'logs' / 'learner.csv', 2)  # Before there is a checkpoint.
   os.kill(command.named(first), signal.SIGKILL)
   command.wait_for_checkpoint(tmp_path)

@@ -212,8 +212,8 @@ def test_priorities_reach_the_table():
   'limiter, nodes, rows',
   [
     (tables.min_size(1), 1, 64),
-    (tables.sample_to_insert_ratio(8.0, 1000, 800.0), 1, 20),
-    (tables.sample_to_insert_ratio(8.0, 1000, 800.0), 4, 5),
+    (tables.sample_to_insert_ratio(8.0, 1000, 800.0), 1, 10),
+    (tables.sample_to_insert_ratio(8.0, 1000, 800.0), 4, 2),
     (tables.sample_to_insert_ratio(8.0, 1000, 800.0), 100, 1),
   ],
 )

@@ -1,4 +1,4 @@
-"""A replay beside the learner, in whose process it is, for writers that are in other threads, processes or on hosts.
+"""A replay beside the learner, in whose process it is, for writers in other threads, processes and hosts.
 
 It is the replay in numpy arrays, with a lock around it. Rows come many at a time; see `visiting` for who sends them.
 """
@@ -102,7 +102,7 @@ class HostedReplay:
         self._sampled.wait(left)
 
   def close(self) -> None:
-    """Lets go of all who wait."""
+    """Wakes all who wait."""
     with self.lock:
       self._closed = True
       self._inserted.notify_all()

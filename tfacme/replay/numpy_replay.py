@@ -1,4 +1,4 @@
-"""Replay in preallocated numpy arrays, for a replay and clients that share a process and a thread.
+"""Replay in preallocated numpy arrays, for one thread at a time.
 
 Rows are stored once, whichever items they belong to; an item is the numbers of its rows. So overlapping sequences and
 n-step items cost no memory twice. Nothing here waits: a side that the rate limiter blocks is told so.
@@ -58,7 +58,7 @@ class NumpyWriter:
     return None
 
   def close(self) -> None:
-    """Lets go of the rows that an item to come would have needed."""
+    """Releases the rows that an item to come would have needed."""
     while self._rows:
       self._drop()
 

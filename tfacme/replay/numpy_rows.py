@@ -1,4 +1,4 @@
-"""Packed rows in memory, each of them once, for the tables of a replay in one thread."""
+"""Packed rows in memory, each of them once, for the tables of a replay in numpy arrays."""
 
 from __future__ import annotations
 

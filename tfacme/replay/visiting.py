@@ -45,9 +45,9 @@ class VisitedReplay:
     self._remote = remote
     self._visitor = (name, secrets.token_hex(8))
     self._tables = described
-    self._at_a_time = rows
-    self._roles: List[str] = []
     width = sum(layout.bytes for layout in codec.columns.values())
+    rows = self._at_a_time = max(1, min(rows, _MOST_BYTES // width))
+    self._roles: List[str] = []
     self._rows = np.zeros((2 * rows, width), np.uint8)
     self._marks = np.zeros(2 * rows, np.int32)
     self._places: Dict[str, slice] = {}
@@ -149,7 +149,7 @@ class VisitedReplay:
   def _send(self) -> None:
     count = min(self._count, max(self._at_a_time, _MOST_BYTES // self._rows.shape[1]))
     # What comes to a queue is of the newest policy only if nobody acts ahead of the learner.
-    self._waits, self._due = self._due or self._waits, False
+    self._waits, self._due = self._due or self._waits, self._due and count < self._count
     rows, marks = self._rows[:count].tobytes(), self._marks[:count].tobytes()
     left, self._count = slice(count, self._count), self._count - count
     self._rows[: self._count], self._marks[: self._count] = self._rows[left], self._marks[left]
@@ -184,11 +184,12 @@ class _Writer:
 def rows_at_a_time(described: Sequence[tables.Table], nodes: int) -> int:
   """How many rows each of so many nodes may send at a time.
 
-  What they are ahead by together is a tenth, at most, of what rate limiters let samples and inserts run apart.
+  As many again are gathered meanwhile: what they are ahead by together is a tenth of what rate limiters let samples and
+  inserts run apart, or two rows of each.
   """
   rooms = [
     (table.limiter.high - table.limiter.low) / table.limiter.samples_per_insert * table.items.period
     for table in described
     if table.limiter.bounds_samples and table.limiter.bounds_inserts
   ]
-  return max(1, min(_MOST_ROWS, *(int(room / 10 / nodes) for room in rooms)) if rooms else _MOST_ROWS)
+  return max(1, min(_MOST_ROWS, *(int(room / 20 / nodes) for room in rooms)) if rooms else _MOST_ROWS)
