@@ -115,17 +115,7 @@ def run(command: Sequence[str], tree: pathlib.Path = ROOT) -> Dict[str, float]:
   """What one run of a contender took: seconds, steps and updates; `tree` is where tfacme is imported from."""
   quiet = {**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3', 'PYTHONWARNINGS': 'ignore', 'CUDA_VISIBLE_DEVICES': ''}
   quiet['PYTHONPATH'] = str(tree)
-  process = subprocess.Popen(
-    command, cwd=tree, env=quiet, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-  )
-  try:
-    said, errors = process.communicate(timeout=_LONGEST_SECONDS)
-  finally:
-    processes.end_session(process.pid)
-    process.wait()
-  if process.returncode:
-    raise RuntimeError(f'{" ".join(command)} ended with exit code {process.returncode}:\n{errors[-3000:]}')
-  return json.loads(said.splitlines()[-1])
+  return processes.told(command, ' '.join(command), _LONGEST_SECONDS, cwd=tree, env=quiet, stderr=subprocess.PIPE)
 
 
 def compare(name: str, repeats: int) -> Dict[str, List[Dict[str, float]]]:

@@ -12,19 +12,33 @@ import sys
 from typing import Any, Dict, Iterator, Mapping, Sequence
 
 _LONGEST_SECONDS = 600.0  # that a measurement may take
+_STORY = 3000  # characters of what a command writes of its failure
 
 
 def apart(module: str, call: str) -> Any:
   """What a call of a module in this package returns, as plain values, from a process and a session of its own."""
   code = f'import json; from benchmarks import {module}; print(json.dumps({module}.{call}))'
-  process = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+  return told([sys.executable, '-c', code], f'{module}.{call}', _LONGEST_SECONDS)
+
+
+def told(command: Sequence[str], what: str, seconds: float, **options: Any) -> Any:
+  """The plain values in the last line that a command says, which has a session of its own.
+
+  Args:
+    command: what is run.
+    what: it is, for errors.
+    seconds: that it may take.
+    options: more of `subprocess.Popen`; what it writes to standard error, if that is a pipe, is in the error.
+  """
+  process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True, **options)
   try:
-    said, _ = process.communicate(timeout=_LONGEST_SECONDS)
+    said, wrong = process.communicate(timeout=seconds)
   finally:
     end_session(process.pid)
     process.wait()
   if process.returncode:
-    raise RuntimeError(f'{module}.{call} ended with exit code {process.returncode}.')
+    why = f':\n{wrong[-_STORY:]}' if wrong else '.'
+    raise RuntimeError(f'{what} ended with exit code {process.returncode}{why}')
   return json.loads(said.splitlines()[-1])
 
 

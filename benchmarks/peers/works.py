@@ -61,6 +61,8 @@ _DQN = Work('dqn', 'CartPole-v1', ('sb3', 'sbx'), (64, 64), steps_per_update=8, 
 _SAC = Work('sac', 'Pendulum-v1', ('sb3', 'sbx'), (256, 256), steps=3_000)
 _PPO = Work('ppo', 'CartPole-v1', ('sb3',), (64, 64), rows=2_048, epochs=10, warm=4_096, steps=61_440)
 _PONG = Work('dqn', 'ALE/Pong-v5', ('sb3',), batch=32, steps_per_update=4, steps=3_000)
+_LSTM = Work('impala', 'bsuite:catch/0', ('acme',), (64, 64), lstm=20, length=20, counted='updates')
+_IMPALA = _of(_LSTM, batch=16, steps_per_update=320, steps=20_000)
 WORKS: Dict[str, Work] = {
   'dqn-cartpole': _DQN,
   'dqn-catch': _of(_DQN, environment='bsuite:catch/0', peers=('acme',), prioritized=True, engines=_TWO),
@@ -70,43 +72,11 @@ WORKS: Dict[str, Work] = {
   'ppo-cartpole-16': _of(_PPO, environments=16, steps_per_update=2_048 / 80),
   'dqn-pong': _PONG,
   'dqn-pong-8': _of(_PONG, environments=8),
-  'impala-catch': Work(
-    'impala',
-    'bsuite:catch/0',
-    ('acme',),
-    (64, 64),
-    20,
-    batch=16,
-    length=20,
-    steps_per_update=320,
-    steps=20_000,
-    counted='updates',
+  'impala-catch': _IMPALA,
+  'impala-catch-16': _of(
+    _IMPALA, peers=(), environments=16, steps=80_000, counted='steps', engines=(('local_mp', 2, 16),)
   ),
-  'impala-catch-16': Work(
-    'impala',
-    'bsuite:catch/0',
-    (),
-    (64, 64),
-    20,
-    16,
-    batch=16,
-    length=20,
-    steps_per_update=320,
-    steps=80_000,
-    engines=(('local_mp', 2, 16),),
-  ),
-  'r2d2-catch': Work(
-    'r2d2',
-    'bsuite:catch/0',
-    ('acme',),
-    (64, 64),
-    20,
-    batch=32,
-    length=20,
-    steps_per_update=10,
-    steps=5_000,
-    counted='updates',
-  ),
+  'r2d2-catch': _of(_LSTM, algorithm='r2d2', batch=32, steps_per_update=10, steps=5_000),
 }
 
 

@@ -74,7 +74,7 @@ class HostedReplay:
       visitor: the name of the node that writes, and an id of this life of it.
       number: of the call, by which one that comes again is known.
       roles: of the streams of the visitor so far, by their numbers.
-      rows: packed, the columns one after the other in the order of the codec.
+      rows: packed, the columns one after the other; see `Codec.places`.
       marks: int32 of each row: twice the number of its stream, and 1 more for the last row of an episode.
       wait: seconds.
 
@@ -181,9 +181,6 @@ def _rows(codec: packing.Codec, rows: bytes, marks: bytes) -> Iterator[Tuple[int
     return
   # A copy, for a writer marks the frames in it.
   packed = np.frombuffer(bytearray(rows), np.uint8).reshape(len(numbers), -1)
-  columns, start = {}, 0
-  for name, layout in codec.columns.items():
-    columns[name] = packed[:, start : start + layout.bytes]
-    start += layout.bytes
+  columns = {name: packed[:, place] for name, place in codec.places().items()}
   for i, number in enumerate(numbers):
     yield number >> 1, {name: column[i] for name, column in columns.items()}, bool(number & 1)

@@ -165,6 +165,11 @@ class Codec:
     """Empty packed rows: {column: uint8 [count, bytes]}."""
     return {name: np.zeros((count, layout.bytes), np.uint8) for name, layout in self.columns.items()}
 
+  def places(self) -> Dict[str, slice]:
+    """Where each column lies in a row whose columns are sent one after the other, in bytes."""
+    ends = np.cumsum([layout.bytes for layout in self.columns.values()]).tolist()
+    return {name: slice(end - layout.bytes, end) for (name, layout), end in zip(self.columns.items(), ends)}
+
   def views(self, columns: Mapping[str, np.ndarray]) -> Tuple[core.Step, np.ndarray]:
     """The steps, and the versions, that lie in packed rows, as views: to read and to write."""
     return self._step({name: layout.views(columns[name]) for name, layout in self.columns.items()})

@@ -45,15 +45,13 @@ class VisitedReplay:
     self._remote = remote
     self._visitor = (name, secrets.token_hex(8))
     self._tables = described
-    width = sum(layout.bytes for layout in codec.columns.values())
-    rows = self._at_a_time = max(1, min(rows, _MOST_BYTES // width))
+    self._places = codec.places()
+    width = max(place.stop for place in self._places.values())
+    self._most = max(1, _MOST_BYTES // width)
+    rows = self._at_a_time = min(rows, self._most)
     self._roles: List[str] = []
     self._rows = np.zeros((2 * rows, width), np.uint8)
     self._marks = np.zeros(2 * rows, np.int32)
-    self._places: Dict[str, slice] = {}
-    for column, layout in codec.columns.items():
-      start = sum(place.stop - place.start for place in self._places.values())
-      self._places[column] = slice(start, start + layout.bytes)
     self._count = 0
     self._oldest = 0.0  # when the first of these rows came, on the monotonic clock
     self._due = False  # whether they complete an item of a queue
@@ -147,7 +145,7 @@ class VisitedReplay:
     return self._due or self._count >= self._at_a_time or (late and time.monotonic() > self._oldest + _SECONDS)
 
   def _send(self) -> None:
-    count = min(self._count, max(self._at_a_time, _MOST_BYTES // self._rows.shape[1]))
+    count = min(self._count, self._most)
     # What comes to a queue is of the newest policy only if nobody acts ahead of the learner.
     self._waits, self._due = self._due or self._waits, self._due and count < self._count
     rows, marks = self._rows[:count].tobytes(), self._marks[:count].tobytes()
